@@ -1,0 +1,1 @@
+"""From records to verdicts: gains, verdicts, plots, report. Never imports torch."""

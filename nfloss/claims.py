@@ -1,0 +1,41 @@
+"""A claim: one number or statement of the document, recomputed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+ClaimVerdict = Literal["right", "rounded", "wrong", "does nothing", "harmful"]
+
+
+@dataclass(frozen=True)
+class Claim:
+    """What the document says, what comes out, and the verdict. `shown_by` names the computation."""
+
+    issue: int
+    quantity: str
+    claimed: str
+    computed: str
+    verdict: ClaimVerdict
+    shown_by: str = "arithmetic"
+
+
+def number(issue: int, quantity: str, claimed: float, computed: float, decimals: int, shown_by: str = "arithmetic") -> Claim:
+    """A stated number: right to its `decimals`, rounded within 2 %, or wrong."""
+    exact = abs(computed - claimed) <= 0.5 * 10.0**-decimals * (1 + 1e-9)
+    close = abs(computed - claimed) <= 0.02 * abs(claimed)
+    verdict: ClaimVerdict = "right" if exact else "rounded" if close else "wrong"
+    return Claim(issue, quantity, f"{claimed:g}", f"{computed:.4g}", verdict, shown_by)
+
+
+def statement(
+    issue: int,
+    quantity: str,
+    claimed: str,
+    computed: str,
+    holds: bool,
+    otherwise: ClaimVerdict = "wrong",
+    shown_by: str = "arithmetic",
+) -> Claim:
+    """A stated property: right where it `holds`, else the verdict given."""
+    return Claim(issue, quantity, claimed, computed, "right" if holds else otherwise, shown_by)

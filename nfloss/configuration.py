@@ -1,0 +1,183 @@
+"""A configuration: the sentence that some fixes make. Union, clash, and which sentences are the same."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from functools import cached_property
+from types import MappingProxyType
+
+from nfloss.registry import Fix, all_fixes, find_fix
+from nfloss.slots import BASELINE, CORE_NUMBERS, NUMBER_NAMES, RECORDING_SLOTS, SLOTS, TRAINING_SLOTS, Choice, Guard, Numbers
+
+Words = Mapping[str, Choice]
+DEFAULTS = Numbers()
+
+
+class ClashError(ValueError):
+    """Two fixes fill the same slot with different words."""
+
+
+@dataclass(frozen=True, eq=False)
+class Configuration:
+    """One word per slot, and the numbers. Equal when words and the numbers that these use are equal."""
+
+    words: Words
+    numbers: Numbers = DEFAULTS
+    fixes: tuple[str, ...] = ()
+
+    @classmethod
+    def of(cls, *fixes: str, **numbers: float) -> Configuration:
+        """The union of what the fixes (ids or names) fill, the baseline's words elsewhere.
+
+        >>> Configuration.of("1-1") == Configuration.of("10-1")
+        True
+
+        Raises:
+            ClashError: two fixes put different words into one slot; the message names both.
+            ValueError: an unknown fix or number, or a number that makes no sense.
+        """
+        return cls.of_fixes([find_fix(fix) for fix in fixes], make_numbers(numbers))
+
+    @classmethod
+    def of_fixes(cls, fixes: list[Fix], numbers: Numbers = DEFAULTS) -> Configuration:
+        words, filled = dict(BASELINE), dict[str, Fix]()
+        for fix in fixes:
+            for slot, choice in fix.fills.items():
+                if slot in filled and words[slot] != choice:
+                    raise ClashError(clash_message(filled[slot], fix, slot))
+                words[slot], filled[slot] = choice, fix
+        order = {fix.id: place for place, fix in enumerate(all_fixes())}
+        ids = sorted({fix.id for fix in fixes}, key=lambda fix_id: (order.get(fix_id, len(order)), fix_id))
+        return cls(MappingProxyType(words), numbers, tuple(ids))
+
+    @cached_property
+    def used_numbers(self) -> dict[str, float]:
+        """The numbers that the words (and the loss itself) use; the others cannot matter."""
+        names = {*CORE_NUMBERS, *(name for choice in self.words.values() for name in choice.numbers)}
+        return {name: float(getattr(self.numbers, name)) for name in NUMBER_NAMES if name in names}
+
+    @cached_property
+    def _identity(self) -> tuple[tuple[Choice, ...], tuple[tuple[str, float], ...]]:
+        return tuple(self.words[slot] for slot in SLOTS), tuple(self.used_numbers.items())
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Configuration) and self._identity == other._identity
+
+    def __hash__(self) -> int:
+        return hash(self._identity)
+
+    @property
+    def name(self) -> str:
+        """`baseline`, or the fixes joined by +."""
+        return "+".join(self.fixes) or "baseline"
+
+    @cached_property
+    def key(self) -> str:
+        """A hash of words and used numbers, stable between processes and machines: 12 hexadecimal digits."""
+        words = {slot: self.words[slot].name for slot in SLOTS}
+        text = json.dumps([words, self.used_numbers], sort_keys=True)
+        return hashlib.sha256(text.encode()).hexdigest()[:12]
+
+    def simplified(self) -> Configuration:
+        """The plainest configuration that trains the same network, by `RULES`; its own `fixes` are kept as a label.
+
+        Two configurations whose simplifications are equal are trained once. Holds where each scale's ground truth is
+        resized by nearest neighbour, as `Losses` does it.
+        """
+        words = dict(self.words)
+        for rule in RULES:
+            words.update(rule(words, self.numbers))
+        return replace(self, words=MappingProxyType(words))
+
+    def without(self, *slots: str) -> Configuration:
+        """The same with the baseline's words in these slots."""
+        return replace(self, words=MappingProxyType({**self.words, **{slot: BASELINE[slot] for slot in slots}}))
+
+
+def make_numbers(numbers: Mapping[str, float]) -> Numbers:
+    """`Numbers` with these values; an unknown name is refused with the known ones."""
+    unknown = [name for name in numbers if name not in NUMBER_NAMES]
+    if unknown:
+        raise ValueError(f"unknown number {unknown[0]!r}; the numbers are {', '.join(NUMBER_NAMES)}")
+    return Numbers(**numbers)
+
+
+def clash_message(first: Fix, second: Fix, slot: str) -> str:
+    """Names both fixes, the slot, and what each puts there."""
+    return (
+        f"fixes {first.id} and {second.id} clash: {first.id} fills {slot!r} with {first.fills[slot].name!r}, "
+        f"{second.id} with {second.fills[slot].name!r}; keep one of them"
+    )
+
+
+# --- Simplification: each rule returns the words it replaces. tests/nfloss/test_simplification.py proves each. ----------
+
+
+def recording_trains_nothing(words: Words, numbers: Numbers) -> Words:
+    """Issue 7 only records."""
+    return back_to_baseline(*RECORDING_SLOTS)
+
+
+def clamped_scalars_are_free(words: Words, numbers: Numbers) -> Words:
+    """The gradient of a term is its own weight: a clamp to [-1, 1] cannot bind while the weight lies inside."""
+    guard = words["guard"].function
+    idle = isinstance(guard, Guard) and guard.terms is not None and guard.pixels is None and not guard.fallback
+    weights_inside = abs(numbers.ssi_weight) <= 1 and abs(numbers.silog_weight) <= 1 and 0 <= numbers.near_part <= 1
+    return back_to_baseline("guard") if idle and weights_inside else {}
+
+
+def pointwise_weights_commute_with_sampling(words: Words, numbers: Numbers) -> Words:
+    """Nearest resizing picks pixels; weighing them before or after picking is the same."""
+    return back_to_baseline("pyramid") if words["pyramid"].name == "shared depth" else {}
+
+
+def parts_have_constant_weights(words: Words, numbers: Numbers) -> Words:
+    """A split loss weighs each part by a constant, so the weight function is never asked."""
+    return back_to_baseline("weigh") if is_split(words) else {}
+
+
+def constants_cancel_in_weighted_moments(words: Words, numbers: Numbers) -> Words:
+    """Weighted moments divide by the sum of the weights: any constant factor of them is gone."""
+    if words["moments"].name == "weighted" and words["temper"].name in ("same in both spaces", "raw weights"):
+        return back_to_baseline("normalise", "temper")
+    return {}
+
+
+def raw_weights_ask_no_mean(words: Words, numbers: Numbers) -> Words:
+    """Where the raw weights are used, their mean is never asked."""
+    return back_to_baseline("normalise") if words["temper"].name == "raw weights" else {}
+
+
+def constant_weights_cancel(words: Words, numbers: Numbers) -> Words:
+    """In a split loss a constant weight is 1 after batch-mean normalisation, and cancels in weighted moments."""
+    if not is_split(words) or words["temper"].name not in ("same in both spaces", "per space", "raw weights"):
+        return {}
+    if words["moments"].name == "weighted":
+        return back_to_baseline("normalise", "temper", "moments")
+    one_after_mean = words["normalise"].name == "batch mean" and words["temper"].name == "per space"
+    return back_to_baseline("temper") if one_after_mean else {}
+
+
+def is_split(words: Words) -> bool:
+    return words["partition"].name == "near and far"
+
+
+def back_to_baseline(*slots: str) -> dict[str, Choice]:
+    return {slot: BASELINE[slot] for slot in slots}
+
+
+RULES: tuple[Callable[[Words, Numbers], Words], ...] = (
+    recording_trains_nothing,
+    clamped_scalars_are_free,
+    pointwise_weights_commute_with_sampling,
+    parts_have_constant_weights,
+    constants_cancel_in_weighted_moments,
+    raw_weights_ask_no_mean,
+    constant_weights_cancel,
+)
+
+#: The slots on which the value of the loss depends.
+LOSS_SLOTS = tuple(slot for slot in SLOTS if slot not in (*RECORDING_SLOTS, *TRAINING_SLOTS))

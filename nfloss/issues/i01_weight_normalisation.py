@@ -1,0 +1,80 @@
+"""Issue 1, critical: weights are divided by the batch's own mean weight.
+
+So the scale of loss and gradient depends on the share of near pixels in each batch.
+Fixes: a fixed mean (1.75 in the document), no normalisation, or the mean that the training set really has.
+"""
+
+from __future__ import annotations
+
+from torch import Tensor
+
+from nfloss.claims import Claim
+from nfloss.registry import Fix, Issue, register
+from nfloss.slots import Choice, Number
+from nfloss.symptoms import Symptom
+
+
+def constant_mean(weights: Tensor, mask: Tensor, power: float, *, expected_weight_mean: Number, near_weight: Number) -> Number:
+    """The configured mean weight; for `weights ** power`, the mean that the same near share implies."""
+    return implied_mean(expected_weight_mean, near_weight, power)
+
+
+def dataset_mean(weights: Tensor, mask: Tensor, power: float, *, dataset_weight_mean: Number, near_weight: Number) -> Number:
+    """The mean weight measured on the training set in use; for powers as `constant_mean`."""
+    return implied_mean(dataset_weight_mean, near_weight, power)
+
+
+def implied_mean(mean: Number, near_weight: Number, power: float) -> Number:
+    """The mean of w**power where w is `near_weight` on a share f of the pixels, 1 elsewhere, and E[w] = `mean`.
+
+    >>> round(implied_mean(2.0, 5.0, 0.5), 4)  # f = 1/4: 1 + (sqrt(5) - 1) / 4
+    1.309
+    """
+    if power == 1.0:
+        return mean
+    gap = near_weight - 1.0
+    share = (mean - 1.0) / gap if isinstance(gap, Tensor) or gap != 0 else 0.0
+    return 1.0 + (near_weight**power - 1.0) * share
+
+
+def no_normalisation(weights: Tensor, mask: Tensor, power: float) -> float:
+    """Weights stay 5 and 1."""
+    return 1.0
+
+
+FIXED = Choice("constant", constant_mean)
+
+
+def claims() -> list[Claim]:
+    """The document's numbers about this issue."""
+    return []
+
+
+ISSUE = register(
+    Issue(
+        number=1,
+        title="Weight normalisation",
+        severity="critical",
+        says="Dividing by the batch's own mean weight makes the gradient scale depend on the batch's share of near pixels.",
+        fixes=(
+            Fix("1-1", "fixed-mean", "divide by the constant 1.75", {"normalise": FIXED}, source="Solution 1-1"),
+            Fix(
+                "1-2",
+                "no-normalisation",
+                "do not divide",
+                {"normalise": Choice("nothing", no_normalisation)},
+                source="Solution 1-2",
+            ),
+            Fix(
+                "1-3",
+                "dataset-mean",
+                "divide by the mean weight measured on the training set",
+                {"normalise": Choice("data-set mean", dataset_mean)},
+                "beyond the document",
+                "Solution 1-1, with the constant that its own argument asks for",
+            ),
+        ),
+        symptom=Symptom("gradient scale between batches", "coefficient of variation", "0"),
+        claims=claims,
+    )
+)

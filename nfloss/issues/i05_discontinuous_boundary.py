@@ -1,0 +1,74 @@
+"""Issue 5, major: 0.99 m weighs 5, 1.00 m weighs 1.
+
+A centimetre changes the weight fivefold, said to make training swing around 1 m.
+Fixes: a tanh (as prose and comments intend, and, to the letter, with its sign reversed) or a linear ramp.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from nfloss.claims import Claim
+from nfloss.registry import Fix, Issue, register
+from nfloss.slots import Choice, Number
+from nfloss.symptoms import Symptom
+
+
+def smooth_tanh(depth: Tensor, threshold: Number, *, near_weight: Number, smooth_range: Number) -> Tensor:
+    """From `near_weight` down to 1, half way at the threshold."""
+    far = (1.0 + torch.tanh((depth - threshold) / smooth_range)) / 2.0
+    return 1.0 + (near_weight - 1.0) * (1.0 - far)
+
+
+def smooth_tanh_as_written(depth: Tensor, threshold: Number, *, near_weight: Number, smooth_range: Number) -> Tensor:
+    """The document's code to the letter: far pixels are the heavy ones."""
+    far = (1.0 + torch.tanh((depth - threshold) / smooth_range)) / 2.0
+    return 1.0 + (near_weight - 1.0) * far
+
+
+def linear_ramp(depth: Tensor, threshold: Number, *, near_weight: Number, ramp_half_width: Number) -> Tensor:
+    """`near_weight` below threshold - half width, 1 from threshold + half width, linear between."""
+    near = ((threshold + ramp_half_width - depth) / (2.0 * ramp_half_width)).clamp(0.0, 1.0)
+    return 1.0 + (near_weight - 1.0) * near
+
+
+def claims() -> list[Claim]:
+    """The document's numbers about this issue."""
+    return []
+
+
+ISSUE = register(
+    Issue(
+        number=5,
+        title="Discontinuous boundary",
+        severity="major",
+        says="0.99 m weighs 5 and 1.00 m weighs 1: training is said to swing around the boundary.",
+        fixes=(
+            Fix(
+                "5-1",
+                "smooth-tanh",
+                "tanh from 5 to 1 around the threshold",
+                {"weigh": Choice("smooth tanh", smooth_tanh)},
+                source="Solution 5-1, as argued",
+            ),
+            Fix(
+                "5-1w",
+                "smooth-tanh-as-written",
+                "the same with the sign of the document's code: far pixels weigh 5",
+                {"weigh": Choice("smooth tanh as written", smooth_tanh_as_written)},
+                "document to the letter",
+                "Solution 5-1, code",
+            ),
+            Fix(
+                "5-2",
+                "linear-ramp",
+                "linear from 5 at 0.8 m to 1 at 1.2 m",
+                {"weigh": Choice("linear ramp", linear_ramp)},
+                source="Solution 5-2",
+            ),
+        ),
+        symptom=Symptom("largest change of weight near the threshold", "per centimetre", "0"),
+        claims=claims,
+    )
+)

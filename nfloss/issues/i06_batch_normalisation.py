@@ -1,0 +1,69 @@
+"""Issue 6, major: weighted gradients are said to confuse batch normalisation.
+
+Fixes: a tenth of the BatchNorm momentum (which changes the running statistics alone), or a loss of its own for near and
+for far pixels.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from nfloss.claims import Claim
+from nfloss.registry import Fix, Issue, register
+from nfloss.slots import Choice, Number, Partition
+from nfloss.symptoms import Symptom
+
+
+def slow_momentum(*, slow_bn_momentum: float) -> float:
+    """0.01 in place of 0.1, for every BatchNorm of the network."""
+    return slow_bn_momentum
+
+
+def near_and_far(
+    mask: Tensor, weights: Tensor, depth: Tensor, threshold: Number, *, near_weight: Number
+) -> list[tuple[Tensor, Tensor]]:
+    """Near pixels with the constant weight `near_weight`, far pixels with 1; a hard boundary whatever weighs elsewhere."""
+    near = (depth < threshold).to(mask.dtype)
+    ones = torch.ones_like(near)
+    return [(mask * near, ones * near_weight), (mask * (1.0 - near), ones)]
+
+
+def weighted_sum_of_parts(losses: Tensor, counts: Tensor, *, near_part: Number) -> Tensor:
+    """0.7 near + 0.3 far, or the one that has pixels. [2, R] both."""
+    near, far = losses
+    both = near_part * near + (1.0 - near_part) * far
+    return torch.where(counts[0] == 0, far, torch.where(counts[1] == 0, near, both))
+
+
+def claims() -> list[Claim]:
+    """The document's numbers about this issue."""
+    return []
+
+
+ISSUE = register(
+    Issue(
+        number=6,
+        title="Batch normalisation",
+        severity="major",
+        says="Weighted gradients pull near and far predictions apart, and batch normalisation sees contradictory signals.",
+        fixes=(
+            Fix(
+                "6-1",
+                "slow-batchnorm",
+                "BatchNorm momentum 0.01",
+                {"bn_momentum": Choice("slow", slow_momentum)},
+                source="Solution 6-1",
+            ),
+            Fix(
+                "6-2",
+                "split-loss",
+                "near and far pixels each get their own loss, 0.7 near + 0.3 far",
+                {"partition": Choice("near and far", Partition(2, near_and_far, weighted_sum_of_parts))},
+                source="Solution 6-2",
+            ),
+        ),
+        symptom=Symptom("error with running against batch statistics", "ratio", "1"),
+        claims=claims,
+    )
+)

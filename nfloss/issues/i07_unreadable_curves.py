@@ -1,0 +1,55 @@
+"""Issue 7, major: the loss says nothing about progress.
+
+Its scale moves with every batch, so 0.0008, 0.0007, 0.0009 cannot be read.
+Fixes: record the parts separately; record the loss divided by the unweighted loss. Neither changes training.
+"""
+
+from __future__ import annotations
+
+from nfloss.claims import Claim
+from nfloss.registry import Fix, Issue, register
+from nfloss.slots import Choice
+from nfloss.symptoms import Symptom
+
+
+def split_metrics() -> tuple[str, ...]:
+    """The series that 7-1 adds; every run records them anyway."""
+    return ("total_loss", "ssi_loss", "silog_loss", "near_field_ratio", "near_field_mean_error", "far_field_mean_error")
+
+
+def normalised_loss() -> tuple[str, ...]:
+    """The series that 7-2 adds: total / (unweighted total + 1e-8); 1.0 is par with unweighted."""
+    return ("normalised_loss",)
+
+
+def claims() -> list[Claim]:
+    """The document's numbers about this issue."""
+    return []
+
+
+ISSUE = register(
+    Issue(
+        number=7,
+        title="Curves that say nothing",
+        severity="major",
+        says="The loss scale moves with every batch: 0.0008, 0.0007, 0.0009 cannot be read as progress.",
+        fixes=(
+            Fix(
+                "7-1",
+                "split-metrics",
+                "record the parts of the loss separately",
+                {"split_metrics": Choice("recorded", split_metrics)},
+                source="Solution 7-1",
+            ),
+            Fix(
+                "7-2",
+                "normalised-loss",
+                "record loss / unweighted loss",
+                {"normalised_metric": Choice("recorded", normalised_loss)},
+                source="Solution 7-2",
+            ),
+        ),
+        symptom=Symptom("steps of the series that agree with the validation error", "share", "1"),
+        claims=claims,
+    )
+)

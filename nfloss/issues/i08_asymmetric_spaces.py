@@ -1,0 +1,93 @@
+"""Issue 8, medium: the same physical error has another size in inverse-depth and in log-depth space.
+
+Fixes: standardise the residuals in both (as argued, and to the letter with raw weights and without SILog's factor), or
+divide by a standard deviation that carries no gradient and keep the mean.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+from nfloss.claims import Claim
+from nfloss.registry import Fix, Issue, register
+from nfloss.slots import Choice, Number, masked_mean
+from nfloss.symptoms import Symptom
+
+
+def standardise(residual: Tensor, mask: Tensor) -> Tensor:
+    """(r - mean r) / (std r + 1e-8) over the valid pixels, unweighted; gradient through mean and std."""
+    centred = (residual - masked_mean(residual, mask)) * mask
+    return centred / (unbiased_std(centred, mask) + 1e-8)
+
+
+def divide_by_detached_std(residual: Tensor, mask: Tensor) -> Tensor:
+    """r / (std r + 1e-8), the std without gradient: the error's size stays in the mean and in the gradient."""
+    with torch.no_grad():
+        std = unbiased_std((residual - masked_mean(residual, mask)) * mask, mask)
+    return residual / (std + 1e-8)
+
+
+def unbiased_std(centred: Tensor, mask: Tensor) -> Tensor:
+    """Root of sum(c^2) / (n - 1), as `torch.std`; 0, with zero gradient, where that is 0 or n < 2. [.., P] -> [.., 1]"""
+    variance = centred.square().sum(-1, keepdim=True) / (mask.sum(-1, keepdim=True) - 1.0).clamp(min=1.0)
+    positive = variance > 0
+    # A NaN variance must stay NaN, and sqrt must never see 0: its slope there is infinite.
+    root = torch.where(positive | variance.isnan(), variance, torch.ones_like(variance)).sqrt()
+    return torch.where(variance == 0, torch.zeros_like(root), root)
+
+
+def raw_weights(weights: Tensor, mean: Callable[[float], Number]) -> tuple[Tensor, Tensor]:
+    """5 and 1 in both spaces, whatever normalises."""
+    return weights, weights
+
+
+def unit_gain() -> float:
+    """SILog without its factor 10."""
+    return 1.0
+
+
+def claims() -> list[Claim]:
+    """The document's numbers about this issue."""
+    return []
+
+
+STANDARDISED = Choice("standardised", standardise)
+
+ISSUE = register(
+    Issue(
+        number=8,
+        title="Inverse depth against depth",
+        severity="medium",
+        says="The same physical error has different size in the two spaces, so the two terms are not consistent.",
+        fixes=(
+            Fix(
+                "8-1",
+                "standardise",
+                "residuals to mean 0 and deviation 1 before weighting",
+                {"residual": STANDARDISED},
+                source="Issue 8, solution",
+            ),
+            Fix(
+                "8-1w",
+                "standardise-as-written",
+                "the same with raw weights and without SILog's factor 10, as the code has it",
+                {"residual": STANDARDISED, "temper": Choice("raw weights", raw_weights), "gain": Choice("one", unit_gain)},
+                "document to the letter",
+                "Issue 8, code",
+            ),
+            Fix(
+                "8-2",
+                "detached-scale",
+                "residuals divided by a deviation that carries no gradient",
+                {"residual": Choice("detached scale", divide_by_detached_std)},
+                "beyond the document",
+                "Issue 8: what its argument asks for",
+            ),
+        ),
+        symptom=Symptom("growth of the gradient as the error shrinks tenfold", "factor", "at most 1"),
+        claims=claims,
+    )
+)

@@ -1,0 +1,73 @@
+"""Issue 9, medium: what counts as near is hard-coded as 1 m.
+
+At 50 km/h and 0.5 s of reaction a car covers 7 m.
+Fixes: a threshold from speed and reaction time, or one that grows with the epochs, linearly or in steps; all are clamped to
+[0.3, 3.0] m by the document's own setter.
+"""
+
+from __future__ import annotations
+
+from nfloss.claims import Claim
+from nfloss.registry import Fix, Issue, register
+from nfloss.slots import Choice
+from nfloss.symptoms import Symptom
+from nfloss.threshold import DOCUMENT_EPOCHS, clamp_threshold
+
+
+def reaction_distance(epoch: float, of: float, *, speed_kmh: float, reaction_seconds: float) -> float:
+    """Metres covered before the driver reacts, clamped: 6.94 m becomes 3 m."""
+    return clamp_threshold(speed_kmh / 3.6 * reaction_seconds)
+
+
+def linear_schedule(
+    epoch: float, of: float, *, start_epoch: float, end_epoch: float, start_threshold: float, end_threshold: float
+) -> float:
+    """0.5 to 1.5 m between the epochs 0 and 50 of a run of 50, stretched to the run's own length."""
+    progress = (epoch * DOCUMENT_EPOCHS / of - start_epoch) / (end_epoch - start_epoch)
+    return clamp_threshold(start_threshold + (end_threshold - start_threshold) * min(max(progress, 0.0), 1.0))
+
+
+def step_schedule(epoch: float, of: float) -> float:
+    """0.5, 1.0, 1.5 m in the epochs 0-10, 10-30, 30-50 of a run of 50, stretched likewise."""
+    document_epoch = epoch * DOCUMENT_EPOCHS / of
+    return clamp_threshold(0.5 if document_epoch < 10 else 1.0 if document_epoch < 30 else 1.5)
+
+
+def claims() -> list[Claim]:
+    """The document's numbers about this issue."""
+    return []
+
+
+ISSUE = register(
+    Issue(
+        number=9,
+        title="Hard-coded 1 m",
+        severity="medium",
+        says="At 50 km/h and 0.5 s of reaction a car covers 7 m; 1 m need not be the right boundary.",
+        fixes=(
+            Fix(
+                "9-1",
+                "reaction-distance",
+                "speed times reaction time, clamped to 3 m",
+                {"threshold": Choice("reaction distance", reaction_distance)},
+                source="Solution 9-1",
+            ),
+            Fix(
+                "9-2",
+                "linear-schedule",
+                "from 0.5 m to 1.5 m over the run",
+                {"threshold": Choice("linear schedule", linear_schedule)},
+                source="Solution 9-2",
+            ),
+            Fix(
+                "9-3",
+                "step-schedule",
+                "0.5, 1.0, 1.5 m in steps",
+                {"threshold": Choice("step schedule", step_schedule)},
+                source="Long-term improvements",
+            ),
+        ),
+        symptom=Symptom("share of pixels called near, middle of the run", "share", "a matter of purpose"),
+        claims=claims,
+    )
+)

@@ -1,0 +1,179 @@
+"""`Losses`: K configurations on one batch at once, each distinct word computed once on the rows that use it.
+
+Shapes: K configurations, R rows (a split loss has two), B images, P = B*H*W pixels, S scales.
+Pixels are masked by weighting, never by indexing, and made safe before a logarithm or a division: no device
+synchronisation, fixed shapes, and no row ever reads another's numbers, so a NaN stays where it is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from nfloss.configuration import Configuration
+from nfloss.fallback import Fallback
+from nfloss.rows import NumbersOf, Rows
+from nfloss.slots import BASELINE
+from nfloss.terms import Target, moments, scale_invariant_log, scale_shift_invariant
+from nfloss.threshold import DOCUMENT_EPOCHS, clamp_threshold
+from nfloss.weighting import Weightings, Weights
+
+OneOrMoreScales = Tensor | Sequence[Tensor]
+
+
+@dataclass(frozen=True)
+class Terms:
+    """What one call computed: a value per configuration, [K] each, mean over the scales."""
+
+    total: Tensor
+    ssi: Tensor
+    silog: Tensor
+
+
+class Losses:
+    """K configurations of the near-field loss, evaluated on one batch.
+
+    >>> losses = Losses([Configuration.of("1-1"), Configuration.of("2-1", "5-1")])
+    >>> losses(torch.rand(2, 4, 1, 8, 8), torch.rand(4, 1, 8, 8)).shape
+    torch.Size([2])
+    """
+
+    def __init__(self, configurations: Sequence[Configuration]) -> None:
+        if not configurations:
+            raise ValueError("Losses needs at least one configuration, got none")
+        limits = {(c.numbers.min_depth, c.numbers.max_depth) for c in configurations}
+        if len(limits) > 1:
+            raise ValueError(f"the configurations of one Losses share min_depth and max_depth, got {sorted(limits)}")
+        ((self.min_depth, self.max_depth),) = limits
+        self.configurations = tuple(configurations)
+        self._rows = Rows(self.configurations)
+        self._weightings = Weightings(self._rows.rows)
+        self._fallback = Fallback(self.configurations)
+        self._manual_threshold: float | None = None
+        self.set_epoch(0.0)
+
+    @property
+    def thresholds(self) -> tuple[float, ...]:
+        """The near-field threshold in force for each configuration, in metres."""
+        return tuple(self._thresholds[c] for c in self.configurations)
+
+    def set_epoch(self, epoch: float, of: float = DOCUMENT_EPOCHS) -> None:
+        """Move the scheduled thresholds to this epoch of a run of `of` epochs (the document's schedules span 50)."""
+        if not of > 0:
+            raise ValueError(f"set_epoch(of={of!r}): a run has more than 0 epochs")
+        self._thresholds = {c: self._threshold(c, epoch, of) for c in self.configurations}
+
+    def _threshold(self, c: Configuration, epoch: float, of: float) -> float:
+        choice = c.words["threshold"]
+        if self._manual_threshold is not None and choice == BASELINE["threshold"]:
+            return self._manual_threshold
+        return float(choice(c.numbers, epoch, of))
+
+    def set_near_field_threshold(self, metres: float) -> None:
+        """Set the threshold of every configuration, clamped to [0.3, 3.0] m; a schedule takes over at its next epoch."""
+        if not abs(float(metres)) < float("inf"):
+            raise ValueError(f"near-field threshold {metres!r}: a finite number of metres is needed")
+        self._manual_threshold = clamp_threshold(metres)
+        self._thresholds = dict.fromkeys(self.configurations, self._manual_threshold)
+
+    def __call__(self, pred: OneOrMoreScales, gt: OneOrMoreScales, mask: OneOrMoreScales | None = None) -> Tensor:
+        """Totals [K] of predicted against true inverse depth (1/m).
+
+        Args:
+            pred: [K, B, 1, H, W], or one such tensor for each scale, finest first.
+            gt: [B, 1, H, W], resized to each scale by nearest neighbour; or one for each scale. Values that are not
+                finite or not greater than 0 are invalid.
+            mask: like `gt`; what is 0 or False never counts.
+
+        Raises:
+            ValueError: shapes that do not fit.
+        """
+        return self.terms(pred, gt, mask).total
+
+    def terms(self, pred: OneOrMoreScales, gt: OneOrMoreScales, mask: OneOrMoreScales | None = None) -> Terms:
+        """Total, SSI and SILog, [K] each; arguments as for a call."""
+        preds, targets = self._scales(pred, gt, mask)
+        finest = targets[0].image_depth
+        scales = [self._one_scale(p.flatten(1), target, finest) for p, target in zip(preds, targets, strict=True)]
+        return Terms(*(torch.stack(values).mean(0) for values in zip(*scales, strict=True)))
+
+    def unweighted(self, pred: OneOrMoreScales, gt: OneOrMoreScales, mask: OneOrMoreScales | None = None) -> Tensor:
+        """The parent class's loss [K], SSI + SILog with every weight 1; arguments as for a call."""
+        preds, targets = self._scales(pred, gt, mask)
+        pairs = zip(preds, targets, strict=True)
+        return torch.stack([unweighted(self.configurations, p.flatten(1), target) for p, target in pairs]).mean(0)
+
+    def weights(self, gt: Tensor, mask: Tensor | None = None, finest: Tensor | None = None) -> Weights:
+        """The weights of one scale's pixels, whole partition first row a configuration; `finest`: the finest scale's gt."""
+        own = self._target(gt, mask)
+        depth = own.image_depth if finest is None else self._target(finest, None).image_depth
+        return self._weightings.compute(own, depth, self._thresholds)
+
+    def _one_scale(self, pred: Tensor, target: Target, finest: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """pred [K, P] -> total, SSI, SILog, [K] each."""
+        rows = self._rows
+        weights = self._weightings.compute(target, finest, self._thresholds)
+        gate = self._fallback.gate(pred)
+        r_ssi, r_log = target.residuals(rows.watch_pixels(rows.take(gate.main), weights.mask))
+        r_ssi, r_log = rows.apply("residual", r_ssi, weights.mask), rows.apply("residual", r_log, weights.mask)
+        ssi_moments = moments(*rows.apply("moments", r_ssi, weights.ssi, weights.mask))
+        log_moments = moments(*rows.apply("moments", r_log, weights.silog, weights.mask))
+        number = rows.numbers(ssi_moments[0])
+        ssi = rows.watch_terms(rows.apply("squash", scale_shift_invariant(*ssi_moments, number.alpha)))
+        silog = scale_invariant_log(*log_moments, number.silog_lambda, rows.gain(ssi))
+        silog = rows.watch_terms(silog)
+        counts = weights.mask.sum(-1)
+        values = (number.ssi_weight * ssi + number.silog_weight * silog, ssi, silog)
+        total, ssi, silog = (rows.join(torch.where(counts > 0, value, 0.0 * value), counts) for value in values)
+        return gate.settle(total, lambda members, p: unweighted(members, p, target)), ssi, silog
+
+    def _scales(
+        self, pred: OneOrMoreScales, gt: OneOrMoreScales, mask: OneOrMoreScales | None
+    ) -> tuple[list[Tensor], list[Target]]:
+        preds = [pred] if isinstance(pred, Tensor) else list(pred)
+        gts = self._each_scale("gt", gt, preds)
+        masks = [None] * len(preds) if mask is None else self._each_scale("mask", mask, preds)
+        return preds, [self._target(g, m) for g, m in zip(gts, masks, strict=True)]
+
+    def _target(self, gt: Tensor, mask: Tensor | None) -> Target:
+        return Target.of(gt, mask, self.min_depth, self.max_depth)
+
+    def _each_scale(self, name: str, given: OneOrMoreScales, preds: list[Tensor]) -> list[Tensor]:
+        """One map for each scale of the prediction, resized by nearest neighbour where only one is given."""
+        for pred in preds:
+            if pred.ndim != 5 or pred.shape[0] != len(self.configurations) or pred.shape[2] != 1:
+                wanted = f"[{len(self.configurations)}, B, 1, H, W]"
+                raise ValueError(
+                    f"pred has shape {list(pred.shape)}; {wanted} is needed (a configuration each along dimension 0)"
+                )
+        maps = [resize(given, pred) for pred in preds] if isinstance(given, Tensor) else list(given)
+        if [m.shape for m in maps] != [pred.shape[1:] for pred in preds]:
+            shapes = [list(m.shape) for m in maps]
+            raise ValueError(f"{name} has shapes {shapes}; the prediction needs {[list(p.shape[1:]) for p in preds]}")
+        return maps
+
+
+def unweighted(members: Sequence[Configuration], pred: Tensor, target: Target) -> Tensor:
+    """SSI + SILog of pred [K, P] with every weight 1 -> [K]; 0 where nothing is valid."""
+    r_ssi, r_log = target.residuals(pred)
+    mask = target.valid.expand_as(r_ssi)
+    mean, variance = moments(r_ssi, mask)
+    number = NumbersOf(members, mean)
+    silog = scale_invariant_log(*moments(r_log, mask), number.silog_lambda, number.silog_ratio)
+    total = number.ssi_weight * scale_shift_invariant(mean, variance, number.alpha) + number.silog_weight * silog
+    return torch.where(target.valid.sum() > 0, total, 0.0 * total)
+
+
+def resize(image: Tensor, pred: Tensor) -> Tensor:
+    """[B, 1, H, W] at the prediction's size, by nearest neighbour; the type stays."""
+    if image.ndim != 4:
+        raise ValueError(f"ground truth or mask has shape {list(image.shape)}; [B, 1, H, W] is needed")
+    if image.shape[-2:] == pred.shape[-2:]:
+        return image
+    if image.dtype == torch.bool:
+        return F.interpolate(image.to(pred.dtype), size=pred.shape[-2:], mode="nearest").bool()
+    return F.interpolate(image, size=pred.shape[-2:], mode="nearest")

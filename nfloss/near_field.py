@@ -1,0 +1,144 @@
+"""`SSISilogNearFieldLoss`: one configuration, dropping into a training loop that passes (pred, gt, mask)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from nfloss.configuration import Configuration
+from nfloss.loss import Losses, OneOrMoreScales, Terms
+from nfloss.terms import Target
+from nfloss.threshold import DOCUMENT_EPOCHS
+
+
+@dataclass(frozen=True)
+class Call:
+    """What the last call saw and gave, kept on the device until somebody asks."""
+
+    preds: list[Tensor]
+    gt: OneOrMoreScales
+    mask: OneOrMoreScales | None
+    terms: Terms
+    threshold: float
+
+
+class SSISilogNearFieldLoss(nn.Module):
+    """The near-field-weighted SSI + SILog loss with the fixes of your choice.
+
+    >>> loss_fn = SSISilogNearFieldLoss(fixes=["1-1", "5-2"], near_threshold=1.0, near_weight=5.0)
+    >>> pred, gt = torch.rand(2, 1, 8, 8, requires_grad=True), torch.rand(2, 1, 8, 8)
+    >>> loss_fn(pred, gt).backward()
+    >>> sorted(loss_fn.metrics)[0]
+    'far_field_mean_error'
+
+    Args:
+        fixes: ids ("5-2") or names ("linear-ramp") of the fixes to switch on.
+        numbers: any field of `nfloss.Numbers`: near_threshold and depths in metres, weights, alpha, ...
+
+    Raises:
+        ValueError: an unknown fix or number (the message lists the known ones), or fixes that clash (it names both).
+    """
+
+    def __init__(self, fixes: Iterable[str] = (), **numbers: float) -> None:
+        super().__init__()
+        self.configuration = Configuration.of(*([fixes] if isinstance(fixes, str) else fixes), **numbers)
+        self._losses = Losses([self.configuration])
+        self._last: Call | None = None
+
+    @classmethod
+    def from_yaml(cls, path: str | Path) -> SSISilogNearFieldLoss:
+        """From the `loss:` block of a YAML file: the document's own form, or ours (`fixes:` and numbers).
+
+        Needs PyYAML. Raises ValueError with one line saying what was given and what is allowed.
+        """
+        from nfloss.yaml_block import read_loss_block
+
+        block = read_loss_block(Path(path))
+        return cls(block.fixes, **block.numbers)
+
+    def forward(
+        self, pred_inv_depth: OneOrMoreScales, gt_inv_depth: OneOrMoreScales, mask: OneOrMoreScales | None = None
+    ) -> Tensor:
+        """The scalar loss of predicted against true inverse depth (1/m).
+
+        Args:
+            pred_inv_depth: [B, 1, H, W], or a list of them, finest first.
+            gt_inv_depth: [B, 1, H, W], resized by nearest neighbour to each scale; or a list. `<= 0`, NaN or inf is invalid.
+            mask: like the ground truth; what is 0 or False never counts. The document's loss takes gt > 0 alone.
+        """
+        preds = [pred_inv_depth] if isinstance(pred_inv_depth, Tensor) else list(pred_inv_depth)
+        stacked = [pred.unsqueeze(0) for pred in preds]
+        terms = self._losses.terms(stacked, gt_inv_depth, mask)
+        detached = Terms(terms.total.detach(), terms.ssi.detach(), terms.silog.detach())
+        self._last = Call([pred.detach() for pred in stacked], gt_inv_depth, mask, detached, self._losses.thresholds[0])
+        return terms.total[0]
+
+    @property
+    def metrics(self) -> dict[str, float]:
+        """What fixes 7-1 and 7-2 record, of the last call; errors are mean |depth error| in metres at the finest scale.
+
+        Computed and brought from the device when asked, so that a training step never waits. Empty before the first call;
+        NaN where there is no such pixel.
+        """
+        return {} if self._last is None else measured(self._last, self._losses)
+
+    def set_near_field_threshold(self, metres: float) -> None:
+        """Change the threshold during training, clamped to [0.3, 3.0] m (document, solution 9-1)."""
+        self._losses.set_near_field_threshold(metres)
+
+    def set_epoch(self, epoch: float, of: float = DOCUMENT_EPOCHS) -> None:
+        """Move a scheduled threshold to this epoch of a run of `of` epochs."""
+        self._losses.set_epoch(epoch, of)
+
+    @property
+    def near_field_threshold(self) -> float:
+        """The threshold in force, in metres."""
+        return self._losses.thresholds[0]
+
+    def extra_repr(self) -> str:
+        return self.configuration.name
+
+
+def first(scales: OneOrMoreScales) -> Tensor:
+    """The finest scale."""
+    return scales if isinstance(scales, Tensor) else scales[0]
+
+
+@torch.no_grad()
+def measured(call: Call, losses: Losses) -> dict[str, float]:
+    """One transfer from the device: all metrics of a call."""
+    mask = None if call.mask is None else first(call.mask)
+    target = Target.of(first(call.gt), mask, losses.min_depth, losses.max_depth)
+    _, log_error = target.residuals(call.preds[0].flatten(1))
+    log_depth = target.log_depth.double()
+    error = ((log_depth + log_error[0]).exp() - log_depth.exp()).abs()
+    unweighted = losses.unweighted(call.preds, call.gt, call.mask)[0]
+    near = (target.image_depth.flatten() < call.threshold) & (target.valid > 0)
+    far = (target.valid > 0) & ~near
+    values = torch.stack(
+        [
+            call.terms.total[0].double(),
+            call.terms.ssi[0].double(),
+            call.terms.silog[0].double(),
+            near.sum() / target.valid.sum(),
+            error[near].mean(),
+            error[far].mean(),
+            (call.terms.total[0] / (unweighted + 1e-8)).double(),
+        ]
+    )
+    return dict(zip(METRICS, values.tolist(), strict=True))
+
+
+METRICS = (
+    "total_loss",
+    "ssi_loss",
+    "silog_loss",
+    "near_field_ratio",
+    "near_field_mean_error",
+    "far_field_mean_error",
+    "normalised_loss",
+)

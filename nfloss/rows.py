@@ -1,0 +1,167 @@
+"""Which row computes what: configurations laid out as rows, so that neighbours share words and each word is called once
+for each run of rows that use it. Runs are split and joined by `split` and `cat`: no indexing, no copy where all agree."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from itertools import groupby
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from nfloss.configuration import Configuration
+from nfloss.slots import Guard, Number, Partition, call
+
+ROW_SLOTS = ("guard", "residual", "moments", "squash", "gain")
+
+
+@lru_cache(maxsize=4096)
+def constant(values: tuple[Any, ...], device: torch.device, dtype: torch.dtype) -> Tensor:
+    """These numbers as a tensor on that device, made once."""
+    return torch.tensor(values, device=device, dtype=dtype)
+
+
+def spread(values: Sequence[float], like: Tensor) -> Number:
+    """One float where all agree, else a tensor [len(values)] beside `like`."""
+    return values[0] if len(set(values)) == 1 else constant(tuple(values), like.device, like.dtype)
+
+
+@dataclass(frozen=True)
+class Row:
+    """One row: its configuration, this one's place among the K, and which of its parts this is."""
+
+    configuration: Configuration
+    place: int
+    part: int
+
+
+class NumbersOf:
+    """The numbers of several configurations by name: a float where all agree, else a tensor along dimension 0."""
+
+    def __init__(self, configurations: Sequence[Configuration], like: Tensor) -> None:
+        self.configurations, self.like = configurations, like
+
+    def __getattr__(self, name: str) -> Number:
+        number = spread([getattr(c.numbers, name) for c in self.configurations], self.like)
+        return number.unsqueeze(-1) if isinstance(number, Tensor) and self.like.ndim > 1 else number
+
+
+class Rows:
+    """The rows of K configurations, R of them, sorted so that equal words are neighbours."""
+
+    def __init__(self, configurations: Sequence[Configuration]) -> None:
+        self.configurations = tuple(configurations)
+        rows = [Row(c, place, part) for place, c in enumerate(configurations) for part in range(partition_of(c).parts)]
+        self.rows = sorted(rows, key=lambda row: [row.configuration.words[slot].name for slot in ROW_SLOTS])
+        self.places = tuple(row.place for row in self.rows)
+        self.one_to_one = self.places == tuple(range(len(self.configurations)))
+        self.runs = {slot: runs_of([row.configuration for row in self.rows], slot) for slot in ROW_SLOTS}
+        self.joins = self._joins()
+
+    def _joins(self) -> list[Join]:
+        row_of = {(row.place, row.part): index for index, row in enumerate(self.rows)}
+        kinds: dict[object, list[int]] = {}
+        for place, configuration in enumerate(self.configurations):
+            kinds.setdefault(configuration.words["partition"], []).append(place)
+        parts = {kind: range(partition_of(self.configurations[places[0]]).parts) for kind, places in kinds.items()}
+        return [
+            Join(tuple(places), tuple(tuple(row_of[place, part] for place in places) for part in parts[kind]))
+            for kind, places in kinds.items()
+        ]
+
+    def take(self, per_configuration: Tensor) -> Tensor:
+        """[K, ..] -> [R, ..]"""
+        if self.one_to_one:
+            return per_configuration
+        return per_configuration.index_select(0, constant(self.places, per_configuration.device, torch.long))
+
+    def numbers(self, like: Tensor) -> NumbersOf:
+        """The numbers of the rows."""
+        return NumbersOf([row.configuration for row in self.rows], like)
+
+    def apply(self, slot: str, *tensors: Tensor) -> Any:
+        """The words of a slot on their rows: tensors [R, ..] -> what the words return, [R, ..]."""
+        return on_runs(self.runs[slot], lambda c, *pieces: c[0].words[slot](NumbersOf(c, pieces[0]), *pieces), *tensors)
+
+    def watch_pixels(self, prediction: Tensor, mask: Tensor) -> Tensor:
+        """Predictions [R, P] as the rows' guards let their gradients through."""
+        return self._guarded(lambda guard: guard.pixels, prediction, mask)
+
+    def watch_terms(self, term: Tensor) -> Tensor:
+        """A term [R] as the rows' guards let its gradient through."""
+        return self._guarded(lambda guard: guard.terms, term)
+
+    def _guarded(self, side: Callable[[Guard], Callable[..., Tensor] | None], *tensors: Tensor) -> Tensor:
+        runs = self.runs["guard"]
+        if not any(side(guard_of(run[0])) for run in runs):
+            return tensors[0]
+
+        def guarded(run: Run, *pieces: Tensor) -> Tensor:
+            function = side(guard_of(run[0]))
+            return call(function, NumbersOf(run, pieces[0]), *pieces) if function else pieces[0]
+
+        result: Tensor = on_runs(runs, guarded, *tensors)
+        return result
+
+    def gain(self, like: Tensor) -> Number:
+        """SILog's gain for each row: float, or [R]."""
+        return spread([row.configuration.words["gain"](row.configuration.numbers) for row in self.rows], like)
+
+    def join(self, values: Tensor, counts: Tensor) -> Tensor:
+        """[R] -> [K]: the parts of each configuration made one; `counts` [R] are their valid pixels."""
+        if self.one_to_one:
+            return values
+        joined = [self._join(values, counts, join) for join in self.joins]
+        places = [place for join in self.joins for place in join.places]
+        back = tuple(places.index(place) for place in range(len(places)))
+        return torch.cat(joined).index_select(0, constant(back, values.device, torch.long))
+
+    def _join(self, values: Tensor, counts: Tensor, join: Join) -> Tensor:
+        index = constant(join.rows, values.device, torch.long)
+        members = [self.configurations[place] for place in join.places]
+        result: Tensor = call(partition_of(members[0]).join, NumbersOf(members, values), values[index], counts[index])
+        return result
+
+
+@dataclass(frozen=True)
+class Join:
+    """Configurations of one kind of partition: their places, and for each part the rows that compute it."""
+
+    places: tuple[int, ...]
+    rows: tuple[tuple[int, ...], ...]
+
+
+Run = Sequence[Configuration]
+
+
+def partition_of(configuration: Configuration) -> Partition:
+    """The configuration's partition."""
+    word = configuration.words["partition"].function
+    assert isinstance(word, Partition)
+    return word
+
+
+def guard_of(configuration: Configuration) -> Guard:
+    """The configuration's guard."""
+    word = configuration.words["guard"].function
+    assert isinstance(word, Guard)
+    return word
+
+
+def runs_of(configurations: Run, slot: str) -> list[Run]:
+    """Neighbours that use the same word."""
+    return [list(run) for _, run in groupby(configurations, lambda c: c.words[slot])]
+
+
+def on_runs(runs: Sequence[Run], function: Callable[..., Any], *tensors: Tensor) -> Any:
+    """`function(run, *its rows)` for each run, the results one tensor (or a tuple of them) again."""
+    if len(runs) == 1:
+        return function(runs[0], *tensors)
+    pieces = zip(*(tensor.split([len(run) for run in runs]) for tensor in tensors), strict=True)
+    results = [function(run, *piece) for run, piece in zip(runs, pieces, strict=True)]
+    if isinstance(results[0], tuple):
+        return tuple(torch.cat(values) for values in zip(*results, strict=True))
+    return torch.cat(results)

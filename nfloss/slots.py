@@ -1,0 +1,265 @@
+"""What a word is: the slots of the loss in order, the baseline's word for each, and the numbers they use.
+
+The loss is a sentence with one word per slot. A word (`Choice`) is a named pure function; its keyword-only parameters are
+the numbers it needs, taken by name from `Numbers`. Tensors have leading dimensions free: `P` (pixels) comes last.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from dataclasses import dataclass, field, fields
+from functools import lru_cache
+from typing import Any
+
+import torch
+from torch import Tensor
+
+Number = float | Tensor
+
+
+@dataclass(frozen=True)
+class Numbers:
+    """Every number of the baseline and of the fixes, with the document's (or the reviewed code base's) value.
+
+    Depths and thresholds in metres, epochs of the document's 50-epoch run, momenta and weights without unit.
+    """
+
+    near_threshold: float = 1.0
+    near_weight: float = 5.0
+    alpha: float = 0.85
+    silog_ratio: float = 10.0
+    silog_lambda: float = 0.85
+    ssi_weight: float = 0.7
+    silog_weight: float = 0.3
+    min_depth: float = 1e-3
+    max_depth: float = 100.0
+    expected_weight_mean: float = 1.75
+    dataset_weight_mean: float = 2.016
+    ssi_minimum: float = 1e-6
+    ssi_maximum: float = 1.0
+    smooth_range: float = 0.3
+    ramp_half_width: float = 0.2
+    pixel_gradient_limit: float = 3.0
+    bn_momentum: float = 0.1
+    slow_bn_momentum: float = 0.01
+    near_part: float = 0.7
+    speed_kmh: float = 50.0
+    reaction_seconds: float = 0.5
+    start_epoch: float = 0.0
+    end_epoch: float = 50.0
+    start_threshold: float = 0.5
+    end_threshold: float = 1.5
+
+    def __post_init__(self) -> None:
+        for name, value in vars(self).items():
+            if isinstance(value, bool) or not isinstance(value, (int, float)) or not abs(value) < float("inf"):
+                raise ValueError(f"{name}={value!r}: a finite number is needed")
+        for name in ("near_threshold", "near_weight", "min_depth", "expected_weight_mean", "dataset_weight_mean"):
+            if getattr(self, name) <= 0:
+                raise ValueError(f"{name}={getattr(self, name)!r}: must be greater than 0")
+        if self.max_depth <= self.min_depth:
+            raise ValueError(f"max_depth={self.max_depth!r}: must be greater than min_depth={self.min_depth!r}")
+        if self.end_epoch <= self.start_epoch:
+            raise ValueError(f"end_epoch={self.end_epoch!r}: must be greater than start_epoch={self.start_epoch!r}")
+
+
+NUMBER_NAMES = tuple(f.name for f in fields(Numbers))
+# The words of no slot use these; the loss itself always does.
+CORE_NUMBERS = ("alpha", "silog_lambda", "ssi_weight", "silog_weight", "min_depth", "max_depth")
+
+
+@lru_cache(maxsize=1024)
+def number_names(function: Callable[..., Any]) -> tuple[str, ...]:
+    """The numbers that a function takes: its keyword-only parameters."""
+    parameters = inspect.signature(function).parameters.values()
+    return tuple(p.name for p in parameters if p.kind is p.KEYWORD_ONLY)
+
+
+def call(function: Callable[..., Any], numbers: Any, *arguments: Any) -> Any:
+    """The function on these arguments, its numbers read by name from `numbers`' attributes."""
+    return function(*arguments, **{name: getattr(numbers, name) for name in number_names(function)})
+
+
+@dataclass(frozen=True)
+class Choice:
+    """One word: a name, unique in its slot, and the function that it stands for.
+
+    Equal if name and function are equal.
+    """
+
+    name: str
+    function: Callable[..., Any] | Partition | Guard = field(repr=False)
+
+    @property
+    def numbers(self) -> tuple[str, ...]:
+        """The names of the `Numbers` that the word uses."""
+        if isinstance(self.function, (Partition, Guard)):
+            return self.function.numbers
+        return number_names(self.function)
+
+    def __call__(self, numbers: Any, *arguments: Any) -> Any:
+        """The word on these arguments, its numbers read by name from `numbers`' attributes."""
+        if isinstance(self.function, (Partition, Guard)):
+            raise TypeError(f"{self.name!r} is no function; the loss asks for its parts")
+        return call(self.function, numbers, *arguments)
+
+
+@dataclass(frozen=True)
+class Partition:
+    """How many separate losses the pixels get.
+
+    `split(mask, weights, depth, threshold)` gives `parts` pairs (mask, weights); `join(losses, counts)`, [parts, R] both,
+    makes one loss [R] of theirs.
+    """
+
+    parts: int
+    split: Callable[..., list[tuple[Tensor, Tensor]]]
+    join: Callable[..., Tensor]
+
+    @property
+    def numbers(self) -> tuple[str, ...]:
+        return number_names(self.split) + number_names(self.join)
+
+
+@dataclass(frozen=True)
+class Guard:
+    """What stands between the loss and its gradient.
+
+    `pixels(prediction, mask)` and `terms(scalar)` return their first argument with its gradient changed on the way back;
+    with `fallback`, a total that is not finite is replaced by the unweighted SSI + SILog.
+    """
+
+    pixels: Callable[..., Tensor] | None = None
+    terms: Callable[[Tensor], Tensor] | None = None
+    fallback: bool = False
+
+    @property
+    def numbers(self) -> tuple[str, ...]:
+        return number_names(self.pixels) if self.pixels else ()
+
+
+# --- threshold: (epoch, of) -> metres ---------------------------------------------------------------------------------
+
+
+def fixed_threshold(epoch: float, of: float, *, near_threshold: float) -> float:
+    """The hard-coded 1 m."""
+    return near_threshold
+
+
+# --- weigh: depth [.., P] in metres -> weights [.., P] ----------------------------------------------------------------
+
+
+def hard_boundary(depth: Tensor, threshold: Number, *, near_weight: Number) -> Tensor:
+    """`near_weight` nearer than the threshold, 1 elsewhere."""
+    return 1.0 + (near_weight - 1.0) * (depth < threshold)
+
+
+# --- pyramid: which depth map a scale's weights are computed from -------------------------------------------------------
+
+
+def own_depth(finest: Tensor, own: Tensor) -> Tensor:
+    """Each scale weighs its own ground truth. [B, 1, H, W] both."""
+    return own
+
+
+# --- normalise: what the weights (to a power) are divided by -----------------------------------------------------------
+
+
+def masked_mean(values: Tensor, mask: Tensor) -> Tensor:
+    """Mean of `values` over `mask` along the last dimension, kept; 0 where the mask is empty."""
+    return (values * mask).sum(-1, keepdim=True) / mask.sum(-1, keepdim=True).clamp(min=1.0)
+
+
+def batch_mean(weights: Tensor, mask: Tensor, power: float) -> Tensor:
+    """Mean of `weights ** power` over the valid pixels of this batch; 1 where there are none."""
+    mean = masked_mean(weights**power, mask)
+    return torch.where(mean > 0, mean, torch.ones_like(mean))
+
+
+# --- temper: (weights, mean of weights ** power) -> weights of the two spaces ------------------------------------------
+
+
+def same_in_both(weights: Tensor, mean: Callable[[float], Number]) -> tuple[Tensor, Tensor]:
+    """The same normalised weights in inverse-depth and in log-depth space."""
+    normalised = weights / mean(1.0)
+    return normalised, normalised
+
+
+# --- residual: r [.., P], zero where invalid -> r [.., P] --------------------------------------------------------------
+
+
+def plain_residual(residual: Tensor, mask: Tensor) -> Tensor:
+    """The residual as it is."""
+    return residual
+
+
+# --- moments: (r, u, mask) -> (values, their weights in the mean) ------------------------------------------------------
+
+
+def weighted_residuals(residual: Tensor, weights: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
+    """Plain mean and variance of the products r*u."""
+    return residual * weights, mask
+
+
+# --- squash: SSI [..] -> SSI [..] --------------------------------------------------------------------------------------
+
+
+def unsquashed(ssi: Tensor) -> Tensor:
+    """SSI as it is."""
+    return ssi
+
+
+# --- gain: what SILog's square root is multiplied by -------------------------------------------------------------------
+
+
+def silog_ratio_gain(*, silog_ratio: Number) -> Number:
+    """The reviewed code base's factor 10."""
+    return silog_ratio
+
+
+# --- partition: which pixels get a loss of their own, and how these are joined ------------------------------------------
+
+
+def all_pixels(mask: Tensor, weights: Tensor, depth: Tensor, threshold: Number) -> list[tuple[Tensor, Tensor]]:
+    """One loss over all valid pixels."""
+    return [(mask, weights)]
+
+
+def only_part(losses: Tensor, counts: Tensor) -> Tensor:
+    """The one loss there is."""
+    return losses[0]
+
+
+# --- training set-up and recording: read by the runner, ignored by the loss --------------------------------------------
+
+
+def usual_momentum(*, bn_momentum: float) -> float:
+    """BatchNorm's momentum, PyTorch's default."""
+    return bn_momentum
+
+
+def no_record() -> None:
+    """Nothing beyond what every run records."""
+
+
+#: Every slot, in the order in which the loss goes through them, with the baseline's word.
+BASELINE: dict[str, Choice] = {
+    "threshold": Choice("fixed", fixed_threshold),
+    "weigh": Choice("hard boundary", hard_boundary),
+    "pyramid": Choice("own depth", own_depth),
+    "normalise": Choice("batch mean", batch_mean),
+    "temper": Choice("same in both spaces", same_in_both),
+    "residual": Choice("plain", plain_residual),
+    "moments": Choice("of weighted residuals", weighted_residuals),
+    "squash": Choice("none", unsquashed),
+    "gain": Choice("silog_ratio", silog_ratio_gain),
+    "partition": Choice("all pixels", Partition(1, all_pixels, only_part)),
+    "guard": Choice("none", Guard()),
+    "bn_momentum": Choice("usual", usual_momentum),
+    "split_metrics": Choice("none", no_record),
+    "normalised_metric": Choice("none", no_record),
+}
+SLOTS = tuple(BASELINE)
+RECORDING_SLOTS = ("split_metrics", "normalised_metric")
+TRAINING_SLOTS = ("bn_momentum",)

@@ -1,0 +1,63 @@
+"""The arithmetic of SSI and SILog on rows of pixels. [.., P] -> [..]; nothing here knows a fix."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from nfloss.slots import Number
+
+SMALLEST_INVERSE_DEPTH = 1e-6  # 1/m, the document's clamp before a division
+INSIDE_ROOT = 1e-8
+
+
+@dataclass(frozen=True)
+class Target:
+    """One scale's ground truth, shared by all configurations.
+
+    `valid` 1.0 or 0.0, `inverse` depth in 1/m and `log_depth` in log m are [P] and harmless where invalid;
+    `image_depth` in metres is [B, 1, H, W].
+    """
+
+    valid: Tensor
+    inverse: Tensor
+    log_depth: Tensor
+    image_depth: Tensor
+    inverse_limits: tuple[float, float]
+
+    @classmethod
+    def of(cls, gt: Tensor, mask: Tensor | None, min_depth: float, max_depth: float) -> Target:
+        """From true inverse depth [B, 1, H, W] and a mask of that shape; not finite or <= 0 is invalid."""
+        valid = torch.isfinite(gt) & (gt > 0)
+        depth = 1.0 / torch.where(valid, gt, 0.0).clamp(min=SMALLEST_INVERSE_DEPTH)
+        if mask is not None:
+            valid = valid & mask.bool()
+        inverse = torch.where(valid, gt, 1.0).flatten()
+        limits = max(1.0 / max_depth, SMALLEST_INVERSE_DEPTH), 1.0 / min_depth
+        return cls(valid.flatten().to(gt.dtype), inverse, -inverse.clamp(*limits).log(), depth, limits)
+
+    def residuals(self, pred: Tensor) -> tuple[Tensor, Tensor]:
+        """Inverse-depth and log-depth residuals of pred [R, P], both [R, P]; 0 where invalid, whatever pred is there."""
+        safe = torch.where(self.valid > 0, pred, self.inverse)
+        return safe - self.inverse, -safe.clamp(*self.inverse_limits).log() - self.log_depth
+
+
+def moments(values: Tensor, weights: Tensor) -> tuple[Tensor, Tensor]:
+    """Weighted mean and variance, centred: E[x^2] - E[x]^2 turns negative in float32. [.., P] -> [..] twice."""
+    total = weights.sum(-1)
+    total = torch.where(total > 0, total, torch.ones_like(total))
+    mean = (values * weights).sum(-1) / total
+    variance = ((values - mean.unsqueeze(-1)).square() * weights).sum(-1) / total
+    return mean, variance
+
+
+def scale_shift_invariant(mean: Tensor, variance: Tensor, alpha: Number) -> Tensor:
+    """SSI: variance + alpha * mean^2 of the inverse-depth residual."""
+    return variance + alpha * mean.square()
+
+
+def scale_invariant_log(mean: Tensor, variance: Tensor, silog_lambda: Number, gain: Number) -> Tensor:
+    """SILog: gain * sqrt(|E[x^2] - lambda E[x]^2| + 1e-8) of the log-depth residual."""
+    return gain * (torch.abs(variance + (1.0 - silog_lambda) * mean.square()) + INSIDE_ROOT).sqrt()

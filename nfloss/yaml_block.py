@@ -1,0 +1,130 @@
+"""The `loss:` block of a training YAML, in the document's form or ours, read safely. Needs PyYAML."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from nfloss.slots import NUMBER_NAMES
+
+ALIASES = {"near_field_threshold": "near_threshold", "near_field_weight": "near_weight"}
+DOCUMENT_TYPE = "ssi-silog-nearfield"
+SCHEDULES = {"linear": "9-2", "step": "9-3"}
+SCHEDULE_NUMBERS = ("start_epoch", "end_epoch", "start_threshold", "end_threshold")
+KEYS = ("type", "fixes", "enable_near_field_weighting", "near_field_threshold_schedule", *ALIASES, *NUMBER_NAMES)
+
+
+class Loader(yaml.SafeLoader):
+    """Safe, and 1e-3 is a number (YAML 1.1 makes it a string). A key given twice is an error."""
+
+    def construct_mapping(self, node: Any, deep: bool = False) -> dict[Any, Any]:
+        keys = [self.construct_object(key, deep=True) for key, _ in node.value]
+        for key, (key_node, _) in zip(keys, node.value, strict=True):
+            if keys.count(key) > 1:
+                raise yaml.MarkedYAMLError(problem=f"key {key!r} is given twice", problem_mark=key_node.start_mark)
+        return super().construct_mapping(node, deep)
+
+
+Loader.add_implicit_resolver(
+    "tag:yaml.org,2002:float",
+    re.compile(r"^[-+]?(?:[0-9][0-9_]*)(?:\.[0-9_]*)?[eE][-+]?[0-9]+$"),
+    list("-+0123456789"),
+)
+
+
+@dataclass(frozen=True)
+class LossBlock:
+    """What a block asks for: fixes by id or name, and numbers by name."""
+
+    fixes: tuple[str, ...]
+    numbers: dict[str, float]
+
+
+def load_yaml(path: Path) -> Any:
+    """The content of a YAML file.
+
+    Raises:
+        ValueError: not there, not readable, or not YAML; one line with file and position.
+    """
+    try:
+        # Loader is a SafeLoader.
+        return yaml.load(path.read_text(encoding="utf-8"), Loader=Loader)
+    except OSError as error:
+        raise ValueError(f"{path}: cannot be read ({error.strerror})") from None
+    except UnicodeDecodeError:
+        raise ValueError(f"{path}: not a text file in UTF-8") from None
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark
+        place = f"line {mark.line + 1}, column {mark.column + 1}" if mark else "somewhere"
+        raise ValueError(f"{path}: not valid YAML at {place}: {error.problem}") from None
+    except (yaml.YAMLError, RecursionError, ValueError, TypeError) as error:
+        raise ValueError(f"{path}: not valid YAML: {str(error).splitlines()[0]}") from None
+
+
+def read_loss_block(path: Path) -> LossBlock:
+    """The file's `loss:` block (or the whole file, where it is one)."""
+    content = load_yaml(path)
+    if isinstance(content, Mapping) and "loss" in content:
+        content = content["loss"]
+    if not isinstance(content, Mapping):
+        raise ValueError(f"{path}: a mapping under `loss:` is needed, got {type(content).__name__}")
+    return parse_loss_block(content, f"{path}: loss")
+
+
+def parse_loss_block(block: Mapping[Any, Any], where: str) -> LossBlock:
+    """The block's fixes and numbers; `where` begins every error."""
+    for key in block:
+        if key not in KEYS:
+            raise ValueError(f"{where}: unknown key {key!r}{nearest(key, KEYS)}; known: {', '.join(KEYS)}")
+    if block.get("type", DOCUMENT_TYPE) != DOCUMENT_TYPE:
+        raise ValueError(f"{where}.type: {block['type']!r}; only {DOCUMENT_TYPE!r} is known")
+    fixes = fix_list(block.get("fixes", []), where)
+    numbers = {ALIASES.get(key, key): real(block[key], f"{where}.{key}") for key in block if key in (*ALIASES, *NUMBER_NAMES)}
+    weighting = block.get("enable_near_field_weighting", True)
+    if not isinstance(weighting, bool):
+        raise ValueError(f"{where}.enable_near_field_weighting: {weighting!r}; true or false is needed")
+    if not weighting:
+        numbers["near_weight"] = 1.0
+    schedule = block.get("near_field_threshold_schedule")
+    if schedule is None:
+        return LossBlock(fixes, numbers)
+    fix, schedule_numbers = read_schedule(schedule, f"{where}.near_field_threshold_schedule")
+    return LossBlock((*fixes, fix), numbers | schedule_numbers)
+
+
+def read_schedule(schedule: Any, where: str) -> tuple[str, dict[str, float]]:
+    """The document's threshold schedule: the fix that it is, and its numbers."""
+    if not isinstance(schedule, Mapping):
+        raise ValueError(f"{where}: a mapping is needed, got {schedule!r}")
+    known = ("type", *SCHEDULE_NUMBERS)
+    for key in schedule:
+        if key not in known:
+            raise ValueError(f"{where}: unknown key {key!r}{nearest(key, known)}; known: {', '.join(known)}")
+    kind = schedule.get("type", "linear")
+    if kind not in SCHEDULES:
+        raise ValueError(f"{where}.type: {kind!r}; {' or '.join(map(repr, SCHEDULES))} is needed")
+    return SCHEDULES[kind], {key: real(schedule[key], f"{where}.{key}") for key in SCHEDULE_NUMBERS if key in schedule}
+
+
+def fix_list(fixes: Any, where: str) -> tuple[str, ...]:
+    if not isinstance(fixes, list) or not all(isinstance(fix, str) for fix in fixes):
+        raise ValueError(f"{where}.fixes: a list of ids or names is needed, such as ['1-1', '5-2'], got {fixes!r}")
+    return tuple(fixes)
+
+
+def real(value: Any, where: str) -> float:
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        raise ValueError(f"{where}: a number is needed, got {value!r}")
+    return float(value)
+
+
+def nearest(key: object, known: tuple[str, ...]) -> str:
+    """` (did you mean ...?)`, or nothing."""
+    found = difflib.get_close_matches(str(key), known, n=1)
+    return f" (did you mean {found[0]!r}?)" if found else ""

@@ -1,0 +1,1 @@
+"""From an experiment file to records on disk: plans, trains, records, tracks."""

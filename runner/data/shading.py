@@ -1,0 +1,155 @@
+"""Shading: what colour each pixel sees.
+
+Four honest cues to distance, none of them a code: the texture has its sizes in metres, the camera carries a lamp whose
+light falls off, outdoor air has haze, and solids cast shadows. Albedo, texture and light vary from scene to scene.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.random import Generator
+
+from runner.data.rays import BALL, BOX, Hits, Solids, blocked
+
+# Linear albedo of each palette's entries; every solid takes one and varies it.
+PALETTES = {
+    "ground": ((0.10, 0.10, 0.11), (0.30, 0.29, 0.27), (0.10, 0.18, 0.05), (0.25, 0.18, 0.11), (0.16, 0.16, 0.17)),
+    "floor": ((0.35, 0.20, 0.10), (0.45, 0.43, 0.40), (0.20, 0.22, 0.26), (0.30, 0.12, 0.09), (0.50, 0.38, 0.24)),
+    "wall": ((0.60, 0.57, 0.50), (0.40, 0.20, 0.14), (0.50, 0.53, 0.58), (0.36, 0.42, 0.34), (0.66, 0.50, 0.32)),
+    "ceiling": ((0.70, 0.70, 0.68), (0.60, 0.58, 0.52)),
+    "kerb": ((0.36, 0.36, 0.35), (0.22, 0.22, 0.23), (0.14, 0.22, 0.08)),
+    "prop": ((0.60, 0.10, 0.08), (0.08, 0.22, 0.50), (0.70, 0.48, 0.06), (0.10, 0.36, 0.16), (0.62, 0.60, 0.56),
+             (0.36, 0.22, 0.12), (0.70, 0.26, 0.05), (0.30, 0.10, 0.34), (0.08, 0.08, 0.09), (0.10, 0.42, 0.42)),
+    "car": ((0.50, 0.05, 0.05), (0.05, 0.12, 0.35), (0.60, 0.60, 0.62), (0.06, 0.06, 0.07), (0.55, 0.42, 0.10)),
+    "glass": ((0.05, 0.06, 0.08),), "tyre": ((0.03, 0.03, 0.03),), "skin": ((0.50, 0.33, 0.24),),
+    "wood": ((0.18, 0.11, 0.07),), "leaf": ((0.07, 0.18, 0.04), (0.20, 0.20, 0.04), (0.05, 0.13, 0.07)),
+}
+PLAIN = {"car", "glass", "tyre", "skin", "ceiling"}
+LAMP_REACH = 1.2
+
+
+@dataclass(frozen=True)
+class Paint:
+    """How K solids are painted: two albedos [K, 3] mixed by a pattern of `pitch` [K] metres, sharp (tiles) or smooth
+    (stains) by `sharpness` [K], bent by `warp` [K]."""
+
+    first: np.ndarray
+    second: np.ndarray
+    pitch: np.ndarray
+    sharpness: np.ndarray
+    warp: np.ndarray
+    phase: np.ndarray
+
+
+@dataclass(frozen=True)
+class Light:
+    """sun: direction towards it [3]; sun_power, ambient, lamp_power: radiance; haze: 1/metres; sky: colour [3]."""
+
+    sun: np.ndarray
+    sun_power: float
+    ambient: float
+    lamp_power: float
+    haze: float
+    sky: np.ndarray
+
+
+def random_paint(rng: Generator, families: tuple[str, ...]) -> Paint:
+    """Draws the paint of every solid from its family's palette."""
+    count = len(families)
+    picks = rng.random(count)
+    base = np.array([PALETTES[f][int(u * len(PALETTES[f]))] for f, u in zip(families, picks, strict=True)])
+    first = np.clip(base * rng.uniform(0.7, 1.3, (count, 1)) + rng.normal(0, 0.02, (count, 3)), 0.02, 0.9)
+    plain = np.array([family in PLAIN for family in families])
+    contrast = np.where(plain, 0.12, rng.uniform(0.2, 0.75, count))
+    tint = rng.uniform(0.8, 1.2, (count, 3))
+    return Paint(
+        first=first.astype(np.float32),
+        second=(first * (1 - contrast[:, None]) * tint).astype(np.float32),
+        pitch=np.exp(rng.uniform(np.log(0.12), np.log(0.8), count)).astype(np.float32),
+        sharpness=rng.choice(np.array([0.8, 6.0], np.float32), count),
+        warp=rng.choice(np.array([0.0, 1.6], np.float32), count, p=(0.4, 0.6)),
+        phase=rng.uniform(0, 6, (count, 3)).astype(np.float32),
+    )
+
+
+def random_light(rng: Generator, indoors: bool) -> Light:
+    """Draws the light: overhead and even indoors, sunny to overcast outdoors."""
+    turn, rise = rng.uniform(0, 2 * np.pi), rng.uniform(0.9, 1.4) if indoors else rng.uniform(0.4, 1.2)
+    sun = np.array([np.cos(rise) * np.cos(turn), np.cos(rise) * np.sin(turn), np.sin(rise)], np.float32)
+    sky = np.array([0.45, 0.60, 0.85]) + rng.random() * np.array([0.25, 0.10, -0.10])
+    return Light(
+        sun=sun,
+        sun_power=rng.uniform(0.2, 0.7) if indoors else rng.uniform(0.1, 1.1),
+        ambient=rng.uniform(0.25, 0.6),
+        lamp_power=rng.uniform(0.6, 1.0),
+        haze=1 / 200 if indoors else 1 / rng.uniform(25, 90),
+        sky=(sky * rng.uniform(0.7, 1.0)).astype(np.float32),
+    )
+
+
+def shade(hits: Hits, rays: np.ndarray, eye: np.ndarray, solids: Solids, fixed: int,
+          paint: Paint, light: Light, footprint: float) -> np.ndarray:
+    """[P, 3] colours in 0..1. rays: [3, P]; eye: [3] metres; footprint: pixel size in metres at one metre;
+    the first `fixed` solids cast no shadow."""
+    sky = sky_colour(rays[2], light)
+    seen = np.flatnonzero(hits.solid >= 0)
+    if seen.size == 0:
+        return encode(sky)
+    solid, distance, ray = hits.solid[seen], hits.distance[seen], rays[:, seen]
+    local = hits.local[:, seen]
+    point = eye.astype(np.float32)[:, None] + distance * ray
+    normal = normals(solids, solid, local)
+    facing = -(normal * ray).sum(0) / np.sqrt((ray * ray).sum(0))
+    metres = local * solids.half.astype(np.float32).T[:, solid]
+    albedo = pattern(paint, solid, metres, distance * footprint / np.maximum(facing, 0.1))
+    sunlit = np.maximum(light.sun @ normal, 0)
+    if fixed < len(solids.kind):
+        sunlit = sunlit * ~blocked(solids[fixed:], point, light.sun)
+    lamp = light.lamp_power * np.maximum(facing, 0) / (1 + (distance / LAMP_REACH) ** 2)
+    # Less light gets into corners near the ground and under things.
+    ambient = light.ambient * (0.75 + 0.25 * normal[2]) * (1 - 0.4 * np.exp(-np.maximum(point[2], 0) * 6) * (normal[2] < 0.5))
+    colour = albedo * (ambient + light.sun_power * sunlit + lamp)[:, None]
+    clear = np.exp(-light.haze * distance)[:, None]
+    sky[seen] = colour * clear + 0.6 * light.sky * (1 - clear)
+    return encode(sky)
+
+
+def normals(solids: Solids, solid: np.ndarray, local: np.ndarray) -> np.ndarray:
+    """[3, P] outward world normals at the unit-shape coordinates [3, P] of the solids [P]."""
+    kind, size = solids.kind[solid], np.abs(local)
+    # A box's face, and a cylinder's cap, is where one coordinate is largest.
+    square = np.where(size >= size.max(0), np.sign(local), np.float32(0))
+    curved = local / solids.half.astype(np.float32).T[:, solid]
+    cap = size[2] > 0.9995
+    curved[2] = np.where(kind == BALL, curved[2], 0)
+    upright = np.zeros_like(local)
+    upright[2] = np.sign(local[2])
+    normal = np.where(kind == BOX, square, np.where((kind != BALL) & cap, upright, curved))
+    normal /= np.sqrt((normal * normal).sum(0))
+    cos, sin = (turn(solids.yaw).astype(np.float32)[solid] for turn in (np.cos, np.sin))
+    return np.stack([cos * normal[0] - sin * normal[1], sin * normal[0] + cos * normal[1], normal[2]])
+
+
+def pattern(paint: Paint, solid: np.ndarray, metres: np.ndarray, footprint: np.ndarray) -> np.ndarray:
+    """[P, 3] albedo at the solids' own coordinates [3, P] in metres; it fades where a pixel [P] covers the pattern."""
+    wave = 2 * np.pi * metres / paint.pitch[solid] + paint.phase.T[:, solid]
+    bent = wave + paint.warp[solid] * np.sin(wave[[1, 2, 0]] * np.float32(0.61))
+    ripple = np.sin(bent[0]) * np.sin(bent[1]) + np.sin(bent[2])
+    value = np.tanh(paint.sharpness[solid] * ripple)
+    value += np.float32(0.35) * np.sin(4.7 * bent[0] + bent[2]) * np.sin(4.3 * bent[1] - bent[2])
+    fade = 1 / (1 + (3 * footprint / paint.pitch[solid]) ** 2)
+    mix = (0.5 + 0.4 * value * fade)[:, None]
+    return paint.first[solid] * (1 - mix) + paint.second[solid] * mix
+
+
+def sky_colour(upward: np.ndarray, light: Light) -> np.ndarray:
+    """[P, 3] sky, paler towards the horizon; upward: [P] vertical part of each ray."""
+    height = np.clip(upward, 0, 1)[:, None]
+    return (light.sky * (1 - 0.35 * height) + np.float32(0.12) * (1 - height)).astype(np.float32)
+
+
+def encode(colour: np.ndarray) -> np.ndarray:
+    """Linear light to display values in 0..1; the square root stands in for the sRGB curve."""
+    return np.sqrt(np.clip(colour, 0, 1))
