@@ -10,7 +10,10 @@ ClaimVerdict = Literal["right", "rounded", "wrong", "does nothing", "harmful"]
 
 @dataclass(frozen=True)
 class Claim:
-    """What the document says, what comes out, and the verdict. `shown_by` names the computation."""
+    """What the document says, what comes out, and the verdict. `shown_by` names the computation.
+
+    `point` numbers the findings, 1 to 19: where the document is wrong or its fix does nothing; several claims may show one.
+    """
 
     issue: int
     quantity: str
@@ -18,14 +21,23 @@ class Claim:
     computed: str
     verdict: ClaimVerdict
     shown_by: str = "arithmetic"
+    point: int | None = None
 
 
-def number(issue: int, quantity: str, claimed: float, computed: float, decimals: int, shown_by: str = "arithmetic") -> Claim:
+def number(
+    issue: int,
+    quantity: str,
+    claimed: float,
+    computed: float,
+    decimals: int,
+    shown_by: str = "arithmetic",
+    point: int | None = None,
+) -> Claim:
     """A stated number: right to its `decimals`, rounded within 2 %, or wrong."""
     exact = abs(computed - claimed) <= 0.5 * 10.0**-decimals * (1 + 1e-9)
     close = abs(computed - claimed) <= 0.02 * abs(claimed)
     verdict: ClaimVerdict = "right" if exact else "rounded" if close else "wrong"
-    return Claim(issue, quantity, f"{claimed:g}", f"{computed:.4g}", verdict, shown_by)
+    return Claim(issue, quantity, f"{claimed:g}", f"{computed:.5g}", verdict, shown_by, point)
 
 
 def statement(
@@ -36,6 +48,7 @@ def statement(
     holds: bool,
     otherwise: ClaimVerdict = "wrong",
     shown_by: str = "arithmetic",
+    point: int | None = None,
 ) -> Claim:
     """A stated property: right where it `holds`, else the verdict given."""
-    return Claim(issue, quantity, claimed, computed, "right" if holds else otherwise, shown_by)
+    return Claim(issue, quantity, claimed, computed, "right" if holds else otherwise, shown_by, point)

@@ -46,7 +46,7 @@ class Gate:
         places = constant(self.fallback.places, total.device, torch.long)
         spare = self.pred.index_select(0, places)
         wanted = (~torch.isfinite(total.detach())) & constant(self.fallback.flags, total.device, torch.bool)
-        if self.main.requires_grad:
+        if self.main.requires_grad and torch.is_grad_enabled():
             self.main.register_hook(lambda gradient: torch.where(wanted.unsqueeze(-1), 0.0, gradient))
             spare.register_hook(lambda gradient: torch.where(wanted[places].unsqueeze(-1), gradient, 0.0))
         instead = total.index_copy(0, places, unweighted(self.fallback.members, spare))

@@ -113,6 +113,12 @@ class Losses:
         depth = own.image_depth if finest is None else self._target(finest, None).image_depth
         return self._weightings.compute(own, depth, self._thresholds)
 
+    def raw_weights(self, gt: Tensor, mask: Tensor | None = None) -> Tensor:
+        """Each pixel's weight before normalisation, [K, P], 0 where invalid; a split loss weighs a pixel by its part."""
+        weights = self.weights(gt, mask)
+        raw = weights.raw.new_zeros(len(self.configurations), weights.raw.shape[-1])
+        return raw.index_add(0, torch.tensor(self._rows.places, device=raw.device), weights.raw * weights.mask)
+
     def _one_scale(self, pred: Tensor, target: Target, finest: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """pred [K, P] -> total, SSI, SILog, [K] each."""
         rows = self._rows

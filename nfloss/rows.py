@@ -20,8 +20,9 @@ ROW_SLOTS = ("guard", "residual", "moments", "squash", "gain")
 
 @lru_cache(maxsize=4096)
 def constant(values: tuple[Any, ...], device: torch.device, dtype: torch.dtype) -> Tensor:
-    """These numbers as a tensor on that device, made once."""
-    return torch.tensor(values, device=device, dtype=dtype)
+    """These numbers as a tensor on that device, made once; never an inference tensor, which a later backward would refuse."""
+    with torch.inference_mode(False):
+        return torch.tensor(values, device=device, dtype=dtype)
 
 
 def spread(values: Sequence[float], like: Tensor) -> Number:

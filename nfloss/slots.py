@@ -152,7 +152,7 @@ def fixed_threshold(epoch: float, of: float, *, near_threshold: float) -> float:
 
 def hard_boundary(depth: Tensor, threshold: Number, *, near_weight: Number) -> Tensor:
     """`near_weight` nearer than the threshold, 1 elsewhere."""
-    return 1.0 + (near_weight - 1.0) * (depth < threshold)
+    return 1.0 + (near_weight - 1.0) * (depth < threshold).to(depth.dtype)
 
 
 # --- pyramid: which depth map a scale's weights are computed from -------------------------------------------------------

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
 
+import torch
+import torch.nn.functional as F
 from torch import Tensor
 
-if TYPE_CHECKING:
-    from nfloss.loss import Losses
+from nfloss.loss import Losses
+from nfloss.slots import BASELINE
+
+SMOOTH_ERROR, PIXEL_ERROR = 0.15, 0.05  # standard deviations of the frozen predictor's log errors
+BLOCK = 8  # pixels between independent values of its smooth error
 
 
 @dataclass(frozen=True)
@@ -19,15 +23,70 @@ class Bench:
     truth: Tensor
     prediction: Tensor
 
+    def batches(self) -> Iterator[tuple[Tensor, Tensor]]:
+        """Prediction and truth of each batch, [B, 1, H, W] both."""
+        return zip(self.prediction, self.truth, strict=True)
+
 
 @dataclass(frozen=True)
 class Symptom:
     """What is measured, in which unit, and which value would mean that the issue is gone.
 
     `measure(losses, bench)` gives one value per configuration, [K]. None: it needs training and comes from the records.
+    It leaves the losses as they are. `also`: further measurements of the same issue.
     """
 
     name: str
     unit: str
     cured: str
     measure: Callable[[Losses, Bench], Tensor] | None = field(repr=False, default=None)
+    also: tuple[Symptom, ...] = ()
+
+
+def make_bench(truth: Tensor, seed: int) -> Bench:
+    """The answer of a frozen predictor: truth times a log-normal error, smooth over some pixels plus a little for each.
+
+    Args:
+        truth: inverse depth [n, B, 1, H, W]; what is invalid stays as it is.
+        seed: decides the errors, whatever the device.
+    """
+    noise = torch.Generator().manual_seed(seed)
+    batches, images, _, height, width = truth.shape
+    coarse = torch.randn(batches * images, 1, height // BLOCK + 2, width // BLOCK + 2, generator=noise)
+    smooth = F.interpolate(coarse, size=(height, width), mode="bilinear", align_corners=True)
+    fine = torch.randn(smooth.shape, generator=noise)
+    # Interpolation averages neighbours, which takes from the deviation: given back.
+    log_error = SMOOTH_ERROR * smooth / smooth.std() + PIXEL_ERROR * fine
+    valid = torch.isfinite(truth) & (truth > 0)
+    return Bench(truth, torch.where(valid, truth * log_error.exp().reshape(truth.shape).to(truth), truth))
+
+
+def pixel_gradients(losses: Losses, prediction: Tensor, truth: Tensor) -> tuple[Tensor, Tensor]:
+    """Totals [K] and d total / d prediction [K, P] of one batch, the same prediction [B, 1, H, W] for all."""
+    with torch.enable_grad():
+        preds = prediction.detach().expand(len(losses.configurations), *prediction.shape).clone().requires_grad_()
+        total = losses(preds, truth)
+        (gradient,) = torch.autograd.grad(total.sum(), preds)
+    return total.detach(), gradient.flatten(1)
+
+
+def without_weights(losses: Losses) -> Losses:
+    """The parent class's loss with each configuration's numbers: the baseline's words, near weight 1."""
+    return Losses([replace(c, words=BASELINE, numbers=replace(c.numbers, near_weight=1.0)) for c in losses.configurations])
+
+
+def term_inflation(losses: Losses, bench: Bench) -> tuple[Tensor, Tensor]:
+    """What weighting (and whatever else is switched on) multiplies SSI and SILog by, in each batch: [n, K] both."""
+    plain, ssi, silog = without_weights(losses), [], []
+    for prediction, truth in bench.batches():
+        preds = prediction.expand(len(losses.configurations), *prediction.shape)
+        with torch.no_grad():
+            own, reference = losses.terms(preds, truth), plain.terms(preds, truth)
+        ssi.append(own.ssi / reference.ssi)
+        silog.append(own.silog / reference.silog)
+    return torch.stack(ssi), torch.stack(silog)
+
+
+def valid_pixels(truth: Tensor) -> Tensor:
+    """Where there is ground truth, [P] bool."""
+    return (torch.isfinite(truth) & (truth > 0)).flatten()

@@ -6,12 +6,16 @@ Fixes: a fixed mean (1.75 in the document), no normalisation, or the mean that t
 
 from __future__ import annotations
 
+import torch
 from torch import Tensor
 
-from nfloss.claims import Claim
+from nfloss.issues.i01_claims import claims
+from nfloss.loss import Losses
 from nfloss.registry import Fix, Issue, register
 from nfloss.slots import Choice, Number
-from nfloss.symptoms import Symptom
+from nfloss.symptoms import Bench, Symptom, pixel_gradients, valid_pixels, without_weights
+
+NEAR = 1.0  # metres: the symptom's ruler, whatever threshold a configuration uses
 
 
 def constant_mean(weights: Tensor, mask: Tensor, power: float, *, expected_weight_mean: Number, near_weight: Number) -> Number:
@@ -42,12 +46,23 @@ def no_normalisation(weights: Tensor, mask: Tensor, power: float) -> float:
     return 1.0
 
 
+def gradient_scale_variation(losses: Losses, bench: Bench) -> Tensor:
+    """Coefficient of variation between batches of what weighting multiplies a near pixel's gradient by, [K].
+
+    Root mean square of d total / d prediction over the pixels nearer than 1 m, divided by that of the unweighted loss on
+    the same batch: what the batch's own errors contribute is gone. Batches without near pixels do not count.
+    """
+    plain, factors = without_weights(losses), []
+    for prediction, truth in bench.batches():
+        near = (truth.flatten() > 1.0 / NEAR) & valid_pixels(truth)
+        if near.any():
+            own, reference = (pixel_gradients(which, prediction, truth)[1][:, near] for which in (losses, plain))
+            factors.append((own.square().mean(-1) / reference.square().mean(-1)).sqrt())
+    scale = torch.stack(factors)
+    return scale.std(0) / scale.mean(0)
+
+
 FIXED = Choice("constant", constant_mean)
-
-
-def claims() -> list[Claim]:
-    """The document's numbers about this issue."""
-    return []
 
 
 ISSUE = register(
@@ -74,7 +89,7 @@ ISSUE = register(
                 "Solution 1-1, with the constant that its own argument asks for",
             ),
         ),
-        symptom=Symptom("gradient scale between batches", "coefficient of variation", "0"),
+        symptom=Symptom("gradient scale between batches", "coefficient of variation", "0", gradient_scale_variation),
         claims=claims,
     )
 )

@@ -9,10 +9,11 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from nfloss.claims import Claim
+from nfloss.issues.i02_claims import claims
+from nfloss.loss import Losses
 from nfloss.registry import Fix, Issue, register
 from nfloss.slots import Choice, Number
-from nfloss.symptoms import Symptom
+from nfloss.symptoms import Bench, Symptom, term_inflation
 
 
 def weighted_moments(residual: Tensor, weights: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
@@ -22,7 +23,8 @@ def weighted_moments(residual: Tensor, weights: Tensor, mask: Tensor) -> tuple[T
 
 def clamp(ssi: Tensor, *, ssi_minimum: Number, ssi_maximum: Number) -> Tensor:
     """SSI clamped to [1e-6, 1]: no gradient outside."""
-    return torch.clamp(ssi, min=torch.as_tensor(ssi_minimum).to(ssi), max=torch.as_tensor(ssi_maximum).to(ssi))
+    lowest, highest = (torch.as_tensor(limit, dtype=ssi.dtype, device=ssi.device) for limit in (ssi_minimum, ssi_maximum))
+    return torch.clamp(ssi, min=lowest, max=highest)
 
 
 def log1p(ssi: Tensor) -> Tensor:
@@ -30,9 +32,9 @@ def log1p(ssi: Tensor) -> Tensor:
     return torch.log1p(ssi)
 
 
-def claims() -> list[Claim]:
-    """The document's numbers about this issue."""
-    return []
+def ssi_inflation(losses: Losses, bench: Bench) -> Tensor:
+    """SSI / unweighted SSI of the same prediction, mean over the batches, [K]."""
+    return term_inflation(losses, bench)[0].mean(0)
 
 
 ISSUE = register(
@@ -52,7 +54,7 @@ ISSUE = register(
             Fix("2-2a", "clamped-ssi", "SSI clamped to [1e-6, 1]", {"squash": Choice("clamp", clamp)}, source="Solution 2-2"),
             Fix("2-2b", "log1p-ssi", "log(1 + SSI)", {"squash": Choice("log1p", log1p)}, source="Solution 2-2"),
         ),
-        symptom=Symptom("SSI against unweighted SSI", "ratio", "1"),
+        symptom=Symptom("SSI against unweighted SSI", "ratio", "1", ssi_inflation),
         claims=claims,
     )
 )

@@ -10,10 +10,11 @@ from collections.abc import Callable
 
 from torch import Tensor
 
-from nfloss.claims import Claim
+from nfloss.issues.i03_claims import claims
+from nfloss.loss import Losses
 from nfloss.registry import Fix, Issue, register
 from nfloss.slots import Choice, Number
-from nfloss.symptoms import Symptom
+from nfloss.symptoms import Bench, Symptom, term_inflation
 
 
 def per_space(weights: Tensor, mean: Callable[[float], Number]) -> tuple[Tensor, Tensor]:
@@ -23,9 +24,13 @@ def per_space(weights: Tensor, mean: Callable[[float], Number]) -> tuple[Tensor,
     return ssi, silog
 
 
-def claims() -> list[Claim]:
-    """The document's numbers about this issue."""
-    return []
+def relative_amplification(losses: Losses, bench: Bench) -> Tensor:
+    """SILog's amplification over that of sqrt(SSI), mean over the batches, [K].
+
+    Amplification: the term over its unweighted value. SILog is a root of squares, SSI is not: its root compares like with like.
+    """
+    ssi, silog = term_inflation(losses, bench)
+    return (silog / ssi.sqrt()).mean(0)
 
 
 ISSUE = register(
@@ -43,7 +48,9 @@ ISSUE = register(
                 source="Issue 3, solution",
             ),
         ),
-        symptom=Symptom("amplification of SILog against that of SSI", "ratio", "below the baseline's"),
+        symptom=Symptom(
+            "amplification of SILog against that of the root of SSI", "ratio", "below the baseline's", relative_amplification
+        ),
         claims=claims,
     )
 )

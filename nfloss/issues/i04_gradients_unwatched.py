@@ -7,18 +7,22 @@ for each pixel's gradient.
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor
 
-from nfloss.claims import Claim
+from nfloss.issues.i04_claims import claims
+from nfloss.loss import Losses
 from nfloss.registry import Fix, Issue, register
 from nfloss.slots import Choice, Guard, Number
-from nfloss.symptoms import Symptom
+from nfloss.symptoms import Bench, Symptom, pixel_gradients, valid_pixels
 
 
 def clamp_scalar_gradient(term: Tensor) -> Tensor:
     """The document's `register_hook(clamp(-1, 1))`, on a term of the loss."""
-    if term.requires_grad:
+    if term.requires_grad and torch.is_grad_enabled():
         term = term.clone()
         term.register_hook(lambda gradient: gradient.clamp(-1.0, 1.0))
     return term
@@ -29,7 +33,7 @@ def clamp_pixel_gradients(prediction: Tensor, mask: Tensor, *, pixel_gradient_li
 
     Relative, so that neither the image's size nor a factor of the loss moves the bound. [R, P] both; limit float or [R, 1].
     """
-    if not prediction.requires_grad:
+    if not (prediction.requires_grad and torch.is_grad_enabled()):
         return prediction
 
     def bounded(gradient: Tensor) -> Tensor:
@@ -42,9 +46,38 @@ def clamp_pixel_gradients(prediction: Tensor, mask: Tensor, *, pixel_gradient_li
     return prediction
 
 
-def claims() -> list[Claim]:
-    """The document's numbers about this issue."""
-    return []
+def gradient_range(losses: Losses, bench: Bench) -> Tensor:
+    """99.9 % quantile over median of |d total / d prediction| among the valid pixels, mean over the batches, [K].
+
+    NaN where a configuration has no gradient at all.
+    """
+    ranges = []
+    for prediction, truth in bench.batches():
+        size = pixel_gradients(losses, prediction, truth)[1][:, valid_pixels(truth)].abs()
+        ranges.append(size.quantile(0.999, dim=-1) / size.quantile(0.5, dim=-1))
+    return torch.stack(ranges).mean(0)
+
+
+def share_not_finite(losses: Losses, bench: Bench, hostile: Sequence[float]) -> Tensor:
+    """Share of batches whose total or gradient is not finite when one near float32 prediction is hostile, [K]."""
+    bad = []
+    for prediction, truth in bench.batches():
+        nearest = torch.where(valid_pixels(truth), truth.flatten(), 0.0).argmax()
+        for value in hostile:
+            changed = prediction.flatten().index_fill(0, nearest, value).view_as(prediction)
+            total, gradient = pixel_gradients(losses, changed.float(), truth.float())
+            bad.append(~(total.isfinite() & gradient.isfinite().all(-1)))
+    return torch.stack(bad).float().mean(0)
+
+
+def share_not_finite_extreme(losses: Losses, bench: Bench) -> Tensor:
+    """Under predictions that are finite, but 0, denormal or 1e30 1/m, [K]."""
+    return share_not_finite(losses, bench, (0.0, 1e-42, 1e30))
+
+
+def share_not_finite_broken(losses: Losses, bench: Bench) -> Tensor:
+    """Under predictions that are NaN or infinite, [K]."""
+    return share_not_finite(losses, bench, (math.nan, math.inf))
 
 
 ISSUE = register(
@@ -77,7 +110,16 @@ ISSUE = register(
                 "Issue 4: what its argument asks for",
             ),
         ),
-        symptom=Symptom("largest against median gradient of a pixel", "ratio", "small"),
+        symptom=Symptom(
+            "largest (99.9 %) against median gradient of a pixel",
+            "ratio",
+            "small",
+            gradient_range,
+            also=(
+                Symptom("batches not finite, one extreme prediction", "share", "0", share_not_finite_extreme),
+                Symptom("batches not finite, one NaN or infinite prediction", "share", "0", share_not_finite_broken),
+            ),
+        ),
         claims=claims,
     )
 )

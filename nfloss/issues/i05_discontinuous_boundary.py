@@ -9,10 +9,11 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from nfloss.claims import Claim
+from nfloss.issues.i05_claims import claims
+from nfloss.loss import Losses
 from nfloss.registry import Fix, Issue, register
 from nfloss.slots import Choice, Number
-from nfloss.symptoms import Symptom
+from nfloss.symptoms import Bench, Symptom
 
 
 def smooth_tanh(depth: Tensor, threshold: Number, *, near_weight: Number, smooth_range: Number) -> Tensor:
@@ -33,9 +34,17 @@ def linear_ramp(depth: Tensor, threshold: Number, *, near_weight: Number, ramp_h
     return 1.0 + (near_weight - 1.0) * near
 
 
-def claims() -> list[Claim]:
-    """The document's numbers about this issue."""
-    return []
+def largest_weight_step(losses: Losses, bench: Bench) -> Tensor:
+    """Largest change of the raw weight over one centimetre, within half a metre of the threshold in force, [K].
+
+    Asked of the weight function itself on a ladder of depths: the bench's own pixels are too sparse for it.
+    """
+    centimetres = torch.arange(1, 401, device=bench.truth.device, dtype=torch.float64)
+    depth = (centimetres - 0.5) / 100.0  # the steps lie across round thresholds
+    weight = losses.raw_weights((1.0 / depth).reshape(1, 1, 1, -1))
+    middle = (depth[1:] + depth[:-1]) / 2.0
+    near = (middle - middle.new_tensor(losses.thresholds).unsqueeze(-1)).abs() <= 0.5
+    return (weight.diff(dim=-1).abs() * near).amax(-1)
 
 
 ISSUE = register(
@@ -68,7 +77,7 @@ ISSUE = register(
                 source="Solution 5-2",
             ),
         ),
-        symptom=Symptom("largest change of weight near the threshold", "per centimetre", "0"),
+        symptom=Symptom("largest change of weight near the threshold", "per centimetre", "0", largest_weight_step),
         claims=claims,
     )
 )

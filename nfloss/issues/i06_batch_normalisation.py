@@ -9,7 +9,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from nfloss.claims import Claim
+from nfloss.issues.i06_claims import claims
 from nfloss.registry import Fix, Issue, register
 from nfloss.slots import Choice, Number, Partition
 from nfloss.symptoms import Symptom
@@ -34,11 +34,6 @@ def weighted_sum_of_parts(losses: Tensor, counts: Tensor, *, near_part: Number) 
     near, far = losses
     both = near_part * near + (1.0 - near_part) * far
     return torch.where(counts[0] == 0, far, torch.where(counts[1] == 0, near, both))
-
-
-def claims() -> list[Claim]:
-    """The document's numbers about this issue."""
-    return []
 
 
 ISSUE = register(

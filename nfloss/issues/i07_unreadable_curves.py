@@ -6,7 +6,7 @@ Fixes: record the parts separately; record the loss divided by the unweighted lo
 
 from __future__ import annotations
 
-from nfloss.claims import Claim
+from nfloss.issues.i07_claims import claims
 from nfloss.registry import Fix, Issue, register
 from nfloss.slots import Choice
 from nfloss.symptoms import Symptom
@@ -20,11 +20,6 @@ def split_metrics() -> tuple[str, ...]:
 def normalised_loss() -> tuple[str, ...]:
     """The series that 7-2 adds: total / (unweighted total + 1e-8); 1.0 is par with unweighted."""
     return ("normalised_loss",)
-
-
-def claims() -> list[Claim]:
-    """The document's numbers about this issue."""
-    return []
 
 
 ISSUE = register(

@@ -7,10 +7,15 @@ Fixes: a threshold from speed and reaction time, or one that grows with the epoc
 
 from __future__ import annotations
 
-from nfloss.claims import Claim
+from copy import copy
+
+from torch import Tensor
+
+from nfloss.issues.i09_claims import claims
+from nfloss.loss import Losses
 from nfloss.registry import Fix, Issue, register
 from nfloss.slots import Choice
-from nfloss.symptoms import Symptom
+from nfloss.symptoms import Bench, Symptom, valid_pixels
 from nfloss.threshold import DOCUMENT_EPOCHS, clamp_threshold
 
 
@@ -33,9 +38,13 @@ def step_schedule(epoch: float, of: float) -> float:
     return clamp_threshold(0.5 if document_epoch < 10 else 1.0 if document_epoch < 30 else 1.5)
 
 
-def claims() -> list[Claim]:
-    """The document's numbers about this issue."""
-    return []
+def share_called_near(losses: Losses, bench: Bench) -> Tensor:
+    """Share of the valid pixels that weigh more than half way from 1 to the near weight, in the middle of a run, [K]."""
+    middle = copy(losses)
+    middle.set_epoch(DOCUMENT_EPOCHS / 2.0)
+    heavy = bench.truth.new_tensor([(1.0 + c.numbers.near_weight) / 2.0 for c in losses.configurations]).unsqueeze(-1)
+    near = sum((middle.raw_weights(truth) > heavy).sum(-1) for truth in bench.truth)
+    return near / valid_pixels(bench.truth).sum()
 
 
 ISSUE = register(
@@ -67,7 +76,7 @@ ISSUE = register(
                 source="Long-term improvements",
             ),
         ),
-        symptom=Symptom("share of pixels called near, middle of the run", "share", "a matter of purpose"),
+        symptom=Symptom("share of pixels called near, middle of the run", "share", "a matter of purpose", share_called_near),
         claims=claims,
     )
 )

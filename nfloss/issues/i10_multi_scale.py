@@ -5,14 +5,21 @@ Fixes: one constant at every scale (which is fix 1-1), or one weight map, comput
 
 from __future__ import annotations
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from nfloss.claims import Claim
+from nfloss.configuration import Configuration
 from nfloss.issues.i01_weight_normalisation import FIXED
+from nfloss.issues.i10_claims import claims
+from nfloss.loss import Losses
 from nfloss.registry import Fix, Issue, register
 from nfloss.slots import Choice
-from nfloss.symptoms import Symptom
+from nfloss.symptoms import Bench, Symptom
+from nfloss.terms import Target
+from nfloss.weighting import weigh
+
+SCALES = 4
 
 
 def shared_depth(finest: Tensor, own: Tensor) -> Tensor:
@@ -20,9 +27,49 @@ def shared_depth(finest: Tensor, own: Tensor) -> Tensor:
     return F.interpolate(finest, size=own.shape[-2:], mode="nearest")
 
 
-def claims() -> list[Claim]:
-    """The document's numbers about this issue."""
-    return []
+def spread_across_scales(losses: Losses, bench: Bench) -> Tensor:
+    """(largest - smallest) / mean of what each of 4 scales divides its weights by, mean over the batches, [K].
+
+    0 where nothing is divided by a mean. Of a split loss, the part with the larger spread.
+    """
+    spreads = [
+        torch.stack(
+            [spread(c, threshold, truth) for c, threshold in zip(losses.configurations, losses.thresholds, strict=True)]
+        )
+        for truth in bench.truth
+    ]
+    return torch.stack(spreads).mean(0)
+
+
+def spread(configuration: Configuration, threshold: float, truth: Tensor) -> Tensor:
+    """Of one batch [B, 1, H, W]; a scalar."""
+    numbers, (height, width) = configuration.numbers, truth.shape[-2:]
+    scales = [F.interpolate(truth, size=(max(height >> s, 1), max(width >> s, 1)), mode="nearest") for s in range(SCALES)]
+    targets = [Target.of(scale, None, numbers.min_depth, numbers.max_depth) for scale in scales]
+    means = torch.stack([divisors(configuration, threshold, target, targets[0].image_depth) for target in targets])
+    return ((means.amax(0) - means.amin(0)) / means.mean(0)).amax()
+
+
+def divisors(configuration: Configuration, threshold: float, target: Target, finest: Tensor) -> Tensor:
+    """What the weights of each part are divided by at one scale, [parts]; 1 where they are not divided.
+
+    Asked of the simplified configuration: weighted moments divide by the weights' own mean, whatever else normalises.
+    """
+    simple = configuration.simplified()
+    return torch.stack([divisor(simple, raw, mask) for mask, raw, _, _ in weigh(simple, target, finest, threshold)])
+
+
+def divisor(configuration: Configuration, raw: Tensor, mask: Tensor) -> Tensor:
+    """The first mean that the configuration asks for (SSI's, where the two spaces have their own); 1 if it asks for none."""
+    asked: list[Tensor] = []
+
+    def mean(power: float) -> Tensor:
+        value = configuration.words["normalise"](configuration.numbers, raw, mask, power)
+        asked.append(torch.as_tensor(value).to(raw).squeeze())
+        return asked[-1]
+
+    configuration.words["temper"](configuration.numbers, raw, mean)
+    return asked[0] if asked else raw.new_ones(())
 
 
 ISSUE = register(
@@ -47,7 +94,7 @@ ISSUE = register(
                 source="Issue 10, second solution",
             ),
         ),
-        symptom=Symptom("spread of the mean weight across scales", "relative", "0"),
+        symptom=Symptom("spread of the mean weight across scales", "relative", "0", spread_across_scales),
         claims=claims,
     )
 )

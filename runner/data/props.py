@@ -96,7 +96,8 @@ def car(rng: Generator) -> list[Piece]:
 
     wheels = [
         Piece(BALL, along(0.62 * length * front, width * side, 0.31), (0.31, 0.09, 0.31), yaw, "tyre")
-        for front in (-1, 1) for side in (-1, 1)
+        for front in (-1, 1)
+        for side in (-1, 1)
     ]
     body = slab((0, 0, 0.58), (length, width, 0.34), yaw, "car")
     return [body, slab(along(-0.15 * length, 0, 1.17), (0.55 * length, 0.86 * width, 0.27), yaw, "glass"), *wheels]

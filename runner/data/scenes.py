@@ -58,8 +58,13 @@ def lidar_rings(seed: int, index: int, height: int, width: int) -> np.ndarray:
 
 def scenes(seed: int, count: int, height: int, width: int, start: int = 0, lidar: bool = False) -> Frames:
     """Pictures start .. start + count - 1 of the series `seed`; with `lidar`, only its pixels keep their depth."""
-    for name, value, least in (("seed", seed, 0), ("count", count, 1), ("start", start, 0),
-                               ("height", height, 1), ("width", width, 1)):
+    for name, value, least in (
+        ("seed", seed, 0),
+        ("count", count, 1),
+        ("start", start, 0),
+        ("height", height, 1),
+        ("width", width, 1),
+    ):
         if value < least:
             raise DataError(f"scenes was given {name}={value}; allowed is a whole number of at least {least}")
     rgb = np.empty((count, height, width, 3), np.float32)

@@ -20,11 +20,24 @@ PALETTES = {
     "wall": ((0.60, 0.57, 0.50), (0.40, 0.20, 0.14), (0.50, 0.53, 0.58), (0.36, 0.42, 0.34), (0.66, 0.50, 0.32)),
     "ceiling": ((0.70, 0.70, 0.68), (0.60, 0.58, 0.52)),
     "kerb": ((0.36, 0.36, 0.35), (0.22, 0.22, 0.23), (0.14, 0.22, 0.08)),
-    "prop": ((0.60, 0.10, 0.08), (0.08, 0.22, 0.50), (0.70, 0.48, 0.06), (0.10, 0.36, 0.16), (0.62, 0.60, 0.56),
-             (0.36, 0.22, 0.12), (0.70, 0.26, 0.05), (0.30, 0.10, 0.34), (0.08, 0.08, 0.09), (0.10, 0.42, 0.42)),
+    "prop": (
+        (0.60, 0.10, 0.08),
+        (0.08, 0.22, 0.50),
+        (0.70, 0.48, 0.06),
+        (0.10, 0.36, 0.16),
+        (0.62, 0.60, 0.56),
+        (0.36, 0.22, 0.12),
+        (0.70, 0.26, 0.05),
+        (0.30, 0.10, 0.34),
+        (0.08, 0.08, 0.09),
+        (0.10, 0.42, 0.42),
+    ),
     "car": ((0.50, 0.05, 0.05), (0.05, 0.12, 0.35), (0.60, 0.60, 0.62), (0.06, 0.06, 0.07), (0.55, 0.42, 0.10)),
-    "glass": ((0.05, 0.06, 0.08),), "tyre": ((0.03, 0.03, 0.03),), "skin": ((0.50, 0.33, 0.24),),
-    "wood": ((0.18, 0.11, 0.07),), "leaf": ((0.07, 0.18, 0.04), (0.20, 0.20, 0.04), (0.05, 0.13, 0.07)),
+    "glass": ((0.05, 0.06, 0.08),),
+    "tyre": ((0.03, 0.03, 0.03),),
+    "skin": ((0.50, 0.33, 0.24),),
+    "wood": ((0.18, 0.11, 0.07),),
+    "leaf": ((0.07, 0.18, 0.04), (0.20, 0.20, 0.04), (0.05, 0.13, 0.07)),
 }
 PLAIN = {"car", "glass", "tyre", "skin", "ceiling"}
 LAMP_REACH = 1.2
@@ -89,8 +102,9 @@ def random_light(rng: Generator, indoors: bool) -> Light:
     )
 
 
-def shade(hits: Hits, rays: np.ndarray, eye: np.ndarray, solids: Solids, fixed: int,
-          paint: Paint, light: Light, footprint: float) -> np.ndarray:
+def shade(
+    hits: Hits, rays: np.ndarray, eye: np.ndarray, solids: Solids, fixed: int, paint: Paint, light: Light, footprint: float
+) -> np.ndarray:
     """[P, 3] colours in 0..1. rays: [3, P]; eye: [3] metres; footprint: pixel size in metres at one metre;
     the first `fixed` solids cast no shadow."""
     sky = sky_colour(rays[2], light)

@@ -1,0 +1,67 @@
+"""Small deterministic material on which the claims are recomputed, float64: images, weights, totals, gradients."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from nfloss.configuration import Configuration
+from nfloss.loss import Losses
+from nfloss.registry import find_fix
+from nfloss.slots import Choice
+from nfloss.weighting import Weights
+
+NCDB_NEAR = 0.254  # the document's share of pixels nearer than 1 m
+DOCUMENT_NEAR, DOCUMENT_FAR = 2.477, 0.495  # its normalised weights, which its examples use
+
+
+def word(fix: str, slot: str) -> Choice:
+    """What a fix puts into a slot: the registered function itself."""
+    return find_fix(fix).fills[slot]
+
+
+def column(values: Sequence[float] | Tensor) -> Tensor:
+    """Numbers as float64, [P]."""
+    return torch.as_tensor(values, dtype=torch.float64)
+
+
+def image(depths: Sequence[float] | Tensor) -> Tensor:
+    """Depths in metres as inverse depth [1, 1, 1, P]."""
+    return (1.0 / column(depths)).reshape(1, 1, 1, -1)
+
+
+def near_and_far(near: int, total: int, near_depth: float = 0.5, far_depth: float = 2.0) -> Tensor:
+    """`near` of `total` pixels at `near_depth`, the rest at `far_depth`, as inverse depth [1, 1, 1, P]."""
+    return image([near_depth] * near + [far_depth] * (total - near))
+
+
+def weights_at(near_share: float, *fixes: str) -> Weights:
+    """The loss's weights, [1, P], where that share of 10,000 pixels is near; the first pixel is near, the last one far."""
+    return Losses([Configuration.of(*fixes)]).weights(near_and_far(round(10_000 * near_share), 10_000))
+
+
+def totals(configurations: Sequence[Configuration], pred: Tensor, gt: Tensor) -> Tensor:
+    """Totals [K] of one prediction [B, 1, H, W] under each configuration."""
+    return Losses(configurations)(pred.expand(len(configurations), *pred.shape), gt)
+
+
+def gradients(configurations: Sequence[Configuration], pred: Tensor, gt: Tensor) -> Tensor:
+    """d total / d prediction of one prediction [B, 1, H, W] under each configuration, [K, P]."""
+    preds = pred.expand(len(configurations), *pred.shape).clone().requires_grad_()
+    (gradient,) = torch.autograd.grad(Losses(configurations)(preds, gt).sum(), preds)
+    return gradient.flatten(1)
+
+
+def mean_square(*fixes: str, **numbers: float) -> Configuration:
+    """SSI alone with alpha 1, which makes it the mean square: each pixel's gradient then depends on its own error only."""
+    return Configuration.of(*fixes, alpha=1.0, ssi_weight=1.0, silog_weight=0.0, **numbers)
+
+
+def scene(seed: int = 0, pixels: int = 64) -> tuple[Tensor, Tensor]:
+    """A prediction and the truth, [1, 1, 8, pixels / 8] both: depths 0.2 to 10 m, log-normal errors of SD 0.15."""
+    noise = torch.Generator().manual_seed(seed)
+    depth = 0.2 * 50.0 ** torch.rand(1, 1, 8, pixels // 8, generator=noise, dtype=torch.float64)
+    error = (0.15 * torch.randn(depth.shape, generator=noise, dtype=torch.float64)).exp()
+    return error / depth, 1.0 / depth

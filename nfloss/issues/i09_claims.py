@@ -1,0 +1,83 @@
+"""The document's numbers about issue 9, recomputed."""
+
+from __future__ import annotations
+
+from nfloss.claims import Claim, number, statement
+from nfloss.configuration import Configuration
+from nfloss.loss import Losses
+from nfloss.slots import Numbers
+from nfloss.threshold import HIGHEST_THRESHOLD, LOWEST_THRESHOLD
+
+BRAKING = 7.0  # m/s^2, a dry road
+
+
+def claims() -> list[Claim]:
+    """Speed and distances, the clamp, and the two schedules."""
+    return [*distances(), *clamp(), *schedules()]
+
+
+def distances() -> list[Claim]:
+    numbers = Numbers()
+    speed = numbers.speed_kmh / 3.6
+    reaction = speed * numbers.reaction_seconds
+    return [
+        number(9, "50 km/h in m/s", 14.0, speed, 0),
+        number(9, "distance in 0.5 s at 50 km/h, m", 7.0, reaction, 0),
+        number(
+            9,
+            "stopping distance at 50 km/h, m",
+            7.0,
+            reaction + speed**2 / (2.0 * BRAKING),
+            0,
+            f"7 m is reaction alone; braking at {BRAKING:g} m/s^2 comes on top",
+            11,
+        ),
+    ]
+
+
+def threshold(metres: float) -> float:
+    """What the setter makes of it."""
+    losses = Losses([Configuration.of()])
+    losses.set_near_field_threshold(metres)
+    return losses.thresholds[0]
+
+
+def clamp() -> list[Claim]:
+    numbers = Numbers()
+    wanted = numbers.speed_kmh / 3.6 * numbers.reaction_seconds
+    (in_force,) = Losses([Configuration.of("9-1")]).thresholds
+    by = "set_near_field_threshold"
+    return [
+        number(9, "lowest threshold, m", LOWEST_THRESHOLD, threshold(0.0), 1, by),
+        number(9, "highest threshold, m", HIGHEST_THRESHOLD, threshold(100.0), 1, by),
+        number(9, "threshold from the reaction distance (9-1), m", 7.0, in_force, 0, "9-1's threshold in force", 11),
+        statement(
+            9,
+            "the setter admits the distance that its argument asks for",
+            f"{wanted:.1f} m",
+            f"{threshold(wanted):g} m",
+            threshold(wanted) == wanted,
+            shown_by=by,
+            point=11,
+        ),
+    ]
+
+
+def schedules() -> list[Claim]:
+    losses = Losses([Configuration.of("9-2"), Configuration.of("9-3")])
+    claims = []
+    for epoch, linear, step in (
+        (0, 0.5, 0.5),
+        (9, None, 0.5),
+        (10, None, 1.0),
+        (29, None, 1.0),
+        (30, None, 1.5),
+        (50, 1.5, 1.5),
+    ):
+        losses.set_epoch(epoch, of=50)
+        for fix, stated, in_force in zip(("9-2", "9-3"), (linear, step), losses.thresholds, strict=True):
+            if stated is not None:
+                claims.append(
+                    number(9, f"threshold of {fix} at epoch {epoch}, m", stated, in_force, 2, "the threshold in force")
+                )
+    return claims

@@ -1,0 +1,42 @@
+"""From an experiment's data section to the frames of one seed: training, probe and validation."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+
+from runner.data import DataError, Frames, read_splits, scenes
+from runner.experiment import Data
+from runner.training import SeedData
+
+
+def make_seed_data(data: Data, seed: int, device: torch.device) -> SeedData:
+    """The frames of a seed on the device. Scenes: its own for training, probe and validation each. A folder: its training
+    frames are the same for every seed, its validation frames are dealt out to probe and validation by the seed."""
+    if data.folder is None:
+        train, probe, validation = scene_frames(data, seed)
+    else:
+        train, probe, validation = folder_frames(data, seed)
+    return SeedData(seed, train.to(device), probe.to(device), validation.to(device))
+
+
+def scene_frames(data: Data, seed: int) -> tuple[Frames, Frames, Frames]:
+    count = data.train + data.probe + data.validation
+    frames = scenes(seed, count, data.height, data.width, lidar=data.lidar)
+    return tuple(frames.select(part) for part in torch.arange(count).split([data.train, data.probe, data.validation]))  # type: ignore[return-value]
+
+
+def folder_frames(data: Data, seed: int) -> tuple[Frames, Frames, Frames]:
+    assert data.folder is not None and data.depth_scale is not None
+    train, held_out = read_splits(Path(data.folder), data.depth_scale, data.height, data.width, seed=seed)
+    if len(held_out) < 2:
+        raise DataError(f"{data.folder}: {len(held_out)} validation frames; at least 2 are needed, for probe and validation")
+    order = torch.randperm(len(held_out), generator=torch.Generator().manual_seed(seed))
+    probe = min(data.probe, len(held_out) // 2)
+    return train, held_out.select(order[:probe]), held_out.select(order[probe : probe + data.validation])
+
+
+def mean_weight(data: SeedData, near_weight: float, threshold: float) -> float:
+    """The mean weight that a training set really has under the hard boundary: 1 + (near_weight - 1) * near share."""
+    return 1.0 + (near_weight - 1.0) * data.train.near_share(threshold)

@@ -1,0 +1,184 @@
+"""Designs: from an experiment to its cells, each accounted for (trained, same as another, clash), before anything runs."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import product
+from typing import Literal
+
+import pandas as pd
+
+from nfloss import ISSUES, ClashError, Configuration, all_fixes, find_fix
+from runner.experiment import Design, Experiment
+
+#: The document's recommendation, all together.
+RECOMMENDATION = ("1-1", "2-1", "3-1", "4-2", "5-1", "6-1", "7-1", "8-1", "9-3", "10-1")
+#: Its order of work: at once, then, later.
+CUMULATIVE_ORDER = (("1-1", "2-1", "3-1", "5-1"), ("4-2", "7-1"), ("6-1", "8-1", "9-3", "10-1"))
+
+Status = Literal["trained", "same as", "clash"]
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One configuration of a design, by name."""
+
+    design: str
+    name: str
+    fixes: tuple[str, ...]
+    numbers: Mapping[str, float]
+
+
+@dataclass(frozen=True)
+class Accounted:
+    """A cell and what becomes of it: trained itself, the same as another cell, or a clash."""
+
+    cell: Cell
+    status: Status
+    configuration: Configuration | None
+    same_as: str | None = None
+    reason: str = ""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Every cell of an experiment accounted for; `trained` are the distinct configurations, the baseline first."""
+
+    experiment: Experiment
+    cells: tuple[Accounted, ...]
+
+    @property
+    def trained(self) -> tuple[Accounted, ...]:
+        return tuple(cell for cell in self.cells if cell.status == "trained")
+
+    def count(self, status: Status) -> int:
+        return sum(cell.status == status for cell in self.cells)
+
+    @property
+    def trials(self) -> int:
+        """Distinct configurations times seeds."""
+        return self.count("trained") * len(self.experiment.seeds)
+
+    def table(self) -> pd.DataFrame:
+        """A row per cell: cell, design, fixes, numbers, key, status, same_as, reason."""
+        rows = [
+            {
+                "cell": a.cell.name,
+                "design": a.cell.design,
+                "fixes": " ".join(a.cell.fixes),
+                "numbers": json.dumps(dict(a.cell.numbers), sort_keys=True),
+                "key": a.configuration.key if a.configuration else None,
+                "status": a.status,
+                "same_as": a.same_as,
+                "reason": a.reason,
+            }
+            for a in self.cells
+        ]
+        return pd.DataFrame(rows)
+
+
+def make_plan(experiment: Experiment, dataset_weight_mean: float | None = None) -> Plan:
+    """Account for every cell. `dataset_weight_mean`: what fix 1-3 divides by, where the training set is known."""
+    shared = dict(experiment.loss)
+    if dataset_weight_mean is not None:
+        shared.setdefault("dataset_weight_mean", dataset_weight_mean)
+    return Plan(experiment, tuple(account(cells(experiment.design), shared)))
+
+
+def account(cells: Iterable[Cell], shared: Mapping[str, float]) -> Iterator[Accounted]:
+    """The first cell of each distinct training is trained, later ones are the same as it."""
+    first: dict[Configuration, Cell] = {}
+    for cell in cells:
+        try:
+            configuration = Configuration.of(*cell.fixes, **{**shared, **cell.numbers})
+        except ClashError as clash:
+            yield Accounted(cell, "clash", None, reason=str(clash))
+            continue
+        simplified = configuration.simplified()
+        known = first.setdefault(simplified, cell)
+        if known is cell:
+            yield Accounted(cell, "trained", simplified)
+        else:
+            reason = "the same words" if configuration == simplified else "trains the same network by algebra"
+            yield Accounted(cell, "same as", simplified, known.name, reason)
+
+
+def cells(design: Design) -> Iterator[Cell]:
+    """The cells of every part of the design, the baseline first; a cell named alike in two parts appears once."""
+    seen = set[tuple[str, tuple[str, ...]]]()
+    for cell in all_cells(design):
+        if (cell.name, cell.fixes) not in seen:
+            seen.add((cell.name, cell.fixes))
+            yield cell
+
+
+def all_cells(design: Design) -> Iterator[Cell]:
+    if design.cartesian is None:
+        yield Cell("baseline", "baseline", (), {})
+    if design.one_at_a_time is not None:
+        yield from one_at_a_time(design.one_at_a_time)
+    if design.leave_one_out:
+        yield from leave_one_out(RECOMMENDATION)
+    if design.cumulative:
+        yield from cumulative(CUMULATIVE_ORDER)
+    if design.cartesian is not None:
+        yield from cartesian(list(ISSUES) if design.cartesian == "all" else design.cartesian)
+    for weight in design.near_weights:
+        yield Cell("near weights", f"near weight {weight:g}", (), {"near_weight": weight})
+    for name, fixes in design.explicit.items():
+        yield Cell("explicit", name, ids(fixes), {})
+
+
+def one_at_a_time(which: str | Sequence[str]) -> Iterator[Cell]:
+    """The baseline plus one fix: all fixes, the document's own, or a list."""
+    if isinstance(which, str):
+        chosen = [fix.id for fix in all_fixes() if which == "all" or fix.origin == "document"]
+    else:
+        chosen = [find_fix(fix).id for fix in which]
+    for fix in chosen:
+        yield Cell("one at a time", f"+{fix}", (fix,), {})
+
+
+def leave_one_out(full: Sequence[str]) -> Iterator[Cell]:
+    """The whole recommendation, and the whole without each fix.
+
+    Two of its fixes put the same word into one slot (1-1, 10-1): leaving out either changes nothing, so both are also left
+    out together. Its summary repeats the reversed sign of 5-1: the whole is also run once with 5-1w.
+    """
+    design = "leave one out"
+    yield Cell(design, "full", tuple(full), {})
+    for fix in full:
+        yield Cell(design, f"full-{fix}", tuple(f for f in full if f != fix), {})
+    for twins in same_words(full):
+        yield Cell(design, "full" + "".join(f"-{fix}" for fix in twins), tuple(f for f in full if f not in twins), {})
+    if "5-1" in full:
+        yield Cell(design, "full with 5-1w", tuple("5-1w" if f == "5-1" else f for f in full), {})
+
+
+def same_words(fixes: Sequence[str]) -> list[tuple[str, ...]]:
+    """Groups of fixes that fill the same slots with the same words."""
+    groups: dict[tuple[tuple[str, object], ...], list[str]] = {}
+    for fix in fixes:
+        groups.setdefault(tuple(sorted(find_fix(fix).fills.items(), key=lambda item: item[0])), []).append(fix)
+    return [tuple(group) for group in groups.values() if len(group) > 1]
+
+
+def cumulative(order: Sequence[Sequence[str]]) -> Iterator[Cell]:
+    """The document's order of work, a fix more in each cell."""
+    flat = [fix for stage in order for fix in stage]
+    for count in range(1, len(flat) + 1):
+        yield Cell("cumulative", f"first {count}: ..+{flat[count - 1]}", tuple(flat[:count]), {})
+
+
+def cartesian(issues: Sequence[int]) -> Iterator[Cell]:
+    """Every combination of one of the document's fixes, or none, for each issue."""
+    levels = [[None, *(fix.id for fix in ISSUES[issue].fixes if fix.origin == "document")] for issue in issues]
+    for chosen in product(*levels):
+        fixes = tuple(fix for fix in chosen if fix is not None)
+        yield Cell("cartesian", "+" + "+".join(fixes) if fixes else "baseline", fixes, {})
+
+
+def ids(fixes: Sequence[str]) -> tuple[str, ...]:
+    return tuple(find_fix(fix).id for fix in fixes)

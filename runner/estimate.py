@@ -1,0 +1,37 @@
+"""How long a plan takes on this machine: a few steps of one real group, timed."""
+
+from __future__ import annotations
+
+import time
+
+import torch
+
+from runner.designs import Plan
+from runner.execution import cores, seed_data
+from runner.study import groups_of
+from runner.training import train
+
+PROBE_STEPS = 6
+#: Two processes share caches and memory: each is slower than one alone.
+SHARING = 1.25
+
+
+def estimate_minutes(plan: Plan, device: torch.device) -> float:
+    """Minutes of training that the plan's trials take, the report not counted."""
+    if not plan.trained:
+        return 0.0
+    groups = groups_of(plan, device)
+    small = plan.experiment.data.model_copy(update={"train": 16, "probe": 8, "validation": 8})
+    data = seed_data(small, plan.experiment.seeds[0], device)
+    settings = plan.experiment.training
+    brief = settings.model_copy(update={"steps": PROBE_STEPS, "evaluate_every": PROBE_STEPS, "batch": min(settings.batch, 16)})
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1 if device.type == "cpu" else threads)
+    train(groups[0].padded, data, brief, plan.experiment.model.depth_range, device)
+    started = time.monotonic()
+    train(groups[0].padded, data, brief, plan.experiment.model.depth_range, device)
+    per_step = (time.monotonic() - started) / PROBE_STEPS
+    torch.set_num_threads(threads)
+    workers = 1 if device.type == "cuda" else min(plan.experiment.workers or cores(), len(groups))
+    waves = -(-len(groups) // workers)
+    return round(per_step * settings.steps * waves * (SHARING if workers > 1 else 1.0) / 60.0, 1)

@@ -1,0 +1,174 @@
+"""The small depth network, K of them stacked: one row of one matrix is one network.
+
+A U-Net of four levels (8-16-32-64 channels, about 0.1 M parameters), BatchNorm in encoder and decoder, sigmoid to bounded
+inverse depth at four scales, 1 to 1/8 of the image. The finest level works at half resolution, and every head gives four
+values a pixel that unfold to twice its resolution: a quarter of the work of a finest level at full resolution.
+
+K networks with the same input are one network with K groups: the first layer is dense (all share the image), the others
+are grouped convolutions, and BatchNorm over K*C channels is K separate BatchNorms.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+WIDTHS = (8, 16, 32, 64)
+SCALES = 4
+LARGEST_STRIDE = 16
+
+
+@dataclass(frozen=True)
+class Layer:
+    """A 3x3 convolution: with BatchNorm and ReLU, or (a head) with a bias alone."""
+
+    name: str
+    inputs: int
+    outputs: int
+    stride: int = 1
+    head: bool = False
+
+    @property
+    def sizes(self) -> tuple[int, ...]:
+        """Numbers of weights, then of BatchNorm weights and biases, or of the head's biases."""
+        weights = self.outputs * self.inputs * 9
+        return (weights, self.outputs) if self.head else (weights, self.outputs, self.outputs)
+
+
+def layers(widths: Sequence[int] = WIDTHS) -> tuple[Layer, ...]:
+    """Encoder, decoder and heads, in the order of the parameters."""
+    a, b, c, d = widths
+    return (
+        Layer("encoder 1", 3, a, stride=2),
+        Layer("encoder 2", a, b, stride=2),
+        Layer("encoder 3", b, c, stride=2),
+        Layer("encoder 4", c, d, stride=2),
+        Layer("bottom", d, d),
+        Layer("decoder 3", d + c, c),
+        Layer("decoder 2", c + b, b),
+        Layer("decoder 1", b + a, a),
+        Layer("head 1", a, 4, head=True),
+        Layer("head 2", b, 4, head=True),
+        Layer("head 3", c, 4, head=True),
+        Layer("head 4", d, 4, head=True),
+    )
+
+
+@dataclass(frozen=True)
+class DepthRange:
+    """What the network can say, in metres, and what it says before training."""
+
+    nearest: float = 0.1
+    farthest: float = 100.0
+    initial: float = 2.0
+
+    def inverse_depth(self, logits: Tensor) -> Tensor:
+        low, high = 1.0 / self.farthest, 1.0 / self.nearest
+        return low + (high - low) * torch.sigmoid(logits)
+
+    @property
+    def initial_logit(self) -> float:
+        share = (1.0 / self.initial - 1.0 / self.farthest) / (1.0 / self.nearest - 1.0 / self.farthest)
+        return math.log(share / (1.0 - share))
+
+
+class StackedNetworks:
+    """K networks. `parameters` [K, D] and the running statistics of each BatchNorm [K, C] are all of their state.
+
+    Args:
+        count: K.
+        seed: of the initial weights, the same for all K.
+        momenta: BatchNorm momentum of each network; the default is PyTorch's 0.1.
+    """
+
+    def __init__(
+        self,
+        count: int,
+        seed: int,
+        momenta: Sequence[float] | None = None,
+        depth_range: DepthRange | None = None,
+        widths: Sequence[int] = WIDTHS,
+        device: torch.device | str = "cpu",
+        dtype: torch.dtype = torch.float32,
+    ) -> None:
+        self.count, self.layers = count, layers(widths)
+        self.depth_range = depth_range or DepthRange()
+        one = initial_parameters(self.layers, seed, self.depth_range).to(device, dtype)
+        self.parameters = one.repeat(count, 1).requires_grad_()
+        self.sizes = [size for layer in self.layers for size in layer.sizes]
+        norms = [layer for layer in self.layers if not layer.head]
+        self.means = {n.name: torch.zeros(count, n.outputs, device=device, dtype=dtype) for n in norms}
+        self.variances = {n.name: torch.ones(count, n.outputs, device=device, dtype=dtype) for n in norms}
+        self.momenta = torch.tensor(list(momenta or [0.1] * count), device=device, dtype=dtype).unsqueeze(1)
+
+    def __call__(self, images: Tensor, training: bool, update_statistics: bool = True) -> list[Tensor]:
+        """Inverse depth (1/m) of images [B, 3, H, W] (values 0..1) at four scales, finest first: [K, B, 1, H/2^s, W/2^s].
+
+        `training` normalises by batch statistics, and updates the running ones unless told not to.
+        """
+        pieces = iter(self.parameters.split(self.sizes, dim=1))
+        weights = {layer.name: [next(pieces) for _ in layer.sizes] for layer in self.layers}
+        by_name = {layer.name: layer for layer in self.layers}
+
+        def run(name: str, x: Tensor) -> Tensor:
+            x = self._convolve(by_name[name], x, weights[name])
+            return F.relu(self._normalise(name, x, weights[name], training, update_statistics), inplace=True)
+
+        x = (images - 0.5).contiguous(memory_format=torch.channels_last)
+        skips = [run("encoder 1", x)]
+        for level in (2, 3, 4):
+            skips.append(run(f"encoder {level}", skips[-1]))
+        x = run("bottom", skips.pop())
+        logits = [self._convolve(by_name["head 4"], x, weights["head 4"])]
+        for level in (3, 2, 1):
+            x = run(f"decoder {level}", self._beside(x, skips.pop()))
+            logits.insert(0, self._convolve(by_name[f"head {level}"], x, weights[f"head {level}"]))
+        return [self.depth_range.inverse_depth(self._unfold(logit)) for logit in logits]
+
+    def _unfold(self, logits: Tensor) -> Tensor:
+        """[B, K*4, h, w] -> [K, B, 1, 2h, 2w]"""
+        b, _, h, w = logits.shape
+        return logits.view(b, self.count, 2, 2, h, w).permute(1, 0, 4, 2, 5, 3).reshape(self.count, b, 1, 2 * h, 2 * w)
+
+    def _convolve(self, layer: Layer, x: Tensor, weights: list[Tensor]) -> Tensor:
+        kernel = weights[0].reshape(self.count * layer.outputs, layer.inputs, 3, 3)
+        bias = weights[1].reshape(-1) if layer.head else None
+        groups = 1 if layer.inputs == 3 else self.count
+        return F.conv2d(x, kernel, bias, stride=layer.stride, padding=1, groups=groups)
+
+    def _normalise(self, name: str, x: Tensor, weights: list[Tensor], training: bool, update: bool) -> Tensor:
+        gamma, beta = weights[1].reshape(-1), weights[2].reshape(-1)
+        if not training:
+            return F.batch_norm(x, self.means[name].flatten(), self.variances[name].flatten(), gamma, beta, training=False)
+        mean, variance = torch.zeros_like(gamma.detach()), torch.ones_like(gamma.detach())
+        x = F.batch_norm(x, mean, variance, gamma, beta, training=True, momentum=1.0)  # momentum 1: the batch's own statistics
+        if update:
+            with torch.no_grad():
+                self.means[name].lerp_(mean.view(self.count, -1), self.momenta)
+                self.variances[name].lerp_(variance.view(self.count, -1), self.momenta)
+        return x
+
+    def _beside(self, x: Tensor, skip: Tensor) -> Tensor:
+        """x, doubled to the skip's size, beside the skip, network by network: the channels of one network stay together."""
+        x = F.interpolate(x, size=skip.shape[-2:], mode="nearest")
+        both = [t.permute(0, 2, 3, 1).unflatten(3, (self.count, -1)) for t in (x, skip)]
+        return torch.cat(both, dim=4).flatten(3).permute(0, 3, 1, 2)
+
+
+def initial_parameters(all_layers: Sequence[Layer], seed: int, depth_range: DepthRange) -> Tensor:
+    """One network's parameters [D], from the seed: convolutions as `nn.Conv2d`, heads saying `depth_range.initial`."""
+    generator = torch.Generator().manual_seed(seed)
+    pieces = []
+    for layer in all_layers:
+        bound = 1.0 / math.sqrt(layer.inputs * 9)
+        pieces.append((torch.rand(layer.sizes[0], generator=generator) * 2.0 - 1.0) * bound)
+        if layer.head:
+            pieces.append(torch.full((layer.outputs,), depth_range.initial_logit))
+        else:
+            pieces += [torch.ones(layer.outputs), torch.zeros(layer.outputs)]
+    return torch.cat(pieces)

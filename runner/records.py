@@ -1,0 +1,126 @@
+"""Records: the truth that everything else reads. One pair of parquet files per group of trials, written atomically."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+
+from runner.rulers import abs_rel
+from runner.training import History, SeedData
+
+SERIES = ("loss", "normalised_loss", "ssi", "silog")
+
+
+def write_atomically(path: Path, write: Callable[[Path], Any]) -> None:
+    """`write` a file beside `path`, then move it there: the file is whole or not there at all."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        write(temporary)
+        with temporary.open("rb") as handle:
+            os.fsync(handle.fileno())
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def write_group(folder: Path, group: str, trials: pd.DataFrame, curves: pd.DataFrame) -> None:
+    """Curves first: a trials file says that its curves are there."""
+    write_atomically(folder / f"curves-{group}.parquet", lambda path: curves.to_parquet(path, index=False))
+    write_atomically(folder / f"trials-{group}.parquet", lambda path: trials.to_parquet(path, index=False))
+
+
+def finished_groups(folder: Path) -> set[str]:
+    """The groups whose records are there."""
+    return {path.stem.removeprefix("trials-") for path in folder.glob("trials-*.parquet")}
+
+
+def read_trials(folder: Path) -> pd.DataFrame:
+    """All trials recorded so far, a row each; empty where there are none."""
+    parts = [pd.read_parquet(path) for path in sorted(folder.glob("trials-*.parquet"))]
+    return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame()
+
+
+def trial_rows(keys: Sequence[str], data: SeedData, history: History, constant: Mapping[str, Any]) -> pd.DataFrame:
+    """One row per trial of a group; errors of a diverged trial are those of the trivial predictor."""
+    diverged = history.diverged_at.cpu().numpy()
+    final = {name: np.mean([v[name] for v in history.validations], axis=0) for name in history.validations[0]}
+    trivial = trivial_errors(data)
+    rows = []
+    for k, key in enumerate(keys):
+        dead = diverged[k] >= 0
+        row = {"key": key, "seed": data.seed, "status": "diverged" if dead else "finished"}
+        row |= {"diverged_step": int(diverged[k]) if dead else None, "seconds": history.seconds / len(keys), **constant}
+        for which in ("all", "near", "far"):
+            name, ceiling = column(which), trivial[which]
+            row[f"final_{name}"] = ceiling if dead else capped(final[f"{which}_abs_rel"][k], ceiling)
+            row[f"trivial_{name}"] = ceiling
+        row |= {f"val_{name}": np.nan if dead else float(values[k]) for name, values in final.items()}
+        row |= steadiness(history, k)
+        row["bn_gap"] = np.nan if dead or history.bn_gap is None else float(history.bn_gap[k])
+        rows.append(row)
+    return pd.DataFrame(rows).astype({"diverged_step": "Int64"})
+
+
+def curve_rows(keys: Sequence[str], data: SeedData, history: History) -> pd.DataFrame:
+    """One row per trial and probe; series of the training loss are means since the last probe."""
+    steps = [int(probe["step"]) for probe in history.probes]
+    series = {name: interval_means(getattr(history, name).cpu().numpy(), steps) for name in SERIES}
+    series["grad_norm"] = np.exp(interval_means(np.log(history.grad_norm.cpu().numpy() + 1e-30), steps))
+    ceiling = trivial_errors(data, data.probe.depth)
+    diverged = history.diverged_at.cpu().numpy()
+    frames = []
+    for place, probe in enumerate(history.probes):
+        dead = (diverged >= 0) & (diverged < steps[place])
+        frame = {"key": list(keys), "seed": data.seed, "step": steps[place], "epoch": int(probe["epoch"])}
+        for which in ("all", "near", "far"):
+            values = np.minimum(np.nan_to_num(probe[f"probe_{which}_abs_rel"], nan=np.inf), ceiling[which])
+            frame[f"probe_{column(which)}"] = np.where(dead, ceiling[which], values)
+        frame |= {name: values[place] for name, values in series.items()}
+        frame |= {name: probe[name] for name in ("batch_near_error", "batch_far_error", "near_share", "threshold")}
+        frames.append(pd.DataFrame(frame))
+    return pd.concat(frames, ignore_index=True).sort_values(["key", "step"], ignore_index=True)
+
+
+def column(which: str) -> str:
+    return "abs_rel" if which == "all" else f"{which}_abs_rel"
+
+
+def capped(value: float, ceiling: float) -> float:
+    """No run counts as worse than saying the training median everywhere; NaN (an empty range) stays."""
+    return float(min(value, ceiling)) if not np.isnan(ceiling) else float(value)
+
+
+def trivial_errors(data: SeedData, depth: torch.Tensor | None = None) -> dict[str, float]:
+    """AbsRel for each range of the predictor that says the training median everywhere."""
+    true = data.validation.depth if depth is None else depth
+    constant = torch.full_like(true, float(data.train.median_depth())).unsqueeze(0)
+    return {which: float(value[0]) for which, value in abs_rel(constant, true).items()}
+
+
+def interval_means(values: np.ndarray, steps: Sequence[int]) -> np.ndarray:
+    """Means of a per-step series [steps, K] over the intervals that end at each probe: [probes, K]."""
+    starts = [0, *steps[:-1]]
+    return np.stack([values[start:end].mean(0) for start, end in zip(starts, steps, strict=True)])
+
+
+def steadiness(history: History, k: int) -> dict[str, float | int]:
+    """SD of ln gradient norm between batches, and spikes of the own loss (> 5 robust SD above the running median).
+
+    Both after the first 5 % of steps. The norm's trend is taken out: SD of successive differences / sqrt(2).
+    """
+    skip = len(history.loss) // 20
+    norms = np.log(history.grad_norm[skip:, k].cpu().numpy() + 1e-30)
+    losses = pd.Series(history.loss[skip:, k].cpu().numpy())
+    median = losses.rolling(25, center=True, min_periods=1).median()
+    residual = losses - median
+    robust_sd = 1.4826 * residual.abs().median()
+    differences = np.diff(norms[np.isfinite(norms)])
+    spread = float(np.std(differences, ddof=1) / np.sqrt(2)) if len(differences) > 1 else np.nan
+    return {"grad_norm_log_sd": spread, "loss_spikes": int((residual > 5 * robust_sd).sum())}

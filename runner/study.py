@@ -1,0 +1,212 @@
+"""A study: one directory with its plan, what it was run with, and its records. Interrupted, it resumes where it stood."""
+
+from __future__ import annotations
+
+import json
+import platform
+import subprocess
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+import torch
+import yaml
+
+from nfloss import ISSUES, Configuration, audit
+from runner.designs import Plan, make_plan
+from runner.execution import CPU_GROUP, GPU_GROUP, Group, Progress, cores, make_groups, resolve_device, run_groups, seed_data
+from runner.experiment import Experiment, ExperimentError
+from runner.records import finished_groups, read_trials, write_atomically, write_group
+from runner.symptoms import symptom_table
+
+PACKAGES = ("torch", "numpy", "pandas", "pyarrow", "scipy", "statsmodels", "mlflow")
+
+
+class StudyError(ValueError):
+    """What is wrong with a study directory, in one line."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of a run: trials planned, recorded, diverged; whether it stopped before the end."""
+
+    planned: int
+    done: int
+    diverged: int
+    stopped: bool
+
+
+def plan_experiment(experiment: Experiment) -> Plan:
+    """The plan, with the training set measured where a fix divides by its mean weight."""
+    plan = make_plan(experiment)
+    uses_mean = any("dataset_weight_mean" in a.configuration.used_numbers for a in plan.trained if a.configuration)
+    if not uses_mean or "dataset_weight_mean" in experiment.loss:
+        return plan
+    return make_plan(experiment, dataset_weight_mean(experiment))
+
+
+def dataset_weight_mean(experiment: Experiment) -> float:
+    """Mean weight of the first seed's training set under the hard boundary: 1 + (near_weight - 1) * near share."""
+    numbers = Configuration.of(**experiment.loss).numbers
+    frames = seed_data(experiment.data, experiment.seeds[0], torch.device("cpu")).train
+    return round(1.0 + (numbers.near_weight - 1.0) * frames.near_share(numbers.near_threshold), 4)
+
+
+def groups_of(plan: Plan, device: torch.device) -> list[Group]:
+    """The plan's trials in groups."""
+    largest = plan.experiment.group_size or (GPU_GROUP if device.type == "cuda" else CPU_GROUP)
+    configurations = [a.configuration for a in plan.trained if a.configuration]
+    return make_groups(configurations, plan.experiment.seeds, largest)
+
+
+def run_study(
+    experiment: Experiment,
+    folder: Path,
+    resume: bool,
+    max_seconds: float | None,
+    begin: Callable[[Plan, Sequence[Group], int], Progress],
+    finished: Callable[[int, int], None],
+) -> Outcome:
+    """Plan, train what is missing, record.
+
+    Args:
+        begin: called once with the plan, the groups still to run, and the trials already there; gives the progress hook.
+        finished: called with (trials, diverged) of each group as its records are on disk.
+    """
+    device = resolve_device(experiment.device)
+    check_folder(folder, experiment, resume)
+    plan = plan_experiment(experiment)
+    if not plan.trained:
+        raise ExperimentError("nothing to train: every cell is a clash")
+    started, records = time.monotonic(), folder / "records"
+    prepare(folder, plan, device)
+    there = finished_groups(records)
+    todo = [group for group in groups_of(plan, device) if group.name not in there]
+    progress, stopped = begin(plan, todo, plan.trials - sum(len(g.configurations) for g in todo)), False
+    results = run_groups(todo, experiment, device, progress) if todo else iter(())
+    for result in results:
+        write_group(records, result.group.name, result.trials, result.curves)
+        finished(len(result.trials), int((result.trials["status"] == "diverged").sum()))
+        if max_seconds is not None and time.monotonic() - started > max_seconds:
+            stopped = result is not None
+            break
+    trials = read_trials(records)
+    diverged = int((trials["status"] == "diverged").sum()) if len(trials) else 0
+    return Outcome(plan.trials, len(trials), diverged, stopped and len(trials) < plan.trials)
+
+
+def check_folder(folder: Path, experiment: Experiment, resume: bool) -> None:
+    """A new folder, or one whose study this is."""
+    existing = folder / "study.yaml"
+    if not folder.exists():
+        return
+    if not folder.is_dir():
+        raise StudyError(f"{folder}: is a file; a folder for the study is needed (--out-dir)")
+    if not resume and any(folder.iterdir()):
+        raise StudyError(f"{folder}: exists already; continue it with --resume, or take another with --out-dir or name")
+    if existing.exists():
+        recorded = read_study(folder)["experiment"]
+        changed = [key for key, value in comparable(experiment).items() if recorded.get(key) != value]
+        if changed:
+            raise StudyError(
+                f"{folder}: was run with another {', '.join(changed)}; resume it unchanged, or take another --out-dir"
+            )
+
+
+def comparable(experiment: Experiment) -> dict[str, Any]:
+    """What must not change when a study is resumed; more seeds may be added, workers and tracking do not matter."""
+    return experiment.model_dump(mode="json", exclude={"seeds", "workers", "tracking", "device"})
+
+
+def read_study(folder: Path) -> dict[str, Any]:
+    """The study.yaml of a folder."""
+    try:
+        content = yaml.safe_load((folder / "study.yaml").read_text(encoding="utf-8"))
+    except OSError:
+        raise StudyError(f"{folder}: no study here (study.yaml is missing)") from None
+    except yaml.YAMLError:
+        raise StudyError(f"{folder}/study.yaml: not valid YAML; the study cannot be read") from None
+    if not isinstance(content, dict) or "experiment" not in content:
+        raise StudyError(f"{folder}/study.yaml: not a study's description")
+    return content
+
+
+def prepare(folder: Path, plan: Plan, device: torch.device) -> None:
+    """Write what the study is: its plan, its settings, the registry, the audit, the symptoms."""
+    (folder / "records").mkdir(parents=True, exist_ok=True)
+    write_atomically(folder / "plan.parquet", lambda path: plan.table().to_parquet(path, index=False))
+    write_text(
+        folder / "issues.json", json.dumps([describe(number) for number in sorted(ISSUES)], indent=1, ensure_ascii=False)
+    )
+    if not (folder / "audit.json").exists():
+        write_json(folder / "audit.json", [asdict(claim) for claim in audit()])
+    if not (folder / "symptoms.parquet").exists():
+        symptoms = symptom_table(plan, seed_data(plan.experiment.data, plan.experiment.seeds[0], torch.device("cpu")))
+        write_atomically(folder / "symptoms.parquet", lambda path: symptoms.to_parquet(path, index=False))
+    write_text(folder / "study.yaml", yaml.safe_dump(description(plan, device), sort_keys=False, allow_unicode=True))
+
+
+def description(plan: Plan, device: torch.device) -> dict[str, Any]:
+    """Resolved settings, versions, machine."""
+    group = groups_of(plan, device)[0]
+    return {
+        "name": plan.experiment.name,
+        "experiment": plan.experiment.model_dump(mode="json"),
+        "seeds": list(plan.experiment.seeds),
+        "device": torch.cuda.get_device_name(device) if device.type == "cuda" else "cpu",
+        "workers": 1 if device.type == "cuda" else plan.experiment.workers or cores(),
+        "group_size": len(group.padded),
+        "machine": {"processor": processor(), "cores": cores(), "system": platform.system()},
+        "versions": {"python": platform.python_version(), **{name: installed(name) for name in PACKAGES}},
+        "git_commit": git_commit(),
+        "started": datetime.now(UTC).isoformat(timespec="seconds"),
+    }
+
+
+def describe(number: int) -> dict[str, Any]:
+    """An issue of the registry as plain data."""
+    issue = ISSUES[number]
+    fixes = [
+        {"id": f.id, "name": f.name, "summary": f.summary, "origin": f.origin, "source": f.source, "slots": list(f.fills)}
+        for f in issue.fixes
+    ]
+    symptom = {"name": issue.symptom.name, "unit": issue.symptom.unit, "cured": issue.symptom.cured}
+    facts = {"number": number, "title": issue.title, "severity": issue.severity, "says": issue.says}
+    return {**facts, "fixes": fixes, "symptom": symptom}
+
+
+def write_text(path: Path, text: str) -> None:
+    write_atomically(path, lambda temporary: temporary.write_text(text + "\n", encoding="utf-8"))
+
+
+def write_json(path: Path, content: Any) -> None:
+    write_text(path, json.dumps(content, indent=1, ensure_ascii=False))
+
+
+def processor() -> str:
+    """The processor's model, as Linux names it."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return platform.processor() or platform.machine()
+    return next((line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")), platform.machine())
+
+
+def installed(package: str) -> str | None:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return None
+
+
+def git_commit() -> str | None:
+    """The commit of this code, where it is a checkout."""
+    command = ["git", "-C", str(Path(__file__).parent), "rev-parse", "HEAD"]
+    try:
+        return subprocess.run(command, capture_output=True, text=True, check=True, timeout=10).stdout.strip()
+    except (OSError, subprocess.SubprocessError):
+        return None
