@@ -141,6 +141,8 @@ class Losses:
         self, pred: OneOrMoreScales, gt: OneOrMoreScales, mask: OneOrMoreScales | None
     ) -> tuple[list[Tensor], list[Target]]:
         preds = [pred] if isinstance(pred, Tensor) else list(pred)
+        if not preds:
+            raise ValueError("pred is an empty list; at least one scale is needed")
         gts = self._each_scale("gt", gt, preds)
         masks = [None] * len(preds) if mask is None else self._each_scale("mask", mask, preds)
         return preds, [self._target(g, m) for g, m in zip(gts, masks, strict=True)]

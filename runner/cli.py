@@ -13,7 +13,6 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
-import click
 import typer
 
 if TYPE_CHECKING:
@@ -219,24 +218,18 @@ def print_table(header: list[str], rows: list[list[str]]) -> None:
         print("  ".join([*(cell.ljust(width) for cell, width in zip(line, widths, strict=False)), line[-1]]).rstrip())
 
 
-def bad_input_types() -> tuple[type[BaseException], ...]:
-    """The errors that are the user's to mend."""
-    return (ValueError, FileNotFoundError, PermissionError, NotADirectoryError, IsADirectoryError)
-
-
 def main() -> None:
     """Entry point: one line for every error that the user can mend."""
     try:
         code = app(standalone_mode=False)
-    except click.exceptions.Abort:
-        code = INTERRUPTED
-    except click.ClickException as error:
-        print(f"nfloss: {error.format_message()}", file=sys.stderr)
-        code = BAD_INPUT
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, typer.Abort):
         print("nfloss: interrupted; what was recorded is safe, continue with --resume", file=sys.stderr)
         code = INTERRUPTED
-    except bad_input_types() as error:
+    except typer.TyperException as error:
+        message = error.format_message() if hasattr(error, "format_message") else str(error)
+        print(f"nfloss: {message}", file=sys.stderr)
+        code = BAD_INPUT
+    except (ValueError, OSError) as error:  # the errors that are the user's to mend
         if os.environ.get("NFLOSS_TRACEBACK"):
             raise
         print(f"nfloss: {error}", file=sys.stderr)

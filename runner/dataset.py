@@ -6,7 +6,7 @@ from pathlib import Path
 
 import torch
 
-from runner.data import DataError, Frames, read_splits, scenes
+from runner.data import DataError, Frames, scenes
 from runner.experiment import Data
 from runner.training import SeedData
 
@@ -29,6 +29,8 @@ def scene_frames(data: Data, seed: int) -> tuple[Frames, Frames, Frames]:
 
 def folder_frames(data: Data, seed: int) -> tuple[Frames, Frames, Frames]:
     assert data.folder is not None and data.depth_scale is not None
+    from runner.data.folder import read_splits
+
     train, held_out = read_splits(Path(data.folder), data.depth_scale, data.height, data.width, seed=seed)
     if len(held_out) < 2:
         raise DataError(f"{data.folder}: {len(held_out)} validation frames; at least 2 are needed, for probe and validation")

@@ -7,6 +7,7 @@ import torch
 
 from nfloss import ISSUES, Configuration, Losses
 from nfloss.symptoms import make_bench
+from nfloss.threshold import DOCUMENT_EPOCHS
 from runner.designs import Plan
 from runner.training import SeedData
 
@@ -29,7 +30,9 @@ def symptom_table(plan: Plan, data: SeedData) -> pd.DataFrame:
         fixes = ["", *(fix.id for fix in issue.fixes)]
         configurations = [Configuration.of(*([fix] if fix else []), **plan.experiment.loss) for fix in fixes]
         measure = issue.symptom.measure
-        values = measure(Losses(configurations), bench).tolist() if measure else [None] * len(fixes)
+        losses = Losses(configurations)
+        losses.set_epoch(DOCUMENT_EPOCHS / 2)  # scheduled thresholds as in the middle of the run
+        values = measure(losses, bench).tolist() if measure else [None] * len(fixes)
         for fix, configuration, value in zip(fixes, configurations, values, strict=True):
             symptom = {"name": issue.symptom.name, "unit": issue.symptom.unit, "cured": issue.symptom.cured}
             rows.append({"issue": number, "fix": fix, "key": configuration.simplified().key, **symptom, "value": value})

@@ -125,7 +125,7 @@ class RowAdam:
         """One step for the rows alive; a dead row's gradient is replaced, so that nothing of it is ever used."""
         gradient = self.parameters.grad
         assert gradient is not None
-        scale = (clip_norm / gradient.norm(dim=1).clamp(min=1e-12)).clamp(max=1.0)
+        scale = (clip_norm / (gradient.norm(dim=1) + 1e-6)).clamp(max=1.0)  # as torch.nn.utils.clip_grad_norm_
         safe = torch.where(alive.unsqueeze(1), gradient * scale.unsqueeze(1), 0.0)
         for row, frozen, row_gradient in zip(self.rows, self.frozen, safe.unbind(0), strict=True):
             row.grad = None if frozen else row_gradient

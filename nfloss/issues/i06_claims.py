@@ -44,9 +44,9 @@ def momentum() -> list[Claim]:
 def training_gradient(momentum: float) -> Tensor:
     """The loss's gradient in a small network in training mode, at the second step."""
     pred, gt = scene()
-    network = nn.Sequential(
-        nn.Conv2d(1, 2, 3, padding=1), nn.BatchNorm2d(2, momentum=momentum), nn.ReLU(), nn.Conv2d(2, 1, 1)
-    ).double()
+    with torch.random.fork_rng(devices=[]):  # the layers draw initial values, which are replaced below
+        layers = (nn.Conv2d(1, 2, 3, padding=1), nn.BatchNorm2d(2, momentum=momentum), nn.ReLU(), nn.Conv2d(2, 1, 1))
+    network = nn.Sequential(*layers).double()
     with torch.no_grad():
         for place, parameter in enumerate(network.parameters()):
             parameter.copy_(torch.linspace(-1.0, 1.0, parameter.numel() + place + 1)[: parameter.numel()].view_as(parameter))

@@ -47,16 +47,18 @@ def spread(configuration: Configuration, threshold: float, truth: Tensor) -> Ten
     scales = [F.interpolate(truth, size=(max(height >> s, 1), max(width >> s, 1)), mode="nearest") for s in range(SCALES)]
     targets = [Target.of(scale, None, numbers.min_depth, numbers.max_depth) for scale in scales]
     means = torch.stack([divisors(configuration, threshold, target, targets[0].image_depth) for target in targets])
-    return ((means.amax(0) - means.amin(0)) / means.mean(0)).amax()
+    least, most = means.nan_to_num(nan=torch.inf).amin(0), means.nan_to_num(nan=-torch.inf).amax(0)
+    return ((most - least) / means.nanmean(0)).nan_to_num(0.0).amax()
 
 
 def divisors(configuration: Configuration, threshold: float, target: Target, finest: Tensor) -> Tensor:
-    """What the weights of each part are divided by at one scale, [parts]; 1 where they are not divided.
+    """What the weights of each part are divided by at one scale, [parts]; 1 where they are not divided, NaN of no pixels.
 
     Asked of the simplified configuration: weighted moments divide by the weights' own mean, whatever else normalises.
     """
     simple = configuration.simplified()
-    return torch.stack([divisor(simple, raw, mask) for mask, raw, _, _ in weigh(simple, target, finest, threshold)])
+    parts = [(divisor(simple, raw, mask), mask) for mask, raw, _, _ in weigh(simple, target, finest, threshold)]
+    return torch.stack([torch.where(mask.sum() > 0, mean, torch.nan) for mean, mask in parts])
 
 
 def divisor(configuration: Configuration, raw: Tensor, mask: Tensor) -> Tensor:

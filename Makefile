@@ -1,0 +1,60 @@
+# nfloss: two commands set everything up and run: `make ablation` and `make test`.
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+# torch first and by itself: the pinned version brings CUDA where the index offers it for this machine, else a CPU build.
+PIP    := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
+RUN    := MLFLOW_DISABLE_TELEMETRY=true DO_NOT_TRACK=true $(BIN)/nfloss
+
+.DEFAULT_GOAL := help
+
+help: ## say what there is
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1|\2/' | column -t -s '|'
+	@echo "  SET='training.steps=200 seeds=8' overrides keys of an experiment; RESUME=1 continues an interrupted one."
+
+EXTRA = $(foreach pair,$(SET),--set $(pair)) $(if $(RESUME),--resume)
+
+ablation: $(VENV)/run ## train experiments/ablation.yaml and open with an answer: runs/ablation/report/report.html
+	$(RUN) run experiments/ablation.yaml $(EXTRA)
+
+smoke: $(VENV)/run ## the whole way in under a minute, too short to conclude anything
+	rm -rf runs/smoke
+	$(RUN) run experiments/smoke.yaml $(EXTRA)
+
+mlflow: $(VENV)/run ## open the MLflow UI on 127.0.0.1
+	$(RUN) mlflow
+
+audit: $(VENV)/run ## every number of the source document recomputed
+	$(RUN) audit
+
+test: $(VENV)/dev ## run the tests
+	$(BIN)/python -m pytest -n $(shell nproc 2>/dev/null || echo 2)
+
+check: $(VENV)/dev ## lint, format, types, import rules
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+setup: $(VENV)/dev ## install everything, run nothing
+
+clean: ## remove the environment; studies under runs/ stay
+	rm -rf $(VENV)
+
+$(VENV)/torch: constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "nfloss needs Python >= 3.11, $(PYTHON) is $$($(PYTHON) --version); make PYTHON=python3.11 ..."; exit 2; }
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@echo "installing into $(VENV) (once; a few minutes)"
+	$(PIP) torch
+	@touch $@
+
+$(VENV)/run: $(VENV)/torch pyproject.toml
+	$(PIP) -e .
+	@touch $@
+
+$(VENV)/dev: $(VENV)/run
+	$(PIP) -e '.[dev]'
+	@touch $@
+
+.PHONY: help ablation smoke mlflow audit test check setup clean

@@ -1,0 +1,98 @@
+"""Two trainings compared on every ruler, paired by seed."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from analysis.effects import Effect, difference_gains, divergence, effect, ratio_gains
+from analysis.load import Study, require_complete
+from analysis.measures import trial_measures
+from analysis.tradeoff import beyond_gains, near_weight_keys
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+NEVER_ARRIVE = 0.20  # share of an arm above which time to the target gives way to the mean error
+FASTER, FASTER_BAND = 1.2, 1.05
+
+
+@dataclass(frozen=True)
+class Rulers:
+    """A complete study with its per-trial measures."""
+
+    study: Study
+    table: pd.DataFrame
+    weights: dict[float, str]
+
+    @classmethod
+    @lru_cache(maxsize=4)
+    def of(cls, study: Study) -> Rulers:
+        """Measure every trial, once per loaded study; refuses an incomplete one."""
+        require_complete(study)
+        return cls(study, trial_measures(study), near_weight_keys(study))
+
+    def gain(self, measure: str, base: str, key: str, level: float = 0.95) -> Effect:
+        """Paired log gain of `key` over `base` on one lower-is-better measure."""
+        return effect(ratio_gains(self.table[measure], base, key, self.study.seeds), level)
+
+    def beyond(self, key: str) -> Effect | None:
+        """Gain in ln near error beyond the curve of the near weight; None where the curve was not run."""
+        gains = beyond_gains(self.table, self.weights, key, self.study.seeds)
+        return None if gains is None else effect(gains)
+
+    def values(self, measure: str, key: str) -> np.ndarray:
+        """One value per seed."""
+        return np.array([float(self.table.loc[(key, seed), measure]) for seed in self.study.seeds])
+
+    def divergence(self, base: str, key: str) -> dict[str, Any]:
+        """Divergence of `key` beside that of `base`."""
+        return divergence(self.values("diverged", base) > 0, self.values("diverged", key) > 0)
+
+    def convergence(self, base: str, key: str, level: float = 0.95) -> dict[str, Any]:
+        """Time to the target, or the mean log error where over 20 % of either arm never arrive, with margin and band.
+
+        The margin of the second is what the base arm's own mean curve would gain if it ran 20 % faster (band: 5 %).
+        """
+        late = max(np.isinf(self.values("tau", k)).mean() for k in (base, key))
+        if late <= NEVER_ARRIVE:
+            found = self.gain("tau_capped", base, key, level)
+            return {
+                "effect": found,
+                "measure": "steps to the target",
+                "margin": math.log(FASTER),
+                "band": math.log(FASTER_BAND),
+            }
+        gains = difference_gains(self.table["mean_log_error"], base, key, self.study.seeds)
+        steps, y = self.mean_curve(base)
+        margin, band = speed_gain(steps, y, FASTER), speed_gain(steps, y, FASTER_BAND)
+        return {"effect": effect(gains, level), "measure": "mean ln error over training", "margin": margin, "band": band}
+
+    def mean_curve(self, key: str) -> tuple[np.ndarray, np.ndarray]:
+        """Steps and the mean over seeds of ln near-field AbsRel on the probe."""
+        own = self.study.curves[self.study.curves["key"] == key]
+        mean = np.log(own.set_index("step")["probe_near_abs_rel"]).groupby(level="step").mean()
+        return mean.index.to_numpy(float), mean.to_numpy(float)
+
+
+def speed_gain(steps: np.ndarray, y: np.ndarray, factor: float) -> float:
+    """How much lower the mean of y over training would be, had the same curve run `factor` times faster."""
+    return float(np.mean(y - np.interp(np.minimum(steps * factor, steps[-1]), steps, y)))
+
+
+def compare(rulers: Rulers, base: str, key: str) -> dict[str, Any]:
+    """Every gain of `key` over `base` as plain numbers, for verdicts.json."""
+    speed = rulers.convergence(base, key)
+    beyond = rulers.beyond(key) if base == rulers.study.baseline else None
+    return {
+        "near": rulers.gain("final_near_abs_rel", base, key).as_dict(),
+        "far": rulers.gain("final_far_abs_rel", base, key).as_dict(),
+        "beyond_near_weight_curve": None if beyond is None else beyond.as_dict(),
+        "stability": rulers.gain("wobble", base, key).as_dict(),
+        "convergence": {**speed["effect"].as_dict(), "measure": speed["measure"]},
+        "divergence": rulers.divergence(base, key),
+    }

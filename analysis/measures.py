@@ -1,0 +1,130 @@
+"""One number per trial: wobble, time to the target, final error, and whether a logged series tells the truth.
+
+Errors are AbsRel (a ratio), y = ln AbsRel, time is in training steps.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from analysis.load import Study
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+LEAST_PROBES = 8  # fewer probes have no trend to wobble around
+DROPPED = 0.05  # share of the run before the wobble counts
+TARGET = 0.95  # share of the baseline's log improvement
+RUN = 3  # consecutive probes at or below the target
+LAST = 0.10  # share of the evaluations that count as final
+SERIES = ("loss", "normalised_loss", "batch_near_error")
+
+
+def wobble(values: Sequence[float] | np.ndarray) -> float:
+    """Standard deviation of ln(values) around its Savitzky-Golay trend (order 2, a fifth of the run wide), first 5 % dropped.
+
+    The dropped part is dropped before the trend is fitted, so that the steep start cannot leak into it. NaN where fewer than
+    eight values remain; inf where a value is not a positive finite number.
+    """
+    from scipy.signal import savgol_filter
+
+    kept = np.asarray(values, dtype=float)[math.ceil(DROPPED * len(values)) :]
+    if len(kept) < LEAST_PROBES:
+        return math.nan
+    if not np.all(np.isfinite(kept) & (kept > 0)):
+        return math.inf
+    y = np.log(kept)
+    window = max(5, 2 * (len(y) // 10) + 1)
+    return float(np.std(y - savgol_filter(y, window, 2), ddof=1))
+
+
+def first_arrival(steps: Sequence[float] | np.ndarray, errors: Sequence[float] | np.ndarray, target: float) -> float:
+    """First step of three consecutive probes at or below `target`; inf if there is none."""
+    below = np.asarray(errors, dtype=float) <= target
+    for i in range(len(below) - RUN + 1):
+        if below[i : i + RUN].all():
+            return float(np.asarray(steps)[i])
+    return math.inf
+
+
+def target_error(curves: Sequence[np.ndarray]) -> float:
+    """Error at 95 % of the baseline's log improvement; start and end are medians over the baseline's own seeds.
+
+    One target for all seeds: a target of each seed's own would be reached by the baseline by construction, and by an equal
+    run only by luck.
+    """
+    start = float(np.median([math.log(curve[0]) for curve in curves]))
+    end = float(np.median([np.log(curve[-max(1, round(LAST * len(curve))) :]).mean() for curve in curves]))
+    return math.exp(start + TARGET * (end - start))
+
+
+def baseline_target(study: Study) -> float:
+    """The target near-field AbsRel of this study."""
+    own = study.curves[study.curves["key"] == study.baseline]
+    return target_error([curve.to_numpy() for _, curve in own.groupby("seed")["probe_near_abs_rel"]])
+
+
+def agreement(series: Sequence[float] | np.ndarray, truth: Sequence[float] | np.ndarray) -> float:
+    """Share of consecutive evaluations where `series` changes in the direction of `truth`; 0.5 is a coin.
+
+    Where either is not finite the pair is left out; a series that stands still agrees with nothing.
+    """
+    a, b = _both_finite(series, truth)
+    moved = np.diff(b) != 0
+    if not moved.any():
+        return math.nan
+    return float(np.mean(np.sign(np.diff(a)[moved]) == np.sign(np.diff(b)[moved])))
+
+
+def rank_agreement(series: Sequence[float] | np.ndarray, truth: Sequence[float] | np.ndarray) -> float:
+    """Kendall tau between `series` and `truth` on the last half of the run; NaN where one of them stands still."""
+    from scipy.stats import kendalltau
+
+    a, b = _both_finite(series, truth)
+    a, b = a[len(a) // 2 :], b[len(b) // 2 :]
+    if len(a) < 3 or np.ptp(a) == 0 or np.ptp(b) == 0:
+        return math.nan
+    return float(kendalltau(a, b).statistic)
+
+
+def trial_measures(study: Study) -> pd.DataFrame:
+    """One row per (key, seed), the index; divergence makes wobble and tau infinite and keeps its capped error."""
+    import pandas as pd
+
+    target = baseline_target(study)
+    status = study.trials.set_index(["key", "seed"])["status"]
+    rows = []
+    for (key, seed), curve in study.curves.groupby(["key", "seed"]):
+        diverged = status[(key, seed)] == "diverged"
+        rows.append({"key": key, "seed": int(seed), "diverged": diverged, **_of_curve(curve, target, diverged)})
+    table = pd.DataFrame(rows).set_index(["key", "seed"])
+    columns = [name for name in study.trials if name.startswith(("final_", "trivial_", "grad_norm", "loss_spikes", "bn_gap"))]
+    return table.join(study.trials.set_index(["key", "seed"])[columns])
+
+
+def _of_curve(curve: pd.DataFrame, target: float, diverged: bool) -> dict[str, float]:
+    steps, errors = curve["step"].to_numpy(float), curve["probe_near_abs_rel"].to_numpy(float)
+    tau = math.inf if diverged else first_arrival(steps, errors, target)
+    own = curve["loss"].to_numpy(float)
+    row = {
+        "wobble": math.inf if diverged else wobble(errors),
+        "own_wobble": math.inf if diverged else wobble(own[np.isfinite(own)]),
+        "tau": tau,
+        "tau_capped": min(tau, float(steps[-1])),
+        "mean_log_error": float(np.log(errors).mean()),
+    }
+    for name in SERIES:
+        if name in curve:
+            row[f"agree_{name}"] = agreement(curve[name].to_numpy(float), errors)
+            row[f"rank_{name}"] = rank_agreement(curve[name].to_numpy(float), errors)
+    return row
+
+
+def _both_finite(series: Sequence[float] | np.ndarray, truth: Sequence[float] | np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    a, b = np.asarray(series, dtype=float), np.asarray(truth, dtype=float)
+    kept = np.isfinite(a) & np.isfinite(b)
+    return a[kept], b[kept]

@@ -1,0 +1,61 @@
+"""The executed notebook as one HTML page that needs nothing from elsewhere."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from analysis.tables import safe
+
+if TYPE_CHECKING:
+    from nbformat import NotebookNode
+
+CSS = """
+:root { --ink: #1b1f24; --quiet: #667080; --line: #dfe3e8; --soft: #f5f6f8; }
+* { box-sizing: border-box; }
+body { margin: 0; color: var(--ink); background: #fff; font: 15px/1.5 system-ui, "Segoe UI", "DejaVu Sans", "Noto Sans", sans-serif; }
+main { max-width: 1200px; margin: 0 auto; padding: 20px 28px 60px; }
+h1 { font-size: 25px; line-height: 1.25; margin: 6px 0 10px; }
+h2 { font-size: 19px; margin: 38px 0 4px; padding-top: 12px; border-top: 1px solid var(--line); }
+p, li { margin: 6px 0; max-width: 130ch; }
+p.answer { font-size: 17px; max-width: none; }
+p.counts { display: flex; gap: 18px; margin: 4px 0 10px; font-size: 17px; font-weight: 600; }
+.quiet, p.quiet { color: var(--quiet); }
+.anchor-link, .prompt, .jp-InputPrompt, .jp-OutputPrompt { display: none; }
+img { max-width: 100%; height: auto; display: block; margin: 2px 0 18px; }
+.scroll { overflow-x: auto; margin: 8px 0 4px; }
+table.nf { border-collapse: collapse; font-size: 13.5px; line-height: 1.35; font-variant-numeric: tabular-nums; }
+table.nf th { text-align: left; font-weight: 600; color: var(--quiet); padding: 4px 10px; border-bottom: 1.5px solid #b9c0c9; vertical-align: bottom; }
+table.nf td { padding: 4px 10px; border-bottom: 1px solid #eceff2; vertical-align: top; }
+table.nf tr.starts td { border-top: 1px solid #c9cfd6; }
+table.nf td.number, table.nf th.number { text-align: right; white-space: nowrap; }
+table.nf th.number { white-space: normal; max-width: 130px; }
+table.nf td.group { min-width: 165px; max-width: 200px; background: var(--soft); }
+table.nf small { display: block; color: var(--quiet); font-size: 12px; }
+.sure { font-weight: 650; } .unsure { color: #4a5360; }
+.chip { display: inline-block; padding: 1px 9px; border-radius: 9px; font-size: 12.5px; font-weight: 600; white-space: nowrap;
+  background: #e8ebef; color: #3d4652; }
+.chip.adopt, .chip.confirmed { background: #d5f0e6; color: #00543d; }
+.chip.harmful, .chip.refuted-worse, .chip.refuted-smaller-than-promised, .chip.void { background: #fbe0cf; color: #8a3b00; }
+.chip.undecided, .chip.inconclusive, .chip.inconclusive-improves { background: #d9eaf6; color: #00466e; }
+.input, .jp-Cell-inputWrapper { display: none; }
+body.code .input, body.code .jp-CodeCell .jp-Cell-inputWrapper { display: block; }
+.text_cell .jp-Cell-inputWrapper, .jp-MarkdownCell .jp-Cell-inputWrapper { display: block; }
+pre { background: var(--soft); padding: 8px 12px; overflow-x: auto; font-size: 12.5px; margin: 6px 0; }
+button { position: absolute; top: 14px; right: 20px; font: inherit; font-size: 13px; color: var(--quiet); background: none;
+  border: 1px solid var(--line); border-radius: 6px; padding: 3px 10px; cursor: pointer; }
+@media print { button { display: none; } h2 { break-after: avoid; } }
+"""
+
+
+def to_html(notebook: NotebookNode, title: str) -> str:
+    """The page: code hidden until asked for, figures inside, no address of any other machine."""
+    from nbconvert import HTMLExporter
+
+    exporter = HTMLExporter(template_name="basic")
+    exporter.require_js_url = exporter.mathjax_url = exporter.mermaid_js_url = exporter.mermaid_layout_elk_js_url = ""
+    body, _ = exporter.from_notebook_node(notebook)
+    toggle = "<button onclick=\"document.body.classList.toggle('code')\">show code</button>"
+    head = f'<meta charset="utf-8"><meta name="viewport" content="width=device-width"><title>{safe(title)}</title><style>{CSS}</style>'
+    return (
+        f'<!DOCTYPE html>\n<html lang="en"><head>{head}</head>\n<body>{toggle}<main>\n{body.strip()}\n</main></body></html>\n'
+    )

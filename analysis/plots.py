@@ -1,0 +1,136 @@
+"""Figures: house style, and one door to all of them. Each has one message in its title, computed from the data."""
+
+from __future__ import annotations
+
+import importlib
+import io
+import math
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from analysis.load import Study
+from analysis.promises import full_key, whole_less_one
+from analysis.rules import ADOPT, HARMFUL, NO_EFFECT, UNDECIDED
+from analysis.tables import Html, safe
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+BLACK, ORANGE, SKY, GREEN, YELLOW = "#000000", "#E69F00", "#56B4E9", "#009E73", "#F0E442"
+BLUE, VERMILLION, PURPLE, GREY = "#0072B2", "#D55E00", "#CC79A7", "#8A8A8A"  # Okabe-Ito and a grey
+VERDICT_COLOUR = {ADOPT: GREEN, NO_EFFECT: GREY, HARMFUL: VERMILLION, UNDECIDED: BLUE}
+STYLE: dict[str, Any] = {
+    "font.family": ["DejaVu Sans"], "font.size": 9.5, "axes.titlesize": 10.5, "axes.titlelocation": "left", "axes.labelsize": 9.5,
+    "axes.spines.top": False, "axes.spines.right": False, "axes.edgecolor": "#555555", "axes.grid": True, "axes.axisbelow": True,
+    "grid.color": "#E4E4E4", "grid.linewidth": 0.7, "xtick.color": "#333333", "ytick.color": "#333333", "legend.frameon": False,
+    "lines.linewidth": 1.8, "figure.facecolor": "white", "savefig.dpi": 130, "axes.formatter.use_mathtext": False,
+}  # fmt: skip
+HOME = {
+    "forest": "plots_forest", "leave_one_out": "plots_forest", "convergence": "plots_curves", "stability": "plots_curves",
+    "steadiness": "plots_spread", "trade_off": "plots_tradeoff", "symptoms": "plots_symptoms",
+}  # fmt: skip
+PERCENT_TICKS = (-900, -400, -200, -100, -50, -20, -10, -5, -2, 0, 2, 5, 10, 20, 30, 50, 70, 90)
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A figure as PNG with the sentence that reads it; a notebook shows the PNG."""
+
+    png: bytes
+    sentence: str
+
+    def _repr_png_(self) -> tuple[bytes, dict[str, str]]:
+        return self.png, {"alt": self.sentence}
+
+    def with_sentence(self) -> tuple[Html, Picture]:
+        """What a notebook shows: the sentence, then the figure."""
+        return Html(f'<p class="reading">{safe(self.sentence)}</p>'), self
+
+    def __repr__(self) -> str:
+        return f"Picture({self.sentence})"
+
+
+def available(study: Study) -> list[str]:
+    """The figures that this study has data for, in the report's order."""
+    lacking = {"leave_one_out": not whole_less_one(study), "stability": full_key(study) is None}
+    return [name for name in HOME if not lacking.get(name, False)]
+
+
+def draw(name: str, study: Study, judged: dict[str, Any]) -> Picture:
+    """Draw one figure, write it to report/figures/NAME.png, and give it back with its sentence."""
+    module = importlib.import_module(f"analysis.{HOME[name]}")
+    with style():
+        figure, sentence = getattr(module, name)(study, judged)
+        buffer = io.BytesIO()
+        figure.savefig(buffer, format="png", metadata={"Software": None}, bbox_inches="tight", pad_inches=0.12)
+    folder = study.folder / "report" / "figures"
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / f"{name}.png").write_bytes(buffer.getvalue())
+    return Picture(buffer.getvalue(), sentence)
+
+
+@contextmanager
+def style() -> Iterator[None]:
+    """The house style, for the time of one figure."""
+    import matplotlib
+
+    with matplotlib.rc_context(STYLE):
+        yield
+
+
+def canvas(width: float, height: float, rows: int = 1, columns: int = 1, **options: Any) -> tuple[Figure, Any]:
+    """A figure of that many inches and its axes, without pyplot's global state."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(width, height), layout="constrained")
+    return figure, figure.subplots(rows, columns, squeeze=False, **options)
+
+
+def headline(figure: Figure, message: str, below: str = "") -> None:
+    """The message, left, and a quieter line below it."""
+    height = figure.get_size_inches()[1]
+    engine = figure.get_layout_engine()
+    if engine is not None:
+        engine.set(rect=(0, 0, 1, 1 - 0.66 / height))  # type: ignore[call-arg]
+    figure.text(0.008, 1 - 0.08 / height, message, ha="left", va="top", fontsize=12.5, fontweight="bold")
+    figure.text(0.008, 1 - 0.34 / height, below, ha="left", va="top", fontsize=9.5, color="#555555")
+
+
+def percent_axis(axes: Axes, low: float, high: float) -> None:
+    """An x axis of log ratios labelled in percent by which the error is lower (right is better)."""
+    places = [(-math.log(1 - p / 100), p) for p in PERCENT_TICKS]
+    span = high - low
+    kept: list[tuple[float, int]] = []
+    for place, p in sorted(places, key=lambda item: abs(item[0])):  # from zero outwards, none too close to another
+        if low <= place <= high and all(abs(place - other) > 0.115 * span for other, _ in kept):
+            kept.append((place, p))
+    axes.set_xlim(low, high)
+    axes.set_xticks([place for place, _ in kept], [f"{p:+d} %".replace("-", "−") if p else "0" for _, p in kept])
+    axes.tick_params(axis="x", pad=5)
+
+
+def plain_log(axes: Axes, which: str = "y") -> None:
+    """A log axis with plain numbers at 1, 2, 5 of each decade."""
+    from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
+
+    axis = axes.yaxis if which == "y" else axes.xaxis
+    (axes.set_yscale if which == "y" else axes.set_xscale)("log")
+    axis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
+    axis.set_major_formatter(StrMethodFormatter("{x:g}"))
+    axis.set_minor_formatter(NullFormatter())
+    axis.set_minor_locator(LogLocator(subs=()))
+
+
+def change(gain: float) -> str:
+    """A log gain as words about the error: "12 % lower"."""
+    ratio = math.exp(-gain)
+    if abs(ratio - 1) < 0.005:
+        return "unchanged"
+    if math.isinf(ratio):
+        return "infinite"
+    if ratio >= 2.5:
+        return f"{ratio:.2g} times higher"
+    return f"{abs(1 - ratio):.0%} {'lower' if ratio < 1 else 'higher'}".replace("%", " %")

@@ -1,0 +1,121 @@
+"""Gains per fix with their intervals: near, far, and beyond the near weight's curve, side by side."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from typing import TYPE_CHECKING, Any
+
+from analysis.load import Study
+from analysis.plots import GREY, VERDICT_COLOUR, canvas, change, headline, percent_axis
+from analysis.rules import ADOPT, HARMFUL, NO_EFFECT, TWO_PERCENT, UNDECIDED
+from analysis.words import signed
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+PANELS = {"near": "Near field (under 1 m)", "far": "Far field", "beyond_near_weight_curve": "Near, beyond any near weight"}
+WIDEST, NARROWEST = math.log(1.7), math.log(1.1)
+
+
+def forest(study: Study, judged: dict[str, Any]) -> tuple[Figure, str]:
+    """Each fix alone against the baseline."""
+    rows = [_row(entry, f"{entry['id']}  {entry['name']}", entry["issue"]) for entry in judged["fixes"] if entry["key"]]
+    count = Counter(entry["verdict"] for entry in judged["fixes"] if entry["key"])
+    said = {ADOPT: "to adopt", NO_EFFECT: "without effect", HARMFUL: "harmful", UNDECIDED: "undecided"}
+    message = f"{len(rows)} fixes alone: " + ", ".join(f"{count[word]} {text}" for word, text in said.items())
+    below = f"change of validation error against the baseline, {len(study.seeds)} seeds paired, 95 % intervals; right is better"
+    sentence = (
+        "Each fix alone against the baseline; hollow where the interval spans zero, the grey band is ±2 %, right is better."
+    )
+    return _forest(rows, message, below), sentence
+
+
+def leave_one_out(study: Study, judged: dict[str, Any]) -> tuple[Figure, str]:
+    """The whole recommendation against the whole less one fix."""
+    names = {entry["id"]: entry["name"] for entry in judged["fixes"]}
+    entries = judged["leave_one_out"]
+    rows = [_row(entry, f"{entry['id']}  {names.get(entry['id'], '')}", int(entry["id"].split("-")[0])) for entry in entries]
+    for row in rows:
+        row["word"] = {ADOPT: "helps", HARMFUL: "hurts"}.get(row["word"], row["word"])
+    moving = [entry for entry in entries if not entry["same_as"]]
+    largest = max(moving, key=lambda entry: abs(entry["near"]["estimate"]), default=None)
+    message = "No fix of the recommendation changes it"
+    if largest:
+        message = f"Inside the recommendation {largest['id']} matters most: with it near error is {change(largest['near']['estimate'])}"
+    below = f"what each fix adds to the other nine, {len(study.seeds)} seeds paired, 95 % intervals; right means that having it is better"
+    sentence = "What each fix contributes inside the whole recommendation; disagreement with the figure above is interaction."
+    return _forest(rows, message, below), sentence
+
+
+def _row(entry: dict[str, Any], label: str, issue: int) -> dict[str, Any]:
+    proved = entry["same_as"] in ("baseline", "full")
+    note = "same training" if proved else f"same training as {entry['same_as']}" if entry["same_as"] else ""
+    return {"label": label, "issue": issue, "proved": proved, "note": note, "word": entry["verdict"], "entry": entry,
+            "colour": VERDICT_COLOUR[entry["verdict"]]}  # fmt: skip
+
+
+def _forest(rows: list[dict[str, Any]], message: str, below: str) -> Figure:
+    panels = [name for name in PANELS if any(row["entry"][name] for row in rows)]
+    figure, axes = canvas(4.6 + 2.75 * len(panels), 1.55 + 0.27 * len(rows), columns=len(panels), sharey=True)
+    for ax, name in zip(axes[0], panels, strict=True):
+        _panel(ax, rows, name)
+    axes[0][0].set_yticks(range(len(rows)), [row["label"] for row in rows])
+    axes[0][0].set_ylim(len(rows) - 0.4, -0.6)
+    for place, row in enumerate(rows):
+        axes[0][-1].text(1.02, place, row["word"], transform=axes[0][-1].get_yaxis_transform(), va="center", fontsize=9,
+                         color=row["colour"], fontweight="bold")  # fmt: skip
+    headline(figure, message, below)
+    return figure
+
+
+def _panel(ax: Axes, rows: list[dict[str, Any]], name: str) -> None:
+    limit = _limit([row["entry"][name] for row in rows if not row["proved"] and row["entry"][name]])
+    for place, row in enumerate(rows):
+        if row["issue"] % 2 == 0:
+            ax.axhspan(place - 0.5, place + 0.5, color="#F5F6F8", zorder=0, linewidth=0)
+        if row["proved"]:
+            ax.plot(0, place, marker="|", color=GREY, markersize=9, markeredgewidth=2)
+            ax.text(
+                0.03 * limit, place, "  same training" if name == "near" else "", va="center", fontsize=7.5, color="#777777"
+            )
+        elif row["entry"][name]:
+            _whisker(ax, place, row["entry"][name], row["colour"], limit)
+    ax.axvspan(-TWO_PERCENT, TWO_PERCENT, color="#9AA5B1", alpha=0.25, zorder=0.5, linewidth=0)
+    ax.axvline(0, color="#444444", linewidth=0.9, zorder=1)
+    percent_axis(ax, -limit, limit)
+    ax.grid(axis="y", visible=False)
+    ax.tick_params(axis="y", length=0)
+    ax.set_title(PANELS[name])
+    ax.set_xlabel("AbsRel lower by (log scale)")
+
+
+def _limit(entries: list[dict[str, Any]]) -> float:
+    """Half width of the axis in log ratio: what most intervals need; the rest is drawn as arrows."""
+    reaches = sorted(max(abs(entry["low"]), abs(entry["high"])) for entry in entries)
+    typical = reaches[int(0.7 * (len(reaches) - 1))] if reaches else NARROWEST
+    return 1.08 * min(max(typical if math.isfinite(typical) else WIDEST, NARROWEST), WIDEST)
+
+
+def _whisker(ax: Axes, place: int, entry: dict[str, Any], colour: str, limit: float) -> None:
+    """Estimate and interval; an estimate off the axis is an arrow with its number."""
+    estimate, low, high = entry["estimate"], max(entry["low"], -limit), min(entry["high"], limit)
+    if abs(estimate) > limit:
+        side = math.copysign(1.0, estimate)
+        ax.plot(side * limit * 0.965, place, marker="<" if side < 0 else ">", color=colour, markersize=6, clip_on=False)
+        text = signed(estimate)
+        ax.text(side * limit * 0.92, place, text, va="center", ha="left" if side < 0 else "right", fontsize=8, color=colour)
+        return
+    if low < high:
+        ax.plot([low, high], [place, place], color=colour, linewidth=1.8, solid_capstyle="butt")
+    spans = entry["low"] <= 0 <= entry["high"]
+    ax.plot(
+        estimate,
+        place,
+        marker="o",
+        markersize=5.5,
+        color=colour,
+        markerfacecolor="white" if spans else colour,
+        markeredgewidth=1.4,
+    )

@@ -1,0 +1,78 @@
+"""How steady training is with each fix: wobble of the probe error and spread of the gradient norm."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from analysis.comparisons import Rulers
+from analysis.load import Study
+from analysis.plots import BLUE, VERMILLION, canvas, headline, plain_log
+from analysis.rules import ALPHA
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+PANELS = {
+    "wobble": ("Wobble of the error", "SD of ln near AbsRel around its trend (log scale)"),
+    "grad_norm_log_sd": ("Spread of the gradient", "SD of ln gradient norm between batches (log scale)"),
+}
+
+
+def steadiness(study: Study, judged: dict[str, Any]) -> tuple[Figure, str]:
+    """Per fix and seed: wobble and gradient spread, the baseline's median as the line."""
+    rulers = Rulers.of(study)
+    rows = [(f"{fix['id']}  {fix['name']}", fix["key"]) for fix in judged["fixes"] if fix["key"] and not fix["same_as"]]
+    rows.insert(0, ("baseline", study.baseline))
+    panels = [name for name in PANELS if name in rulers.table]
+    figure, axes = canvas(10.2, 1.7 + 0.25 * len(rows), columns=len(panels), sharey=True)
+    for ax, name in zip(axes[0], panels, strict=True):
+        _panel(ax, rulers, rows, name)
+    axes[0][0].set_yticks(range(len(rows)), [label for label, _ in rows])
+    axes[0][0].set_ylim(len(rows) - 0.4, -0.6)
+    steady = [fix["id"] for fix in judged["fixes"] if fix["key"] and not fix["same_as"] and steadier(fix)]
+    message = f"{len(steady)} of {len(rows) - 1} fixes make training steadier on the fixed probe" + (
+        f": {', '.join(steady)}" if steady else ""
+    )
+    headline(
+        figure,
+        message,
+        "small dots: seeds; large: median; dotted: the baseline; x at the edge: diverged seeds; left is steadier",
+    )
+    return figure, "Steadiness of training with each fix alone; a steadier curve is worth nothing where the error is worse."
+
+
+def steadier(fix: dict[str, Any]) -> bool:
+    """The wobble is smaller, after Holm across the fixes."""
+    return bool(fix["stability"]["estimate"] > 0 and fix["stability"]["p_holm"] <= ALPHA)
+
+
+def _panel(ax: Axes, rulers: Rulers, rows: list[tuple[str, str]], name: str) -> None:
+    middle = float(np.median(rulers.values(name, rows[0][1])))
+    for place, (_, key) in enumerate(rows):
+        values, lost = rulers.values(name, key), rulers.values("diverged", key) > 0
+        kept = values[np.isfinite(values) & ~lost]
+        if len(kept):
+            colour = BLUE if place else "#000000"
+            ax.plot(kept, np.full(len(kept), place), "o", markersize=3, color=colour, alpha=0.35, markeredgewidth=0)
+            ax.plot(np.median(kept), place, "o", markersize=6.5, color=colour)
+        if lost.any():
+            ax.text(
+                1.0,
+                place,
+                f"× {lost.sum()} of {len(lost)} ",
+                transform=ax.get_yaxis_transform(),
+                ha="right",
+                va="center",
+                fontsize=8.5,
+                color=VERMILLION,
+            )
+    if np.isfinite(middle):
+        ax.axvline(middle, color="#444444", linestyle=":", linewidth=1.1, zorder=1)
+    plain_log(ax, "x")
+    ax.margins(x=0.16)
+    ax.grid(axis="y", color="#F0F0F0")
+    ax.tick_params(axis="y", length=0)
+    ax.set(title=PANELS[name][0], xlabel=PANELS[name][1])

@@ -1,0 +1,115 @@
+"""The document's promises: its whole recommendation against the baseline, each on a ruler the loss cannot move."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from analysis.comparisons import Rulers
+from analysis.effects import Effect, effect
+from analysis.load import Study
+from analysis.rules import ALPHA, not_worse, reach, unless_void, verdict
+
+FULL = ("1-1", "2-1", "3-1", "4-2", "5-1", "6-1", "7-1", "8-1", "9-3", "10-1")
+LEVEL = 1 - ALPHA / 3
+STEADIER, STEADIER_BAND = 3.0, 1.25
+NEARER = -math.log(0.95)
+NEAR_BAND = -math.log(0.98)  # 0.0202
+READABLE_BAND = 0.05  # share of evaluations: five in a hundred
+READINGS = {"7-1": "batch_near_error", "7-2": "normalised_loss"}  # what each fix of issue 7 adds to the log
+
+
+def full_key(study: Study) -> str | None:
+    """Key of the document's whole recommendation: the cell named "full", else the cell with its ten fixes."""
+    named = study.plan[study.plan["cell"] == "full"].to_dict("records")
+    return named[0]["key"] if named else study.key_of(FULL)
+
+
+def whole_less_one(study: Study) -> dict[str, str]:
+    """Fix -> key of the recommendation without it, as far as they were run; empty where the recommendation was not."""
+    if full_key(study) is None:
+        return {}
+    keys = {fix: study.key_of(set(FULL) - {fix}) for fix in FULL}
+    return {fix: key for fix, key in keys.items() if key is not None}
+
+
+def promises(rulers: Rulers) -> list[dict[str, Any]]:
+    """Stability, convergence, near field: one entry each; empty where the recommendation was not run."""
+    base, full = rulers.study.baseline, full_key(rulers.study)
+    return [] if full is None else [_stability(rulers, base, full), _convergence(rulers, base, full), _near(rulers, base, full)]
+
+
+def _entry(name: str, asked: str, found: Effect, word: str, **more: Any) -> dict[str, Any]:
+    return {
+        "promise": name, "asked": asked, **found.as_dict(), "interval": [found.low, found.high], "verdict": word,
+        "reach": reach(found.n, ALPHA / 3), **more,
+    }  # fmt: skip
+
+
+def _stability(rulers: Rulers, base: str, full: str) -> dict[str, Any]:
+    found = rulers.gain("wobble", base, full, LEVEL)
+    near = rulers.gain("final_near_abs_rel", base, full)
+    word = unless_void(verdict(found, math.log(STEADIER), math.log(STEADIER_BAND)), not_worse(near))
+    condition = {"condition": "final near error not worse by 2 %", "condition_holds": not_worse(near)}
+    own = rulers.gain("own_wobble", base, full, LEVEL)
+    beside = {"as_the_document_would_read_it": own.as_dict(), "beside": _beside(rulers, base, full)}
+    limits = {"margin": math.log(STEADIER), "band": math.log(STEADIER_BAND), "measure": "wobble of ln probe near AbsRel"}
+    return _entry("stability", "3 times steadier", found, word, **condition, **limits, **beside)
+
+
+def _beside(rulers: Rulers, base: str, full: str) -> list[dict[str, Any]]:
+    """Other measures of steadiness, baseline and recommendation; described, not tested."""
+    names = {
+        "SD of ln gradient norm between batches": ("grad_norm_log_sd", np.median),
+        "loss spikes per run (over 5 robust SD)": ("loss_spikes", np.mean),
+        "SD of ln final near error between seeds": ("final_near_abs_rel", lambda x: np.std(np.log(x), ddof=1) if len(x) > 1 else math.nan),
+        "share of seeds that diverge": ("diverged", np.mean),
+    }  # fmt: skip
+    return [
+        {"name": name, "baseline": float(how(rulers.values(column, base))), "full": float(how(rulers.values(column, full)))}
+        for name, (column, how) in names.items()
+        if column in rulers.table
+    ]
+
+
+def _convergence(rulers: Rulers, base: str, full: str) -> dict[str, Any]:
+    speed = rulers.convergence(base, full, LEVEL)
+    word = verdict(speed["effect"], speed["margin"], speed["band"])
+    limits = {key: speed[key] for key in ("margin", "band", "measure")}
+    arrived = {arm: int(np.isfinite(rulers.values("tau", key)).sum()) for arm, key in (("baseline", base), ("full", full))}
+    return _entry("convergence", "20 % faster", speed["effect"], word, **limits, arrived=arrived)
+
+
+def _near(rulers: Rulers, base: str, full: str) -> dict[str, Any]:
+    found = rulers.gain("final_near_abs_rel", base, full, LEVEL)
+    far = rulers.gain("final_far_abs_rel", base, full)
+    word = unless_void(verdict(found, NEARER, NEAR_BAND), not_worse(far))
+    condition = {"condition": "far error not worse by 2 %", "condition_holds": not_worse(far), "far": far.as_dict()}
+    limits = {"margin": NEARER, "band": NEAR_BAND, "measure": "final near AbsRel on validation"}
+    return _entry("near field", "5 % lower near error", found, word, **condition, **limits)
+
+
+def readability(rulers: Rulers) -> list[dict[str, Any]]:
+    """Issue 7: for each series that its fixes add, agreement with the probe error minus that of the raw loss, by seed.
+
+    Measured on the baseline's own training, which recording does not change. Agreement is a share of evaluations.
+    """
+    base = rulers.study.baseline
+    if "agree_normalised_loss" not in rulers.table:
+        return []
+    raw = rulers.values("agree_loss", base)
+    entries = []
+    for fix, series in READINGS.items():
+        own = rulers.values(f"agree_{series}", base)
+        found = effect(own - raw)
+        entry = {"fix": fix, "series": series, "agreement": float(own.mean()), "raw_agreement": float(raw.mean())}
+        ranks = {"rank": _mean(rulers, f"rank_{series}", base), "raw_rank": _mean(rulers, "rank_loss", base)}
+        entries.append({**entry, **ranks, **found.as_dict(), "verdict": verdict(found, 0.0, READABLE_BAND)})
+    return entries
+
+
+def _mean(rulers: Rulers, column: str, key: str) -> float:
+    values = rulers.values(column, key)
+    return float(np.nanmean(values)) if np.isfinite(values).any() else math.nan

@@ -1,0 +1,119 @@
+"""Sentences: the answer in plain words, for the report, the summary and the terminal."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from analysis.effects import percent
+from analysis.load import Study
+from analysis.plots import change
+from analysis.rules import ADOPT, HARMFUL, NO_EFFECT, PROVED, UNDECIDED
+
+VERBS = {ADOPT: "help (adopt)", HARMFUL: "do harm", NO_EFFECT: "do nothing of note", UNDECIDED: "stay undecided"}
+SINGULAR = {ADOPT: "helps (adopt)", HARMFUL: "does harm", NO_EFFECT: "does nothing of note", UNDECIDED: "stays undecided"}
+
+
+def answer(study: Study, judged: dict[str, Any]) -> list[str]:
+    """The answer, sentence by sentence: the fixes, the whole, how sure, on what."""
+    return [sentence for sentence in (tally(judged), whole(judged), sureness(study, judged), ground(study)) if sentence]
+
+
+def tally(judged: dict[str, Any]) -> str:
+    """Which fixes help, harm, do nothing, stay undecided."""
+    judged_fixes = [fix for fix in judged["fixes"] if fix["key"]]
+    parts = []
+    for word in VERBS:
+        own = [fix for fix in judged_fixes if fix["verdict"] == word]
+        if own:
+            names = ", ".join(fix["id"] + (" (a series to log)" if _records_only(fix) else "") for fix in own)
+            proved = sum(fix["detail"] == PROVED for fix in own)
+            extra = f"; {proved} of them provably, being the same training as the baseline" if proved else ""
+            parts.append(f"{len(own)} {(SINGULAR if len(own) == 1 else VERBS)[word]}: {names}{extra}")
+        elif word == ADOPT:
+            parts.append("none is shown to help")
+    return f"Of {len(judged_fixes)} fixes, each alone against the baseline, " + ". ".join(parts) + "."
+
+
+def _records_only(fix: dict[str, Any]) -> bool:
+    return str(fix["detail"]).startswith("records only")
+
+
+def whole(judged: dict[str, Any]) -> str:
+    """The document's whole recommendation against its promises."""
+    if not judged["promises"]:
+        return "The document's whole recommendation was not run, so its three promises are not judged."
+    near = next(entry for entry in judged["promises"] if entry["promise"] == "near field")
+    said = "; ".join(f"{entry['asked']}: {entry['verdict']} ({measured(entry)})" for entry in judged["promises"])
+    return f"The document's whole recommendation leaves near error {change(near['estimate'])}. Its promises: {said}."
+
+
+def measured(entry: dict[str, Any]) -> str:
+    """A promise's estimate in the promise's own terms."""
+    if entry["promise"] == "near field":
+        return f"measured {change(entry['estimate'])}"
+    if entry["measure"] == "mean ln error over training":
+        return f"mean error over training {change(entry['estimate'])}"
+    return f"measured {times(entry['estimate'])} times"
+
+
+def times(gain: float) -> str:
+    """A log ratio as a factor."""
+    return "∞" if gain == math.inf else f"{math.exp(gain):.2f}"
+
+
+def sureness(study: Study, judged: dict[str, Any]) -> str:
+    """Seeds, intervals, correction, divergences, and what so few seeds cannot do."""
+    diverged = int((study.trials["status"] == "diverged").sum())
+    lost = (
+        f"{diverged} of {len(study.trials)} trials diverged and count with the trivial predictor's error"
+        if diverged
+        else "no trial diverged"
+    )
+    parts = [f"{len(study.seeds)} seeds, paired, 95 % intervals, Holm across the fixes; {lost}"]
+    return "How sure: " + "; ".join(parts + [judged["reach"]] * bool(judged["reach"])) + "."
+
+
+def ground(study: Study) -> str:
+    """Data, steps and device, in a line."""
+    experiment = study.meta["experiment"]
+    training = experiment.get("training", {})
+    size = f", {training['height']} x {training['width']} pixels" if "height" in training else ""
+    device = study.meta.get("device", "unknown device")
+    return f"Measured on {brief(experiment.get('data', 'unknown data'))}; {training.get('steps', '?')} steps of batch {training.get('batch', '?')}{size}, on {device}."
+
+
+def brief(value: Any) -> str:
+    """A mapping's plain entries as "key value" pairs; anything else as it is."""
+    if not isinstance(value, dict):
+        return str(value)
+    plain = [
+        str(item) if key in ("kind", "name") else f"{key} {item}"
+        for key, item in value.items()
+        if isinstance(item, str | int | float) and not isinstance(item, bool)
+    ]
+    return ", ".join(plain[:6])
+
+
+def signed(gain: float) -> str:
+    """A log gain as a signed percentage by which the error is lower; from twice the error on, as its factor."""
+    if math.isnan(gain):
+        return "?"
+    if gain == -math.inf:
+        return "error ∞"
+    if gain < -math.log(2):
+        return f"error ×{math.exp(-gain):.1f}" if gain > -math.log(1000) else "error over ×1000"
+    return f"{percent(gain):+.1f}".replace("-", "−") + " %"
+
+
+def interval(entry: dict[str, Any]) -> str:
+    """The interval of a gain in percent."""
+    ends = signed(entry["low"]), signed(entry["high"])
+    if all(end.endswith(" %") for end in ends):
+        return f"[{ends[0][:-2]}, {ends[1][:-2]}]"
+    return f"[{ends[0].replace('error ', '')}, {ends[1].replace('error ', '')}]"
+
+
+def p_value(p: float) -> str:
+    """A p value in two digits."""
+    return "?" if p is None or math.isnan(p) else "< 0.001" if p < 0.001 else f"{p:.2g}" if p < 0.995 else "1"

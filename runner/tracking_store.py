@@ -1,0 +1,124 @@
+"""The MLflow store: opened quietly, made where it is missing, and its refusals said in one line."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from runner.tracking_server import VIEW, TrackingError, experiment_name, sqlite_file
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+
+PRIMARY = "final/1_near_abs_rel"
+COLUMNS = [f"metrics.`{PRIMARY}`", "metrics.`final/2_far_abs_rel`", "params.`1 fixes`", "tags.`verdict`", "tags.`diverged`"]
+NOTE = (
+    "A row is a configuration, with means over its seeds (`sd_*`: their standard deviations); unfold it for the seeds. "
+    "To compare, tick `baseline` and others, then **Compare**. Settings, report and figures are artifacts of `baseline`. "
+    "This page is a view of the study's records: delete it and write it again with `nfloss sync`."
+)
+QUIET = {"MLFLOW_DISABLE_TELEMETRY": "true", "DO_NOT_TRACK": "true", "MLFLOW_LOGGING_LEVEL": "ERROR"}
+HASTY = {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0", "MLFLOW_HTTP_REQUEST_TIMEOUT": "5"}  # seconds
+
+
+@contextmanager
+def one_line(where: str) -> Iterator[None]:
+    """Whatever MLflow and its store may raise, as one line that says which store."""
+    os.environ.update({name: os.environ.get(name, value) for name, value in QUIET.items()})
+    try:
+        from mlflow.exceptions import MlflowException
+        from sqlalchemy.exc import SQLAlchemyError
+    except ImportError as error:
+        raise TrackingError(f"{error.name or 'mlflow'} is not installed: pip install mlflow") from None
+    for name in ("mlflow", "alembic"):
+        logging.getLogger(name).setLevel(logging.ERROR)
+    try:
+        yield
+    except (MlflowException, SQLAlchemyError, sqlite3.Error, OSError, ImportError) as error:
+        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
+        raise TrackingError(f"{where}: {reason[:200]}") from error
+
+
+def open_experiment(where: str, folder: Path, meta: dict[str, Any]) -> tuple[MlflowClient, Any]:
+    """The study's experiment, made where it is not there yet."""
+    from mlflow import MlflowClient
+
+    file = sqlite_file(where)
+    if file is not None:
+        prepare(file)
+    client, name = MlflowClient(tracking_uri=where), experiment_name(folder, meta["name"])
+    with environment(HASTY):  # the first contact says at once whether there is a store
+        found = client.get_experiment_by_name(name)
+    if found is None:
+        artifacts = (file.parent / "mlartifacts" / name).as_uri() if file else None
+        made = client.create_experiment(name, artifact_location=artifacts, tags={"started": str(meta["started"])})
+        found = client.get_experiment(made)
+    elif found.lifecycle_stage == "deleted":
+        client.restore_experiment(found.experiment_id)
+    for tag, text in experiment_tags(folder, meta).items():
+        if found.tags.get(tag) != text:
+            client.set_experiment_tag(found.experiment_id, tag, text)
+    return client, client.get_experiment(found.experiment_id)
+
+
+def experiment_tags(folder: Path, meta: dict[str, Any]) -> dict[str, str]:
+    """What the experiment's page says and how it opens."""
+    return {
+        "mlflow.experimentKind": "custom_model_development",
+        "mlflow.experiment.primaryMetric.name": PRIMARY,
+        "mlflow.note.content": NOTE,
+        f"mlflow.sharedViewState.{VIEW}": saved_view(str(meta["started"])),
+        "git_commit": str(meta.get("git_commit") or "-"),
+    }
+
+
+def saved_view(started: str) -> str:
+    """A saved view of the runs table with the columns that matter; undocumented in MLflow, so only an extra."""
+    created = int(datetime.fromisoformat(started).timestamp() * 1000)
+    state = json.dumps({"selectedColumns": COLUMNS, "runsHiddenMode": "FIRST_10_RUNS"})
+    return json.dumps({"name": "Ablation", "createdAt": created, "updatedAt": created, "state": state})
+
+
+@contextmanager
+def environment(values: dict[str, str]) -> Iterator[None]:
+    """Environment variables for a while; what the user has set stays."""
+    mine = [name for name in values if name not in os.environ]
+    os.environ.update({name: values[name] for name in mine})
+    try:
+        yield
+    finally:
+        for name in mine:
+            del os.environ[name]
+
+
+def prepare(file: Path) -> None:
+    """A migrated SQLite store in write-ahead mode.
+
+    Made beside its place and linked there: two processes that start at once, or one that is interrupted, leave no half store.
+    """
+    file.parent.mkdir(parents=True, exist_ok=True)
+    if not file.exists():
+        from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
+
+        new = file.with_name(f".{file.name}.{os.getpid()}")
+        try:
+            SqlAlchemyStore(f"sqlite:///{new}", (file.parent / "mlartifacts").as_uri()).engine.dispose()
+            os.link(new, file)
+        except FileExistsError:
+            pass  # another process was first
+        finally:
+            new.unlink(missing_ok=True)
+    connection = sqlite3.connect(file, timeout=5, isolation_level=None)
+    try:
+        connection.execute("PRAGMA journal_mode=WAL")
+        connection.execute("BEGIN IMMEDIATE")  # locked: said here in seconds; MLflow itself would try again for minutes
+        connection.execute("ROLLBACK")
+    finally:
+        connection.close()

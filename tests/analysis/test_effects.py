@@ -1,0 +1,99 @@
+"""Gains and intervals against independent computation."""
+
+from __future__ import annotations
+
+import itertools
+import math
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy import stats
+from statsmodels.stats.contingency_tables import mcnemar
+
+from analysis.effects import difference_gains, divergence, effect, holm, percent, ratio_gains, sign_flip
+from analysis.tradeoff import near_on_curve
+
+
+def measure(**values: list[float]) -> pd.Series:
+    return pd.Series({(key, seed): value for key, row in values.items() for seed, value in enumerate(row)})
+
+
+def test_gains_are_paired_log_ratios() -> None:
+    table = measure(a=[2.0, 4.0], b=[1.0, 8.0])
+    assert ratio_gains(table, "a", "b", [0, 1]) == pytest.approx([math.log(2), -math.log(2)])
+    assert difference_gains(table, "a", "b", [1]) == pytest.approx([-4.0])
+
+
+def test_infinite_values_give_infinite_gains_and_ties_none() -> None:
+    table = measure(a=[1.0, math.inf, math.inf, 0.0], b=[math.inf, 1.0, math.inf, 0.0])
+    assert list(ratio_gains(table, "a", "b", range(4))) == [-math.inf, math.inf, 0.0, 0.0]
+
+
+@pytest.mark.parametrize("level", [0.95, 1 - 0.05 / 3])
+def test_t_interval_by_the_textbook(level: float) -> None:
+    g = np.array([0.1, 0.3, 0.2, -0.05, 0.12])
+    found = effect(g, level)
+    half = stats.t.ppf((1 + level) / 2, 4) * g.std(ddof=1) / math.sqrt(5)
+    assert (found.low, found.high) == pytest.approx((g.mean() - half, g.mean() + half))
+    half90 = stats.t.ppf(0.95, 4) * g.std(ddof=1) / math.sqrt(5)
+    assert (found.low90, found.high90) == pytest.approx((g.mean() - half90, g.mean() + half90))
+    assert found.p == pytest.approx(2 * stats.t.sf(g.mean() / (g.std(ddof=1) / math.sqrt(5)), 4))
+    assert found.n == 5
+
+
+def test_sign_flip_is_the_exact_permutation_test() -> None:
+    g = np.random.default_rng(0).normal(0.3, 1, 9)
+    flips = [abs(sum(s * x for s, x in zip(signs, g, strict=True))) for signs in itertools.product((1, -1), repeat=9)]
+    assert sign_flip(g) == pytest.approx(np.mean([f >= abs(g.sum()) - 1e-12 for f in flips]))
+    assert sign_flip([1.0] * 5) == 2 / 2**5  # the least that five seeds can give
+    assert 0 < sign_flip(np.ones(20)) < 1e-4
+
+
+def test_infinite_gains_take_the_exact_median_interval() -> None:
+    g = np.array([-math.inf, -0.2, -0.1, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6])
+    found = effect(g)
+    assert found.kind == "median"
+    assert found.estimate == pytest.approx(0.15)
+    # order statistics: 2nd and 9th of ten cover the median with 1 - 2 * P(Binomial(10, 1/2) <= 1) = 97.9 %
+    assert (found.low, found.high) == (-0.2, 0.5)
+
+
+def test_so_few_seeds_leave_an_infinite_interval_open() -> None:
+    found = effect([-math.inf, -1.0, -1.0])
+    assert (found.low, found.high) == (-math.inf, math.inf)
+
+
+def test_degenerate_gains() -> None:
+    none = effect([0.0, 0.0, 0.0])
+    assert (none.estimate, none.low, none.high, none.p) == (0, 0, 0, 1)
+    assert math.isnan(effect([0.1, math.nan]).estimate)
+    assert effect([0.1]).low == -math.inf
+
+
+def test_divergence_is_clopper_pearson_and_exact_mcnemar() -> None:
+    base, other = [False] * 10, [True] * 6 + [False] * 4
+    found = divergence(base, other)
+    assert found["diverged"] == 6 and found["baseline"] == 0 and found["more"]
+    assert found["low"] == pytest.approx(stats.beta.ppf(0.025, 6, 5))
+    assert found["high"] == pytest.approx(stats.beta.ppf(0.975, 7, 4))
+    assert found["p"] == pytest.approx(mcnemar([[4, 6], [0, 0]], exact=True).pvalue)
+    assert divergence([True] * 3, [True] * 3)["p"] == 1.0
+
+
+def test_holm_by_hand_and_unknown_counts_for_nothing() -> None:
+    assert holm([0.01, 0.04, 0.03]) == pytest.approx([0.03, 0.06, 0.06])
+    corrected = holm([0.01, math.nan, 0.04])
+    assert corrected[0] == pytest.approx(0.02) and math.isnan(corrected[1])
+
+
+def test_percent() -> None:
+    assert percent(-math.log(0.95)) == pytest.approx(5)
+    assert percent(math.log(0.5)) == pytest.approx(-100)
+
+
+def test_the_near_weight_curve_is_monotone_and_clamped() -> None:
+    far, near = np.array([0.0, 1.0, 2.0]), np.array([3.0, 1.0, 2.0])  # the last two are pooled to 1.5
+    assert near_on_curve(0.5, far, near) == pytest.approx(2.25)
+    assert near_on_curve(9.0, far, near) == pytest.approx(1.5)
+    assert near_on_curve(-9.0, far, near) == pytest.approx(3.0)

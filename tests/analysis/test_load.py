@@ -1,0 +1,101 @@
+"""Reading a study: whole, broken, incomplete."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from analysis import load, verdicts
+from analysis.load import StudyError, missing_trials
+
+
+@pytest.fixture
+def copy(small: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(small, tmp_path / "copy"))
+
+
+def test_a_study_is_read_whole(small: Path) -> None:
+    study = load(small)
+    assert study.name == "small"
+    assert study.seeds == tuple(range(8))
+    assert study.key_of(()) == study.baseline == study.key_of(("4-1",))
+    assert study.key_of(("9-2",)) is None  # a clash
+    assert missing_trials(study) == []
+    assert len(study.trials) == 8 * 8  # eight distinct trainings
+
+
+@pytest.mark.parametrize("piece", ["study.yaml", "plan.parquet", "issues.json", "audit.json", "symptoms.parquet"])
+def test_a_missing_piece_is_named_in_one_line(copy: Path, piece: str) -> None:
+    (copy / piece).unlink()
+    with pytest.raises(StudyError, match=piece) as error:
+        load(copy)
+    assert "\n" not in str(error.value)
+
+
+def test_a_broken_piece_is_named(copy: Path) -> None:
+    (copy / "plan.parquet").write_bytes(b"not parquet")
+    with pytest.raises(StudyError, match=r"plan\.parquet: not readable"):
+        load(copy)
+    pd.DataFrame({"cell": ["baseline"]}).to_parquet(copy / "plan.parquet")
+    with pytest.raises(StudyError, match=r"lacks the columns design, fixes"):
+        load(copy)
+
+
+def test_no_directory_and_no_records(copy: Path, tmp_path: Path) -> None:
+    with pytest.raises(StudyError, match="no such study"):
+        load(tmp_path / "nowhere")
+    shutil.rmtree(copy / "records")
+    with pytest.raises(StudyError, match="no trial has been recorded"):
+        load(copy)
+
+
+def test_statistics_on_an_incomplete_design_are_refused(copy: Path) -> None:
+    (copy / "records" / "trials-001.parquet").unlink()  # its curves stay and must not count
+    study = load(copy)
+    missing = missing_trials(study)
+    assert ("full", 7) in missing
+    assert len(missing) == 32
+    with pytest.raises(StudyError, match=r"32 trials are missing \(.* seed \d.*\); run with --resume") as error:
+        verdicts(study)
+    assert "\n" not in str(error.value)
+
+
+def test_a_crash_is_missing_and_a_rerun_replaces_it(copy: Path) -> None:
+    path = copy / "records" / "trials-000.parquet"
+    trials = pd.read_parquet(path)
+    lost = trials.head(1).copy()
+    trials.loc[0, "status"] = "crashed"
+    trials.to_parquet(path)
+    assert missing_trials(load(copy)) == [("baseline", 0)]
+    lost.to_parquet(copy / "records" / "trials-zzz.parquet")
+    curves = pd.read_parquet(copy / "records" / "curves-000.parquet")
+    curves[(curves["key"] == lost["key"][0]) & (curves["seed"] == 0)].to_parquet(copy / "records" / "curves-zzz.parquet")
+    study = load(copy)
+    assert missing_trials(study) == []
+    assert not study.curves.duplicated(["key", "seed", "step"]).any()
+
+
+def test_a_trial_cannot_have_both_finished_and_diverged(copy: Path) -> None:
+    again = pd.read_parquet(copy / "records" / "trials-000.parquet").head(1).assign(status="diverged")
+    again.to_parquet(copy / "records" / "trials-zzz.parquet")
+    with pytest.raises(StudyError, match="both as finished and as diverged"):
+        load(copy)
+
+
+def test_a_plan_without_baseline_is_refused(copy: Path) -> None:
+    plan = pd.read_parquet(copy / "plan.parquet")
+    plan[plan["fixes"] != ""].to_parquet(copy / "plan.parquet")
+    with pytest.raises(StudyError, match="baseline"):
+        verdicts(copy)
+
+
+def test_import_is_light_and_never_brings_torch() -> None:
+    code = "import analysis, sys; assert not {'pandas', 'scipy', 'matplotlib', 'numpy'} & set(sys.modules), sys.modules;"
+    code += "import analysis.report, analysis.load; from analysis import load, report, verdicts; assert callable(load) and callable(report)"
+    code += "; assert callable(verdicts) and 'torch' not in sys.modules"
+    subprocess.run([sys.executable, "-c", code], check=True, cwd=Path(__file__).parents[2])

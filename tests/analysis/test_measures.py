@@ -1,0 +1,73 @@
+"""Measures on curves whose values are known by hand."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+from scipy.signal import savgol_filter
+
+from analysis.comparisons import speed_gain
+from analysis.measures import agreement, first_arrival, rank_agreement, target_error, wobble
+
+
+def test_a_quadratic_in_the_logarithm_does_not_wobble() -> None:
+    u = np.linspace(0, 1, 61)
+    assert wobble(np.exp(1 - 3 * u + u**2)) == pytest.approx(0, abs=1e-12)
+
+
+def test_wobble_is_scale_free_and_proportional_to_the_noise() -> None:
+    noise = np.random.default_rng(0).standard_normal(101)
+    one, two = wobble(np.exp(0.01 * noise)), wobble(7 * np.exp(0.02 * noise))
+    assert two == pytest.approx(2 * one, rel=1e-9)
+    kept = 0.01 * noise[6:]  # 5 % of 101, rounded up
+    assert one == pytest.approx(np.std(kept - savgol_filter(kept, 19, 2), ddof=1))
+
+
+def test_the_start_does_not_count() -> None:
+    calm = np.exp(0.01 * np.random.default_rng(1).standard_normal(60))
+    wild = calm.copy()
+    wild[:3] = [100, 0.001, 50]
+    assert wobble(wild) == wobble(calm)
+
+
+def test_wobble_of_too_few_and_of_broken_curves() -> None:
+    assert math.isnan(wobble([1, 2, 3]))
+    assert wobble([1.0] * 20 + [math.nan] * 20) == math.inf
+    assert wobble([1.0] * 20 + [0.0]) == math.inf
+
+
+def test_arrival_needs_three_in_a_row() -> None:
+    steps = [0, 10, 20, 30, 40, 50, 60]
+    assert first_arrival(steps, [9, 1, 1, 9, 1, 1, 1], 1.0) == 40
+    assert first_arrival(steps, [9, 1, 1, 1, 9, 9, 9], 1.0) == 10
+    assert first_arrival(steps, [9, 1, 1, 9, 1, 1, 9], 1.0) == math.inf
+    assert first_arrival(steps[:2], [1, 1], 1.0) == math.inf
+
+
+def test_target_is_95_percent_of_the_log_improvement() -> None:
+    curve = np.exp(np.array([0.0] + [-2.0] * 19))
+    assert target_error([curve, curve, curve]) == pytest.approx(math.exp(-1.9))
+    assert target_error([curve, curve, np.ones(20)]) == pytest.approx(math.exp(-1.9))  # the median: one lost seed moves nothing
+
+
+def test_agreement_by_hand() -> None:
+    truth = [5, 4, 3, 4, 2]
+    assert agreement([5, 4, 5, 6, 1], truth) == 0.75
+    assert agreement([1, 1, 1, 1, 1], truth) == 0.0  # standing still agrees with nothing
+    assert agreement([math.nan, 4, 3, 4, 2], truth) == 1.0
+    assert math.isnan(agreement([1, 2], [3, 3]))
+
+
+def test_rank_agreement_by_hand() -> None:
+    assert rank_agreement([9, 9, 9, 1, 2, 3], [0, 0, 0, 1, 2, 3]) == pytest.approx(1.0)
+    assert rank_agreement([9, 9, 9, 1, 3, 2], [0, 0, 0, 1, 2, 3]) == pytest.approx(1 / 3)
+    assert math.isnan(rank_agreement([1] * 6, [1, 2, 3, 4, 5, 6]))
+
+
+def test_speed_gain_of_a_straight_fall() -> None:
+    steps = np.linspace(0, 1, 1001)
+    # y = -u; at 1.25 times the speed y = -1.25 u to u = 0.8, then -1: mean -0.6 against -0.5
+    assert speed_gain(steps, -steps, 1.25) == pytest.approx(0.1, abs=1e-3)
+    assert speed_gain(steps, -steps, 1.0) == 0.0

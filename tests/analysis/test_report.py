@@ -1,0 +1,115 @@
+"""The report, end to end, once; its cells, its page, its words."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import nbformat
+import pytest
+
+from analysis import load, report, terminal_summary
+from analysis.load import StudyError
+from analysis.notebook import build, cells
+from analysis.page import to_html
+from analysis.plots import HOME, available, change, draw
+from analysis.symptoms import moves
+from analysis.words import signed
+
+
+@pytest.fixture(scope="session")
+def page(rich: Path) -> Path:
+    return report(rich)
+
+
+def test_everything_is_written(page: Path, rich: Path) -> None:
+    assert page == rich / "report" / "report.html"
+    assert (rich / "verdicts.json").exists()
+    assert {path.stem for path in (rich / "report" / "figures").glob("*.png")} == set(HOME)
+    summary = (rich / "report" / "summary.md").read_text()
+    assert "| 8 Inverse depth against depth | 8-2 detached-scale |" in summary
+    assert "3 times steadier" in summary
+
+
+def test_the_page_needs_nothing_from_elsewhere(page: Path) -> None:
+    text = page.read_text()
+    assert not re.search(r"(?:src|href)=[\"']?https?:", text)
+    assert "<script" not in text
+    assert text.count("data:image/png;base64") == len(HOME)
+    assert text.index("Of 25 fixes") < text.index("The ten issues") < text.index("The three promises") < text.index("data:image/png")
+    assert 'alt="' in text
+
+
+def test_the_notebook_holds_its_results_and_no_errors(page: Path, rich: Path) -> None:
+    notebook = nbformat.read(rich / "report" / "report.ipynb", as_version=4)
+    nbformat.validate(notebook)
+    outputs = [output for cell in notebook.cells for output in cell.get("outputs", ())]
+    assert outputs and all(output.output_type in ("execute_result", "display_data") for output in outputs)
+    assert all("timestamp" not in str(cell.metadata) and "execution" not in cell.metadata for cell in notebook.cells)
+    assert str(rich) not in (rich / "report" / "report.ipynb").read_text()
+    assert to_html(notebook, "Which fixes help? rich") == page.read_text()
+
+
+def test_equal_studies_give_equal_notebooks(rich: Path) -> None:
+    one, two = (nbformat.writes(build(cells(load(rich)))) for _ in range(2))
+    assert one == two
+
+
+def test_figures_are_the_same_bytes_again(page: Path, rich: Path) -> None:
+    from analysis.verdicts import read_verdicts
+
+    before = (rich / "report" / "figures" / "forest.png").read_bytes()
+    assert draw("forest", load(rich), read_verdicts(rich)).png == before
+
+
+def test_three_lines_for_the_terminal(page: Path, rich: Path) -> None:
+    lines = terminal_summary(rich).splitlines()
+    assert len(lines) == 3
+    assert "adopt" in lines[0] and "4 seeds" in lines[0]
+    assert "refuted" in lines[1]
+    assert lines[2].endswith("report.html")
+
+
+def test_a_study_without_the_recommendation_has_no_figure_of_it(tmp_path: Path) -> None:
+    from synthetic import Planted, write_study
+
+    from analysis import sections, verdicts
+
+    study = load(write_study(tmp_path / "bare", {"1-1": Planted(0.1)}, seeds=2, probes=20))
+    judged = verdicts(study)
+    assert not {"stability", "leave_one_out"} & set(available(study))
+    assert "not in this study" in sections.promises(study, judged).text
+    assert "2 seeds cannot reach" in sections.answer(study, judged).text
+    for name in available(study):
+        assert draw(name, study, judged).png.startswith(b"\x89PNG")
+
+
+def test_an_incomplete_study_is_refused_before_anything_is_written(tmp_path: Path) -> None:
+    from synthetic import Planted, write_study
+
+    folder = write_study(tmp_path / "half", {"1-1": Planted(0.1)}, seeds=2, probes=20)
+    (folder / "records" / "trials-001.parquet").unlink()
+    with pytest.raises(StudyError, match="2 trials are missing"):
+        report(folder)
+    assert not (folder / "report").exists()
+
+
+def test_words_for_gains() -> None:
+    assert change(-0.5) == "65 % higher"
+    assert change(0.105) == "10 % lower"
+    assert change(0.001) == "unchanged"
+    assert change(-2.0) == "7.4 times higher"
+    assert signed(0.105) == "+10.0 %"
+    assert signed(-2.0) == "error ×7.4"
+
+
+@pytest.mark.parametrize(
+    ("cured", "before", "value", "word"),
+    [
+        ("0", 0.2, 0.1, "eases"), ("1", 2.9, 2.9, "no change"), ("1", 1.05, 1.4, "worsens"), ("at most 1", 0.1, 1.0, "no change"),
+        ("at most 1", 0.1, 10.0, "worsens"), ("small", 2478.0, 14.0, "eases"), ("below the baseline's", 1.0, 0.6, "eases"),
+        ("a matter of purpose", 0.2, 0.5, "no direction"), ("0", float("nan"), 0.5, "unknown"),
+    ],
+)  # fmt: skip
+def test_where_a_symptom_moves(cured: str, before: float, value: float, word: str) -> None:
+    assert moves(cured, before, value) == word

@@ -1,0 +1,192 @@
+"""The order of the verdicts, planted truth, and error rates by simulation."""
+
+from __future__ import annotations
+
+import json
+import math
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from analysis import load
+from analysis.effects import Effect, effect
+from analysis.rules import Evidence, for_issue, reach, recommend, unless_void, verdict
+from analysis.verdicts import read_verdicts, write_verdicts
+
+
+def about(low90: float, high90: float, low: float, high: float) -> Effect:
+    return Effect((low + high) / 2, low, high, low90, high90, 0.95, 0.01, 0.01, 8, "t", ())
+
+
+@pytest.mark.parametrize(
+    ("interval", "word"),
+    [
+        ((-0.01, 0.01, -0.02, 0.02), "equivalent"),
+        ((0.001, 0.019, 0.0005, 0.0195), "equivalent"),  # before improves
+        ((0.06, 0.09, 0.055, 0.1), "confirmed"),
+        ((-0.3, -0.1, -0.4, -0.05), "refuted, worse"),
+        ((-0.01, 0.03, -0.02, 0.04), "refuted, smaller than promised"),
+        ((0.01, 0.04, 0.005, 0.045), "refuted, smaller than promised"),  # an improvement, but not the promised one
+        ((0.02, 0.09, 0.01, 0.1), "inconclusive, improves"),
+        ((-0.05, 0.2, -0.1, 0.3), "inconclusive"),
+        ((-math.inf, math.inf, -math.inf, math.inf), "inconclusive"),
+        ((math.nan, math.nan, math.nan, math.nan), "inconclusive"),
+    ],
+)
+def test_the_order_of_a_promise(interval: tuple[float, float, float, float], word: str) -> None:
+    assert verdict(about(*interval), margin=0.05, band=0.02) == word
+
+
+def test_a_promise_bought_with_a_worse_net_is_void() -> None:
+    assert unless_void("confirmed", False) == "void"
+    assert unless_void("confirmed", True) == "confirmed"
+    assert unless_void("refuted, worse", False) == "refuted, worse"
+
+
+NOTHING, BETTER, WORSE, WIDE = about(-0.01, 0.01, -0.015, 0.015), about(0.06, 0.08, 0.05, 0.09), about(-0.08, -0.06, -0.09, -0.05), about(-0.2, 0.2, -0.3, 0.3)
+SLIGHTLY_WORSE = about(-0.03, -0.005, -0.035, -0.001)
+
+
+@pytest.mark.parametrize(
+    ("near", "far", "p_holm", "more", "word", "detail"),
+    [
+        (BETTER, BETTER, 0.01, True, "harmful", "diverges"),
+        (NOTHING, NOTHING, 0.01, False, "no effect", "under 2 %"),
+        (BETTER, NOTHING, 0.01, False, "adopt", "near error lower"),
+        (BETTER, WORSE, 0.01, False, "undecided", "trades far for near"),
+        (BETTER, SLIGHTLY_WORSE, 0.01, False, "undecided", "trades far for near"),
+        (BETTER, WIDE, 0.01, False, "undecided", "far not settled"),
+        (BETTER, NOTHING, 0.2, False, "undecided", "not after Holm"),
+        (WORSE, BETTER, 0.01, False, "harmful", "near error higher"),
+        (WIDE, WORSE, 0.9, False, "harmful", "far error higher"),
+        (BETTER, WORSE, 0.2, False, "undecided", "trades far for near"),
+        (NOTHING, BETTER, 0.9, False, "no effect", "far error lower"),
+        (NOTHING, WIDE, 0.9, False, "undecided", "far not settled"),
+        (WORSE, NOTHING, 0.2, False, "undecided", "not after Holm"),
+        (WIDE, WIDE, 0.9, False, "undecided", "allows both"),
+    ],
+)
+def test_the_order_of_a_recommendation(near: Effect, far: Effect, p_holm: float, more: bool, word: str, detail: str) -> None:
+    found = recommend(Evidence(near, far, p_holm, more))
+    assert found[0] == word
+    assert detail in found[1]
+
+
+def test_an_issue_takes_the_best_word_that_is_shown() -> None:
+    assert for_issue(["harmful", "adopt"]) == "adopt"
+    assert for_issue(["harmful", "undecided"]) == "undecided"
+    assert for_issue(["harmful", "no effect"]) == "no effect"
+    assert for_issue(["harmful"]) == "harmful"
+
+
+def test_too_few_seeds_are_said() -> None:
+    assert "5 seeds cannot reach 0.05" in reach(5, 0.05)
+    assert reach(6, 0.05) == ""
+    assert "6 seeds cannot reach 0.0167" in reach(6, 0.05 / 3)
+
+
+def test_planted_truth_is_found(judged: dict) -> None:
+    words = {fix["id"]: fix["verdict"] for fix in judged["fixes"]}
+    assert words["1-1"] == "adopt"
+    assert words["2-1"] == "harmful"
+    assert words["2-2b"] == "no effect"
+    assert words["3-1"] == "undecided"
+    assert words["4-1"] == "no effect"
+    assert words["5-1"] == "undecided"
+    details = {fix["id"]: fix["detail"] for fix in judged["fixes"]}
+    assert "trades far for near" in details["5-1"]
+    assert details["4-1"].startswith("proved")
+    assert details["10-1"].startswith("same training as 1-1") and words["10-1"] == "adopt"
+    assert details["9-2"].startswith("clash")
+    assert details["1-2"] == "not in this study"
+
+
+def test_estimates_are_near_the_plant(judged: dict) -> None:
+    fix = next(fix for fix in judged["fixes"] if fix["id"] == "1-1")
+    assert fix["near"]["low"] < 0.10 < fix["near"]["high"]
+    assert fix["estimate"] == pytest.approx(np.mean(list(fix["seeds"].values())))
+    assert fix["n"] == 8
+    assert fix["p"] <= fix["p_holm"]
+
+
+def test_holm_counts_a_repeated_training_once(judged: dict) -> None:
+    fixes = [fix for fix in judged["fixes"] if fix["key"]]
+    distinct = [fix for fix in fixes if fix["same_as"] is None]
+    least = min(distinct, key=lambda fix: fix["p"])
+    assert least["p_holm"] == pytest.approx(min(1.0, len(distinct) * least["p"]))
+
+
+def test_promises_of_a_recommendation_that_keeps_them(judged: dict) -> None:
+    words = {entry["promise"]: entry["verdict"] for entry in judged["promises"]}
+    assert words == {"stability": "confirmed", "convergence": "confirmed", "near field": "confirmed"}
+    assert judged["promises"][0]["level"] == pytest.approx(1 - 0.05 / 3)
+    assert judged["promises"][1]["measure"] == "steps to the target"
+
+
+def test_divergence_is_never_hidden(judged: dict, small: Path) -> None:
+    fix = next(fix for fix in judged["fixes"] if fix["id"] == "6-2")
+    assert "3 of 8 seeds diverge" in fix["words"]
+    assert fix["divergence"]["diverged"] == 3
+    assert fix["n"] == 8  # not dropped
+    assert [fix["seeds"][str(seed)] < -2 for seed in range(8)] == [True] * 3 + [False] * 5  # the trivial predictor's error
+    assert fix["stability"]["kind"] == "median" and fix["stability"]["values"][:3] == [-math.inf] * 3
+
+
+def test_readability_tells_the_good_series_from_the_noisy_one(judged: dict) -> None:
+    found = {entry["fix"]: entry for entry in judged["readability"]}
+    assert found["7-1"]["verdict"] == "confirmed"
+    assert found["7-2"]["estimate"] < 0
+    words = {fix["id"]: (fix["verdict"], fix["detail"]) for fix in judged["fixes"]}
+    assert words["7-1"][0] == "adopt" and words["7-1"][1].startswith("records only")
+    assert words["7-2"][0] != "adopt"
+
+
+def test_verdicts_survive_the_file(judged: dict, tmp_path: Path) -> None:
+    path = write_verdicts(judged, tmp_path)
+    json.loads(path.read_text(), parse_constant=lambda text: pytest.fail(f"{text} is not JSON"))
+    again = read_verdicts(tmp_path)
+    assert [fix["verdict"] for fix in again["fixes"]] == [fix["verdict"] for fix in judged["fixes"]]
+    assert again["fixes"][11]["near"] == judged["fixes"][11]["near"]
+
+
+def test_a_fix_on_the_near_weight_curve_is_told_from_one_beyond(rich: Path) -> None:
+    from analysis import verdicts
+
+    found = {fix["id"]: fix["beyond_near_weight_curve"] for fix in verdicts(load(rich))["fixes"] if fix["key"]}
+    assert found["8-2"]["low"] > 0
+    assert found["6-1"]["high"] < 0
+    assert abs(found["1-2"]["estimate"]) < 0.03
+
+
+@pytest.mark.parametrize("n", [3, 5, 10])
+def test_error_rates_between_equals(n: int) -> None:
+    """Two equal arms, 200 times: a promise is confirmed or refuted as worse at most as often as its level allows."""
+    rng = np.random.default_rng(n)
+    level = 1 - 0.05 / 3
+    words = [verdict(effect(rng.normal(0, 0.05, n), level), -math.log(0.95), -math.log(0.98)) for _ in range(200)]
+    allowed = 200 * 0.05 / 3 / 2 + 3 * math.sqrt(200 * 0.0083)
+    assert words.count("confirmed") <= 1
+    assert words.count("refuted, worse") <= allowed
+
+
+def test_the_recommendation_is_wrong_at_most_as_often_as_said() -> None:
+    """Twenty equal fixes, 200 times: any false adopt or harmful word in at most 5 % of studies (binomial slack of 3 SD)."""
+    from analysis.effects import holm
+
+    rng, false = np.random.default_rng(7), 0
+    for _ in range(200):
+        near = [effect(g) for g in rng.normal(0, 0.05, (20, 6))]
+        far = effect(rng.normal(0, 0.001, 6))
+        words = [recommend(Evidence(e, replace(far), p))[0] for e, p in zip(near, holm([e.p for e in near]), strict=True)]
+        false += any(word in ("adopt", "harmful") for word in words)
+    assert false <= 200 * 0.05 + 3 * math.sqrt(200 * 0.05 * 0.95)
+
+
+def test_a_true_gain_is_confirmed_and_nothing_is_called_equivalent() -> None:
+    rng = np.random.default_rng(0)
+    gains = [effect(rng.normal(0.15, 0.03, 8), 1 - 0.05 / 3) for _ in range(50)]
+    assert sum(verdict(g, 0.0513, 0.0202) == "confirmed" for g in gains) > 45
+    still = [effect(rng.normal(0, 0.01, 8), 1 - 0.05 / 3) for _ in range(50)]
+    assert sum(verdict(g, 0.0513, 0.0202) == "equivalent" for g in still) > 40

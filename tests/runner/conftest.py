@@ -1,0 +1,28 @@
+"""Small frames and settings that train in a second."""
+
+import pytest
+import torch
+
+from runner.data import Frames
+from runner.experiment import Training
+from runner.training import SeedData
+
+
+def small_frames(count: int, seed: int, height: int = 16, width: int = 16) -> Frames:
+    """Colour that tells depth: brightness falls with it. Some pixels are invalid."""
+    generator = torch.Generator().manual_seed(seed)
+    plane = torch.linspace(0.3, 3.0, height).view(1, 1, height, 1).expand(count, 1, height, width)
+    depth = plane * (0.5 + torch.rand(count, 1, 1, 1, generator=generator))
+    rgb = (1.0 / (1.0 + depth)).expand(count, 3, height, width) + 0.02 * torch.rand(count, 3, height, width, generator=generator)
+    holes = torch.rand(depth.shape, generator=generator) < 0.1
+    return Frames(rgb.contiguous(), torch.where(holes, 0.0, depth))
+
+
+@pytest.fixture
+def small_data() -> SeedData:
+    return SeedData(3, small_frames(24, 1), small_frames(6, 2), small_frames(8, 3))
+
+
+@pytest.fixture
+def brief() -> Training:
+    return Training(steps=20, batch=4, learning_rate=3e-3, evaluate_every=5)

@@ -1,0 +1,150 @@
+"""Training K together equals training one by one as a user would; what breaks in one stays in it."""
+
+import numpy as np
+import pytest
+import torch
+from nfloss import Configuration, Losses, SSISilogNearFieldLoss, all_fixes
+from plain_network import PlainNetwork, stack_statistics
+
+from runner import training
+from runner.models import DepthRange, StackedNetworks
+from runner.records import curve_rows, trial_rows
+from runner.training import RowAdam, train
+
+CPU = torch.device("cpu")
+SAMPLE = ["", "1-1", "2-1", "4-1", "4-2", "4-3", "5-1", "6-1", "6-2", "8-1", "9-3"]
+
+
+def configurations(names):
+    return [Configuration.of(*name.split()) for name in names]
+
+
+def run(names, data, settings, unsimplified=True):
+    made = configurations(names) if unsimplified else [c.simplified() for c in configurations(names)]
+    return train(made, data, settings, DepthRange(), CPU)
+
+
+def test_fused_training_equals_the_plain_loop_in_float64(small_data):
+    """Thirty Adam steps of every fix together, against one model, one loss, one torch.optim.Adam at a time."""
+    fixes = ["", *(fix.id for fix in all_fixes())]
+    made = configurations(fixes)
+    data, steps, clip = small_data, 30, 1.0
+    rgb, truth = data.train.rgb.double(), data.train.inverse_depth().double()
+    order = torch.from_numpy(data.batches(steps, 4))
+    momenta = [c.words["bn_momentum"](c.numbers) for c in made]
+    stack = StackedNetworks(len(made), 5, momenta, dtype=torch.float64)
+    start = stack.parameters.detach()[0].clone()
+    losses, adam = Losses(made), RowAdam(stack.parameters, 1e-3)
+    for step in range(steps):
+        losses.set_epoch(step, of=steps)
+        losses(stack(rgb[order[step]], training=True), truth[order[step]]).sum().backward()
+        adam.step(torch.ones(len(made), dtype=torch.bool), clip)
+    for k, (fix, momentum) in enumerate(zip(fixes, momenta, strict=True)):
+        plain, loss_fn = PlainNetwork(momentum).double(), SSISilogNearFieldLoss([fix] if fix else [])
+        plain.load_row(start)
+        optimiser = torch.optim.Adam(plain.parameter_list(), lr=1e-3)
+        for step in range(steps):
+            loss_fn.set_epoch(step, of=steps)
+            optimiser.zero_grad()
+            loss_fn(plain(rgb[order[step]]), truth[order[step]]).backward()
+            torch.nn.utils.clip_grad_norm_(plain.parameter_list(), clip)
+            optimiser.step()
+        torch.testing.assert_close(stack.parameters.detach()[k], plain.row(), rtol=1e-8, atol=1e-9, msg=fix)
+        for ours, theirs in zip(stack_statistics(stack, k), plain.running_statistics(), strict=True):
+            torch.testing.assert_close(ours, theirs, rtol=1e-8, atol=1e-9, msg=fix)
+
+
+def test_same_seed_same_records(small_data, brief):
+    first, second = run(SAMPLE, small_data, brief), run(SAMPLE, small_data, brief)
+    for history in (first, second):
+        history.seconds = 0.0
+    for make in (lambda h: trial_rows(SAMPLE, small_data, h, {}), lambda h: curve_rows(SAMPLE, small_data, h)):
+        assert make(first).equals(make(second))
+
+
+def test_hook_clamp_trains_bit_identically_to_the_baseline(small_data, brief):
+    """Not by being simplified away: the hook is really there."""
+    history = run(["", "4-1", "7-1", "10-2"], small_data, brief)
+    for k in (1, 2, 3):
+        assert torch.equal(history.loss[:, 0], history.loss[:, k])
+        assert torch.equal(history.grad_norm[:, 0], history.grad_norm[:, k])
+        assert all(np.array_equal(p["probe_near_abs_rel"][0], p["probe_near_abs_rel"][k]) for p in history.probes)
+
+
+def test_slow_batch_norm_changes_evaluation_alone(small_data, brief):
+    history = run(["", "6-1"], small_data, brief)
+    assert torch.equal(history.loss[:, 0], history.loss[:, 1])
+    assert history.probes[-1]["probe_near_abs_rel"][0] != history.probes[-1]["probe_near_abs_rel"][1]
+
+
+def test_training_learns(small_data, brief):
+    history = run([""], small_data, brief.model_copy(update={"steps": 150, "evaluate_every": 50}))
+    errors = [float(p["probe_all_abs_rel"][0]) for p in history.probes]
+    assert errors[-1] < 0.25 < errors[0] + 0.2
+
+
+@pytest.mark.parametrize("poison", [float("nan"), float("inf")])
+def test_a_poisoned_network_is_frozen_recorded_and_alone(small_data, brief, monkeypatch, poison):
+    """A weight of one network turns bad at step 7: the others' every bit is as if nothing had been."""
+    clean = run(["", "2-1", "5-1"], small_data, brief)
+    original = training.watch
+
+    def poisoning(history, step, total, gradient):
+        alive = original(history, step, total, gradient)
+        if step == 6:
+            owner.parameters.data[1, 100] = poison
+        return alive
+
+    owner = None
+
+    class Remembered(StackedNetworks):
+        def __init__(self, *args, **kwargs):
+            nonlocal owner
+            super().__init__(*args, **kwargs)
+            owner = self
+
+    monkeypatch.setattr(training, "StackedNetworks", Remembered)
+    monkeypatch.setattr(training, "watch", poisoning)
+    poisoned = run(["", "2-1", "5-1"], small_data, brief)
+    assert poisoned.diverged_at.tolist() == [-1, 7, -1]
+    for k in (0, 2):
+        assert torch.equal(clean.loss[:, k], poisoned.loss[:, k])
+        for a, b in zip(clean.probes, poisoned.probes, strict=True):
+            assert a["probe_near_abs_rel"][k] == b["probe_near_abs_rel"][k]
+    trials = trial_rows(["a", "b", "c"], small_data, poisoned, {})
+    assert trials["status"].tolist() == ["finished", "diverged", "finished"]
+    assert trials["diverged_step"].tolist() == [None, 7, None] or trials["diverged_step"].isna().tolist() == [True, False, True]
+    assert trials.loc[1, "final_near_abs_rel"] == trials.loc[1, "trivial_near_abs_rel"]
+    curves = curve_rows(["a", "b", "c"], small_data, poisoned)
+    assert np.isfinite(curves["probe_near_abs_rel"]).all()
+
+
+def test_a_frozen_network_stays_where_it_was(small_data):
+    stack = StackedNetworks(2, 0)
+    adam = RowAdam(stack.parameters, 1e-2)
+    for _ in range(3):
+        stack.parameters.grad = torch.ones_like(stack.parameters)
+        adam.step(torch.tensor([True, True]), 1.0)
+    adam.freeze(torch.tensor([False, True]))
+    before = stack.parameters.detach().clone()
+    stack.parameters.grad = torch.full_like(stack.parameters, torch.nan)
+    stack.parameters.grad[0] = 1.0
+    adam.step(torch.tensor([True, False]), 1.0)
+    assert torch.equal(stack.parameters.detach()[1], before[1]) and not torch.equal(stack.parameters.detach()[0], before[0])
+
+
+def test_clipping_is_per_network():
+    """Two gradients of norm 1 and 100, clipped at 1: Adam's first step is lr * sign, so look at its first moment."""
+    parameters = torch.zeros(2, 4, requires_grad=True)
+    adam = RowAdam(parameters, 1e-3)
+    parameters.grad = torch.tensor([[0.5] * 4, [50.0] * 4])
+    adam.step(torch.tensor([True, True]), 1.0)
+    moments = torch.stack([adam.adam.state[row]["exp_avg"] for row in adam.rows])
+    torch.testing.assert_close(moments, torch.full((2, 4), 0.05))
+
+
+def test_batches_are_passes_over_all_images(small_data):
+    order = small_data.batches(12, 4)
+    assert order.shape == (12, 4)
+    for epoch in order.reshape(2, 24):
+        assert sorted(epoch) == list(range(24))
