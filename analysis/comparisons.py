@@ -47,7 +47,7 @@ class Rulers:
 
     def values(self, measure: str, key: str) -> np.ndarray:
         """One value per seed."""
-        return np.array([float(self.table.loc[(key, seed), measure]) for seed in self.study.seeds])
+        return self.table[measure].loc[[(key, seed) for seed in self.study.seeds]].to_numpy(float)
 
     def divergence(self, base: str, key: str) -> dict[str, Any]:
         """Divergence of `key` beside that of `base`."""

@@ -1,4 +1,7 @@
-"""Paired gains and what can be said about them: estimate, interval, p. All gains are natural logs of ratios, positive is better."""
+"""Paired gains and what can be said about them: estimate, interval, p.
+
+All gains are natural logs of ratios, positive is better.
+"""
 
 from __future__ import annotations
 
@@ -56,7 +59,7 @@ def difference_gains(measure: pd.Series, baseline: str, key: str, seeds: Sequenc
 
 
 def effect(gains: Sequence[float] | np.ndarray, level: float = 0.95) -> Effect:
-    """Student t on finite gains; where one is infinite the exact interval of the median; NaN throughout where one is unknown."""
+    """Student t on finite gains; where one is infinite the exact interval of the median; NaN where one is unknown."""
     g = np.asarray(gains, dtype=float)
     values = tuple(float(x) for x in g)
     nan = math.nan
@@ -90,7 +93,8 @@ def _median_effect(g: np.ndarray, level: float, values: tuple[float, ...]) -> Ef
     middle = np.sort(g)[[(len(g) - 1) // 2, len(g) // 2]]
     median = float(middle[0]) if middle[0] == middle[1] else float(middle.sum() / 2) if np.isfinite(middle).any() else 0.0
     p = _sign_test(g)
-    return Effect(median, *ends, level, p, p, len(g), "median", values)
+    low, high, low90, high90 = ends
+    return Effect(median, low, high, low90, high90, level, p, p, len(g), "median", values)
 
 
 def _open(end: float, side: int) -> float:
@@ -116,7 +120,7 @@ def sign_flip(gains: Sequence[float] | np.ndarray) -> float:
     return float(np.mean(np.abs(signs @ g) >= abs(g.sum()) * (1 - 1e-12)))
 
 
-def divergence(base: Sequence[bool], other: Sequence[bool]) -> dict[str, Any]:
+def divergence(base: Sequence[bool] | np.ndarray, other: Sequence[bool] | np.ndarray) -> dict[str, Any]:
     """How many seeds diverge, with the exact 95 % interval of the rate, and exact McNemar against the baseline."""
     from scipy.stats import binomtest
 

@@ -60,7 +60,7 @@ class Study:
         wanted = frozenset(fixes)
         same = self.plan["fixes"].map(lambda text: frozenset(text.split()) == wanted).astype(bool)
         rows = self.plan[same & (self.plan["numbers"] == numbers)].to_dict("records")
-        return rows[0] if rows else None
+        return {str(name): value for name, value in rows[0].items()} if rows else None
 
     def key_of(self, fixes: Iterable[str], numbers: str = "{}") -> str | None:
         """Key of the training that these fixes stand for; None where it was not planned or is a clash."""

@@ -25,21 +25,23 @@ SERIES = ("loss", "normalised_loss", "batch_near_error")
 
 
 def wobble(values: Sequence[float] | np.ndarray) -> float:
-    """Standard deviation of ln(values) around its Savitzky-Golay trend (order 2, a fifth of the run wide), first 5 % dropped.
+    """Standard deviation of ln(values) around its Savitzky-Golay trend (order 2, a tenth of the run wide), first 5 % dropped.
 
-    The dropped part is dropped before the trend is fitted, so that the steep start cannot leak into it. NaN where fewer than
-    eight values remain; inf where a value is not a positive finite number.
+    The trend is fitted to all values, so that what is kept lies in the middle of its windows: at the edge of a window a steep
+    start would leak into the wobble. Swings longer than a tenth of the run are trend. NaN where fewer than eight values
+    remain; inf where a value is not a positive finite number.
     """
     from scipy.signal import savgol_filter
 
-    kept = np.asarray(values, dtype=float)[math.ceil(DROPPED * len(values)) :]
-    if len(kept) < LEAST_PROBES:
+    every = np.asarray(values, dtype=float)
+    dropped = math.ceil(DROPPED * len(every))
+    if len(every) - dropped < LEAST_PROBES:
         return math.nan
-    if not np.all(np.isfinite(kept) & (kept > 0)):
+    if not np.all(np.isfinite(every) & (every > 0)):
         return math.inf
-    y = np.log(kept)
-    window = max(5, 2 * (len(y) // 10) + 1)
-    return float(np.std(y - savgol_filter(y, window, 2), ddof=1))
+    y = np.log(every)
+    window = max(5, 2 * (len(y) // 20) + 1)
+    return float(np.std((y - savgol_filter(y, window, 2))[dropped:], ddof=1))
 
 
 def first_arrival(steps: Sequence[float] | np.ndarray, errors: Sequence[float] | np.ndarray, target: float) -> float:

@@ -28,7 +28,7 @@ MEASURED = f"""* A **trial** is a configuration and a seed. The seed fixes initi
   compared in pairs. **Gain** = ln(baseline's error) − ln(the fix's error), shown in percent by which the error is lower; intervals are Student t over seeds
   (95 %; 98.3 % for the three promises). Where a value is infinite, the exact interval of the median.
 * **Rulers that no loss can move**: AbsRel of near pixels (true depth under 1 m) and far pixels. *Final*: validation, mean of the last {LAST:.0%} of evaluations. *Wobble*:
-  standard deviation of ln near AbsRel on the fixed probe around a Savitzky-Golay trend, the first {DROPPED:.0%} dropped (at least {LEAST_PROBES} probes). *Time to the target*:
+  standard deviation of ln near AbsRel on the fixed probe around a Savitzky-Golay trend (order 2, a tenth of the run), the first {DROPPED:.0%} dropped (at least {LEAST_PROBES} probes). *Time to the target*:
   first of {RUN} consecutive probes at or below {TARGET:.0%} of the baseline's log improvement; where over 20 % of an arm never arrive, the mean of ln error over training, whose margin
   is what the baseline's own curve would gain if it ran 20 % faster.
 * **Verdict on a fix**, in this order: *harmful* if it diverges significantly more; *no effect* if the 90 % intervals of near and far lie inside ±2 %; *adopt* if the near error is

@@ -31,9 +31,9 @@ def table(
 ) -> Html:
     """A table; columns in `numeric` align right; equal neighbours in column `first_of` are merged."""
     right = set(numeric)
-    rows = [list(row) for row in rows]
+    body_rows = [list(row) for row in rows]
     head = "".join(f"<th{_side(i in right)}>{safe(header)}</th>" for i, header in enumerate(headers))
-    body = "".join(_row(rows, at, right, first_of) for at in range(len(rows)))
+    body = "".join(_row(body_rows, at, right, first_of) for at in range(len(body_rows)))
     return Html(f'<div class="scroll"><table class="nf"><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>')
 
 
