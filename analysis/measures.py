@@ -98,14 +98,15 @@ def trial_measures(study: Study) -> pd.DataFrame:
     import pandas as pd
 
     target = baseline_target(study)
-    status = study.trials.set_index(["key", "seed"])["status"]
-    rows = []
-    for (key, seed), curve in study.curves.groupby(["key", "seed"]):
-        diverged = status[(key, seed)] == "diverged"
-        rows.append({"key": key, "seed": int(seed), "diverged": diverged, **_of_curve(curve, target, diverged)})
-    table = pd.DataFrame(rows).set_index(["key", "seed"])
-    columns = [name for name in study.trials if name.startswith(("final_", "trivial_", "grad_norm", "loss_spikes", "bn_gap"))]
-    return table.join(study.trials.set_index(["key", "seed"])[columns])
+    trials = study.trials.set_index(["key", "seed"])
+    lost = (trials["status"] == "diverged").to_dict()
+    curves = {trial: curve for trial, curve in study.curves.groupby(["key", "seed"])}
+    rows = {trial: {"diverged": lost[trial], **_of_curve(curve, target, lost[trial])} for trial, curve in curves.items()}
+    table = pd.DataFrame.from_dict(rows, orient="index").rename_axis(["key", "seed"])
+    columns = [
+        name for name in study.trials if str(name).startswith(("final_", "trivial_", "grad_norm", "loss_spikes", "bn_gap"))
+    ]
+    return table.join(trials[columns])
 
 
 def _of_curve(curve: pd.DataFrame, target: float, diverged: bool) -> dict[str, float]:

@@ -17,9 +17,9 @@ if TYPE_CHECKING:
 
 START = """from pathlib import Path
 
-from analysis import load, sections, verdicts
+from analysis import evidence, load, sections, verdicts
 from analysis.plots import draw
-from analysis.verdicts import write_verdicts
+from analysis.verdicts_file import write_verdicts
 
 study = load("..")
 judged = verdicts(study)
@@ -44,13 +44,13 @@ Cell = tuple[str, str]
 
 def cells(study: Study) -> list[Cell]:
     """(kind, source) of every cell, in reading order; sections without data are left out."""
-    parts: list[Cell] = [("markdown", f"# Which fixes help? {study.name}"), ("code", START), _shown("answer")]
+    parts: list[Cell] = [("markdown", f"# Which fixes help? {study.name}"), ("code", START), _shown("sections.answer")]
     parts += _section(
         "The ten issues",
         "Each fix alone against the baseline. Gain: by how many percent the error is lower; positive is better.",
-        "fixes",
+        "sections.fixes",
     )
-    parts += _section("The three promises", "The document's whole recommendation against the baseline.", "promises")
+    parts += _section("The three promises", "The document's whole recommendation against the baseline.", "sections.promises")
     parts += [("markdown", "## In pictures")] + [
         ("code", f'display(*draw("{name}", study, judged).with_sentence())') for name in available(study)
     ]
@@ -58,20 +58,22 @@ def cells(study: Study) -> list[Cell]:
         parts += _section(
             "Leave one out",
             "The whole recommendation against the whole without one fix, beside that fix alone.",
-            "leave_one_out",
+            "sections.leave_one_out",
         )
-    if (study.plan["design"] == "cumulative").any():
-        parts += _section("Step by step", "The document's order of work, each step against the baseline.", "cumulative")
-    parts += _section("Symptoms", "Each issue measured directly, without regard to the error.", "symptoms")
-    parts += _section("What the document got wrong", "Its numbers and statements, recomputed.", "audit")
+    if (study.plan["design"] == "sections.cumulative").any():
+        parts += _section(
+            "Step by step", "The document's order of work, each step against the baseline.", "sections.cumulative"
+        )
+    parts += _section("Symptoms", "Each issue measured directly, without regard to the error.", "evidence.symptoms")
+    parts += _section("What the document got wrong", "Its numbers and statements, recomputed.", "evidence.audit")
     parts += _section(
         "Can the curves be read? (issue 7)",
         "Recording changes no training; the question is which series tells the truth.",
         "readability",
     )
-    parts += _section("Divergence", "Trials that ended in numbers that are not finite.", "divergences")
+    parts += _section("Divergence", "Trials that ended in numbers that are not finite.", "evidence.divergences")
     parts += [("markdown", "## How it was measured\n\n" + MEASURED)]
-    return parts + _section("Settings", "", "settings")
+    return parts + _section("Settings", "", "evidence.settings")
 
 
 def _section(title: str, lead: str, name: str) -> list[Cell]:
@@ -79,7 +81,7 @@ def _section(title: str, lead: str, name: str) -> list[Cell]:
 
 
 def _shown(name: str) -> Cell:
-    return "code", f"sections.{name}(study, judged)"
+    return "code", f"{name}(study, judged)"
 
 
 def build(parts: list[Cell]) -> NotebookNode:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -61,17 +62,21 @@ def _stability(rulers: Rulers, base: str, full: str) -> dict[str, Any]:
 
 def _beside(rulers: Rulers, base: str, full: str) -> list[dict[str, Any]]:
     """Other measures of steadiness, baseline and recommendation; described, not tested."""
-    names = {
+    measures: dict[str, tuple[str, Callable[[np.ndarray], Any]]] = {
         "SD of ln gradient norm between batches": ("grad_norm_log_sd", np.median),
         "loss spikes per run (over 5 robust SD)": ("loss_spikes", np.mean),
-        "SD of ln final near error between seeds": ("final_near_abs_rel", lambda x: np.std(np.log(x), ddof=1) if len(x) > 1 else math.nan),
+        "SD of ln final near error between seeds": ("final_near_abs_rel", _log_sd),
         "share of seeds that diverge": ("diverged", np.mean),
-    }  # fmt: skip
+    }
     return [
         {"name": name, "baseline": float(how(rulers.values(column, base))), "full": float(how(rulers.values(column, full)))}
-        for name, (column, how) in names.items()
+        for name, (column, how) in measures.items()
         if column in rulers.table
     ]
+
+
+def _log_sd(values: np.ndarray) -> float:
+    return float(np.std(np.log(values), ddof=1)) if len(values) > 1 else math.nan
 
 
 def _convergence(rulers: Rulers, base: str, full: str) -> dict[str, Any]:

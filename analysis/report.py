@@ -9,7 +9,8 @@ from typing import Any
 from analysis import words
 from analysis.load import Study, load, require_complete
 from analysis.rules import ADOPT, HARMFUL, WORDS
-from analysis.verdicts import read_verdicts, verdicts
+from analysis.verdicts import verdicts
+from analysis.verdicts_file import read_verdicts
 
 
 def report(study_dir: Path | str) -> Path:

@@ -1,24 +1,14 @@
-"""The report's sections: each takes the study and its verdicts and gives a piece of HTML."""
+"""The report's first sections: each takes the study and its verdicts and gives a piece of HTML."""
 
 from __future__ import annotations
 
-import math
 from collections import Counter
 from typing import Any
 
 from analysis import words
 from analysis.load import Study
-from analysis.plots_symptoms import short
 from analysis.rules import ADOPT, HARMFUL, WORDS
-from analysis.symptoms import symptom_table
-from analysis.tables import Html, chip, gain, joined, paragraphs, safe, table
-
-NONE = Html('<span class="quiet">–</span>')
-SHARES = {
-    "loss": "own loss (as the document has it)",
-    "batch_near_error": "near error of the batch (7-1)",
-    "normalised_loss": "loss / unweighted loss (7-2)",
-}
+from analysis.tables import NONE, Html, chip, gain, joined, paragraphs, safe, table
 
 
 def answer(study: Study, judged: dict[str, Any]) -> Html:
@@ -123,106 +113,3 @@ def cumulative(study: Study, judged: dict[str, Any]) -> Html:
         for entry in judged["cumulative"]
     ]
     return table(["step", "fixes", "near gain", "far gain", "wobble lower by"], rows, numeric=(2, 3, 4))
-
-
-def symptoms(study: Study, judged: dict[str, Any]) -> Html:
-    """Each issue's own symptom before and after."""
-    rows = []
-    shown = symptom_table(study).to_dict("records")
-    before = {row["issue"]: row["value"] for row in shown if not row["fix"]}
-    for row in shown:
-        if row["fix"]:
-            values = [
-                short(value) if math.isfinite(value) else "?" for value in (before.get(row["issue"], math.nan), row["value"])
-            ]
-            rows.append(
-                [
-                    Html(f"<b>{row['issue']}</b> {safe(row['name'])}<small>{safe(row['unit'])}</small>"),
-                    row["fix"],
-                    *values,
-                    row["cured"],
-                    row["moves"],
-                ]
-            )
-    return table(
-        ["issue and symptom", "fix", "baseline", "with the fix", "cured would be", "the fix"], rows, numeric=(2, 3), first_of=0
-    )
-
-
-def audit(study: Study, judged: dict[str, Any]) -> Html:
-    """What the document got wrong."""
-    count = Counter(claim["verdict"] for claim in study.audit)
-    said = ", ".join(f"{n} {verdict}" for verdict, n in count.most_common())
-    wrong = [claim for claim in study.audit if claim["verdict"] not in ("right", "rounded")]
-    rows = [[claim["issue"], claim["quantity"], claim["claimed"], claim["computed"], claim["verdict"]] for claim in wrong]
-    found = paragraphs([f"{len(study.audit)} numbers and statements of the document recomputed: {said}."])
-    return (
-        joined(found, table(["issue", "quantity", "the document says", "computed", "verdict"], rows, numeric=(0,)))
-        if rows
-        else found
-    )
-
-
-def readability(study: Study, judged: dict[str, Any]) -> Html:
-    """Issue 7: which logged series tells the truth about the probe error."""
-    entries = judged["readability"]
-    if not entries:
-        return paragraphs(["The curves of this study lack the normalised loss."])
-    raw = entries[0]
-    rows: list[list[Any]] = [[SHARES["loss"], f"{raw['raw_agreement']:.0%}", NONE, rank(raw["raw_rank"]), NONE]]
-    for entry in entries:
-        points = [f"{100 * entry[name]:+.0f}".replace("-", "−") for name in ("estimate", "low", "high")]
-        difference = Html(f"{points[0]} points<small>[{points[1]}, {points[2]}]</small>")
-        rows.append(
-            [SHARES[entry["series"]], f"{entry['agreement']:.0%}", difference, rank(entry["rank"]), chip(entry["verdict"])]
-        )
-    headers = [
-        "logged series (the baseline's training)",
-        "steps that move as the probe error does",
-        "against the own loss",
-        "Kendall tau, last half",
-        "reads better",
-    ]
-    return table(headers, rows, numeric=(1, 2, 3))
-
-
-def rank(value: float) -> str:
-    """A rank correlation with a typographic minus."""
-    return "?" if math.isnan(value) else f"{value:.2f}".replace("-", "−")
-
-
-def divergences(study: Study, judged: dict[str, Any]) -> Html:
-    """Every training in which a seed diverged, with the exact interval of its rate."""
-    diverged = study.trials[study.trials["status"] == "diverged"]
-    if diverged.empty:
-        return paragraphs([f"None of {len(study.trials)} trials diverged."])
-    from analysis.effects import divergence
-
-    cells = study.plan.dropna(subset=["key"]).groupby("key", sort=False)["cell"].agg(", ".join)
-    rows = []
-    for key, own in diverged.groupby("key", sort=False):
-        lost = study.trials[study.trials["key"] == key]["status"] == "diverged"
-        rate = divergence([False] * len(lost), list(lost))
-        steps = ", ".join(f"{step:.0f}" for step in sorted(own["diverged_step"]))
-        rows.append(
-            [cells.get(key, key), f"{rate['diverged']} of {rate['n']}", f"{rate['low']:.0%} to {rate['high']:.0%}", steps]
-        )
-    return table(["training", "diverged", "95 % interval of the rate (exact)", "at steps"], rows, numeric=(1, 2))
-
-
-def settings(study: Study, judged: dict[str, Any]) -> Html:
-    """What was run, with what, where."""
-    meta, experiment = study.meta, study.meta["experiment"]
-    rows: list[list[Any]] = [[name, words.brief(value)] for name, value in experiment.items() if value not in (None, {}, [])]
-    for name in ("device", "machine", "workers", "group_size", "versions", "git_commit", "started"):
-        if name in meta:
-            rows.append([name.replace("_", " "), words.brief(meta[name])])
-    seconds = float(study.trials["seconds"].sum()) if "seconds" in study.trials else math.nan
-    trained, cells = study.plan["key"].nunique(), len(study.plan)
-    rows.append(
-        [
-            "trials",
-            f"{len(study.trials)} of {trained} distinct trainings for {cells} planned cells, {seconds / 60:.1f} minutes of training in all",
-        ]
-    )
-    return table(["setting", "value"], rows)

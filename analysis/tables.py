@@ -21,6 +21,9 @@ class Html:
         return "Html(...)"
 
 
+NONE = Html('<span class="quiet">–</span>')
+
+
 def safe(value: Any) -> str:
     """The HTML of a value."""
     return value.text if isinstance(value, Html) else html.escape(str(value), quote=False)

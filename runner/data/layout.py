@@ -16,9 +16,9 @@ from runner.data.props import Piece, prop, slab
 from runner.data.rays import Camera, Solids
 
 # Calibrated.
-CLOSE_SHARE, ROOM_SHARE = 0.36, 0.30
-CAMERA_HEIGHT = (0.25, 1.3)
-OBSTACLE_GAP = (0.09, 1.0)
+CLOSE_SHARE, ROOM_SHARE = 0.35, 0.30
+CAMERA_HEIGHT = (0.6, 0.77)
+OBSTACLE_GAP = (0.08, 1.0)
 
 
 @dataclass(frozen=True)
@@ -48,10 +48,10 @@ def random_layout(rng: Generator) -> Layout:
 
 def random_camera(rng: Generator) -> Camera:
     """A wide, low camera that looks ahead or somewhat down."""
-    view = np.radians(rng.uniform(70, 110))
+    view = np.radians(rng.uniform(86, 94))
     return Camera(
         height=log_uniform(rng, *CAMERA_HEIGHT),
-        pitch=np.radians(rng.uniform(-2, 22)),
+        pitch=np.radians(rng.uniform(4, 10)),
         roll=np.radians(rng.normal(0, 2)),
         focal=0.5 / np.tan(view / 2),
     )

@@ -40,7 +40,7 @@ PALETTES = {
     "leaf": ((0.07, 0.18, 0.04), (0.20, 0.20, 0.04), (0.05, 0.13, 0.07)),
 }
 PLAIN = {"car", "glass", "tyre", "skin", "ceiling"}
-LAMP_REACH = 1.2
+LAMP_REACH = 0.5
 
 
 @dataclass(frozen=True)
@@ -94,9 +94,9 @@ def random_light(rng: Generator, indoors: bool) -> Light:
     sky = np.array([0.45, 0.60, 0.85]) + rng.random() * np.array([0.25, 0.10, -0.10])
     return Light(
         sun=sun,
-        sun_power=rng.uniform(0.2, 0.7) if indoors else rng.uniform(0.1, 1.1),
-        ambient=rng.uniform(0.25, 0.6),
-        lamp_power=rng.uniform(0.6, 1.0),
+        sun_power=rng.uniform(0.05, 0.4) if indoors else rng.uniform(0.05, 0.4),
+        ambient=rng.uniform(0.15, 0.3),
+        lamp_power=rng.uniform(2.0, 2.4),
         haze=1 / 200 if indoors else 1 / rng.uniform(25, 90),
         sky=(sky * rng.uniform(0.7, 1.0)).astype(np.float32),
     )

@@ -56,7 +56,7 @@ def test_equal_studies_give_equal_notebooks(rich: Path) -> None:
 
 
 def test_figures_are_the_same_bytes_again(page: Path, rich: Path) -> None:
-    from analysis.verdicts import read_verdicts
+    from analysis.verdicts_file import read_verdicts
 
     before = (rich / "report" / "figures" / "forest.png").read_bytes()
     assert draw("forest", load(rich), read_verdicts(rich)).png == before

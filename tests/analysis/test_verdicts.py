@@ -13,7 +13,7 @@ import pytest
 from analysis import load
 from analysis.effects import Effect, effect
 from analysis.rules import Evidence, for_issue, reach, recommend, unless_void, verdict
-from analysis.verdicts import read_verdicts, write_verdicts
+from analysis.verdicts_file import read_verdicts, write_verdicts
 
 
 def about(low90: float, high90: float, low: float, high: float) -> Effect:
