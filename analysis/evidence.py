@@ -115,7 +115,7 @@ def settings(study: Study, judged: dict[str, Any]) -> Html:
     rows.append(
         [
             "trials",
-            f"{len(study.trials)} of {trained} distinct trainings for {cells} planned cells, {seconds / 60:.1f} minutes of training in all",
+            f"{len(study.trials)}: {trained} distinct trainings for {cells} planned cells; {seconds / 60:.1f} minutes",
         ]
     )
     return table(["setting", "value"], rows)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -12,8 +12,8 @@ if TYPE_CHECKING:
 
 Box = tuple[float, float, float, float]  # left, bottom, right, top, in pixels
 Point = tuple[float, float]
-OFFSETS = ((6, 0), (6, 7), (6, -8), (-6, 7), (-6, -8), (-6, 0), (0, 9), (0, -11))
-OFFSETS += ((16, 12), (16, -13), (-16, 12), (-16, -13), (26, 4), (-26, 4))  # points; the near places first
+_CLOSE = ((6, 0), (6, 7), (6, -8), (-6, 7), (-6, -8), (-6, 0), (0, 9), (0, -11))
+OFFSETS = (*_CLOSE, (16, 12), (16, -13), (-16, 12), (-16, -13), (26, 4), (-26, 4))  # points; the near places first
 LETTER, LINE, DOT, TRACK = 5.6, 10.0, 5.0, 3.0  # width and height of a letter in points; half a dot and half a line in pixels
 
 
@@ -27,7 +27,14 @@ def label(ax: Axes, names: dict[str, tuple[float, float, str]], track: list[Poin
         taken.append(boxes[best])
         right = OFFSETS[best][0]
         align = "left" if right > 0 else "right" if right < 0 else "center"
-        how = {"textcoords": "offset points", "ha": align, "va": "center", "fontsize": 8.5, "color": colour, "zorder": 5}
+        how: dict[str, Any] = {
+            "textcoords": "offset points",
+            "ha": align,
+            "va": "center",
+            "fontsize": 8.5,
+            "color": colour,
+            "zorder": 5,
+        }
         ax.annotate(name, (x, y), OFFSETS[best], **how)
 
 

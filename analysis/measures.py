@@ -100,8 +100,8 @@ def trial_measures(study: Study) -> pd.DataFrame:
     target = baseline_target(study)
     trials = study.trials.set_index(["key", "seed"])
     lost = (trials["status"] == "diverged").to_dict()
-    curves = {trial: curve for trial, curve in study.curves.groupby(["key", "seed"])}
-    rows = {trial: {"diverged": lost[trial], **_of_curve(curve, target, lost[trial])} for trial, curve in curves.items()}
+    curves = study.curves.groupby(["key", "seed"])
+    rows = {trial: {"diverged": lost[trial], **_of_curve(curve, target, lost[trial])} for trial, curve in curves}
     table = pd.DataFrame.from_dict(rows, orient="index").rename_axis(["key", "seed"])
     columns = [
         name for name in study.trials if str(name).startswith(("final_", "trivial_", "grad_norm", "loss_spikes", "bn_gap"))

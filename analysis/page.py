@@ -12,7 +12,8 @@ if TYPE_CHECKING:
 CSS = """
 :root { --ink: #1b1f24; --quiet: #667080; --line: #dfe3e8; --soft: #f5f6f8; }
 * { box-sizing: border-box; }
-body { margin: 0; color: var(--ink); background: #fff; font: 15px/1.5 system-ui, "Segoe UI", "DejaVu Sans", "Noto Sans", sans-serif; }
+body { margin: 0; color: var(--ink); background: #fff;
+  font: 15px/1.5 system-ui, "Segoe UI", "DejaVu Sans", "Noto Sans", sans-serif; }
 main { max-width: 1200px; margin: 0 auto; padding: 20px 28px 60px; }
 h1 { font-size: 25px; line-height: 1.25; margin: 6px 0 10px; }
 h2 { font-size: 19px; margin: 38px 0 4px; padding-top: 12px; border-top: 1px solid var(--line); }
@@ -24,7 +25,8 @@ p.counts { display: flex; gap: 18px; margin: 4px 0 10px; font-size: 17px; font-w
 img { max-width: 100%; height: auto; display: block; margin: 2px 0 18px; }
 .scroll { overflow-x: auto; margin: 8px 0 4px; }
 table.nf { border-collapse: collapse; font-size: 13.5px; line-height: 1.35; font-variant-numeric: tabular-nums; }
-table.nf th { text-align: left; font-weight: 600; color: var(--quiet); padding: 4px 10px; border-bottom: 1.5px solid #b9c0c9; vertical-align: bottom; }
+table.nf th { text-align: left; font-weight: 600; color: var(--quiet); padding: 4px 10px; vertical-align: bottom;
+  border-bottom: 1.5px solid #b9c0c9; }
 table.nf td { padding: 4px 10px; border-bottom: 1px solid #eceff2; vertical-align: top; }
 table.nf tr.starts td { border-top: 1px solid #c9cfd6; }
 table.nf td.number, table.nf th.number { text-align: right; white-space: nowrap; }
@@ -55,7 +57,6 @@ def to_html(notebook: NotebookNode, title: str) -> str:
     exporter.require_js_url = exporter.mathjax_url = exporter.mermaid_js_url = exporter.mermaid_layout_elk_js_url = ""
     body, _ = exporter.from_notebook_node(notebook)
     toggle = "<button onclick=\"document.body.classList.toggle('code')\">show code</button>"
-    head = f'<meta charset="utf-8"><meta name="viewport" content="width=device-width"><title>{safe(title)}</title><style>{CSS}</style>'
-    return (
-        f'<!DOCTYPE html>\n<html lang="en"><head>{head}</head>\n<body>{toggle}<main>\n{body.strip()}\n</main></body></html>\n'
-    )
+    head = f'<meta charset="utf-8"><meta name="viewport" content="width=device-width"><title>{safe(title)}</title>'
+    top = f'<!DOCTYPE html>\n<html lang="en"><head>{head}<style>{CSS}</style></head>'
+    return f"{top}\n<body>{toggle}<main>\n{body.strip()}\n</main></body></html>\n"

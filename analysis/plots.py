@@ -23,8 +23,10 @@ BLACK, ORANGE, SKY, GREEN, YELLOW = "#000000", "#E69F00", "#56B4E9", "#009E73", 
 BLUE, VERMILLION, PURPLE, GREY = "#0072B2", "#D55E00", "#CC79A7", "#8A8A8A"  # Okabe-Ito and a grey
 VERDICT_COLOUR = {ADOPT: GREEN, NO_EFFECT: GREY, HARMFUL: VERMILLION, UNDECIDED: BLUE}
 STYLE: Any = {
-    "font.family": ["DejaVu Sans"], "font.size": 9.5, "axes.titlesize": 10.5, "axes.titlelocation": "left", "axes.labelsize": 9.5,
-    "axes.spines.top": False, "axes.spines.right": False, "axes.edgecolor": "#555555", "axes.grid": True, "axes.axisbelow": True,
+    "font.family": ["DejaVu Sans"], "font.size": 9.5,
+    "axes.titlesize": 10.5, "axes.titlelocation": "left", "axes.labelsize": 9.5,
+    "axes.spines.top": False, "axes.spines.right": False, "axes.edgecolor": "#555555",
+    "axes.grid": True, "axes.axisbelow": True,
     "grid.color": "#E4E4E4", "grid.linewidth": 0.7, "xtick.color": "#333333", "ytick.color": "#333333", "legend.frameon": False,
     "lines.linewidth": 1.8, "figure.facecolor": "white", "savefig.dpi": 130, "axes.formatter.use_mathtext": False,
 }  # fmt: skip

@@ -34,9 +34,7 @@ def convergence(study: Study, judged: dict[str, Any]) -> tuple[Figure, str]:
     shown = _shown(study, judged)
     for role, (label, key) in shown.items():
         _banded(ax, study, key, label, *LINES[role])
-    ax.axhline(baseline_target(study), color="#777777", linewidth=1, linestyle=":")
-    ax.text(0.995, baseline_target(study), "target: 95 % of the baseline's improvement ", transform=ax.get_yaxis_transform(), ha="right", va="bottom",
-            fontsize=8.5, color="#666666")  # fmt: skip
+    _target(ax, baseline_target(study))
     plain_log(ax)
     ax.set(xlabel="epoch", ylabel=NEAR_ERROR)
     ax.margins(x=0.01)
@@ -45,6 +43,12 @@ def convergence(study: Study, judged: dict[str, Any]) -> tuple[Figure, str]:
         figure, _convergence_message(judged, shown), f"geometric mean over {len(study.seeds)} seeds, band: 95 % t interval"
     )
     return figure, "Near error on probe scenes that no configuration can move; lower and earlier is better."
+
+
+def _target(ax: Axes, error: float) -> None:
+    ax.axhline(error, color="#777777", linewidth=1, linestyle=":")
+    text = "target: 95 % of the baseline's improvement "
+    ax.text(0.995, error, text, transform=ax.get_yaxis_transform(), ha="right", va="bottom", fontsize=8.5, color="#666666")
 
 
 def _shown(study: Study, judged: dict[str, Any]) -> dict[str, tuple[str, str]]:

@@ -43,8 +43,9 @@ def leave_one_out(study: Study, judged: dict[str, Any]) -> tuple[Figure, str]:
     largest = max(moving, key=lambda entry: abs(entry["near"]["estimate"]), default=None)
     message = "No fix of the recommendation changes it"
     if largest:
-        message = f"Inside the recommendation {largest['id']} matters most: with it near error is {change(largest['near']['estimate'])}"
-    below = f"what each fix adds to the other nine, {len(study.seeds)} seeds paired, 95 % intervals; right means that having it is better"
+        changed = change(largest["near"]["estimate"])
+        message = f"Inside the recommendation {largest['id']} matters most: with it near error is {changed}"
+    below = f"what each fix adds to the other nine, {len(study.seeds)} seeds paired, 95 % intervals; right: better with it"
     sentence = "What each fix contributes inside the whole recommendation; disagreement with the figure above is interaction."
     return _forest(rows, message, below), sentence
 

@@ -33,7 +33,8 @@ def symptoms(study: Study, judged: dict[str, Any]) -> tuple[Figure, str]:
         _panel(ax, int(number), table[table["issue"] == number])
     cured = [row["fix"] for row in table.to_dict("records") if row["moves"] == "eases"]
     adopted = {fix["id"] for fix in judged["fixes"] if fix["verdict"] == ADOPT}
-    message = f"{len(cured)} of {int((table['fix'] != '').sum())} fixes ease their own symptom; {len(adopted & set(cured))} of those are to adopt"
+    both, fixes = len(adopted & set(cured)), int((table["fix"] != "").sum())
+    message = f"{len(cured)} of {fixes} fixes ease their own symptom; {both} of those are to adopt"
     headline(
         figure,
         message,

@@ -27,7 +27,8 @@ def fixes(study: Study, judged: dict[str, Any]) -> Html:
     for fix in judged["fixes"]:
         issue = issues[fix["issue"]]
         group = Html(
-            f"<b>{issue['number']} {safe(issue['title'])}</b><small>{safe(issue['severity'])}</small>{chip(issue['verdict']).text}"
+            f"<b>{issue['number']} {safe(issue['title'])}</b><small>{safe(issue['severity'])}</small>"
+            + chip(issue["verdict"]).text
         )
         name = Html(f"<b>{safe(fix['id'])}</b> {safe(fix['name'])}")
         rows.append([group, name, *_gains(fix), chip(fix["verdict"]), fix["detail"]])
@@ -71,7 +72,8 @@ def promises(study: Study, judged: dict[str, Any]) -> Html:
     own = found["as_the_document_would_read_it"]
     beside = [[row["name"], f"{row['baseline']:.3g}", f"{row['full']:.3g}"] for row in found["beside"]]
     ends = f"{words.times(own['low'])} to {words.times(own['high'])}"
-    sentence = f"On its own training loss, as the document would read it, the recommendation is {words.times(own['estimate'])} times steadier ({ends})."
+    sentence = "On its own training loss, as the document would read it, the recommendation is "
+    sentence += f"{words.times(own['estimate'])} times steadier ({ends})."
     parts += [paragraphs([sentence + " That loss is a different formula and cannot judge itself."])]
     parts += [table(["beside it, described and not tested", "baseline", "recommendation"], beside, numeric=(1, 2))]
     reach = {entry["reach"] for entry in judged["promises"] if entry["reach"]}

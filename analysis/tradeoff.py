@@ -48,7 +48,10 @@ def near_on_curve(far: float, curve_far: np.ndarray, curve_near: np.ndarray) -> 
 
 
 def beyond_gains(table: pd.DataFrame, weights: dict[float, str], key: str, seeds: Sequence[int]) -> np.ndarray | None:
-    """Per seed: ln near error of the curve at the training's own far error, minus its own. None with fewer than three weights."""
+    """Per seed: ln near error of the curve at the training's own far error, minus its own.
+
+    None with fewer than three weights.
+    """
     if len(weights) < LEAST_POINTS:
         return None
     near, far = np.log(table["final_near_abs_rel"]), np.log(table["final_far_abs_rel"])

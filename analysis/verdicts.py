@@ -86,7 +86,7 @@ def _measured(rulers: Rulers, entry: dict[str, Any], row: dict[str, Any] | None,
 
 
 def _correct(entries: list[dict[str, Any]]) -> None:
-    """Holm across the distinct single fixes, each ruler a family; a fix that repeats another's training takes its p and is not counted again."""
+    """Holm across the distinct single fixes, each ruler a family; a repeated training takes its p and counts once."""
     counted = [entry for entry in entries if entry["key"] and entry["same_as"] is None]
     for family in ("near", "far", "stability", "convergence"):
         corrected = holm([entry[family]["p"] for entry in counted])

@@ -80,7 +80,8 @@ def ground(study: Study) -> str:
     training = experiment.get("training", {})
     size = f", {training['height']} x {training['width']} pixels" if "height" in training else ""
     device = study.meta.get("device", "unknown device")
-    return f"Measured on {brief(experiment.get('data', 'unknown data'))}; {training.get('steps', '?')} steps of batch {training.get('batch', '?')}{size}, on {device}."
+    steps = f"{training.get('steps', '?')} steps of batch {training.get('batch', '?')}{size}"
+    return f"Measured on {brief(experiment.get('data', 'unknown data'))}; {steps}, on {device}."
 
 
 def brief(value: Any) -> str:

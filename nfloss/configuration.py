@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from types import MappingProxyType
+from typing import Any
 
 from nfloss.registry import Fix, all_fixes, find_fix
 from nfloss.slots import BASELINE, CORE_NUMBERS, NUMBER_NAMES, RECORDING_SLOTS, SLOTS, TRAINING_SLOTS, Choice, Guard, Numbers
@@ -63,6 +64,9 @@ class Configuration:
     def _identity(self) -> tuple[tuple[Choice, ...], tuple[tuple[str, float], ...]]:
         return tuple(self.words[slot] for slot in SLOTS), tuple(self.used_numbers.items())
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        return restored, (dict(self.words), self.numbers, self.fixes)  # a read-only view cannot be pickled
+
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Configuration) and self._identity == other._identity
 
@@ -95,6 +99,11 @@ class Configuration:
     def without(self, *slots: str) -> Configuration:
         """The same with the baseline's words in these slots."""
         return replace(self, words=MappingProxyType({**self.words, **{slot: BASELINE[slot] for slot in slots}}))
+
+
+def restored(words: dict[str, Choice], numbers: Numbers, fixes: tuple[str, ...]) -> Configuration:
+    """A configuration that comes from another process."""
+    return Configuration(MappingProxyType(words), numbers, fixes)
 
 
 def make_numbers(numbers: Mapping[str, float]) -> Numbers:

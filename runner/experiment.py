@@ -53,8 +53,8 @@ class Training(Section):
     steps: int = Field(400, ge=1)
     epochs: int = Field(30, ge=1, description="epochs that the run stands for; schedules stretch to them")
     batch: int = Field(8, ge=1)
-    learning_rate: float = Field(3e-3, gt=0)
-    clip_norm: float = Field(10.0, gt=0, description="largest gradient norm of one network")
+    learning_rate: float = Field(2e-3, gt=0)
+    clip_norm: float = Field(100.0, gt=0, description="largest gradient norm of one network")
     evaluate_every: int = Field(10, ge=1, description="steps between evaluations on the probe")
 
 

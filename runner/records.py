@@ -58,9 +58,9 @@ def trial_rows(keys: Sequence[str], data: SeedData, history: History, constant: 
         row = {"key": key, "seed": data.seed, "status": "diverged" if dead else "finished"}
         row |= {"diverged_step": int(diverged[k]) if dead else None, "seconds": history.seconds / len(keys), **constant}
         for which in ("all", "near", "far"):
-            name, ceiling = column(which), trivial[which]
-            row[f"final_{name}"] = ceiling if dead else capped(final[f"{which}_abs_rel"][k], ceiling)
-            row[f"trivial_{name}"] = ceiling
+            name = column(which)
+            row[f"final_{name}"] = trivial[which] if dead else float(final[f"{which}_abs_rel"][k])
+            row[f"trivial_{name}"] = trivial[which]
         row |= {f"val_{name}": np.nan if dead else float(values[k]) for name, values in final.items()}
         row |= steadiness(history, k)
         row["bn_gap"] = np.nan if dead or history.bn_gap is None else float(history.bn_gap[k])
@@ -73,15 +73,14 @@ def curve_rows(keys: Sequence[str], data: SeedData, history: History) -> pd.Data
     steps = [int(probe["step"]) for probe in history.probes]
     series = {name: interval_means(getattr(history, name).cpu().numpy(), steps) for name in SERIES}
     series["grad_norm"] = np.exp(interval_means(np.log(history.grad_norm.cpu().numpy() + 1e-30), steps))
-    ceiling = trivial_errors(data, data.probe.depth)
+    trivial = trivial_errors(data, data.probe.depth)
     diverged = history.diverged_at.cpu().numpy()
     frames = []
     for place, probe in enumerate(history.probes):
         dead = (diverged >= 0) & (diverged < steps[place])
         frame = {"key": list(keys), "seed": data.seed, "step": steps[place], "epoch": int(probe["epoch"])}
         for which in ("all", "near", "far"):
-            values = np.minimum(np.nan_to_num(probe[f"probe_{which}_abs_rel"], nan=np.inf), ceiling[which])
-            frame[f"probe_{column(which)}"] = np.where(dead, ceiling[which], values)
+            frame[f"probe_{column(which)}"] = np.where(dead, trivial[which], probe[f"probe_{which}_abs_rel"])
         frame |= {name: values[place] for name, values in series.items()}
         frame |= {name: probe[name] for name in ("batch_near_error", "batch_far_error", "near_share", "threshold")}
         frames.append(pd.DataFrame(frame))
@@ -90,11 +89,6 @@ def curve_rows(keys: Sequence[str], data: SeedData, history: History) -> pd.Data
 
 def column(which: str) -> str:
     return "abs_rel" if which == "all" else f"{which}_abs_rel"
-
-
-def capped(value: float, ceiling: float) -> float:
-    """No run counts as worse than saying the training median everywhere; NaN (an empty range) stays."""
-    return float(min(value, ceiling)) if not np.isnan(ceiling) else float(value)
 
 
 def trivial_errors(data: SeedData, depth: torch.Tensor | None = None) -> dict[str, float]:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from synthetic import Planted, rich_study, write_study
+from synthetic import Planted, write_study
+from synthetic_rich import rich_study
 
 from analysis import load, verdicts
 

@@ -95,7 +95,8 @@ def test_a_plan_without_baseline_is_refused(copy: Path) -> None:
 
 
 def test_import_is_light_and_never_brings_torch() -> None:
-    code = "import analysis, sys; assert not {'pandas', 'scipy', 'matplotlib', 'numpy'} & set(sys.modules), sys.modules;"
-    code += "import analysis.report, analysis.load; from analysis import load, report, verdicts; assert callable(load) and callable(report)"
+    code = "import sys; import analysis; assert not {'pandas', 'scipy', 'matplotlib', 'numpy'} & set(sys.modules);"
+    code += "import analysis.report, analysis.load; from analysis import load, report, verdicts"
+    code += "; assert callable(load) and callable(report)"
     code += "; assert callable(verdicts) and 'torch' not in sys.modules"
     subprocess.run([sys.executable, "-c", code], check=True, cwd=Path(__file__).parents[2])

@@ -36,7 +36,12 @@ def test_the_page_needs_nothing_from_elsewhere(page: Path) -> None:
     assert not re.search(r"(?:src|href)=[\"']?https?:", text)
     assert "<script" not in text
     assert text.count("data:image/png;base64") == len(HOME)
-    assert text.index("Of 25 fixes") < text.index("The ten issues") < text.index("The three promises") < text.index("data:image/png")
+    assert (
+        text.index("Of 25 fixes")
+        < text.index("The ten issues")
+        < text.index("The three promises")
+        < text.index("data:image/png")
+    )
     assert 'alt="' in text
 
 
@@ -106,10 +111,16 @@ def test_words_for_gains() -> None:
 @pytest.mark.parametrize(
     ("cured", "before", "value", "word"),
     [
-        ("0", 0.2, 0.1, "eases"), ("1", 2.9, 2.9, "no change"), ("1", 1.05, 1.4, "worsens"), ("at most 1", 0.1, 1.0, "no change"),
-        ("at most 1", 0.1, 10.0, "worsens"), ("small", 2478.0, 14.0, "eases"), ("below the baseline's", 1.0, 0.6, "eases"),
-        ("a matter of purpose", 0.2, 0.5, "no direction"), ("0", float("nan"), 0.5, "unknown"),
+        ("0", 0.2, 0.1, "eases"),
+        ("1", 2.9, 2.9, "no change"),
+        ("1", 1.05, 1.4, "worsens"),
+        ("at most 1", 0.1, 1.0, "no change"),
+        ("at most 1", 0.1, 10.0, "worsens"),
+        ("small", 2478.0, 14.0, "eases"),
+        ("below the baseline's", 1.0, 0.6, "eases"),
+        ("a matter of purpose", 0.2, 0.5, "no direction"),
+        ("0", float("nan"), 0.5, "unknown"),
     ],
-)  # fmt: skip
+)
 def test_where_a_symptom_moves(cured: str, before: float, value: float, word: str) -> None:
     assert moves(cured, before, value) == word

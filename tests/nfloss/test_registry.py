@@ -2,6 +2,7 @@
 
 import inspect
 import math
+import pickle
 
 import pytest
 import torch
@@ -487,3 +488,10 @@ def test_losses_needs_configurations_that_fit_together():
         Losses([Configuration.of(), Configuration.of(max_depth=80.0)])
     with pytest.raises(ValueError, match=r"\[2, B, 1, H, W\]"):
         Losses([Configuration.of(), Configuration.of("1-1")])(torch.rand(3, 2, 1, 4, 4), torch.rand(2, 1, 4, 4))
+
+
+def test_a_configuration_survives_the_way_to_another_process():
+
+    for fix in all_fixes():
+        configuration = Configuration.of(fix.id, near_weight=3.0)
+        assert pickle.loads(pickle.dumps(configuration)) == configuration

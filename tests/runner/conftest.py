@@ -13,7 +13,9 @@ def small_frames(count: int, seed: int, height: int = 16, width: int = 16) -> Fr
     generator = torch.Generator().manual_seed(seed)
     plane = torch.linspace(0.3, 3.0, height).view(1, 1, height, 1).expand(count, 1, height, width)
     depth = plane * (0.5 + torch.rand(count, 1, 1, 1, generator=generator))
-    rgb = (1.0 / (1.0 + depth)).expand(count, 3, height, width) + 0.02 * torch.rand(count, 3, height, width, generator=generator)
+    rgb = (1.0 / (1.0 + depth)).expand(count, 3, height, width) + 0.02 * torch.rand(
+        count, 3, height, width, generator=generator
+    )
     holes = torch.rand(depth.shape, generator=generator) < 0.1
     return Frames(rgb.contiguous(), torch.where(holes, 0.0, depth))
 

@@ -51,7 +51,9 @@ class PlainNetwork(nn.Module):
 
     def load_row(self, row: Tensor) -> None:
         with torch.no_grad():
-            for parameter, piece in zip(self.parameter_list(), row.split([p.numel() for p in self.parameter_list()]), strict=True):
+            for parameter, piece in zip(
+                self.parameter_list(), row.split([p.numel() for p in self.parameter_list()]), strict=True
+            ):
                 parameter.copy_(piece.view_as(parameter))
 
     def row(self) -> Tensor:

@@ -22,7 +22,9 @@ def test_stack_equals_plain_networks_forward_and_statistics():
     momenta = [0.1, 0.01, 0.5]
     stack = StackedNetworks(3, seed=7, momenta=momenta, dtype=torch.float64)
     with torch.no_grad():
-        stack.parameters += 0.05 * torch.randn(stack.parameters.shape, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
+        stack.parameters += 0.05 * torch.randn(
+            stack.parameters.shape, generator=torch.Generator().manual_seed(1), dtype=torch.float64
+        )
     images = torch.rand(4, 3, 32, 48, dtype=torch.float64)
     plains = [PlainNetwork(momentum).double() for momentum in momenta]
     for plain, row in zip(plains, stack.parameters.detach(), strict=True):

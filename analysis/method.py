@@ -1,0 +1,44 @@
+"""How it was measured, in the report's words."""
+
+from __future__ import annotations
+
+import textwrap
+
+from analysis.measures import DROPPED, LAST, LEAST_PROBES, RUN, TARGET
+
+POINTS = (
+    "A **trial** is a configuration and a seed. The seed fixes initial weights, data order and scene split, and is "
+    "the same for every configuration, so trials are compared in pairs. **Gain** = ln(baseline's error) − ln(the "
+    "fix's error), shown in percent by which the error is lower; intervals are Student t over seeds (95 %; 98.3 % for "
+    "the three promises). Where a value is infinite, the exact interval of the median.",
+    "**Rulers that no loss can move**: AbsRel of near pixels (true depth under 1 m) and of far pixels. *Final*: "
+    f"validation, mean of the last {LAST:.0%} of evaluations. *Wobble*: standard deviation of ln near AbsRel on the "
+    f"fixed probe around a Savitzky-Golay trend (order 2, a tenth of the run), the first {DROPPED:.0%} dropped (at "
+    f"least {LEAST_PROBES} probes). *Time to the target*: first of {RUN} consecutive probes at or below {TARGET:.0%} "
+    "of the baseline's log improvement (medians over its seeds); where over 20 % of an arm never arrive, the mean of "
+    "ln error over training, whose margin is what the baseline's own curve would gain if it ran 20 % faster.",
+    "**Verdict on a fix**, in this order: *harmful* if it diverges significantly more; *no effect* if the 90 % "
+    "intervals of near and far lie inside ±2 %; *adopt* if the near error is lower after Holm's correction across the "
+    "fixes and the far error is not worse by 2 %; *undecided, trades far for near* if the far error pays; *harmful* "
+    "if the near error is higher after Holm, or the far error more than 2 % higher without a near gain; else "
+    "*undecided*. *Proved* means the same training as the baseline: shown by algebra, not measured. A fix that only "
+    "records is judged on whether its series tells the truth.",
+    "**Verdict on a promise**, in this order: equivalent (90 % interval inside the band), confirmed (lower end at or "
+    "above the promise), refuted, worse (upper end below zero), refuted, smaller than promised (upper end below the "
+    "promise), inconclusive; void if it was bought with a worse net.",
+    "**Beyond any near weight**: the unfixed loss is also run with other near weights, which trade far error for "
+    "near. This gain is the distance in ln near error to that curve at the fix's own far error, by seed; outside the "
+    "curve its nearest end counts.",
+    "**Divergence** is a result: wobble and time are infinite, the error is that of predicting the training set's "
+    "median depth; it is never dropped and never run again.",
+    "**What this cannot tell**: other data, networks, optimisers or longer training; effects smaller than the "
+    "intervals; few seeds leave the shape of the distribution to assumption.",
+)
+
+
+def method() -> str:
+    """Markdown: the definitions and their limits."""
+    points = (
+        textwrap.fill(point, 118, initial_indent="* ", subsequent_indent="  ", break_on_hyphens=False) for point in POINTS
+    )
+    return "## How it was measured\n\n" + "\n".join(points)
