@@ -30,7 +30,7 @@ table.nf th { text-align: left; font-weight: 600; color: var(--quiet); padding: 
 table.nf td { padding: 4px 10px; border-bottom: 1px solid #eceff2; vertical-align: top; }
 table.nf tr.starts td { border-top: 1px solid #c9cfd6; }
 table.nf td.number, table.nf th.number { text-align: right; white-space: nowrap; }
-table.nf th.number { white-space: normal; max-width: 130px; }
+table.nf th.number { white-space: normal; max-width: 150px; }
 table.nf td.group { min-width: 165px; max-width: 200px; background: var(--soft); }
 table.nf small { display: block; color: var(--quiet); font-size: 12px; }
 .sure { font-weight: 650; } .unsure { color: #4a5360; }

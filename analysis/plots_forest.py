@@ -36,7 +36,7 @@ def leave_one_out(study: Study, judged: dict[str, Any]) -> tuple[Figure, str]:
     """The whole recommendation against the whole less one fix."""
     names = {entry["id"]: entry["name"] for entry in judged["fixes"]}
     entries = judged["leave_one_out"]
-    rows = [_row(entry, f"{entry['id']}  {names.get(entry['id'], '')}", int(entry["id"].split("-")[0])) for entry in entries]
+    rows = [_row(entry, f"{entry['id']}  {names.get(entry['id'], '')}", place) for place, entry in enumerate(entries)]
     for row in rows:
         row["word"] = {ADOPT: "helps", HARMFUL: "hurts"}.get(row["word"], row["word"])
     moving = [entry for entry in entries if not entry["same_as"]]

@@ -8,7 +8,7 @@ import numpy as np
 
 from analysis.comparisons import Rulers
 from analysis.load import Study
-from analysis.plots import BLUE, VERMILLION, canvas, headline, plain_log
+from analysis.plots import BLACK, BLUE, VERMILLION, canvas, headline, plain_log
 from analysis.rules import ALPHA
 
 if TYPE_CHECKING:
@@ -53,22 +53,10 @@ def _panel(ax: Axes, rulers: Rulers, rows: list[tuple[str, str]], name: str) -> 
     middle = float(np.median(rulers.values(name, rows[0][1])))
     for place, (_, key) in enumerate(rows):
         values, lost = rulers.values(name, key), rulers.values("diverged", key) > 0
-        kept = values[np.isfinite(values) & ~lost]
-        if len(kept):
-            colour = BLUE if place else "#000000"
-            ax.plot(kept, np.full(len(kept), place), "o", markersize=3, color=colour, alpha=0.35, markeredgewidth=0)
-            ax.plot(np.median(kept), place, "o", markersize=6.5, color=colour)
+        _seeds(ax, place, values[np.isfinite(values) & ~lost])
         if lost.any():
-            ax.text(
-                1.0,
-                place,
-                f"× {lost.sum()} of {len(lost)} ",
-                transform=ax.get_yaxis_transform(),
-                ha="right",
-                va="center",
-                fontsize=8.5,
-                color=VERMILLION,
-            )
+            where: dict[str, Any] = {"transform": ax.get_yaxis_transform(), "ha": "right", "va": "center"}
+            ax.text(1.0, place, f"× {lost.sum()} of {len(lost)} ", fontsize=8.5, color=VERMILLION, **where)
     if np.isfinite(middle):
         ax.axvline(middle, color="#444444", linestyle=":", linewidth=1.1, zorder=1)
     plain_log(ax, "x")
@@ -76,3 +64,11 @@ def _panel(ax: Axes, rulers: Rulers, rows: list[tuple[str, str]], name: str) -> 
     ax.grid(axis="y", color="#F0F0F0")
     ax.tick_params(axis="y", length=0)
     ax.set(title=PANELS[name][0], xlabel=PANELS[name][1])
+
+
+def _seeds(ax: Axes, place: int, values: np.ndarray) -> None:
+    """Every seed small, their median large; the baseline (place 0) in black."""
+    if len(values):
+        colour = BLUE if place else BLACK
+        ax.plot(values, np.full(len(values), place), "o", markersize=3, color=colour, alpha=0.35, markeredgewidth=0)
+        ax.plot(np.median(values), place, "o", markersize=6.5, color=colour)

@@ -9,7 +9,7 @@ import numpy as np
 from analysis.comparisons import Rulers
 from analysis.labels import label
 from analysis.load import Study
-from analysis.plots import BLACK, BLUE, ORANGE, VERDICT_COLOUR, canvas, headline, plain_log
+from analysis.plots import BLACK, ORANGE, PURPLE, VERDICT_COLOUR, canvas, headline, plain_log
 from analysis.promises import full_key
 from analysis.tradeoff import baseline_weight
 
@@ -23,38 +23,42 @@ ROOM = 2.2  # how many times the curve's own extent is shown; what lies further 
 
 def trade_off(study: Study, judged: dict[str, Any]) -> tuple[Figure, str]:
     """Final far error across, final near error up; lower left is better."""
-    rulers = Rulers.of(study)
-    fixes = {
-        fix["id"]: (fix["key"], VERDICT_COLOUR[fix["verdict"]]) for fix in judged["fixes"] if fix["key"] and not fix["same_as"]
-    }
-    whole = full_key(study)
-    points = {name: (*_middle(rulers, key), colour) for name, (key, colour) in fixes.items()}
-    if whole:
-        points["full"] = (*_middle(rulers, whole), BLUE)
+    rulers, own = Rulers.of(study), baseline_weight(study)
+    points = _points(rulers, judged)
     curve = {weight: _middle(rulers, key) for weight, key in rulers.weights.items()}
     figure, axes = canvas(9.6, 6.2)
     ax = axes[0][0]
     (x0, x1), (y0, y1) = _window(points, curve)
     inside = {name: at for name, at in points.items() if x0 <= at[0] <= x1 and y0 <= at[1] <= y1}
-    _draw(ax, inside, curve, baseline_weight(study))
+    _draw(ax, inside, curve, own)
     ax.set(xlim=(x0, x1), ylim=(y0, y1), xlabel="final far AbsRel (log scale)", ylabel="final near AbsRel (log scale)")
-    weights = {_weight_name(w, baseline_weight(study)): (*at, WEIGHT_TEXT) for w, at in curve.items()}
+    weights = {_weight_name(w, own): (*at, WEIGHT_TEXT) for w, at in curve.items()}
     label(ax, {**inside, **weights}, list(curve.values()))
-    _legend(ax)
-    outside = [f"{name} ({at[0]:.2g}, {at[1]:.2g})" for name, at in points.items() if name not in inside]
-    if outside:
-        figure.text(
-            0.5, -0.01, "off the chart (far, near): " + ", ".join(outside), ha="center", va="top", fontsize=8.5, color="#555555"
-        )
-    headline(
-        figure,
-        _message(judged),
-        f"geometric means over {len(study.seeds)} seeds; lower left is better; colours: verdicts of the fixes",
-    )
+    _legend(ax, turned=len(curve) > 1)
+    _outside(figure, {name: at for name, at in points.items() if name not in inside})
+    below = f"geometric means over {len(study.seeds)} seeds; lower left is better; colours: verdicts of the fixes"
+    headline(figure, _message(judged), below)
+    if len(curve) < 2:
+        return figure, "Weighting trades far error for near; a fix below and left of the star gains on both."
     return (
         figure,
-        "A fix on the orange curve is the near weight under another name; a fix below and left of it is an improvement.",
+        "A fix on the orange curve is the near weight under another name; one below and left of it is an improvement.",
     )
+
+
+def _points(rulers: Rulers, judged: dict[str, Any]) -> dict[str, tuple[float, float, str]]:
+    """Name -> far error, near error, colour: every distinct fix, and the whole recommendation."""
+    fixes = [fix for fix in judged["fixes"] if fix["key"] and not fix["same_as"]]
+    points = {fix["id"]: (*_middle(rulers, fix["key"]), VERDICT_COLOUR[fix["verdict"]]) for fix in fixes}
+    whole = full_key(rulers.study)
+    return {**points, "full": (*_middle(rulers, whole), PURPLE)} if whole else points
+
+
+def _outside(figure: Figure, points: dict[str, tuple[float, float, str]]) -> None:
+    """A line below the axes for what lies too far out to draw."""
+    if points:
+        text = "off the chart (far, near): " + ", ".join(f"{name} ({at[0]:.2g}, {at[1]:.2g})" for name, at in points.items())
+        figure.text(0.5, -0.01, text, ha="center", va="top", fontsize=8.5, color="#555555")
 
 
 def _middle(rulers: Rulers, key: str) -> tuple[float, float]:
@@ -110,8 +114,9 @@ def _weight_name(weight: float, own: float) -> str:
     return f"baseline, weight {weight:g}" if weight == own else f"weight {weight:g}"
 
 
-def _legend(ax: Axes) -> None:
+def _legend(ax: Axes, turned: bool) -> None:
     for word, colour in VERDICT_COLOUR.items():
         ax.plot([], [], "o", color=colour, label=word)
-    ax.plot([], [], "s", color=ORANGE, linestyle=(0, (5, 1.5)), label="baseline, near weight turned")
+    if turned:
+        ax.plot([], [], "s", color=ORANGE, linestyle=(0, (5, 1.5)), label="baseline, near weight turned")
     ax.legend(loc="best", fontsize=8.5)

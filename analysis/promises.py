@@ -29,11 +29,20 @@ def full_key(study: Study) -> str | None:
 
 
 def whole_less_one(study: Study) -> dict[str, str]:
-    """Fix -> key of the recommendation without it, as far as they were run; empty where the recommendation was not."""
+    """What the recommendation has and a variant of it has not -> the variant's key; empty where the recommendation was not run.
+
+    A variant is a "leave one out" cell: the whole without one fix ("3-1"), without several ("1-1 10-1"), or with another
+    fix in place of one ("5-1, not 5-1w").
+    """
+    plan, found = study.plan, {}
     if full_key(study) is None:
         return {}
-    keys = {fix: study.key_of(set(FULL) - {fix}) for fix in FULL}
-    return {fix: key for fix, key in keys.items() if key is not None}
+    for row in plan[(plan["design"] == "leave one out") & plan["key"].notna()].to_dict("records"):
+        has = row["fixes"].split()
+        lost, other = [fix for fix in FULL if fix not in has], [fix for fix in has if fix not in FULL]
+        if lost:
+            found[" ".join(lost) + (f", not {' '.join(other)}" if other else "")] = str(row["key"])
+    return found
 
 
 def promises(rulers: Rulers) -> list[dict[str, Any]]:

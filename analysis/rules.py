@@ -93,6 +93,8 @@ def recommend(seen: Evidence) -> tuple[str, str]:
     """
     if seen.diverges_more:
         return HARMFUL, "diverges more often"
+    if seen.near.low == seen.near.high == seen.far.low == seen.far.high == 0:
+        return NO_EFFECT, "not a digit's difference at any seed"
     if within_two_percent(seen.near) and within_two_percent(seen.far):
         return NO_EFFECT, "under 2 % either way, near and far"
     if seen.near_better:

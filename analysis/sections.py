@@ -52,32 +52,25 @@ def _gain(entry: dict[str, Any] | None) -> Html:
 
 def promises(study: Study, judged: dict[str, Any]) -> Html:
     """The three promises, with what stands beside stability."""
-    if not judged["promises"]:
+    entries = judged["promises"]
+    if not entries:
         return paragraphs(["The document's whole recommendation is not in this study."])
-    rows = [
-        [entry["promise"], entry["asked"], chip(entry["verdict"]), *_promise_numbers(entry), entry["n"], _condition(entry)]
-        for entry in judged["promises"]
-    ]
-    headers = [
-        "promise",
-        "asked",
-        "answer",
-        "measured",
-        f"{judged['promises'][0]['level']:.1%} interval".replace("%", " %"),
-        "seeds",
-        "measure and condition",
-    ]
-    parts = [table(headers, rows, numeric=(3, 4, 5))]
-    found = judged["promises"][0]
-    own = found["as_the_document_would_read_it"]
-    beside = [[row["name"], f"{row['baseline']:.3g}", f"{row['full']:.3g}"] for row in found["beside"]]
+    rows = [[e["promise"], e["asked"], chip(e["verdict"]), *_promise_numbers(e), e["n"], _condition(e)] for e in entries]
+    level = f"{entries[0]['level']:.1%} interval".replace("%", " %")
+    headers = ["promise", "asked", "answer", "measured", level, "seeds", "measure and condition"]
+    reach = sorted({e["reach"] for e in entries if e["reach"]})
+    said = paragraphs((text[0].upper() + text[1:] + "." for text in reach), "quiet")
+    return joined(table(headers, rows, numeric=(3, 4, 5)), said, _beside(entries[0]))
+
+
+def _beside(stability: dict[str, Any]) -> Html:
+    """The own loss as the document would read it, and other measures of steadiness."""
+    own = stability["as_the_document_would_read_it"]
     ends = f"{words.times(own['low'])} to {words.times(own['high'])}"
     sentence = "On its own training loss, as the document would read it, the recommendation is "
-    sentence += f"{words.times(own['estimate'])} times steadier ({ends})."
-    parts += [paragraphs([sentence + " That loss is a different formula and cannot judge itself."])]
-    parts += [table(["beside it, described and not tested", "baseline", "recommendation"], beside, numeric=(1, 2))]
-    reach = {entry["reach"] for entry in judged["promises"] if entry["reach"]}
-    return joined(*parts, paragraphs(sorted(text[0].upper() + text[1:] + "." for text in reach), "quiet"))
+    sentence += f"{words.times(own['estimate'])} times as steady ({ends}). A loss that was changed cannot judge itself."
+    rows = [[row["name"], f"{row['baseline']:.3g}", f"{row['full']:.3g}"] for row in stability["beside"]]
+    return joined(paragraphs([sentence]), table(["beside it, not tested", "baseline", "recommendation"], rows, numeric=(1, 2)))
 
 
 def _promise_numbers(entry: dict[str, Any]) -> list[str]:

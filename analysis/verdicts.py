@@ -170,7 +170,10 @@ def leave_one_out(rulers: Rulers) -> list[dict[str, Any]]:
     for entry, p in zip(entries, holm([math.nan if e["same_as"] else e["near"]["p"] for e in entries]), strict=True):
         entry["p_holm"] = 1.0 if entry["same_as"] else p
         same = (NO_EFFECT, "proved: the whole is the same training without it")
-        entry["verdict"], entry["detail"] = same if entry["same_as"] else recommend(_evidence(entry))
+        word, detail = recommend(_evidence(entry))
+        entry["verdict"], entry["detail"] = (
+            same if entry["same_as"] else (word, f"with it: {detail}{_diverging(entry['divergence'])}")
+        )
     return entries
 
 

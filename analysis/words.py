@@ -11,6 +11,7 @@ from analysis.plots import change
 from analysis.rules import ADOPT, HARMFUL, NO_EFFECT, PROVED, UNDECIDED
 
 VERBS = {ADOPT: "help (adopt)", HARMFUL: "do harm", NO_EFFECT: "do nothing of note", UNDECIDED: "stay undecided"}
+USES = {"train": "train", "probe": "probe", "validation": "validate"}
 SINGULAR = {ADOPT: "helps (adopt)", HARMFUL: "does harm", NO_EFFECT: "does nothing of note", UNDECIDED: "stays undecided"}
 
 
@@ -54,7 +55,7 @@ def measured(entry: dict[str, Any]) -> str:
         return f"measured {change(entry['estimate'])}"
     if entry["measure"] == "mean ln error over training":
         return f"mean error over training {change(entry['estimate'])}"
-    return f"measured {times(entry['estimate'])} times"
+    return f"measured {times(entry['estimate'])} times as {'steady' if entry['promise'] == 'stability' else 'fast'}"
 
 
 def times(gain: float) -> str:
@@ -77,11 +78,14 @@ def sureness(study: Study, judged: dict[str, Any]) -> str:
 def ground(study: Study) -> str:
     """Data, steps and device, in a line."""
     experiment = study.meta["experiment"]
-    training = experiment.get("training", {})
-    size = f", {training['height']} x {training['width']} pixels" if "height" in training else ""
-    device = study.meta.get("device", "unknown device")
-    steps = f"{training.get('steps', '?')} steps of batch {training.get('batch', '?')}{size}"
-    return f"Measured on {brief(experiment.get('data', 'unknown data'))}; {steps}, on {device}."
+    training, data = experiment.get("training", {}), experiment.get("data") or {}
+    size = {**training, **data}
+    source = str(data.get("folder") or data.get("kind") or "procedural scenes").rstrip("/").split("/")[-1]
+    counts = ", ".join(f"{data[part]} to {verb}" for part, verb in USES.items() if part in data)
+    pixels = f", {size['height']} x {size['width']} pixels" if {"height", "width"} <= set(size) else ""
+    device = study.meta.get("device", "an unknown device")
+    steps = f"{training.get('steps', '?')} steps of batch {training.get('batch', '?')}"
+    return f"Measured on {source}{f' ({counts})' if counts else ''}; {steps}{pixels}, on {device}."
 
 
 def brief(value: Any) -> str:

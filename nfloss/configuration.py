@@ -96,6 +96,16 @@ class Configuration:
             words.update(rule(words, self.numbers))
         return replace(self, words=MappingProxyType(words))
 
+    def simplifying_rules(self) -> tuple[str, ...]:
+        """Why `simplified()` differs from this configuration: what the rules that changed something say."""
+        words, reasons = dict(self.words), []
+        for rule in RULES:
+            changed = rule(words, self.numbers)
+            if any(words[slot] != choice for slot, choice in changed.items()):
+                reasons.append((rule.__doc__ or rule.__name__).strip())
+            words.update(changed)
+        return tuple(reasons)
+
     def without(self, *slots: str) -> Configuration:
         """The same with the baseline's words in these slots."""
         return replace(self, words=MappingProxyType({**self.words, **{slot: BASELINE[slot] for slot in slots}}))

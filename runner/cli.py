@@ -92,10 +92,9 @@ def plan(experiment: ExperimentFile, overrides: Overrides = None, seeds: Seeds =
     if as_json:
         print(json.dumps(counts, indent=1))
         return
-    table = the_plan.table()
-    if len(table) <= 100:
-        fates = [f"{row.status} {row.same_as or ''}".strip() for row in table.itertuples()]
-        rows = [list(row) for row in zip(table["cell"], table["fixes"], fates, table["reason"], strict=True)]
+    if len(the_plan.cells) <= 100:
+        fates = [f"{a.status} {a.same_as or ''}".strip() for a in the_plan.cells]
+        rows = [[a.cell.name, " ".join(a.cell.fixes), f, a.reason] for a, f in zip(the_plan.cells, fates, strict=True)]
         print_table(["cell", "fixes", "becomes", "because"], rows)
         print()
     print(", ".join(f"{value} {name}" for name, value in counts.items() if name not in ("experiment", "minutes")))
@@ -122,8 +121,12 @@ def run(
     settings = read_experiment(experiment, [*(overrides or []), *extra], seeds)
     folder = out_dir or Path("runs") / settings.name
     signal.signal(signal.SIGTERM, lambda *_: os.kill(os.getpid(), signal.SIGINT))
-    with Display(settings) as display:
-        outcome = run_study(settings, folder, resume, max_seconds, display.begin, display.finished)
+    try:
+        with Display(settings) as display:
+            outcome = run_study(settings, folder, resume, max_seconds, display.begin, display.finished)
+    except KeyboardInterrupt:
+        print("nfloss: interrupted; what was recorded is safe, continue with --resume", file=sys.stderr)
+        raise typer.Exit(INTERRUPTED) from None
     line = f"{outcome.planned} planned, {outcome.done} done, {outcome.diverged} diverged, 0 failed"
     if outcome.stopped:
         print(f"{line}; stopped after {max_seconds:g} s, continue with --resume")
@@ -223,7 +226,7 @@ def main() -> None:
     try:
         code = app(standalone_mode=False)
     except (KeyboardInterrupt, typer.Abort):
-        print("nfloss: interrupted; what was recorded is safe, continue with --resume", file=sys.stderr)
+        print("nfloss: interrupted", file=sys.stderr)
         code = INTERRUPTED
     except typer.TyperException as error:
         message = error.format_message() if hasattr(error, "format_message") else str(error)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import torch
 
-from runner.data import DataError, Frames, scenes
+from runner.data import DataError, Frames, read_splits, scenes
 from runner.experiment import Data
 from runner.training import SeedData
 
@@ -29,16 +29,9 @@ def scene_frames(data: Data, seed: int) -> tuple[Frames, Frames, Frames]:
 
 def folder_frames(data: Data, seed: int) -> tuple[Frames, Frames, Frames]:
     assert data.folder is not None and data.depth_scale is not None
-    from runner.data.folder import read_splits
-
     train, held_out = read_splits(Path(data.folder), data.depth_scale, data.height, data.width, seed=seed)
     if len(held_out) < 2:
         raise DataError(f"{data.folder}: {len(held_out)} validation frames; at least 2 are needed, for probe and validation")
     order = torch.randperm(len(held_out), generator=torch.Generator().manual_seed(seed))
     probe = min(data.probe, len(held_out) // 2)
     return train, held_out.select(order[:probe]), held_out.select(order[probe : probe + data.validation])
-
-
-def mean_weight(data: SeedData, near_weight: float, threshold: float) -> float:
-    """The mean weight that a training set really has under the hard boundary: 1 + (near_weight - 1) * near share."""
-    return 1.0 + (near_weight - 1.0) * data.train.near_share(threshold)

@@ -89,7 +89,7 @@ def make_plan(experiment: Experiment, dataset_weight_mean: float | None = None) 
 
 def account(cells: Iterable[Cell], shared: Mapping[str, float]) -> Iterator[Accounted]:
     """The first cell of each distinct training is trained, later ones are the same as it."""
-    first: dict[Configuration, Cell] = {}
+    first: dict[Configuration, tuple[Cell, Configuration]] = {}
     for cell in cells:
         try:
             configuration = Configuration.of(*cell.fixes, **{**shared, **cell.numbers})
@@ -97,11 +97,12 @@ def account(cells: Iterable[Cell], shared: Mapping[str, float]) -> Iterator[Acco
             yield Accounted(cell, "clash", None, reason=str(clash))
             continue
         simplified = configuration.simplified()
-        known = first.setdefault(simplified, cell)
+        known, written = first.setdefault(simplified, (cell, configuration))
         if known is cell:
             yield Accounted(cell, "trained", simplified)
         else:
-            reason = "the same words" if configuration == simplified else "trains the same network by algebra"
+            rules = dict.fromkeys(configuration.simplifying_rules() + written.simplifying_rules())
+            reason = "the same words" if configuration == written else " ".join(rules)
             yield Accounted(cell, "same as", simplified, known.name, reason)
 
 

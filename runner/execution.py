@@ -169,6 +169,7 @@ def run_group(group: Group, experiment: Experiment, device: torch.device, progre
         lambda steps, diverged: progress(group.name, steps, diverged),
     )
     keys = [configuration.key for configuration in group.configurations]
+    history = history.first(len(keys))
     constant = {"steps": experiment.training.steps, "group": group.name, "device": str(device)}
     return Results(group, trial_rows(keys, data, history, constant), curve_rows(keys, data, history))
 

@@ -14,8 +14,6 @@ import torch
 from runner.rulers import abs_rel
 from runner.training import History, SeedData
 
-SERIES = ("loss", "normalised_loss", "ssi", "silog")
-
 
 def write_atomically(path: Path, write: Callable[[Path], Any]) -> None:
     """`write` a file beside `path`, then move it there: the file is whole or not there at all."""
@@ -71,8 +69,10 @@ def trial_rows(keys: Sequence[str], data: SeedData, history: History, constant: 
 def curve_rows(keys: Sequence[str], data: SeedData, history: History) -> pd.DataFrame:
     """One row per trial and probe; series of the training loss are means since the last probe."""
     steps = [int(probe["step"]) for probe in history.probes]
-    series = {name: interval_means(getattr(history, name).cpu().numpy(), steps) for name in SERIES}
-    series["grad_norm"] = np.exp(interval_means(np.log(history.grad_norm.cpu().numpy() + 1e-30), steps))
+    series = {
+        name: interval_means(history.series[name].cpu().numpy(), steps) for name in ("loss", "normalised_loss", "ssi", "silog")
+    }
+    series["grad_norm"] = np.exp(interval_means(np.log(history.series["grad_norm"].cpu().numpy() + 1e-30), steps))
     trivial = trivial_errors(data, data.probe.depth)
     diverged = history.diverged_at.cpu().numpy()
     frames = []
@@ -109,9 +109,9 @@ def steadiness(history: History, k: int) -> dict[str, float | int]:
 
     Both after the first 5 % of steps. The norm's trend is taken out: SD of successive differences / sqrt(2).
     """
-    skip = len(history.loss) // 20
-    norms = np.log(history.grad_norm[skip:, k].cpu().numpy() + 1e-30)
-    losses = pd.Series(history.loss[skip:, k].cpu().numpy())
+    skip = len(history.series["loss"]) // 20
+    norms = np.log(history.series["grad_norm"][skip:, k].cpu().numpy() + 1e-30)
+    losses = pd.Series(history.series["loss"][skip:, k].cpu().numpy())
     median = losses.rolling(25, center=True, min_periods=1).median()
     residual = losses - median
     robust_sd = 1.4826 * residual.abs().median()

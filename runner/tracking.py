@@ -13,9 +13,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from runner.tracking_runs import Run, all_runs, read_tables
+from runner.tracking_runs import Run, all_runs
 from runner.tracking_server import TrackingError, page, serve, store_uri
 from runner.tracking_store import one_line, open_experiment
+from runner.tracking_tables import read_tables
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient

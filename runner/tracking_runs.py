@@ -93,7 +93,7 @@ def seed_run(
     own = {
         "seed": str(trial["seed"]),
         "status": trial["status"],
-        "diverged": f"at step {trial['diverged_step']}" if dead else "no",
+        "diverged": f"at step {int(trial['diverged_step'])}" if dead else "no",
         "not_finite": infinite(metrics),
     }
     ended = started + int(SECOND * trial["seconds"])

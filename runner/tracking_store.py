@@ -25,6 +25,7 @@ NOTE = (
     "This page is a view of the study's records: delete it and write it again with `nfloss sync`."
 )
 QUIET = {"MLFLOW_DISABLE_TELEMETRY": "true", "DO_NOT_TRACK": "true", "MLFLOW_LOGGING_LEVEL": "ERROR"}
+LOCK_SECONDS = 5.0  # how long to wait for another process that writes
 HASTY = {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0", "MLFLOW_HTTP_REQUEST_TIMEOUT": "5"}  # seconds
 
 
@@ -115,7 +116,7 @@ def prepare(file: Path) -> None:
             pass  # another process was first
         finally:
             new.unlink(missing_ok=True)
-    connection = sqlite3.connect(file, timeout=5, isolation_level=None)
+    connection = sqlite3.connect(file, timeout=LOCK_SECONDS, isolation_level=None)
     try:
         connection.execute("PRAGMA journal_mode=WAL")
         connection.execute("BEGIN IMMEDIATE")  # locked: said here in seconds; MLflow itself would try again for minutes

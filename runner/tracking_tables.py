@@ -29,7 +29,7 @@ SECOND = 1000  # milliseconds
 CURVES = {f"probe_{name}": f"probe/{place}_{name}" for place, name in enumerate(ERRORS, 1)}
 CURVES |= {name: f"training/{name}" for name in (*LOSSES, *WATCHED)}
 FINALS = {f"final_{name}": f"final/{place}_{name}" for place, name in enumerate(ERRORS, 1)}
-FINALS |= {name: f"final/{place}_{name}" for place, name in enumerate(STEADINESS, 4)}
+FINALS |= {name: f"steadiness/{name}" for name in STEADINESS}
 FINALS |= {f"val_{where}_{name}": f"validation/{where}_{name}" for where in ("near", "far", "all") for name in RULERS}
 SPREAD = ("final/", "probe/")  # of the training series and of 24 validation numbers it would bury the rest
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import torch
@@ -43,15 +43,14 @@ class SeedData:
         return np.concatenate(passes)[: steps * batch].reshape(steps, batch)
 
 
+SERIES = ("loss", "normalised_loss", "ssi", "silog", "grad_norm")
+
+
 @dataclass
 class History:
-    """What the loop wrote down. Per step [steps, K] on the device; per probe a dictionary of [K] arrays."""
+    """What the loop wrote down: series per step [steps, K] on the device, measurements per probe as [K] arrays."""
 
-    loss: Tensor
-    normalised_loss: Tensor
-    ssi: Tensor
-    silog: Tensor
-    grad_norm: Tensor
+    series: dict[str, Tensor]
     diverged_at: Tensor  # [K], step of the first loss or gradient that was not finite; -1 for none
     probes: list[dict[str, np.ndarray]] = field(default_factory=list)
     validations: list[dict[str, np.ndarray]] = field(default_factory=list)
@@ -60,8 +59,28 @@ class History:
 
     @classmethod
     def empty(cls, steps: int, count: int, device: torch.device) -> History:
-        series = [torch.full((steps, count), torch.nan, device=device) for _ in range(5)]
-        return cls(*series, torch.full((count,), -1, device=device, dtype=torch.long))
+        series = {name: torch.full((steps, count), torch.nan, device=device) for name in SERIES}
+        return cls(series, torch.full((count,), -1, device=device, dtype=torch.long))
+
+    def note(self, step: int, **values: Tensor) -> None:
+        """Write one step of some series, [K] each."""
+        for name, value in values.items():
+            self.series[name][step] = value.detach()
+
+    def first(self, count: int) -> History:
+        """The history of the first networks alone; what padded the group is left out."""
+
+        def cut(values: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+            return {name: value[:count] if value.ndim else value for name, value in values.items()}
+
+        return replace(
+            self,
+            series={name: values[:, :count] for name, values in self.series.items()},
+            diverged_at=self.diverged_at[:count],
+            probes=[cut(probe) for probe in self.probes],
+            validations=[cut(validation) for validation in self.validations],
+            bn_gap=None if self.bn_gap is None else self.bn_gap[:count],
+        )
 
 
 def train(
@@ -89,8 +108,8 @@ def train(
         alive = watch(history, step, terms.total.detach(), networks.parameters.grad)
         optimiser.step(alive, settings.clip_norm)
         with torch.no_grad():
-            history.loss[step], history.ssi[step], history.silog[step] = terms.total, terms.ssi, terms.silog
-            history.normalised_loss[step] = terms.total / (losses.unweighted(predictions, truth) + 1e-8)
+            relative = terms.total / (losses.unweighted(predictions, truth) + 1e-8)
+        history.note(step, loss=terms.total, ssi=terms.ssi, silog=terms.silog, normalised_loss=relative)
         if (step + 1) % settings.evaluate_every == 0 or step + 1 == settings.steps:
             last_tenth = step >= settings.steps * 0.9
             batch = batch_errors(predictions[0].detach(), truth[0], depth_range)
@@ -106,7 +125,7 @@ def watch(history: History, step: int, total: Tensor, gradient: Tensor | None) -
     """Note gradient norms and first divergences; True [K] for the networks that still train. No synchronisation."""
     assert gradient is not None
     norm = gradient.norm(dim=1)
-    history.grad_norm[step] = norm
+    history.note(step, grad_norm=norm)
     broken = ~(torch.isfinite(total) & torch.isfinite(norm)) & (history.diverged_at < 0)
     history.diverged_at = torch.where(broken, step, history.diverged_at)
     return history.diverged_at < 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import NamedTuple
 
 import numpy as np
@@ -105,7 +106,7 @@ def car(rng: Generator) -> list[Piece]:
 
 def _depth(piece: Piece) -> float:
     """How far a piece reaches from its centre towards the camera, at most."""
-    return abs(piece.half[0] * np.sin(piece.yaw)) + abs(piece.half[1] * np.cos(piece.yaw))
+    return abs(piece.half[0] * math.sin(piece.yaw)) + abs(piece.half[1] * math.cos(piece.yaw))
 
 
 def _moved(piece: Piece, x: float, y: float) -> Piece:

@@ -7,12 +7,14 @@ change of coordinates per solid leaves three small intersections to write. Lette
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 BOX, CYLINDER, BALL = 0, 1, 2
 _TINY = np.float32(1e-9)
+Vectors = Sequence[np.ndarray]  # x, y, z, each [K, P], or [K, 1] where all pixels share it
 
 
 @dataclass(frozen=True)
@@ -51,12 +53,11 @@ def camera_rays(camera: Camera, height: int, width: int) -> np.ndarray:
     """[3, P] world directions through the pixel centres; one unit long along the optical axis, so distance is z-depth."""
     across = ((np.arange(width) + 0.5) / width - 0.5) / camera.focal
     # Both axes are measured in image widths: the same scene at another resolution is the same scene.
-    down = ((np.arange(height) + 0.5) - height / 2) / width / camera.focal
-    x, y = (axis.ravel() for axis in np.meshgrid(across, down))
+    down = ((np.arange(height) + 0.5) - height / 2)[:, None] / width / camera.focal
     cos, sin = np.cos(camera.roll), np.sin(camera.roll)
-    x, y = cos * x - sin * y, sin * x + cos * y
+    x, y = cos * across - sin * down, sin * across + cos * down
     cos, sin = np.cos(camera.pitch), np.sin(camera.pitch)
-    return np.stack([x, cos - sin * y, -sin - cos * y]).astype(np.float32)
+    return np.stack([x, cos - sin * y, -sin - cos * y], dtype=np.float32, casting="same_kind").reshape(3, -1)
 
 
 def first_hits(solids: Solids, origin: np.ndarray, rays: np.ndarray) -> Hits:
@@ -68,7 +69,7 @@ def first_hits(solids: Solids, origin: np.ndarray, rays: np.ndarray) -> Hits:
     distance = entry[solid, pixel]
     missed = np.isinf(distance)
     reach = np.where(missed, np.float32(0), distance)
-    local = start[solid, :, 0].T + reach * along[solid, :, pixel].T
+    local = np.stack([at[solid, 0] + reach * step[solid, pixel] for at, step in zip(start, along, strict=True)])
     return Hits(np.where(missed, -1, solid), distance, local)
 
 
@@ -78,55 +79,69 @@ def blocked(solids: Solids, origins: np.ndarray, towards: np.ndarray, skin: floa
     return (_entries(solids.kind, start, along, skin) < np.inf).any(0)
 
 
-def unit_frames(solids: Solids) -> np.ndarray:
-    """[K, 3, 3] matrices that turn world directions into the unit shapes' coordinates."""
-    frames = np.zeros((len(solids.yaw), 3, 3))
+def _to_unit_shapes(solids: Solids, origins: np.ndarray, rays: np.ndarray) -> tuple[Vectors, Vectors]:
+    """Origins [3, P or 1] and rays [3, P or 1] in every solid's own unit coordinates."""
     cos, sin = np.cos(solids.yaw), np.sin(solids.yaw)
-    frames[:, 0, 0], frames[:, 0, 1] = cos, sin
-    frames[:, 1, 0], frames[:, 1, 1] = -sin, cos
-    frames[:, 2, 2] = 1
-    return frames / solids.half[:, :, None]
+    # By hand, not as a matrix product: so small a one is slow, and it wakes the linear algebra library's threads.
+    turn = np.stack([cos, sin, -sin, cos], 1) / solids.half[:, [0, 0, 1, 1]]
+    lift = 1 / solids.half[:, 2:]
+    x, y, z = solids.centre.T[:, :, None]
+    a, b, c, d = turn.T[:, :, None]
+    moved = np.stack([a * x + b * y, c * x + d * y, lift * z]).astype(np.float32)
+    a, b, c, d, lift = (part.astype(np.float32) for part in (a, b, c, d, lift))
+
+    def turned(x: np.ndarray, y: np.ndarray, z: np.ndarray) -> Vectors:
+        return a * x + b * y, c * x + d * y, lift * z
+
+    start = turned(*origins.astype(np.float32))
+    return (start[0] - moved[0], start[1] - moved[1], start[2] - moved[2]), turned(*rays.astype(np.float32))
 
 
-def _to_unit_shapes(solids: Solids, origins: np.ndarray, rays: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Origins [3, P or 1] and rays [3, P or 1] as [K, 3, ...] each, in every solid's own unit coordinates."""
-    frames = unit_frames(solids)
-    moved = np.einsum("kij,kj->ki", frames, solids.centre).astype(np.float32)[:, :, None]
-    flat = frames.reshape(-1, 3).astype(np.float32)
-    start = (flat @ origins.astype(np.float32)).reshape(len(frames), 3, -1) - moved
-    return start, (flat @ rays.astype(np.float32)).reshape(len(frames), 3, -1)
-
-
-def _entries(kind: np.ndarray, start: np.ndarray, along: np.ndarray, skin: float = 1e-3) -> np.ndarray:
+def _entries(kind: np.ndarray, start: Vectors, along: Vectors, skin: float = 1e-3) -> np.ndarray:
     """[K, P] distance at which each ray enters each solid; inf where it misses or begins inside."""
-    entry = np.full((len(kind), max(start.shape[2], along.shape[2])), np.inf, np.float32)
-    for shape, spans in ((BOX, _box_span), (CYLINDER, _cylinder_span), (BALL, _round_span)):
-        rows = np.flatnonzero(kind == shape)
-        if rows.size:
-            near, far = spans(start[rows], along[rows])
-            entry[rows] = np.where((near < far) & (near > skin), near, np.float32(np.inf))
-    return entry
+    # Every unit shape lies between z = -1 and z = 1; across, a box is a square and the others are round.
+    near, far = _slab(start[2], along[2])
+    for rows, spans in ((kind == BOX, _square), (kind == CYLINDER, _disc), (kind == BALL, _ball)):
+        chosen = np.flatnonzero(rows)
+        if chosen.size:
+            enter, leave = spans([axis[chosen] for axis in start], [axis[chosen] for axis in along])
+            near[chosen] = np.maximum(near[chosen], enter)
+            far[chosen] = np.minimum(far[chosen], leave)
+    return np.where((near < far) & (near > skin), near, np.float32(np.inf))
 
 
-def _box_span(start: np.ndarray, along: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Where rays [K, 3, P] enter and leave the cube |x|, |y|, |z| <= 1 (slab method); [K, P] each."""
+def _slab(start: np.ndarray, along: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Where rays, by one coordinate each, enter and leave the slab from -1 to 1."""
     inverse = 1 / np.where(np.abs(along) < _TINY, _TINY, along)
     middle, reach = -start * inverse, np.abs(inverse)
-    return (middle - reach).max(1), (middle + reach).min(1)
+    return middle - reach, middle + reach
 
 
-def _round_span(start: np.ndarray, along: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Where rays [K, D, P] enter and leave the unit ball of D dimensions; a miss leaves before it enters."""
+def _square(start: Vectors, along: Vectors) -> tuple[np.ndarray, np.ndarray]:
+    """Where rays enter and leave the endless upright square prism |x|, |y| <= 1; [K, P] each."""
+    (near_x, far_x), (near_y, far_y) = _slab(start[0], along[0]), _slab(start[1], along[1])
+    return np.maximum(near_x, near_y), np.minimum(far_x, far_y)
+
+
+def _disc(start: Vectors, along: Vectors) -> tuple[np.ndarray, np.ndarray]:
+    """Where rays enter and leave the endless upright unit cylinder; [K, P] each."""
+    return _ball(start[:2], along[:2])
+
+
+def _ball(start: Vectors, along: Vectors) -> tuple[np.ndarray, np.ndarray]:
+    """Where rays enter and leave the unit ball of as many dimensions as are given; a miss leaves before it enters."""
     # From the point nearest to the centre, not from b^2 - 4ac, which cancels in float32 for a small, far ball.
-    square = np.maximum((along * along).sum(1), _TINY)
-    middle = -(start * along).sum(1) / square
-    nearest = start + middle[:, None] * along
-    left = (1 - (nearest * nearest).sum(1)) / square
+    square = np.maximum(_dot(along, along), _TINY)
+    middle = -_dot(start, along) / square
+    nearest = [at + middle * step for at, step in zip(start, along, strict=True)]
+    left = (1 - _dot(nearest, nearest)) / square
     reach = np.sqrt(np.maximum(left, 0))
     return middle - reach, np.where(left > 0, middle + reach, np.float32(-np.inf))
 
 
-def _cylinder_span(start: np.ndarray, along: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Where rays enter and leave the upright unit cylinder: its disc across, its slab upward."""
-    disc, slab = _round_span(start[:, :2], along[:, :2]), _box_span(start[:, 2:], along[:, 2:])
-    return np.maximum(disc[0], slab[0]), np.minimum(disc[1], slab[1])
+def _dot(a: Vectors, b: Vectors) -> np.ndarray:
+    """[K, P] dot products."""
+    total = a[0] * b[0]
+    for u, v in zip(a[1:], b[1:], strict=True):
+        total = total + u * v
+    return total

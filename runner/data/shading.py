@@ -81,8 +81,8 @@ def random_paint(rng: Generator, families: tuple[str, ...]) -> Paint:
         first=first.astype(np.float32),
         second=(first * (1 - contrast[:, None]) * tint).astype(np.float32),
         pitch=np.exp(rng.uniform(np.log(0.12), np.log(0.8), count)).astype(np.float32),
-        sharpness=rng.choice(np.array([0.8, 6.0], np.float32), count),
-        warp=rng.choice(np.array([0.0, 1.6], np.float32), count, p=(0.4, 0.6)),
+        sharpness=np.array([0.8, 6.0], np.float32)[rng.integers(0, 2, count)],
+        warp=np.where(rng.random(count) < 0.4, 0.0, 1.6).astype(np.float32),
         phase=rng.uniform(0, 6, (count, 3)).astype(np.float32),
     )
 

@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 import torch
-from nfloss import Configuration, Losses, SSISilogNearFieldLoss, all_fixes
 from plain_network import PlainNetwork, stack_statistics
 
+from nfloss import Configuration, Losses, SSISilogNearFieldLoss, all_fixes
 from runner import training
 from runner.models import DepthRange, StackedNetworks
 from runner.records import curve_rows, trial_rows
@@ -67,14 +67,14 @@ def test_hook_clamp_trains_bit_identically_to_the_baseline(small_data, brief):
     """Not by being simplified away: the hook is really there."""
     history = run(["", "4-1", "7-1", "10-2"], small_data, brief)
     for k in (1, 2, 3):
-        assert torch.equal(history.loss[:, 0], history.loss[:, k])
-        assert torch.equal(history.grad_norm[:, 0], history.grad_norm[:, k])
+        assert torch.equal(history.series["loss"][:, 0], history.series["loss"][:, k])
+        assert torch.equal(history.series["grad_norm"][:, 0], history.series["grad_norm"][:, k])
         assert all(np.array_equal(p["probe_near_abs_rel"][0], p["probe_near_abs_rel"][k]) for p in history.probes)
 
 
 def test_slow_batch_norm_changes_evaluation_alone(small_data, brief):
     history = run(["", "6-1"], small_data, brief)
-    assert torch.equal(history.loss[:, 0], history.loss[:, 1])
+    assert torch.equal(history.series["loss"][:, 0], history.series["loss"][:, 1])
     assert history.probes[-1]["probe_near_abs_rel"][0] != history.probes[-1]["probe_near_abs_rel"][1]
 
 
@@ -109,7 +109,7 @@ def test_a_poisoned_network_is_frozen_recorded_and_alone(small_data, brief, monk
     poisoned = run(["", "2-1", "5-1"], small_data, brief)
     assert poisoned.diverged_at.tolist() == [-1, 7, -1]
     for k in (0, 2):
-        assert torch.equal(clean.loss[:, k], poisoned.loss[:, k])
+        assert torch.equal(clean.series["loss"][:, k], poisoned.series["loss"][:, k])
         for a, b in zip(clean.probes, poisoned.probes, strict=True):
             assert a["probe_near_abs_rel"][k] == b["probe_near_abs_rel"][k]
     trials = trial_rows(["a", "b", "c"], small_data, poisoned, {})

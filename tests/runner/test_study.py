@@ -1,0 +1,136 @@
+"""A study from file to records, interrupted and resumed, at the size of seconds."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pandas as pd
+import pytest
+import yaml
+
+NFLOSS = [sys.executable, "-m", "runner.cli"]
+TINY = """
+design: {one_at_a_time: ["1-1", "4-1", "10-1", "6-2"]}
+seeds: 2
+data: {train: 16, probe: 4, validation: 4, height: 16, width: 16}
+training: {steps: 12, batch: 2, evaluate_every: 4}
+device: cpu
+group_size: 2
+"""
+
+
+def nfloss(*arguments, **options):
+    return subprocess.run([*NFLOSS, *map(str, arguments)], capture_output=True, text=True, timeout=120, **options)
+
+
+def run_tiny(folder: Path, *more, text=TINY):
+    folder.mkdir(exist_ok=True)
+    (folder / "tiny.yaml").write_text(text)
+    return nfloss("run", folder / "tiny.yaml", "--out-dir", folder / "study", "--no-report", "--no-tracking", *more)
+
+
+def records(study: Path, kind: str) -> pd.DataFrame:
+    parts = [pd.read_parquet(path) for path in sorted((study / "records").glob(f"{kind}-*.parquet"))]
+    table = pd.concat(parts, ignore_index=True).drop(columns="seconds", errors="ignore")
+    return table.sort_values(["seed", "key", *(["step"] if "step" in table else [])], ignore_index=True)
+
+
+@pytest.fixture(scope="module")
+def study(tmp_path_factory) -> Path:
+    folder = tmp_path_factory.mktemp("first")
+    done = run_tiny(folder)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines()[-1] == "6 planned, 6 done, 0 diverged, 0 failed"
+    return folder / "study"
+
+
+def test_records_hold_what_the_plan_promises(study):
+    plan = pd.read_parquet(study / "plan.parquet")
+    trials, curves = records(study, "trials"), records(study, "curves")
+    assert set(plan["status"]) == {"trained", "same as"}
+    assert plan.set_index("cell")["same_as"].dropna().to_dict() == {"+4-1": "baseline", "+10-1": "+1-1"}
+    assert set(zip(trials["key"], trials["seed"], strict=True)) == {
+        (key, seed) for key in plan.loc[plan["status"] == "trained", "key"] for seed in (0, 1)
+    }
+    assert (trials["status"] == "finished").all() and trials["final_near_abs_rel"].notna().all()
+    assert sorted(curves["step"].unique()) == [4, 8, 12]
+    assert len(curves) == len(trials) * 3 and curves[["loss", "normalised_loss", "grad_norm"]].notna().all(axis=None)
+    described = yaml.safe_load((study / "study.yaml").read_text())
+    assert described["seeds"] == [0, 1] and described["versions"]["torch"]
+    assert len(json.loads((study / "issues.json").read_text())) == 10
+
+
+def test_two_runs_give_identical_records(study, tmp_path):
+    assert run_tiny(tmp_path).returncode == 0
+    for kind in ("trials", "curves"):
+        pd.testing.assert_frame_equal(records(study, kind), records(tmp_path / "study", kind), check_exact=True)
+
+
+def test_one_process_gives_the_same_records_as_two(study, tmp_path):
+    assert run_tiny(tmp_path, "--set", "workers=1").returncode == 0
+    pd.testing.assert_frame_equal(records(study, "trials"), records(tmp_path / "study", "trials"), check_exact=True)
+
+
+def test_what_is_missing_is_trained_again_and_nothing_else(study, tmp_path):
+    assert run_tiny(tmp_path).returncode == 0
+    copy = tmp_path / "study"
+    kept = copy / "records" / "trials-seed0-0.parquet"
+    before = kept.stat().st_mtime_ns
+    (copy / "records" / "trials-seed1-0.parquet").unlink()
+    again = nfloss("run", tmp_path / "tiny.yaml", "--out-dir", copy, "--no-report", "--no-tracking", "--resume")
+    assert again.returncode == 0, again.stderr
+    assert kept.stat().st_mtime_ns == before
+    pd.testing.assert_frame_equal(records(study, "trials"), records(copy, "trials"), check_exact=True)
+
+
+def test_an_existing_study_is_refused_without_resume(study):
+    (study.parent / "tiny.yaml").write_text(TINY)
+    again = nfloss("run", study.parent / "tiny.yaml", "--out-dir", study)
+    assert again.returncode == 2 and "--resume" in again.stderr and len(again.stderr.splitlines()) <= 2
+
+
+def test_another_experiment_cannot_resume_a_study(study, tmp_path):
+    (tmp_path / "other.yaml").write_text(TINY.replace("steps: 12", "steps: 16"))
+    other = nfloss("run", tmp_path / "other.yaml", "--set", "name=tiny", "--out-dir", study, "--resume")
+    assert other.returncode == 2 and "training" in other.stderr
+
+
+def test_interrupt_exits_130_and_resumes(study, tmp_path):
+    """SIGINT in the middle, then --resume: the records equal those of an undisturbed study."""
+    (tmp_path / "tiny.yaml").write_text(TINY)
+    command = [*NFLOSS, "run", tmp_path / "tiny.yaml", "--out-dir", tmp_path / "study", "--no-report", "--no-tracking"]
+    process = subprocess.Popen([*map(str, command), "--set", "workers=1"], stderr=subprocess.PIPE, text=True)
+    folder, deadline = tmp_path / "study" / "records", time.monotonic() + 60
+    while not list(folder.glob("trials-*")) and process.poll() is None and time.monotonic() < deadline:
+        time.sleep(0.02)
+    process.send_signal(signal.SIGINT)
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode in (130, 0), errors
+    assert process.returncode == 0 or "--resume" in errors
+    again = nfloss(*map(str, command[3:]), "--resume", "--set", "workers=1")
+    assert again.returncode == 0, again.stderr
+    pd.testing.assert_frame_equal(records(study, "trials"), records(tmp_path / "study", "trials"), check_exact=True)
+
+
+def test_max_seconds_stops_and_says_so(tmp_path):
+    stopped = run_tiny(tmp_path, "--max-seconds", "0", "--set", "workers=1")
+    assert stopped.returncode == 130 and "continue with --resume" in stopped.stdout
+
+
+def test_status_counts(study):
+    said = nfloss("status", study)
+    assert said.returncode == 0 and "6 planned, 6 done, 0 diverged, 0 missing" in said.stdout
+
+
+def test_environment_is_left_as_it_was(monkeypatch):
+    from runner.execution import ALLOCATOR, restore_environment
+
+    monkeypatch.setenv("OMP_NUM_THREADS", "7")
+    saved = {name: os.environ.get(name) for name in (*ALLOCATOR, "OMP_NUM_THREADS")}
+    os.environ.update(ALLOCATOR, OMP_NUM_THREADS="1")
+    restore_environment(saved)
+    assert os.environ["OMP_NUM_THREADS"] == "7"

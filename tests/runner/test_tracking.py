@@ -1,0 +1,265 @@
+"""The MLflow view says what the records say, can be written again, and fails in one line."""
+
+from __future__ import annotations
+
+import json
+import math
+import shutil
+import socket
+import sqlite3
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+from tracking_study import cell_name, key, write_study
+
+from runner import tracking_store
+from runner.tracking import TrackingError, serve, write_view
+from runner.tracking_store import one_line, prepare
+from runner.tracking_tables import CURVES, FINALS
+
+# MLflow's and its dependencies' own, as they are imported; nothing of ours is let through.
+pytestmark = [
+    pytest.mark.filterwarnings("ignore::DeprecationWarning:mlflow"),
+    pytest.mark.filterwarnings("ignore::DeprecationWarning:pydantic"),
+]
+
+
+@pytest.fixture(scope="session")
+def migrated(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A fresh store; making one takes seconds, copying it none."""
+    file = tmp_path_factory.mktemp("store") / "mlflow.db"
+    with one_line("the fresh store"):
+        prepare(file)
+    return file
+
+
+@pytest.fixture
+def study(tmp_path: Path, migrated: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A study beside a store; in its third cell the last seed diverges."""
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    shutil.copy(migrated, tmp_path / "mlflow.db")
+    return write_study(tmp_path / "small", diverged="5-2")
+
+
+@pytest.fixture(scope="module")
+def written(tmp_path_factory: pytest.TempPathFactory, migrated: Path) -> Path:
+    """The same, written once, for tests that only look."""
+    folder = tmp_path_factory.mktemp("written")
+    shutil.copy(migrated, folder / "mlflow.db")
+    study = write_study(folder / "small", diverged="5-2")
+    write_view(study, f"sqlite:///{folder / 'mlflow.db'}")
+    return study
+
+
+def runs_of(study: Path) -> tuple[Any, dict[str, Any]]:
+    """A client and the experiment's runs by name."""
+    from mlflow import MlflowClient
+
+    client = MlflowClient(tracking_uri=f"sqlite:///{study.parent / 'mlflow.db'}")
+    experiment = client.get_experiment_by_name(study.name)
+    found = list(client.search_runs([experiment.experiment_id], max_results=1000))
+    runs = {run.info.run_name: run for run in found}
+    assert len(runs) == len(found), "a name appears twice"
+    return client, runs
+
+
+def records(study: Path, kind: str) -> pd.DataFrame:
+    return pd.concat([pd.read_parquet(path) for path in sorted((study / "records").glob(f"{kind}-*.parquet"))])
+
+
+def test_configurations_are_parents_and_seeds_their_children(study: Path) -> None:
+    said = write_view(study)
+    _, runs = runs_of(study)
+    names = ["baseline", "+1-1", "+5-2", "full"]
+    assert set(runs) == {*names, *(f"{name} seed {seed}" for name in names for seed in (0, 1))}
+    for name in names:
+        assert "mlflow.parentRunId" not in runs[name].data.tags
+        for seed in (0, 1):
+            assert runs[f"{name} seed {seed}"].data.tags["mlflow.parentRunId"] == runs[name].info.run_id
+    assert "4 configurations" in said and "mlflow.db" in said and f"nfloss mlflow {study}" in said
+
+
+def test_curves_and_finals_equal_the_records(written: Path) -> None:
+    client, runs = runs_of(written)
+    curves, trials = records(written, "curves"), records(written, "trials")
+    for column in ("probe_near_abs_rel", "loss"):
+        mine = curves[(curves["key"] == key("1-1")) & (curves["seed"] == 1)]
+        written = client.get_metric_history(runs["+1-1 seed 1"].info.run_id, CURVES[column])
+        assert [(m.step, m.value) for m in sorted(written, key=lambda m: m.step)] == list(
+            zip(mine["step"], mine[column], strict=True)
+        )
+    mean = curves[curves["key"] == key("1-1")].groupby("step")["probe_near_abs_rel"].agg(["mean", "std"])
+    for statistic, name in (("mean", "probe/1_near_abs_rel"), ("std", "sd_probe/1_near_abs_rel")):
+        written = client.get_metric_history(runs["+1-1"].info.run_id, name)
+        assert {m.step: m.value for m in written} == pytest.approx(mean[statistic].to_dict())
+    finals = trials[trials["key"] == key("1-1")]
+    for column in ("final_near_abs_rel", "final_far_abs_rel", "final_abs_rel", "loss_spikes", "val_near_abs_rel"):
+        assert runs["+1-1"].data.metrics[FINALS[column]] == pytest.approx(finals[column].mean())
+
+
+def test_names_make_compare_useful(written: Path) -> None:
+    _, runs = runs_of(written)
+    full, baseline = runs["full"].data, runs["baseline"].data
+    assert sorted(full.params)[:3] == ["1 fixes", "2 number of fixes", "3 cell"]
+    assert set(full.params) == set(baseline.params)
+    assert min(full.metrics) == "final/1_near_abs_rel"
+    assert full.params["issue 05 Issue 5"] == "5-1 sigmoid" and baseline.params["issue 05 Issue 5"] == "-"
+    assert runs["+1-1"].data.tags["same_as"] == "first 1"
+    assert runs["+1-1"].data.tags["design"] == "one at a time, cumulative"
+    young_first = sorted(runs.values(), key=lambda run: -run.info.start_time)
+    assert [run.info.run_name for run in young_first[:4]] == ["baseline", "+1-1", "+5-2", "full"]
+
+
+def test_divergence_shows_and_infinity_is_not_a_number(written: Path) -> None:
+    client, runs = runs_of(written)
+    dead, parent = runs["+5-2 seed 1"], runs["+5-2"]
+    assert dead.info.status == "FAILED" and parent.info.status == "FINISHED"
+    assert dead.data.tags["diverged"] == "at step 120" and parent.data.tags["diverged"] == "1 of 2"
+    assert dead.data.tags["not_finite"] == "steadiness/grad_norm_log_sd training/loss"
+    for run in (dead, parent):
+        values = [m.value for m in client.get_metric_history(run.info.run_id, "training/loss")]
+        assert len(values) == 10 and sum(map(math.isnan, values)) == 4 and not any(map(math.isinf, values))
+    assert "validation/near_abs_rel" not in parent.data.metrics, "a mean over the survivors flatters"
+    assert runs["baseline"].data.tags["not_finite"] == "-"
+
+
+def test_writing_again_changes_nothing(study: Path) -> None:
+    write_view(study)
+    before = {name: run.info.run_id for name, run in runs_of(study)[1].items()}
+    write_view(study)
+    assert {name: run.info.run_id for name, run in runs_of(study)[1].items()} == before
+
+
+def test_an_interrupted_view_is_completed(study: Path) -> None:
+    write_view(study)
+    client, runs = runs_of(study)
+    client.delete_tag(runs["full"].info.run_id, "content")
+    client.delete_run(runs["full seed 1"].info.run_id)
+    write_view(study)
+    _, again = runs_of(study)
+    assert set(again) == set(runs) and again["full"].info.run_id != runs["full"].info.run_id
+    assert again["baseline"].info.run_id == runs["baseline"].info.run_id
+
+
+def test_a_resumed_study_brings_its_new_seed(study: Path) -> None:
+    write_view(study)
+    write_study(study, seeds=(0, 1, 2))
+    write_view(study)
+    _, runs = runs_of(study)
+    assert len(runs) == 4 * (1 + 3)
+    assert runs["full"].data.tags["seeds"] == "0 1 2"
+    assert runs["full seed 2"].data.tags["mlflow.parentRunId"] == runs["full"].info.run_id
+
+
+def test_verdicts_and_report_join_without_rewriting(study: Path) -> None:
+    write_view(study)
+    before = runs_of(study)[1]["+1-1"].info.run_id
+    verdicts = {
+        "fixes": [{"id": "1-1", "key": key("1-1"), "verdict": "adopt"}, {"id": "9-1", "key": None, "verdict": "undecided"}]
+    }
+    (study / "verdicts.json").write_text(json.dumps(verdicts))
+    (study / "report" / "figures").mkdir(parents=True)
+    (study / "report" / "figures" / "forest.png").write_bytes(b"png")
+    (study / "report" / "report.html").write_text("<p>report</p>")
+    write_view(study)
+    client, runs = runs_of(study)
+    assert runs["+1-1"].info.run_id == before
+    assert runs["+1-1"].data.tags["verdict"] == "1-1 adopt" == runs["+1-1 seed 0"].data.tags["verdict"]
+    files = {file.path for file in client.list_artifacts(runs["baseline"].info.run_id)}
+    assert files == {"configuration.json", "figures", "report.html", "study.yaml", "verdicts.json"}
+    assert (study.parent / "mlartifacts" / "small").is_dir()
+
+
+def test_runs_of_others_are_left_alone(study: Path) -> None:
+    write_view(study)
+    client, runs = runs_of(study)
+    client.create_run(runs["full"].info.experiment_id, run_name="somebody's own")
+    write_study(study, seeds=(0, 1, 2))
+    write_view(study)
+    assert "somebody's own" in runs_of(study)[1]
+
+
+def test_a_deleted_view_is_written_again(study: Path) -> None:
+    write_view(study)
+    client, runs = runs_of(study)
+    client.delete_experiment(runs["full"].info.experiment_id)
+    write_view(study)
+    assert set(runs_of(study)[1]) == set(runs)
+
+
+def test_many_points_go_in_several_requests(study: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("runner.tracking.MOST_METRICS", 7)
+    write_view(study)
+    client, runs = runs_of(study)
+    assert len(client.get_metric_history(runs["full"].info.run_id, "training/loss")) == 10
+
+
+def test_nothing_is_printed_but_what_is_returned(study: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    (study.parent / "mlflow.db").unlink()
+    write_view(study)
+    assert capfd.readouterr() == ("", "")
+
+
+def test_an_unreachable_server_is_one_line_and_quick(study: Path) -> None:
+    start = time.monotonic()
+    with pytest.raises(TrackingError) as error:
+        write_view(study, "http://127.0.0.1:9")
+    assert time.monotonic() - start < 10
+    assert "http://127.0.0.1:9" in str(error.value) and "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize("uri", ["file:///tmp/nowhere", "nonsense://here", "sqlite:////proc/nfloss/mlflow.db"])
+def test_a_store_that_cannot_be_is_one_line(study: Path, uri: str) -> None:
+    with pytest.raises(TrackingError) as error:
+        write_view(study, uri)
+    assert uri in str(error.value) and "\n" not in str(error.value)
+
+
+def test_a_locked_store_is_one_line(study: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tracking_store, "LOCK_SECONDS", 0.1)
+    other = sqlite3.connect(study.parent / "mlflow.db", isolation_level=None)
+    other.execute("BEGIN EXCLUSIVE")
+    try:
+        with pytest.raises(TrackingError, match="locked"):
+            write_view(study)
+    finally:
+        other.close()
+
+
+def test_without_mlflow_it_says_how_to_get_it(study: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in [name for name in sys.modules if name.split(".")[0] == "mlflow"]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, "mlflow", None)
+    with pytest.raises(TrackingError, match="pip install mlflow"):
+        write_view(study)
+
+
+def test_a_taken_port_is_one_line(study: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        port = other.getsockname()[1]
+        assert serve(study, port) == 2
+    assert f"port {port} on 127.0.0.1 is taken" in capsys.readouterr().err
+
+
+def test_serving_before_anything_is_written_says_what_to_do(study: Path) -> None:
+    (study.parent / "mlflow.db").unlink()
+    with pytest.raises(TrackingError, match="nfloss sync"):
+        serve(study, 5999)
+
+
+def test_two_folders_of_one_name_keep_apart(study: Path) -> None:
+    from mlflow import MlflowClient
+
+    write_view(study)
+    other = study.with_name("another")
+    shutil.copytree(study, other)
+    write_view(other)
+    client = MlflowClient(tracking_uri=f"sqlite:///{study.parent / 'mlflow.db'}")
+    assert client.get_experiment_by_name("small") and client.get_experiment_by_name("small (another)")
+    assert cell_name("") in runs_of(study)[1]
