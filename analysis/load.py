@@ -131,7 +131,19 @@ def _records(folder: Path) -> tuple[pd.DataFrame, pd.DataFrame]:
     bare = len(trials) - len(curves[["key", "seed"]].drop_duplicates())
     if bare:
         raise StudyError(f"{folder}: {bare} trials have no curves; their curves file is damaged")
+    trials = _no_better_diverged(trials)
     return trials.drop(columns="part"), curves.drop(columns="part").sort_values(["key", "seed", "step"], ignore_index=True)
+
+
+def _no_better_diverged(trials: pd.DataFrame) -> pd.DataFrame:
+    """A diverged trial's final errors, recorded as the trivial predictor's, raised to the worst finished trial's where that
+    is worse: saying one depth everywhere can beat a network that is bad far away, and diverging must never pay."""
+    diverged = trials["status"] == "diverged"
+    trials = trials.copy()
+    for name in ("final_near_abs_rel", "final_far_abs_rel", "final_abs_rel") if diverged.any() else ():
+        worst = trials.loc[~diverged, name].max()
+        trials.loc[diverged, name] = trials.loc[diverged, name].clip(lower=worst)
+    return trials
 
 
 def _once(trials: pd.DataFrame, folder: Path) -> pd.DataFrame:

@@ -47,7 +47,7 @@ def draw() -> Figure:
     return figure
 
 
-def show_pair(above: Axes, below: Axes, rgb: np.ndarray, depth: np.ndarray, colours: matplotlib.colors.Colormap):  # noqa: ANN201
+def show_pair(above: Axes, below: Axes, rgb: np.ndarray, depth: np.ndarray, colours: matplotlib.colors.Colormap):
     """Draws one scene and returns the depth picture."""
     valid = depth > 0
     above.imshow(rgb)

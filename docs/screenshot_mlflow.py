@@ -16,6 +16,7 @@ import socket
 import subprocess
 import sys
 import tempfile
+import time
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -114,11 +115,9 @@ def run_id(server: str, experiment: str, cell: str) -> str:
 
 def take(study: Path, cell: str, out: Path) -> None:
     """Both pictures."""
-    import time
-
     pages = {
         "mlflow-runs.png": (charts_link, ["baseline", cell, "final/1_near", "probe"], 1250),
-        "mlflow-compare.png": (lambda link: compare_link(link, ["baseline", cell]), ["1 fixes", "final/1_near_abs_rel"], 1500),
+        "mlflow-compare.png": (lambda link: compare_link(link, ["baseline", cell]), ["1 fixes", "final/1_near_abs_rel"], 1900),
     }
     with served(study) as link:
         for name, (page, expected, height) in pages.items():

@@ -6,7 +6,7 @@ import hashlib
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, lru_cache
 from types import MappingProxyType
 from typing import Any
 
@@ -50,15 +50,13 @@ class Configuration:
                 if slot in filled and words[slot] != choice:
                     raise ClashError(clash_message(filled[slot], fix, slot))
                 words[slot], filled[slot] = choice, fix
-        order = {fix.id: place for place, fix in enumerate(all_fixes())}
-        ids = sorted({fix.id for fix in fixes}, key=lambda fix_id: (order.get(fix_id, len(order)), fix_id))
-        return cls(MappingProxyType(words), numbers, tuple(ids))
+        ids = {fix.id for fix in fixes}
+        return cls(MappingProxyType(words), numbers, tuple(fix.id for fix in all_fixes() if fix.id in ids))
 
     @cached_property
     def used_numbers(self) -> dict[str, float]:
         """The numbers that the words (and the loss itself) use; the others cannot matter."""
-        names = {*CORE_NUMBERS, *(name for choice in self.words.values() for name in choice.numbers)}
-        return {name: float(getattr(self.numbers, name)) for name in NUMBER_NAMES if name in names}
+        return {name: float(getattr(self.numbers, name)) for name in names_used(tuple(self.words.values()))}
 
     @cached_property
     def _identity(self) -> tuple[tuple[Choice, ...], tuple[tuple[str, float], ...]]:
@@ -91,33 +89,34 @@ class Configuration:
         Two configurations whose simplifications are equal are trained once. Holds where each scale's ground truth is
         resized by nearest neighbour, as `Losses` does it.
         """
-        words = dict(self.words)
-        for rule in RULES:
-            words.update(rule(words, self.numbers))
-        return replace(self, words=MappingProxyType(words))
+        return replace(self, words=self._simplification[0])
 
     def simplifying_rules(self) -> tuple[str, ...]:
         """Why `simplified()` differs from this configuration: what the rules that changed something say."""
+        return self._simplification[1]
+
+    @cached_property
+    def _simplification(self) -> tuple[Words, tuple[str, ...]]:
         words, reasons = dict(self.words), []
         for rule in RULES:
             changed = rule(words, self.numbers)
             if any(words[slot] != choice for slot, choice in changed.items()):
                 reasons.append((rule.__doc__ or rule.__name__).strip())
-            words.update(changed)
-        return tuple(reasons)
-
-    def without(self, *slots: str) -> Configuration:
-        """The same with the baseline's words in these slots."""
-        return replace(self, words=MappingProxyType({**self.words, **{slot: BASELINE[slot] for slot in slots}}))
+                words.update(changed)
+        return MappingProxyType(words), tuple(reasons)
 
 
-def restored(words: dict[str, Choice], numbers: Numbers, fixes: tuple[str, ...]) -> Configuration:
-    """A configuration that comes from another process."""
-    return Configuration(MappingProxyType(words), numbers, fixes)
+@lru_cache(maxsize=4096)
+def names_used(words: tuple[Choice, ...]) -> tuple[str, ...]:
+    """The numbers that these words and the loss itself use, in the order of `Numbers`."""
+    names = {*CORE_NUMBERS, *(name for choice in words for name in choice.numbers)}
+    return tuple(name for name in NUMBER_NAMES if name in names)
 
 
 def make_numbers(numbers: Mapping[str, float]) -> Numbers:
     """`Numbers` with these values; an unknown name is refused with the known ones."""
+    if not numbers:
+        return DEFAULTS
     unknown = [name for name in numbers if name not in NUMBER_NAMES]
     if unknown:
         raise ValueError(f"unknown number {unknown[0]!r}; the numbers are {', '.join(NUMBER_NAMES)}")

@@ -131,10 +131,12 @@ def run(
     if outcome.stopped:
         print(f"{line}; stopped after {max_seconds:g} s, continue with --resume")
         raise typer.Exit(INTERRUPTED)
-    if settings.tracking.mlflow and not no_tracking:
-        track(folder, settings.tracking.uri)
     if not no_report:
         write_report(folder)
+    if settings.tracking.mlflow and not no_tracking:  # after the report: the view shows verdicts and figures
+        track(folder, settings.tracking.uri)
+    if not no_report:
+        print(f"report: {folder / 'report' / 'report.html'}")
     print(line)
 
 
@@ -163,6 +165,7 @@ def report(study: StudyFolder) -> None:
 
     read_study(study)
     write_report(study)
+    print(f"report: {study / 'report' / 'report.html'}")
 
 
 @app.command()
@@ -209,9 +212,8 @@ def track(folder: Path, uri: str | None) -> None:
 def write_report(folder: Path) -> None:
     import analysis
 
-    page = analysis.report(folder)
+    analysis.report(folder)
     print(analysis.terminal_summary(folder))
-    print(f"report: {page}")
 
 
 def print_table(header: list[str], rows: list[list[str]]) -> None:

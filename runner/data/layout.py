@@ -47,7 +47,8 @@ def random_layout(rng: Generator) -> Layout:
 
 
 def random_camera(rng: Generator) -> Camera:
-    """A wide, low camera that looks ahead or somewhat down."""
+    """A wide, low camera that looks ahead and somewhat down: one rig with its tolerances, so that height in the picture tells
+    distance along the ground, as it does for a real vehicle."""
     view = np.radians(rng.uniform(86, 94))
     return Camera(
         height=log_uniform(rng, *CAMERA_HEIGHT),
@@ -64,7 +65,7 @@ def room(rng: Generator) -> list[Piece]:
     height = rng.uniform(2.3, 3.2)
     walls = [wall(yaw, ahead, height), wall(yaw - np.pi / 2, aside, height), wall(yaw + np.pi / 2, other, height)]
     ceiling = slab((0, 0, height + 0.1), (30, 30, 0.1), 0, "ceiling")
-    return walls + [ceiling] if rng.random() < 0.8 else walls
+    return [*walls, ceiling] if rng.random() < 0.8 else walls
 
 
 def street(rng: Generator) -> list[Piece]:

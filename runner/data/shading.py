@@ -94,7 +94,7 @@ def random_light(rng: Generator, indoors: bool) -> Light:
     sky = np.array([0.45, 0.60, 0.85]) + rng.random() * np.array([0.25, 0.10, -0.10])
     return Light(
         sun=sun,
-        sun_power=rng.uniform(0.05, 0.4) if indoors else rng.uniform(0.05, 0.4),
+        sun_power=rng.uniform(0.05, 0.4),
         ambient=rng.uniform(0.15, 0.3),
         lamp_power=rng.uniform(2.0, 2.4),
         haze=1 / 200 if indoors else 1 / rng.uniform(25, 90),

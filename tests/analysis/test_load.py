@@ -100,3 +100,16 @@ def test_import_is_light_and_never_brings_torch() -> None:
     code += "; assert callable(load) and callable(report)"
     code += "; assert callable(verdicts) and 'torch' not in sys.modules"
     subprocess.run([sys.executable, "-c", code], check=True, cwd=Path(__file__).parents[2])
+
+
+def test_diverging_never_pays(copy: Path) -> None:
+    """A far error worse than the trivial predictor's is no reason to call a diverged trial better."""
+    part = sorted((copy / "records").glob("trials-*.parquet"))[0]
+    table = pd.read_parquet(part)
+    finished = table.index[table["status"] == "finished"]
+    table.loc[finished[0], ["status", "diverged_step", "final_far_abs_rel"]] = ["diverged", 3, 0.01]
+    table.loc[finished[1], "final_far_abs_rel"] = 7.5
+    table.to_parquet(part, index=False)
+    trials = load(copy).trials
+    diverged = trials[trials["status"] == "diverged"]
+    assert (diverged["final_far_abs_rel"] >= 7.5).all()
