@@ -106,6 +106,11 @@ class Configuration:
         return MappingProxyType(words), tuple(reasons)
 
 
+def restored(words: dict[str, Choice], numbers: Numbers, fixes: tuple[str, ...]) -> Configuration:
+    """A configuration that comes from another process."""
+    return Configuration(MappingProxyType(words), numbers, fixes)
+
+
 @lru_cache(maxsize=4096)
 def names_used(words: tuple[Choice, ...]) -> tuple[str, ...]:
     """The numbers that these words and the loss itself use, in the order of `Numbers`."""

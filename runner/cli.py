@@ -1,4 +1,4 @@
-"""The command line: `nfloss issues | audit | plan | run | status | report | export | mlflow`.
+"""The command line: `nfloss issues | audit | plan | run | status | report | export | sync | mlflow`.
 
 Exit status: 0 all trials accounted for, 1 some crashed, 2 bad input (one clear line), 130 interrupted (resumable).
 Heavy imports wait inside the commands, so that --help is instant.
@@ -166,6 +166,14 @@ def report(study: StudyFolder) -> None:
     read_study(study)
     write_report(study)
     print(f"report: {study / 'report' / 'report.html'}")
+
+
+@app.command()
+def export(study: StudyFolder) -> None:
+    """Print the adopted fixes as a YAML block for your training file, and as code."""
+    from runner.export import take_home
+
+    print(take_home(study))
 
 
 @app.command()

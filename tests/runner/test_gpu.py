@@ -2,8 +2,8 @@
 
 import pytest
 import torch
-from nfloss import Configuration, Losses, all_fixes
 
+from nfloss import Configuration, Losses, all_fixes
 from runner.models import DepthRange
 from runner.training import SeedData, train
 
