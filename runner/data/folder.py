@@ -7,11 +7,11 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from PIL import Image, UnidentifiedImageError
+from PIL import Image
 
 from runner.data.frames import DataError, Frames
 
-COLOUR_ENDINGS = (".png", ".jpg", ".jpeg")
+COLOUR_ENDINGS, DEPTH_ENDINGS = (".png", ".jpg", ".jpeg"), (".png",)
 DEPTH_MODES = ("I;16", "I;16B", "I;16L", "I;16N")  # Pillow's names of 16-bit grey
 VALIDATION_FOLDERS = ("val", "validation", "test")
 NEAREST_SENSIBLE, FARTHEST_SENSIBLE = 0.01, 1000.0  # metres
@@ -27,8 +27,12 @@ def read_splits(
     """
     existing(folder)
     other = next((folder / name for name in VALIDATION_FOLDERS if (folder / name).is_dir()), None)
-    if (folder / "train").is_dir() and other is not None:
-        return tuple(read_folder(part, depth_scale, height, width) for part in (folder / "train", other))  # type: ignore[return-value]
+    if (folder / "train").is_dir():
+        if other is None:
+            raise DataError(f"{folder}: train/ has no val/, validation/ or test/ beside it; one of them is needed")
+        return read_folder(folder / "train", depth_scale, height, width), read_folder(other, depth_scale, height, width)
+    if not 0 < validation_share < 1:
+        raise DataError(f"{folder}: validation_share={validation_share}; a share between 0 and 1 is needed to split it")
     frames = read_folder(folder, depth_scale, height, width)
     if len(frames) < 2:
         raise DataError(f"{folder}: one picture cannot be split into training and validation; at least 2 are needed")
@@ -42,7 +46,7 @@ def read_folder(folder: Path, depth_scale: float | None, height: int, width: int
 
     Metres = value / depth_scale; 0 is invalid. Colour is resized by area average, depth by nearest neighbour.
     """
-    scale = checked_scale(depth_scale)
+    scale = checked_scale(depth_scale, folder)
     pairs = matched(existing(folder))
     rgb = np.stack([read_colour(colour, height, width) for colour, _ in pairs])
     depth = np.stack([read_depth(path, scale, height, width) for _, path in pairs])
@@ -50,11 +54,14 @@ def read_folder(folder: Path, depth_scale: float | None, height: int, width: int
     return Frames(torch.from_numpy(rgb).permute(0, 3, 1, 2).contiguous(), torch.from_numpy(depth)[:, None])
 
 
-def checked_scale(depth_scale: float | None) -> float:
+def checked_scale(depth_scale: float | None, folder: Path) -> float:
+    needed = "the 16-bit value of one metre (1000 for millimetres)"
     if depth_scale is None:
-        raise DataError("depth_scale is missing: the 16-bit value of one metre (1000 for millimetres) is never guessed")
-    if not (math.isfinite(depth_scale) and depth_scale > 0):
-        raise DataError(f"depth_scale={depth_scale}: a finite number greater than 0 is needed, the 16-bit value of one metre")
+        raise DataError(f"{folder}: depth_scale is missing: {needed} is never guessed")
+    # A bool is an int to Python; as a scale it is a slip.
+    is_number = isinstance(depth_scale, int | float) and not isinstance(depth_scale, bool)
+    if not (is_number and math.isfinite(depth_scale) and depth_scale > 0):
+        raise DataError(f"{folder}: depth_scale={depth_scale!r}; a finite number greater than 0 is needed, {needed}")
     return float(depth_scale)
 
 
@@ -71,39 +78,55 @@ def matched(folder: Path) -> list[tuple[Path, Path]]:
     for name in ("rgb", "depth"):
         if not (folder / name).is_dir():
             raise DataError(f"{folder}: {name}/ is missing; colour is read from rgb/, 16-bit depth from depth/")
-    colours = {path.stem: path for path in sorted((folder / "rgb").iterdir()) if path.suffix.lower() in COLOUR_ENDINGS}
-    depths = {path.stem: path for path in sorted((folder / "depth").iterdir()) if path.suffix.lower() == ".png"}
+    colours, depths = by_stem(folder / "rgb", COLOUR_ENDINGS), by_stem(folder / "depth", DEPTH_ENDINGS)
     if not colours and not depths:
         raise DataError(f"{folder}: rgb/ and depth/ are empty; PNG or JPEG colour and 16-bit PNG depth are needed")
-    alone = sorted(colours.keys() ^ depths.keys())
+    alone = [f"rgb/{stem}" for stem in colours if stem not in depths]
+    alone += [f"depth/{stem}" for stem in depths if stem not in colours]
     if alone:
         shown = ", ".join(alone[:3]) + (", ..." if len(alone) > 3 else "")
         raise DataError(f"{folder}: {len(alone)} pictures have no partner of the same name in rgb/ and depth/: {shown}")
     return [(colours[stem], depths[stem]) for stem in colours]
 
 
+def by_stem(folder: Path, endings: tuple[str, ...]) -> dict[str, Path]:
+    """The pictures of one folder by their name without ending, sorted."""
+    found: dict[str, Path] = {}
+    for path in sorted(folder.iterdir(), key=lambda path: (path.stem, path.suffix)):
+        if path.suffix.lower() not in endings or path.name.startswith("."):
+            continue
+        if path.stem in found:
+            raise DataError(f"{folder}: both {found[path.stem].name} and {path.name}; one picture of a name is needed")
+        found[path.stem] = path
+    return found
+
+
 def open_image(path: Path) -> Image.Image:
     try:
-        image = Image.open(path)
-        image.load()
-    except (UnidentifiedImageError, OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-        raise DataError(f"{path}: cannot be read as a picture ({str(error).splitlines()[0]})") from None
-    return image
+        with Image.open(path) as image:
+            image.load()
+            return image
+    # Pillow has no one error for a broken file: a bad PNG chunk is a SyntaxError, a bad header at times a ValueError.
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+        raise DataError(f"{path}: cannot be read as a picture ({' '.join(str(error).split())})") from None
 
 
 def read_colour(path: Path, height: int, width: int) -> np.ndarray:
     """[height, width, 3] float32 in 0..1."""
-    image = open_image(path).convert("RGB").resize((width, height), Image.Resampling.BOX)
-    return np.asarray(image, np.float32) / np.float32(255)
+    image = open_image(path)
+    if image.mode.startswith(("I", "F")):
+        raise DataError(f"{path}: more than 8 bits a channel (mode {image.mode}); 8-bit colour is needed in rgb/")
+    small = image.convert("RGB").resize((width, height), Image.Resampling.BOX)
+    return np.asarray(small, np.float32) / np.float32(255)
 
 
 def read_depth(path: Path, scale: float, height: int, width: int) -> np.ndarray:
     """[height, width] float32 metres."""
     image = open_image(path)
     if image.mode not in DEPTH_MODES:
-        # Pillow opens some 16-bit files as 32-bit integers; their values tell them from 8-bit ones no more than a scale would.
+        kind = "an 8-bit" if image.mode in ("1", "L", "P") else "a 32-bit" if image.mode in ("I", "F") else "a colour"
         raise DataError(
-            f"{path}: a depth picture of mode {image.mode}; a 16-bit grey PNG is needed, to which depth_scale belongs"
+            f"{path}: {kind} picture (mode {image.mode}); depth_scale belongs to 16-bit PNG: 16-bit grey is needed in depth/"
         )
     values = np.asarray(image, np.uint16)
     rows = (np.arange(height) + 0.5) * values.shape[0] / height

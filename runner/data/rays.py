@@ -76,7 +76,7 @@ def first_hits(solids: Solids, origin: np.ndarray, rays: np.ndarray) -> Hits:
 def blocked(solids: Solids, origins: np.ndarray, towards: np.ndarray, skin: float = 0.01) -> np.ndarray:
     """[P] bool: whether the way from origins [3, P] towards one direction [3] meets a solid after `skin` metres."""
     start, along = _to_unit_shapes(solids, origins, towards[:, None])
-    return (_entries(solids.kind, start, along, skin) < np.inf).any(0)
+    return np.any(_entries(solids.kind, start, along, skin) < np.inf, axis=0)
 
 
 def _to_unit_shapes(solids: Solids, origins: np.ndarray, rays: np.ndarray) -> tuple[Vectors, Vectors]:
@@ -84,17 +84,18 @@ def _to_unit_shapes(solids: Solids, origins: np.ndarray, rays: np.ndarray) -> tu
     cos, sin = np.cos(solids.yaw), np.sin(solids.yaw)
     # By hand, not as a matrix product: so small a one is slow, and it wakes the linear algebra library's threads.
     turn = np.stack([cos, sin, -sin, cos], 1) / solids.half[:, [0, 0, 1, 1]]
-    lift = 1 / solids.half[:, 2:]
-    x, y, z = solids.centre.T[:, :, None]
-    a, b, c, d = turn.T[:, :, None]
-    moved = np.stack([a * x + b * y, c * x + d * y, lift * z]).astype(np.float32)
-    a, b, c, d, lift = (part.astype(np.float32) for part in (a, b, c, d, lift))
+    frames = np.column_stack([turn, 1 / solids.half[:, 2]]).T[:, :, None]
+    moved = _turned(frames, solids.centre.T[:, :, None])
+    frames = frames.astype(np.float32)
+    start = _turned(frames, origins.astype(np.float32))
+    return [at - by.astype(np.float32) for at, by in zip(start, moved, strict=True)], _turned(frames, rays.astype(np.float32))
 
-    def turned(x: np.ndarray, y: np.ndarray, z: np.ndarray) -> Vectors:
-        return a * x + b * y, c * x + d * y, lift * z
 
-    start = turned(*origins.astype(np.float32))
-    return (start[0] - moved[0], start[1] - moved[1], start[2] - moved[2]), turned(*rays.astype(np.float32))
+def _turned(frames: np.ndarray, vectors: np.ndarray) -> Vectors:
+    """World vectors [3, ...] by frames [5, K, 1]: the four entries of the turn across, and the scale of the height."""
+    a, b, c, d, lift = frames
+    x, y, z = vectors
+    return a * x + b * y, c * x + d * y, lift * z
 
 
 def _entries(kind: np.ndarray, start: Vectors, along: Vectors, skin: float = 1e-3) -> np.ndarray:

@@ -146,20 +146,20 @@ def too_far(folder: Path) -> None:
 
 
 CASES: list[tuple[Callable[[Path], None], float, str]] = [
-    (no_folder, 1000, r"is not a folder; needed is a folder with rgb/ and depth/"),
-    (no_depth, 1000, r"has no folder depth/"),
-    (no_rgb, 1000, r"has no folder rgb/"),
-    (nothing, 1000, r"rgb has no picture; allowed are \.png, \.jpg, \.jpeg"),
-    (eight_bits, 1000, r"a\.png is an 8-bit picture \(Pillow mode L\); depth_scale belongs to 16-bit PNG"),
-    (colour_depth, 1000, r"a\.png is a colour picture \(Pillow mode RGB\).*16-bit grey"),
-    (deep_colour, 1000, r"a\.png has more than 8 bits a channel"),
-    (unmatched, 1000, r"no partner for rgb/00, rgb/02, rgb/03 and 2 more"),
-    (twice, 1000, r"has both a\.jpg and a\.png"),
-    (truncated, 1000, r"depth.a\.png cannot be read \(.+\); needed is a whole PNG"),
-    (corrupt, 1000, r"rgb.a\.png cannot be read \(.+\)"),
-    (all_invalid, 1000, r"not one valid pixel in 1 depth pictures"),
-    (too_near, 1000, r"depth values 3 to 9 / depth_scale 1000 = 0\.003 to 0\.009 m; allowed is .*1 cm"),
-    (too_far, 1, r"65000 / depth_scale 1 = 6\.5e\+04 to 6\.5e\+04 m; allowed is .*1 km"),
+    (no_folder, 1000, r"no such folder; one with rgb/ and depth/ is needed"),
+    (no_depth, 1000, r"depth/ is missing"),
+    (no_rgb, 1000, r"rgb/ is missing"),
+    (nothing, 1000, r"rgb/ and depth/ are empty"),
+    (eight_bits, 1000, r"a\.png: an 8-bit picture \(mode L\); depth_scale belongs to 16-bit PNG"),
+    (colour_depth, 1000, r"a\.png: a colour picture \(mode RGB\); .*16-bit grey is needed"),
+    (deep_colour, 1000, r"a\.png: more than 8 bits a channel"),
+    (unmatched, 1000, r"5 pictures have no partner .*: rgb/00, rgb/02, rgb/03, \.\.\."),
+    (twice, 1000, r"both a\.jpg and a\.png"),
+    (truncated, 1000, r"depth.a\.png: cannot be read as a picture \(.+\)"),
+    (corrupt, 1000, r"rgb.a\.png: cannot be read as a picture \(.+\)"),
+    (all_invalid, 1000, r"no valid depth in 1 pictures"),
+    (too_near, 1000, r"values 3 to 9 / depth_scale 1000 = 0\.003 to 0\.009 m"),
+    (too_far, 1, r"values 65000 to 65000 / depth_scale 1 = 6\.5e\+04 to 6\.5e\+04 m"),
 ]
 
 
@@ -179,7 +179,7 @@ def test_what_cannot_be_used_is_refused_in_one_line(
 
 @pytest.mark.parametrize("scale", [None, 0, -1000, float("nan"), float("inf"), "1000", True])
 def test_the_scale_is_demanded(tmp_path: Path, scale: float) -> None:
-    with pytest.raises(DataError, match=r"depth_scale is .*; allowed is a positive number") as caught:
+    with pytest.raises(DataError, match=r"depth_scale.*the 16-bit value of one metre") as caught:
         read_folder(some_folder(tmp_path), scale, 2, 2)
     assert ("missing" if scale is None else repr(scale)) in str(caught.value)
 
@@ -192,11 +192,11 @@ def test_some_plausible_depth_is_enough(tmp_path: Path) -> None:
 def test_a_folder_that_cannot_be_split_is_refused(tmp_path: Path) -> None:
     some_folder(tmp_path / "flat", 1)
     some_folder(tmp_path / "half" / "train", 2)
-    with pytest.raises(DataError, match="has 1 picture; at least 2"):
+    with pytest.raises(DataError, match="at least 2 are needed"):
         read_splits(tmp_path / "flat", 1000, 2, 2)
-    with pytest.raises(DataError, match="has train/ but no validation frames"):
+    with pytest.raises(DataError, match="train/ has no val/, validation/ or test/ beside it"):
         read_splits(tmp_path / "half", 1000, 2, 2)
-    with pytest.raises(DataError, match=r"validation_share is 1\.5"):
+    with pytest.raises(DataError, match=r"validation_share=1\.5"):
         read_splits(tmp_path / "flat", 1000, 2, 2, validation_share=1.5)
 
 
