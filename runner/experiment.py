@@ -31,9 +31,9 @@ class Data(Section):
 
     folder: str | None = None
     depth_scale: float | None = Field(None, gt=0, description="16-bit value of one metre; 1000 for millimetres")
-    train: int = Field(256, ge=1, description="scenes to train on (a folder gives all it has)")
+    train: int = Field(768, ge=1, description="scenes to train on (a folder gives all it has)")
     probe: int = Field(32, ge=1, description="frames of the probe, evaluated during training")
-    validation: int = Field(64, ge=1, description="frames of the validation set")
+    validation: int = Field(160, ge=1, description="frames of the validation set")
     lidar: bool = Field(False, description="scenes with LiDAR-like sparse validity")
     height: int = Field(32, ge=LARGEST_STRIDE, multiple_of=LARGEST_STRIDE)
     width: int = Field(48, ge=LARGEST_STRIDE, multiple_of=LARGEST_STRIDE)
@@ -50,10 +50,10 @@ class Data(Section):
 class Training(Section):
     """How each network is trained."""
 
-    steps: int = Field(400, ge=1)
+    steps: int = Field(300, ge=1)
     epochs: int = Field(30, ge=1, description="epochs that the run stands for; schedules stretch to them")
     batch: int = Field(8, ge=1)
-    learning_rate: float = Field(2e-3, gt=0)
+    learning_rate: float = Field(1e-3, gt=0)
     clip_norm: float = Field(100.0, gt=0, description="largest gradient norm of one network")
     evaluate_every: int = Field(10, ge=1, description="steps between evaluations on the probe")
 

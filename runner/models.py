@@ -1,7 +1,7 @@
 """The small depth network, K of them stacked: one row of one matrix is one network.
 
 A U-Net of four levels (8-16-32-64 channels, about 0.1 M parameters), BatchNorm in encoder and decoder, sigmoid to bounded
-inverse depth at four scales, 1 to 1/8 of the image. The finest level works at half resolution, and every head gives four
+inverse depth at three scales: the image's, 1/2 and 1/4. The finest level works at half resolution, and every head gives four
 values a pixel that unfold to twice its resolution: a quarter of the work of a finest level at full resolution.
 
 K networks with the same input are one network with K groups: the first layer is dense (all share the image), the others
@@ -19,7 +19,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 WIDTHS = (8, 16, 32, 64)
-SCALES = 4
+SCALES = 3
 LARGEST_STRIDE = 16
 
 
@@ -55,7 +55,6 @@ def layers(widths: Sequence[int] = WIDTHS) -> tuple[Layer, ...]:
         Layer("head 1", a, 4, head=True),
         Layer("head 2", b, 4, head=True),
         Layer("head 3", c, 4, head=True),
-        Layer("head 4", d, 4, head=True),
     )
 
 
@@ -107,7 +106,7 @@ class StackedNetworks:
         self.momenta = torch.tensor(list(momenta or [0.1] * count), device=device, dtype=dtype).unsqueeze(1)
 
     def __call__(self, images: Tensor, training: bool, update_statistics: bool = True) -> list[Tensor]:
-        """Inverse depth (1/m) of images [B, 3, H, W] (values 0..1) at four scales, finest first: [K, B, 1, H/2^s, W/2^s].
+        """Inverse depth (1/m) of images [B, 3, H, W] (values 0..1) at three scales, finest first: [K, B, 1, H/2^s, W/2^s].
 
         `training` normalises by batch statistics, and updates the running ones unless told not to.
         """
@@ -123,8 +122,7 @@ class StackedNetworks:
         skips = [run("encoder 1", x)]
         for level in (2, 3, 4):
             skips.append(run(f"encoder {level}", skips[-1]))
-        x = run("bottom", skips.pop())
-        logits = [self._convolve(by_name["head 4"], x, weights["head 4"])]
+        x, logits = run("bottom", skips.pop()), list[Tensor]()
         for level in (3, 2, 1):
             x = run(f"decoder {level}", self._beside(x, skips.pop()))
             logits.insert(0, self._convolve(by_name[f"head {level}"], x, weights[f"head {level}"]))

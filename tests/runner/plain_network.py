@@ -27,7 +27,7 @@ class PlainNetwork(nn.Module):
         self.down = nn.ModuleList(Block(i, o, 2, momentum) for i, o in [(3, a), (a, b), (b, c), (c, d)])
         self.bottom = Block(d, d, 1, momentum)
         self.up = nn.ModuleList(Block(i, o, 1, momentum) for i, o in [(d + c, c), (c + b, b), (b + a, a)])
-        self.heads = nn.ModuleList(nn.Conv2d(width, 4, 3, 1, 1) for width in WIDTHS)
+        self.heads = nn.ModuleList(nn.Conv2d(width, 4, 3, 1, 1) for width in WIDTHS[:3])
         self.low, self.high = 1.0 / farthest, 1.0 / nearest
 
     def forward(self, images: Tensor) -> list[Tensor]:
@@ -36,7 +36,7 @@ class PlainNetwork(nn.Module):
             x = block(x)
             skips.append(x)
         x = self.bottom(skips.pop())
-        features = [x]
+        features = []
         for block in self.up:
             x = block(torch.cat([nn.functional.interpolate(x, scale_factor=2, mode="nearest"), skips.pop()], 1))
             features.insert(0, x)

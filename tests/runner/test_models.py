@@ -10,9 +10,9 @@ def test_about_a_tenth_of_a_million_parameters():
     assert 90_000 < StackedNetworks(1, seed=0).parameters.shape[1] < 110_000
 
 
-def test_four_scales_of_bounded_inverse_depth_starting_at_two_metres():
+def test_three_scales_of_bounded_inverse_depth_starting_at_two_metres():
     predictions = StackedNetworks(2, seed=0)(torch.rand(3, 3, 32, 48), training=True)
-    assert [p.shape for p in predictions] == [(2, 3, 1, 32 >> s, 48 >> s) for s in range(4)]
+    assert [p.shape for p in predictions] == [(2, 3, 1, 32 >> s, 48 >> s) for s in range(3)]
     for p in predictions:
         assert (p > 0.01).all() and (p < 10).all()
         assert abs(float(p.detach().median()) - 0.5) < 0.3
@@ -33,7 +33,7 @@ def test_stack_equals_plain_networks_forward_and_statistics():
         fused = stack(images, training=training)
         for k, plain in enumerate(plains):
             expected = plain.train(training)(images)
-            for scale in range(4):
+            for scale in range(3):
                 torch.testing.assert_close(fused[scale][k], expected[scale], rtol=1e-11, atol=1e-12)
     for k, plain in enumerate(plains):
         for ours, theirs in zip(stack_statistics(stack, k), plain.running_statistics(), strict=True):
