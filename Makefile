@@ -10,12 +10,12 @@ RUN    := MLFLOW_DISABLE_TELEMETRY=true DO_NOT_TRACK=true $(BIN)/nfloss
 
 help: ## say what there is
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1|\2/' | column -t -s '|'
-	@echo "  SET='training.steps=200 seeds=8' overrides keys of an experiment; RESUME=1 continues an interrupted one."
+	@echo "  SET='training.steps=200 seeds=8' overrides keys of the experiment"
 
-EXTRA = $(foreach pair,$(SET),--set $(pair)) $(if $(RESUME),--resume)
+EXTRA = $(foreach pair,$(SET),--set $(pair))
 
-ablation: $(VENV)/run ## train experiments/ablation.yaml and open with an answer: runs/ablation/report/report.html
-	$(RUN) run experiments/ablation.yaml $(EXTRA)
+ablation: $(VENV)/run ## train experiments/ablation.yaml and open with an answer; again after an interruption, it continues
+	$(RUN) run experiments/ablation.yaml $(EXTRA) $(if $(wildcard runs/ablation/study.yaml),--resume)
 
 smoke: $(VENV)/run ## the whole way in under a minute, too short to conclude anything
 	rm -rf runs/smoke

@@ -82,6 +82,7 @@ def find_fix(handle: object) -> Fix:
     """
     if isinstance(handle, str) and handle in _FIXES:
         return _FIXES[handle]
-    near = difflib.get_close_matches(str(handle), list(_FIXES), n=1)
-    hint = f" (did you mean {near[0]!r}?)" if near else ""
+    siblings = [f.id for f in all_fixes() if isinstance(handle, str) and f.id.split("-")[0] == handle.split("-")[0]]
+    near = siblings or difflib.get_close_matches(str(handle), list(_FIXES), n=1)
+    hint = f" (did you mean {' or '.join(map(repr, near))}?)" if near else ""
     raise ValueError(f"unknown fix {handle!r}{hint}; known fixes: {', '.join(fix.id for fix in all_fixes())}")

@@ -17,6 +17,20 @@ from torch import Tensor
 
 Number = float | Tensor
 
+# What numbers must satisfy: the loss divides by these, takes shares of these, clamps between these.
+POSITIVE = (
+    "near_threshold",
+    "near_weight",
+    "min_depth",
+    "expected_weight_mean",
+    "dataset_weight_mean",
+    "smooth_range",
+    "ramp_half_width",
+    "pixel_gradient_limit",
+)
+SHARES = ("bn_momentum", "slow_bn_momentum", "near_part")
+ORDERED = (("min_depth", "max_depth"), ("start_epoch", "end_epoch"), ("ssi_minimum", "ssi_maximum"))
+
 
 @dataclass(frozen=True)
 class Numbers:
@@ -55,13 +69,15 @@ class Numbers:
         for name, value in vars(self).items():
             if isinstance(value, bool) or not isinstance(value, (int, float)) or not abs(value) < float("inf"):
                 raise ValueError(f"{name}={value!r}: a finite number is needed")
-        for name in ("near_threshold", "near_weight", "min_depth", "expected_weight_mean", "dataset_weight_mean"):
+        for name in POSITIVE:
             if getattr(self, name) <= 0:
                 raise ValueError(f"{name}={getattr(self, name)!r}: must be greater than 0")
-        if self.max_depth <= self.min_depth:
-            raise ValueError(f"max_depth={self.max_depth!r}: must be greater than min_depth={self.min_depth!r}")
-        if self.end_epoch <= self.start_epoch:
-            raise ValueError(f"end_epoch={self.end_epoch!r}: must be greater than start_epoch={self.start_epoch!r}")
+        for name in SHARES:
+            if not 0 <= getattr(self, name) <= 1:
+                raise ValueError(f"{name}={getattr(self, name)!r}: must lie between 0 and 1")
+        for low, high in ORDERED:
+            if getattr(self, high) <= getattr(self, low):
+                raise ValueError(f"{high}={getattr(self, high)!r}: must be greater than {low}={getattr(self, low)!r}")
 
 
 NUMBER_NAMES = tuple(f.name for f in fields(Numbers))

@@ -132,12 +132,12 @@ def run(
         print(f"{line}; stopped after {max_seconds:g} s, continue with --resume")
         raise typer.Exit(INTERRUPTED)
     if not no_report:
-        write_report(folder)
+        draw_report(folder)
     if settings.tracking.mlflow and not no_tracking:  # after the report: the view shows verdicts and figures
         track(folder, settings.tracking.uri)
-    if not no_report:
-        print(f"report: {folder / 'report' / 'report.html'}")
     print(line)
+    if not no_report:
+        say_conclusions(folder)
 
 
 @app.command()
@@ -164,8 +164,8 @@ def report(study: StudyFolder) -> None:
     from runner.study import read_study
 
     read_study(study)
-    write_report(study)
-    print(f"report: {study / 'report' / 'report.html'}")
+    draw_report(study)
+    say_conclusions(study)
 
 
 @app.command()
@@ -217,10 +217,17 @@ def track(folder: Path, uri: str | None) -> None:
         print(f"MLflow: {where}")
 
 
-def write_report(folder: Path) -> None:
+def draw_report(folder: Path) -> None:
     import analysis
 
+    print(f"drawing the report of {folder} (about half a minute)", file=sys.stderr)
     analysis.report(folder)
+
+
+def say_conclusions(folder: Path) -> None:
+    """Three lines, the last of which names the report."""
+    import analysis
+
     print(analysis.terminal_summary(folder))
 
 

@@ -83,6 +83,7 @@ def run_study(
     if not plan.trained:
         raise ExperimentError("nothing to train: every cell is a clash")
     started, records = time.monotonic(), folder / "records"
+    seed_data(experiment.data, experiment.seeds[0], torch.device("cpu"))  # bad data must be known before anything is written
     prepare(folder, plan, device)
     there = finished_groups(records)
     todo = [group for group in groups_of(plan, device) if group.name not in there]

@@ -134,7 +134,9 @@ def test_a_fix_that_fills_an_unknown_slot_or_none_is_refused():
 # --- configurations -----------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(("wrong", "nearest"), [("lineal-ramp", "linear-ramp"), ("2-2", "2-2"), ("fixed_mean", "fixed-mean")])
+@pytest.mark.parametrize(
+    ("wrong", "nearest"), [("lineal-ramp", "linear-ramp"), ("5-3", "5-1' or '5-1w' or '5-2"), ("fixed_mean", "fixed-mean")]
+)
 def test_an_unknown_fix_lists_the_known_ones_and_suggests_the_nearest(wrong, nearest):
     with pytest.raises(ValueError, match="unknown fix") as caught:
         Configuration.of("1-1", wrong)
@@ -495,3 +497,12 @@ def test_a_configuration_survives_the_way_to_another_process():
     for fix in all_fixes():
         configuration = Configuration.of(fix.id, near_weight=3.0)
         assert pickle.loads(pickle.dumps(configuration)) == configuration
+
+
+@pytest.mark.parametrize(
+    "numbers",
+    [{"ramp_half_width": 0}, {"pixel_gradient_limit": -1}, {"near_part": 1.5}, {"ssi_minimum": 2}, {"max_depth": 1e-4}],
+)
+def test_numbers_that_break_a_fix_are_refused(numbers):
+    with pytest.raises(ValueError, match=next(iter(numbers)).replace("ssi_minimum", "ssi_m")):
+        Configuration.of(**numbers)

@@ -48,7 +48,10 @@ BAD = {
     "unknown fix": ("design: {one_at_a_time: ['7-9']}", "7-9"),
     "misspelt key": ("design: {one_at_a_time: all}\ntrainign: {steps: 3}", "trainign"),
     "negative steps": ("design: {one_at_a_time: all}\ntraining: {steps: -3}", "-3"),
-    "missing folder": ("design: {one_at_a_time: all}\ndata: {folder: /nowhere/at/all, depth_scale: 1000}", "/nowhere/at/all"),
+    "missing folder": (
+        "design: {one_at_a_time: ['2-1']}\ndata: {folder: /nowhere/at/all, depth_scale: 1000}",
+        "/nowhere/at/all",
+    ),
     "only clashes": ("design: {explicit: {both: ['1-2', '10-1']}}", ""),
 }
 
@@ -74,7 +77,7 @@ def test_bad_folders(experiment, tmp_path, kind):
     if kind == "8-bit depth":
         Image.new("RGB", (20, 20)).save(tmp_path / "frames" / "rgb" / "0.png")
         Image.new("L", (20, 20), 9).save(tmp_path / "frames" / "depth" / "0.png")
-    text = f"design: {{one_at_a_time: all}}\ndata: {{folder: {tmp_path / 'frames'}, depth_scale: 1000}}"
+    text = f"design: {{one_at_a_time: ['2-1']}}\ndata: {{folder: {tmp_path / 'frames'}, depth_scale: 1000}}"
     said = nfloss("run", experiment(text), "--out-dir", tmp_path / "study")
     assert said.returncode == 2 and "frames" in said.stderr and "Traceback" not in said.stderr
     assert not (tmp_path / "study").exists()
