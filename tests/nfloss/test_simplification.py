@@ -38,7 +38,7 @@ NUMBERS = st.fixed_dictionaries(
         "expected_weight_mean": st.sampled_from([0.9, 1.75, 3.0]),
         "dataset_weight_mean": st.sampled_from([1.2, 2.016]),
         "ssi_maximum": st.sampled_from([0.1, 1.0]),
-        "near_part": st.sampled_from([0.0, 0.4, 0.7, 1.0, 1.4]),
+        "near_part": st.sampled_from([0.0, 0.4, 0.7, 1.0]),
     }
 )
 
