@@ -108,7 +108,10 @@ class Losses:
         return torch.stack([unweighted(self.configurations, p.flatten(1), target) for p, target in pairs]).mean(0)
 
     def weights(self, gt: Tensor, mask: Tensor | None = None, finest: Tensor | None = None) -> Weights:
-        """The weights of one scale's pixels, whole partition first row a configuration; `finest`: the finest scale's gt."""
+        """The weights of one scale's pixels, a row for each row of the loss (a split loss has two).
+
+        `gt` and `mask` [B, 1, h, w]; `finest` is the finest scale's ground truth, where this is not the finest.
+        """
         own = self._target(gt, mask)
         depth = own.image_depth if finest is None else self._target(finest, None).image_depth
         return self._weightings.compute(own, depth, self._thresholds)
