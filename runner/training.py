@@ -111,7 +111,7 @@ def train(
             relative = terms.total / (losses.unweighted(predictions, truth) + 1e-8)
         history.note(step, loss=terms.total, ssi=terms.ssi, silog=terms.silog, normalised_loss=relative)
         if (step + 1) % settings.evaluate_every == 0 or step + 1 == settings.steps:
-            last_tenth = step >= settings.steps * 0.9
+            last_tenth = step + 1 > settings.steps * 0.9
             batch = batch_errors(predictions[0].detach(), truth[0], depth_range)
             measure(history, networks, data, step, epoch, losses, batch, last_tenth)
             optimiser.freeze(history.diverged_at >= 0)

@@ -149,3 +149,9 @@ def test_batches_are_passes_over_all_images(small_data):
     assert order.shape == (12, 4)
     for epoch in order.reshape(2, 24):
         assert sorted(epoch) == list(range(24))
+
+
+def test_one_step_is_a_run(small_data, brief):
+    history = run(["", "6-2"], small_data, brief.model_copy(update={"steps": 1}))
+    trials = trial_rows(["a", "b"], small_data, history, {})
+    assert trials["final_near_abs_rel"].notna().all() and len(curve_rows(["a", "b"], small_data, history)) == 2
