@@ -15,7 +15,7 @@ help: ## say what there is
 EXTRA = $(foreach pair,$(SET),--set $(pair))
 
 ablation: $(VENV)/run ## train experiments/ablation.yaml and open with an answer; again after an interruption, it continues
-	$(RUN) run experiments/ablation.yaml $(EXTRA) $(if $(wildcard runs/ablation/study.yaml),--resume)
+	$(RUN) run experiments/ablation.yaml $(EXTRA) $(if $(wildcard runs/ablation),--resume)
 
 smoke: $(VENV)/run ## the whole way in under a minute, too short to conclude anything
 	rm -rf runs/smoke

@@ -57,7 +57,8 @@ class Picture:
 
 def available(study: Study) -> list[str]:
     """The figures that this study has data for, in the report's order."""
-    lacking = {"leave_one_out": not whole_less_one(study), "stability": full_key(study) is None}
+    single = any(study.key_of((fix["id"],)) for issue in study.issues for fix in issue["fixes"])
+    lacking = {"forest": not single, "leave_one_out": not whole_less_one(study), "stability": full_key(study) is None}
     return [name for name in HOME if not lacking.get(name, False)]
 
 

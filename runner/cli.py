@@ -123,14 +123,18 @@ def run(
     signal.signal(signal.SIGTERM, lambda *_: os.kill(os.getpid(), signal.SIGINT))
     try:
         with Display(settings) as display:
-            outcome = run_study(settings, folder, resume, max_seconds, display.begin, display.finished)
+            hooks = (display.begin, display.finished, display.crashed)
+            outcome = run_study(settings, folder, resume, max_seconds, *hooks)
     except KeyboardInterrupt:
         print("nfloss: interrupted; what was recorded is safe, continue with --resume", file=sys.stderr)
         raise typer.Exit(INTERRUPTED) from None
-    line = f"{outcome.planned} planned, {outcome.done} done, {outcome.diverged} diverged, 0 failed"
+    line = f"{outcome.planned} planned, {outcome.done} done, {outcome.diverged} diverged, {outcome.failed} failed"
     if outcome.stopped:
         print(f"{line}; stopped after {max_seconds:g} s, continue with --resume")
         raise typer.Exit(INTERRUPTED)
+    if outcome.done < outcome.planned:
+        print(f"{line}; continue with --resume")
+        raise typer.Exit(CRASHED)
     if not no_report:
         draw_report(folder)
     if settings.tracking.mlflow and not no_tracking:  # after the report: the view shows verdicts and figures

@@ -12,8 +12,8 @@ from runner.training import SeedData
 
 
 def make_seed_data(data: Data, seed: int, device: torch.device) -> SeedData:
-    """The frames of a seed on the device. Scenes: its own for training, probe and validation each. A folder: its training
-    frames are the same for every seed, its validation frames are dealt out to probe and validation by the seed."""
+    """The frames of a seed on the device. Scenes: its own for training, probe and validation each. A folder with
+    train/ trains every seed on the same frames; one without is dealt out by the seed. So are probe and validation frames."""
     if data.folder is None:
         train, probe, validation = scene_frames(data, seed)
     else:

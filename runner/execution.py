@@ -54,6 +54,20 @@ class Results:
     curves: pd.DataFrame
 
 
+@dataclass(frozen=True)
+class Crash:
+    """A group that the machine did not finish: out of memory, a worker that died. Not a result; it is trained again."""
+
+    group: Group
+    reason: str
+
+
+Ending = Results | Crash
+
+#: What a machine does to a training: memory (host or device), a killed worker (BrokenProcessPool is a RuntimeError), files.
+MACHINE_ERRORS = (RuntimeError, MemoryError, OSError)
+
+
 def make_groups(configurations: list[Configuration], seeds: list[int], largest: int) -> list[Group]:
     """Groups of equal size, at most `largest`, seed by seed so that early stopping leaves whole seeds."""
     count = -(-len(configurations) // largest)
@@ -82,8 +96,8 @@ def cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def run_groups(groups: list[Group], experiment: Experiment, device: torch.device, progress: Progress) -> Iterator[Results]:
-    """Run all groups and give their records as they finish, in any order."""
+def run_groups(groups: list[Group], experiment: Experiment, device: torch.device, progress: Progress) -> Iterator[Ending]:
+    """Run all groups and give their records, or their crashes, as they finish, in any order."""
     workers = min(experiment.workers or cores(), len(groups))
     if device.type == "cuda" or workers <= 1:
         yield from run_here(groups, experiment, device, progress)
@@ -91,19 +105,23 @@ def run_groups(groups: list[Group], experiment: Experiment, device: torch.device
         yield from run_in_workers(groups, experiment, workers, progress)
 
 
-def run_here(groups: list[Group], experiment: Experiment, device: torch.device, progress: Progress) -> Iterator[Results]:
+def run_here(groups: list[Group], experiment: Experiment, device: torch.device, progress: Progress) -> Iterator[Ending]:
     """One group after another in this process; on the CPU with one thread, so that results do not depend on cores."""
     threads = torch.get_num_threads()
     if device.type == "cpu":
         torch.set_num_threads(1)
     try:
         for group in groups:
-            yield run_group(group, experiment, device, progress)
+            try:
+                result: Ending = run_group(group, experiment, device, progress)
+            except MACHINE_ERRORS as error:
+                result = Crash(group, one_line(error))
+            yield result
     finally:
         torch.set_num_threads(threads)
 
 
-def run_in_workers(groups: list[Group], experiment: Experiment, workers: int, progress: Progress) -> Iterator[Results]:
+def run_in_workers(groups: list[Group], experiment: Experiment, workers: int, progress: Progress) -> Iterator[Ending]:
     """A process per core with one thread each: two threads in one process get in each other's way."""
     context = multiprocessing.get_context("spawn")
     news: Any = context.Queue()
@@ -111,17 +129,25 @@ def run_in_workers(groups: list[Group], experiment: Experiment, workers: int, pr
     os.environ.update(ALLOCATOR, OMP_NUM_THREADS="1")  # read by a process as it starts
     pool = ProcessPoolExecutor(workers, mp_context=context, initializer=start_worker, initargs=(news,))
     try:
-        waiting: set[Future[Results]] = {pool.submit(work, group, experiment) for group in groups}
+        of: dict[Future[Results], Group] = {pool.submit(work, group, experiment): group for group in groups}
+        waiting = set(of)
         while waiting:
             done, waiting = wait(waiting, timeout=0.2, return_when=FIRST_COMPLETED)
             pass_on(news, progress)
             for future in done:
-                yield future.result()
+                try:
+                    yield future.result()
+                except MACHINE_ERRORS as error:
+                    yield Crash(of[future], one_line(error))
     finally:
         for process in list((pool._processes or {}).values()):
             process.terminate()
         pool.shutdown(wait=True, cancel_futures=True)
         restore_environment(saved)
+
+
+def one_line(error: BaseException) -> str:
+    return f"{type(error).__name__}: {str(error).strip().splitlines()[0] if str(error).strip() else 'no message'}"
 
 
 def restore_environment(saved: dict[str, str | None]) -> None:

@@ -9,7 +9,7 @@ from typing import Any, Literal
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
-from nfloss.configuration import make_numbers
+from nfloss.configuration import ClashError, Configuration, make_numbers
 from nfloss.registry import ISSUES, find_fix
 from nfloss.slots import NUMBER_NAMES
 from nfloss.yaml_block import Loader, load_yaml, nearest
@@ -44,6 +44,8 @@ class Data(Section):
             raise ValueError("a folder needs depth_scale, the 16-bit value of one metre (1000: millimetres); never guessed")
         if self.folder is None and self.depth_scale is not None:
             raise ValueError("depth_scale belongs to a folder, and none is given")
+        if self.folder is not None and self.lidar:
+            raise ValueError("lidar thins out the depth of scenes; a folder keeps its own")
         return self
 
 
@@ -110,8 +112,11 @@ class Design(Section):
     @field_validator("explicit")
     @classmethod
     def _known_lists(cls, value: dict[str, list[str]]) -> dict[str, list[str]]:
-        for fix in (fix for fixes in value.values() for fix in fixes):
-            find_fix(fix)
+        for name, fixes in value.items():
+            try:
+                Configuration.of(*fixes)
+            except ClashError as clash:
+                raise ValueError(f"{name}: {clash}") from None
         return value
 
     @model_validator(mode="after")
@@ -155,8 +160,8 @@ class Experiment(Section):
     @field_validator("seeds")
     @classmethod
     def _different_seeds(cls, value: list[int]) -> list[int]:
-        if not value or len(set(value)) < len(value) or min(value) < 0:
-            raise ValueError(f"{value}: different seeds, none negative, at least one")
+        if not value or len(set(value)) < len(value) or min(value) < 0 or max(value) >= 2**63:
+            raise ValueError(f"{value}: different seeds, none negative, all below 2**63, at least one")
         return value
 
     @field_validator("loss")
@@ -203,7 +208,10 @@ def set_key(content: dict[str, Any], override: str) -> None:
         raise ExperimentError(f"--set {override}: key=value is needed, such as training.steps=100")
     *sections, last = key.split(".")
     for section in sections:
-        content[section] = dict(content.get(section) or {})
+        inner = content.get(section)
+        if inner is not None and not isinstance(inner, Mapping):
+            raise ExperimentError(f"--set {override}: {section!r} is {inner!r}, not a section with keys of its own")
+        content[section] = dict(inner or {})
         content = content[section]
     try:
         content[last] = yaml.load(value, Loader=Loader)  # a SafeLoader

@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from runner.designs import Plan
-from runner.execution import Group
+from runner.execution import Crash, Group
 from runner.execution import Progress as Hook
 from runner.experiment import Experiment
 
@@ -39,7 +39,8 @@ class Display:
 
     def __enter__(self) -> Display:
         self.bar.start()
-        self.console.print(f"{self.experiment.name}: planning", highlight=False)
+        if self.console.is_terminal:
+            self.console.print(f"{self.experiment.name}: planning", highlight=False)
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
@@ -69,6 +70,10 @@ class Display:
         self.done += trials
         self.bar.update(self.task, trials=self.trials())
         self.line()
+
+    def crashed(self, crash: Crash) -> None:
+        """A group was lost; say so at once."""
+        self.console.print(f"{crash.group.name}: not finished ({crash.reason}); --resume trains it again", highlight=False)
 
     def trials(self) -> str:
         return f"{self.done}/{self.planned} trials, {sum(self.diverged_now.values())} diverged"

@@ -18,7 +18,18 @@ import yaml
 
 from nfloss import ISSUES, Configuration, audit
 from runner.designs import Plan, make_plan
-from runner.execution import CPU_GROUP, GPU_GROUP, Group, Progress, cores, make_groups, resolve_device, run_groups, seed_data
+from runner.execution import (
+    CPU_GROUP,
+    GPU_GROUP,
+    Crash,
+    Group,
+    Progress,
+    cores,
+    make_groups,
+    resolve_device,
+    run_groups,
+    seed_data,
+)
 from runner.experiment import Experiment, ExperimentError
 from runner.records import finished_groups, read_trials, write_atomically, write_group
 from runner.symptoms import symptom_table
@@ -32,11 +43,12 @@ class StudyError(ValueError):
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of a run: trials planned, recorded, diverged; whether it stopped before the end."""
+    """What became of a run: trials planned, recorded, diverged, failed (the machine's fault); whether it stopped early."""
 
     planned: int
     done: int
     diverged: int
+    failed: int
     stopped: bool
 
 
@@ -70,34 +82,40 @@ def run_study(
     max_seconds: float | None,
     begin: Callable[[Plan, Sequence[Group], int], Progress],
     finished: Callable[[int, int], None],
+    crashed: Callable[[Crash], None],
 ) -> Outcome:
     """Plan, train what is missing, record.
 
     Args:
         begin: called once with the plan, the groups still to run, and the trials already there; gives the progress hook.
         finished: called with (trials, diverged) of each group as its records are on disk.
+        crashed: called with each group that the machine failed to finish; a resumed run trains it again.
     """
     device = resolve_device(experiment.device)
     check_folder(folder, experiment, resume)
     plan = plan_experiment(experiment)
     if not plan.trained:
         raise ExperimentError("nothing to train: every cell is a clash")
-    started, records = time.monotonic(), folder / "records"
+    groups, started, records = groups_of(plan, device), time.monotonic(), folder / "records"
+    check_groups(folder, groups, device)
     seed_data(experiment.data, experiment.seeds[0], torch.device("cpu"))  # bad data must be known before anything is written
     prepare(folder, plan, device)
     there = finished_groups(records)
-    todo = [group for group in groups_of(plan, device) if group.name not in there]
-    progress, stopped = begin(plan, todo, plan.trials - sum(len(g.configurations) for g in todo)), False
-    results = run_groups(todo, experiment, device, progress) if todo else iter(())
-    for result in results:
+    todo = [group for group in groups if group.name not in there]
+    progress, stopped, failed = begin(plan, todo, plan.trials - sum(len(g.configurations) for g in todo)), False, 0
+    for result in run_groups(todo, experiment, device, progress) if todo else ():
+        if isinstance(result, Crash):
+            failed += len(result.group.configurations)
+            crashed(result)
+            continue
         write_group(records, result.group.name, result.trials, result.curves)
         finished(len(result.trials), int((result.trials["status"] == "diverged").sum()))
         if max_seconds is not None and time.monotonic() - started > max_seconds:
-            stopped = result is not None
+            stopped = True
             break
     trials = read_trials(records)
     diverged = int((trials["status"] == "diverged").sum()) if len(trials) else 0
-    return Outcome(plan.trials, len(trials), diverged, stopped and len(trials) < plan.trials)
+    return Outcome(plan.trials, len(trials), diverged, failed, stopped and len(trials) < plan.trials)
 
 
 def check_folder(folder: Path, experiment: Experiment, resume: bool) -> None:
@@ -112,10 +130,26 @@ def check_folder(folder: Path, experiment: Experiment, resume: bool) -> None:
     if existing.exists():
         recorded = read_study(folder)["experiment"]
         changed = [key for key, value in comparable(experiment).items() if recorded.get(key) != value]
+        if experiment.seeds[: len(recorded["seeds"])] != recorded["seeds"]:
+            changed.append("seeds (more may be added at the end)")
         if changed:
             raise StudyError(
                 f"{folder}: was run with another {', '.join(changed)}; resume it unchanged, or take another --out-dir"
             )
+
+
+def check_groups(folder: Path, groups: Sequence[Group], device: torch.device) -> None:
+    """A study goes on in the groups that it began with: how many are trained together, and where, shows in the last bits."""
+    if (folder / "study.yaml").exists():
+        recorded = read_study(folder)
+        before, now = (recorded["group_size"], recorded["device"]), (len(groups[0].padded), device_name(device))
+        if before != now:
+            told = f"began in groups of {before[0]} on {before[1]}, this would be {now[0]} on {now[1]}"
+            raise StudyError(f"{folder}: {told}; resume it on the same kind of device, or take another --out-dir")
+
+
+def device_name(device: torch.device) -> str:
+    return torch.cuda.get_device_name(device) if device.type == "cuda" else "cpu"
 
 
 def comparable(experiment: Experiment) -> dict[str, Any]:
@@ -158,7 +192,7 @@ def description(plan: Plan, device: torch.device) -> dict[str, Any]:
         "name": plan.experiment.name,
         "experiment": plan.experiment.model_dump(mode="json"),
         "seeds": list(plan.experiment.seeds),
-        "device": torch.cuda.get_device_name(device) if device.type == "cuda" else "cpu",
+        "device": device_name(device),
         "workers": 1 if device.type == "cuda" else plan.experiment.workers or cores(),
         "group_size": len(group.padded),
         "machine": {"processor": processor(), "cores": cores(), "system": platform.system()},

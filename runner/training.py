@@ -141,7 +141,7 @@ class RowAdam:
         self.adam = torch.optim.Adam(self.rows, lr=learning_rate, fused=True)
 
     def step(self, alive: Tensor, clip_norm: float) -> None:
-        """One step for the rows alive; a dead row's gradient is replaced, so that nothing of it is ever used."""
+        """One step for the rows alive; a dead row's gradient is replaced by zeros until `freeze` leaves it out altogether."""
         gradient = self.parameters.grad
         assert gradient is not None
         scale = (clip_norm / (gradient.norm(dim=1) + 1e-6)).clamp(max=1.0)  # as torch.nn.utils.clip_grad_norm_

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-#: The document's numbers and the reviewed code base's (spec, sections 1 and 2), copied by hand.
+#: The document's numbers and the reviewed code base's, copied by hand.
 DOCUMENT_NUMBERS: dict[str, float] = {
     "near_threshold": 1.0,
     "near_weight": 5.0,
@@ -93,7 +93,7 @@ Numbers = Mapping[str, float]
 
 def threshold_at(fixes: Fixes, n: Numbers, epoch: float, of: float) -> float:
     """Issue 9: the near-field threshold in metres; every fix goes through the setter that clamps to [0.3, 3.0]."""
-    document_epoch = epoch * 50.0 / of  # schedules stretch with the run's length, the document's being 50 (spec, issue 9)
+    document_epoch = epoch * 50.0 / of  # schedules stretch with the run's length, the document's being 50
     if "9-1" in fixes:
         metres = n["speed_kmh"] / 3.6 * n["reaction_seconds"]
     elif "9-2" in fixes:
@@ -150,7 +150,7 @@ def normalised_weights(fixes: Fixes, w: Tensor, n: Numbers) -> tuple[Tensor, Ten
         return w, w
     if "1-1" in fixes or "10-1" in fixes or "1-3" in fixes:
         mean = n["dataset_weight_mean"] if "1-3" in fixes else n["expected_weight_mean"]
-        # The near share that this mean implies, and what it makes of sqrt(w) (spec, issue 3).
+        # The near share that this mean implies, and what it makes of sqrt(w).
         near_share = 0.0 if n["near_weight"] == 1.0 else (mean - 1.0) / (n["near_weight"] - 1.0)
         root_mean = near_share * math.sqrt(n["near_weight"]) + (1.0 - near_share)
     elif "1-2" in fixes:
@@ -238,7 +238,7 @@ def weighted_parts(
 
 
 def unweighted_loss(pred: Tensor, gt: Tensor, valid: Tensor, n: Numbers) -> Tensor:
-    """The parent class `SSISilogLoss`, spelt out (spec, section 1 with w = 1)."""
+    """The parent class `SSISilogLoss`, spelt out."""
     p, g = pred[valid], gt[valid]
     diff = p - g
     ssi = ((diff**2).mean() - diff.mean() ** 2) + n["alpha"] * diff.mean() ** 2
@@ -536,7 +536,7 @@ def valid_pixels(gt: Tensor, mask: Tensor | None = None) -> Tensor:
 def standardised_gradient(made: Material, value: float) -> float:
     """The size of the terms that cancel in the gradient of a standardised residual: value / (pixels * deviation).
 
-    Where the weights are constant the true gradient of fix 8-1 is zero (spec, section 4, item 9) and what is left is these
+    Where the weights are constant the true gradient of fix 8-1 is zero and what is left is these
     terms' rounding, so there the difference is measured against them. The deviation taken is the median error of the farthest
     quarter of the pixels, the smallest there is.
     """

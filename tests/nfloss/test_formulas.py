@@ -132,7 +132,7 @@ def test_what_is_predicted_at_invalid_pixels_does_not_matter(fixes):
 @pytest.mark.parametrize("fixes", CASES, ids=name_of)
 @pytest.mark.parametrize("kind", ["empty_mask", "no_truth"])
 def test_an_empty_mask_gives_zero_and_zero_gradient(fixes, kind):
-    """Spec, section 1: an empty mask gives a zero loss that still backpropagates."""
+    """an empty mask gives a zero loss that still backpropagates."""
     value, (gradient,) = evaluate(Losses([Configuration.of(*fixes)]), material(kind).to(torch.float32))
     assert value.tolist() == [0.0]
     assert not gradient.any()  # NaN would count as true
@@ -140,7 +140,7 @@ def test_an_empty_mask_gives_zero_and_zero_gradient(fixes, kind):
 
 @pytest.mark.parametrize("fixes", CASES, ids=name_of)
 def test_one_empty_scale_does_not_spoil_the_others(fixes):
-    """The mean over the scales counts an empty scale as zero (spec, section 1). Expected values: the oracle."""
+    """The mean over the scales counts an empty scale as zero. Expected values: the oracle."""
     made = material("own_truth", seed=9)
     made.mask[1][:] = False
     for dtype, value, gradient in worst_differences(fixes, made, 0.0, 50.0, {}):
@@ -179,7 +179,7 @@ def test_a_perfect_prediction_has_a_finite_gradient(fixes):
 
 
 def test_standardised_residuals_with_equal_weights_have_no_gradient():
-    """Spec, section 4, item 9, by algebra: (r - mean)/std has mean 0 and variance (n - 1)/n whatever r is."""
+    """By algebra: (r - mean)/std has mean 0 and variance (n - 1)/n whatever r is."""
     made = material("all_far", seed=2).to(torch.float64)
     count = made.gt.numel()
     (value,), (gradient,) = evaluate(Losses([Configuration.of("8-1")]), made)
@@ -210,7 +210,7 @@ def test_the_hook_clamp_binds_only_beyond_a_weight_of_one():
 
 
 def test_weights_by_hand():
-    """Spec, sections 2 and 4: 5-1 weighs 4.52 at 0.7 m, 3 at 1 m; to the letter 1.14 at 0.5 m, 4.99 at 2 m; 5-2 ramps."""
+    """5-1 weighs 4.52 at 0.7 m, 3 at 1 m; to the letter 1.14 at 0.5 m, 4.99 at 2 m; 5-2 ramps."""
     depths = torch.tensor([0.5, 0.7, 0.9, 1.0, 1.1, 2.0], dtype=torch.float64)
     gt = (1.0 / depths).reshape(1, 1, 1, 6)
     hard, tanh, letter, ramp = (
@@ -224,7 +224,7 @@ def test_weights_by_hand():
 
 
 def test_the_documents_example_of_issue_2():
-    """Spec, section 4, item 2: residuals 0.01, 0.02, 0.015 have variance 1.67e-5 and SSI 2.08e-4."""
+    """residuals 0.01, 0.02, 0.015 have variance 1.67e-5 and SSI 2.08e-4."""
     residuals = torch.tensor([0.01, 0.02, 0.015], dtype=torch.float64).reshape(1, 1, 1, 3)
     gt = torch.full_like(residuals, 0.5)
     terms = Losses([Configuration.of()]).terms((gt + residuals).unsqueeze(0), gt)
@@ -233,7 +233,7 @@ def test_the_documents_example_of_issue_2():
 
 
 def test_scales_of_one_truth_are_the_mean_of_their_own_losses():
-    """Spec, section 1: loss = mean of the scales' totals, each on its own nearest-resized truth."""
+    """loss = mean of the scales' totals, each on its own nearest-resized truth."""
     made = material("odd_scales", seed=13).to(torch.float64)
     losses = Losses([Configuration.of("5-1")])
     together = float(losses([pred.unsqueeze(0) for pred in made.preds], made.gt, made.mask))

@@ -20,7 +20,7 @@ FIXES = all_fixes()
 
 
 def test_issues_and_fixes_are_the_documents_in_its_order():
-    """Spec, section 2, table: ten issues, the document's 20 fixes, and five that it lacks or that follow it to the letter."""
+    """Ten issues, the document's 20 fixes, and five that it lacks or that follow it to the letter."""
     assert list(ISSUES) == list(range(1, 11))
     severities = ["critical"] * 3 + ["major"] * 4 + ["medium"] * 3
     assert [issue.severity for issue in ISSUES.values()] == severities
@@ -154,7 +154,7 @@ def test_a_fix_that_is_no_string_is_unknown(wrong):
 
 
 def test_the_same_word_from_two_fixes_is_one_configuration():
-    """Spec, section 4, item 13: 10-1 is 1-1 under another name."""
+    """10-1 is 1-1 under another name."""
     assert Configuration.of("1-1") == Configuration.of("10-1") == Configuration.of("10-1", "1-1")
     assert hash(Configuration.of("1-1")) == hash(Configuration.of("10-1"))
     assert Configuration.of("1-1", "5-2") == Configuration.of("5-2", "1-1", "5-2")
@@ -164,7 +164,7 @@ def test_the_same_word_from_two_fixes_is_one_configuration():
     assert Configuration.of("1-1") != Configuration.of("1-2")
 
 
-#: Pairs of fixes that put different words into one slot (spec, section 2, table), and that slot.
+#: Pairs of fixes that put different words into one slot, and that slot.
 CLASHES = {
     ("1-1", "1-2"): "normalise",
     ("1-1", "1-3"): "normalise",
@@ -267,7 +267,7 @@ def test_only_numbers_that_are_used_tell_configurations_apart():
 
 
 def test_defaults_are_the_documents():
-    """Spec, section 1, and issue 5 (0.3 m, 0.2 m), 6 (0.01, 0.7), 9 (50 km/h, 0.5 s, 0.5 to 1.5 m from epoch 0 to 50)."""
+    """The baseline's numbers, and those of issues 5 (0.3 m, 0.2 m), 6 (0.01, 0.7) and 9 (50 km/h, 0.5 s, 0.5 to 1.5 m)."""
     numbers = Numbers()
     assert (numbers.near_threshold, numbers.near_weight, numbers.expected_weight_mean) == (1.0, 5.0, 1.75)
     assert (numbers.alpha, numbers.silog_ratio, numbers.silog_lambda) == (0.85, 10.0, 0.85)
@@ -291,7 +291,7 @@ def test_the_words_of_the_training_set_up():
 
 
 def test_the_contracts_constructor_call():
-    """Verbatim from contract.md."""
+    """The call that the README promises."""
     pred_inv_depth, gt_inv_depth = scene(2, 6, 8, seed=53)
     loss_fn = SSISilogNearFieldLoss(
         fixes=["1-1", "5-2"],
@@ -426,7 +426,7 @@ def test_the_setter_changes_the_loss():
     ],
 )
 def test_schedules_by_hand(fix, epoch, of, metres):
-    """Spec, issue 9: the document's 50 epochs stretch with the run's length."""
+    """Issue 9: the document's 50 epochs stretch with the run's length."""
     loss_fn = SSISilogNearFieldLoss([fix])
     loss_fn.set_epoch(epoch, of=of)
     assert loss_fn.near_field_threshold == pytest.approx(metres, rel=1e-12)

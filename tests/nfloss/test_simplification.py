@@ -143,7 +143,7 @@ def test_sentences_with_different_simplifications_have_different_losses():
 
 # --- the count ----------------------------------------------------------------------------------------------------------
 
-#: The document's 20 fixes as ten factors (spec, section 2): 3*4*2*3*3*3*3*2*4*3 = 46,656.
+#: The document's 20 fixes as ten factors: 3*4*2*3*3*3*3*2*4*3 = 46,656.
 FACTORS = (
     (None, "1-1", "1-2"),
     (None, "2-1", "2-2a", "2-2b"),
@@ -159,7 +159,7 @@ FACTORS = (
 
 
 def test_the_full_design_counted():
-    """46,656 cells, 5,184 clashes (spec, section 2), 2,352 distinct trainings. The last by hand:
+    """46,656 cells, 5,184 clashes, 2,352 distinct trainings. The last by hand:
 
     Undivided (issue 6 none or 6-1): 2 * weigh 3 * guard 2 * residual 2 * threshold 4 = 96, times what issues 1, 2, 3 and 10
     make: plain moments 3 squashes * 3 normalisers * 2 tempers = 18, weighted moments 1 (all equal) + 3 (per space) = 4:
@@ -191,7 +191,7 @@ def test_no_two_of_the_remaining_configurations_are_the_same_loss():
     """The other way round: nothing is left to simplify. Values and gradients on one batch, all 648 at once, none equal.
 
     Set aside: 4-2 (acts on totals that are not finite), 6-1 (acts in evaluation), and 8-1 in a split loss, where every
-    gradient is zero (spec, section 4, item 9).
+    gradient is zero.
     """
     silent = {"4-1", "4-2", "6-1", "7-1", "7-2", "10-2"}
     cells = [cell for cell in itertools.product(*FACTORS) if not silent & set(cell) and not {"1-2", "10-1"} <= set(cell)]

@@ -202,7 +202,7 @@ def test_the_fallback_acts_on_the_scale_that_overflows():
 
 
 def test_the_fallback_cannot_repair_a_prediction_that_is_not_finite():
-    """Spec, section 4, item 16."""
+    """Not even the fallback is finite there."""
     made = material("plain", seed=28).to(torch.float32)
     made.preds[0][0, 0, 3, 3] = math.nan
     (value,), _ = evaluate(Losses([Configuration.of("4-2")]), made)

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from runner.designs import RECOMMENDATION, make_plan
-from runner.experiment import load_experiment, parse_experiment
+from runner.experiment import ExperimentError, load_experiment, parse_experiment
 
 EXPERIMENTS = Path(__file__).parents[2] / "experiments"
 
@@ -59,9 +59,9 @@ def test_explicit_and_near_weights():
     assert cells["near weight 1"].status == "trained"
 
 
-def test_explicit_clash_is_accounted_for():
-    (cell,) = [a for a in plan(explicit={"both": ["1-2", "10-1"]}).cells if a.cell.name == "both"]
-    assert cell.status == "clash" and "1-2" in cell.reason and "10-1" in cell.reason
+def test_an_explicit_clash_is_refused():
+    with pytest.raises(ExperimentError, match="both: fixes 1-2 and 10-1 clash"):
+        plan(explicit={"both": ["1-2", "10-1"]})
 
 
 @pytest.mark.parametrize("path", sorted(EXPERIMENTS.glob("*.yaml")), ids=lambda p: p.stem)

@@ -47,6 +47,9 @@ def test_overrides(tmp_path):
         (GOOD + "loss: {near_weight: -1}", ["near_weight", "greater than 0"]),
         (GOOD + "device: gpu", ["device", "gpu"]),
         (GOOD + "name: ../escape", ["name", "../escape"]),
+        (GOOD + "seeds: [36893488147419103232]", ["seeds", "2**63"]),
+        (GOOD + "data: {folder: there, depth_scale: 1000, lidar: true}", ["lidar"]),
+        ("design: {explicit: {x: ['1-2', '10-1']}}", ["x: fixes 1-2 and 10-1 clash"]),
         ("design: {}", ["design", "empty"]),
         ("design: {cartesian: [11]}", ["no issue 11"]),
         ("seeds: 3", ["design is missing"]),
@@ -75,10 +78,10 @@ def test_missing_file(tmp_path):
         load_experiment(tmp_path / "nowhere.yaml")
 
 
-@pytest.mark.parametrize("override", ["training.steps", "=3", "training..steps=3", "training.steps=[1"])
+@pytest.mark.parametrize("override", ["training.steps", "=3", "training..steps=3", "training.steps=[1", "training.steps.x=3"])
 def test_bad_overrides(tmp_path, override):
     with pytest.raises(ExperimentError) as error:
-        load(tmp_path, GOOD, [override])
+        load(tmp_path, GOOD + "training: {steps: 2}\n", [override])
     assert "\n" not in str(error.value)
 
 

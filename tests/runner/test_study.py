@@ -121,6 +121,42 @@ def test_max_seconds_stops_and_says_so(tmp_path):
     assert stopped.returncode == 130 and "continue with --resume" in stopped.stdout
 
 
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [(["--seeds", "1"], "seeds"), (["--set", "group_size=3"], "group_size"), (["--set", "seeds=[1, 0]"], "seeds")],
+)
+def test_what_would_mix_two_studies_is_refused(study, change, said):
+    (study.parent / "tiny.yaml").write_text(TINY.replace("group_size: 2\n", "") if said == "group_size" else TINY)
+    other = nfloss("run", study.parent / "tiny.yaml", "--out-dir", study, "--resume", *change)
+    assert other.returncode == 2 and (said in other.stderr and len(other.stderr.splitlines()) == 1)
+
+
+def test_a_crash_is_counted_and_trained_again(tmp_path, monkeypatch):
+    """Out of memory in one group: the others go on, the status is 1, and a resumed run fills the gap."""
+    from runner import execution
+    from runner.experiment import load_experiment
+    from runner.study import run_study
+
+    (tmp_path / "tiny.yaml").write_text(TINY)
+    experiment = load_experiment(tmp_path / "tiny.yaml", ["workers=1"])
+    whole = execution.run_group
+
+    def failing(group, *rest):
+        if group.name == "seed0-1":
+            raise MemoryError("no memory left")
+        return whole(group, *rest)
+
+    crashes = []
+    hooks = (lambda plan, todo, there: lambda *news: None, lambda trials, diverged: None, crashes.append)
+    monkeypatch.setattr(execution, "run_group", failing)
+    outcome = run_study(experiment, tmp_path / "study", False, None, *hooks)
+    assert (outcome.planned, outcome.done, outcome.failed) == (6, 5, 1)
+    assert [crash.reason for crash in crashes] == ["MemoryError: no memory left"]
+    monkeypatch.setattr(execution, "run_group", whole)
+    outcome = run_study(experiment, tmp_path / "study", True, None, *hooks)
+    assert (outcome.planned, outcome.done, outcome.failed) == (6, 6, 0)
+
+
 def test_status_counts(study):
     said = nfloss("status", study)
     assert said.returncode == 0 and "6 planned, 6 done, 0 diverged, 0 missing" in said.stdout
