@@ -7,7 +7,7 @@ import time
 import torch
 
 from runner.designs import Plan
-from runner.execution import cores, seed_data
+from runner.execution import cores, one_thread, seed_data
 from runner.study import groups_of
 from runner.training import train
 
@@ -25,13 +25,11 @@ def estimate_minutes(plan: Plan, device: torch.device) -> float:
     data = seed_data(small, plan.experiment.seeds[0], device)
     settings = plan.experiment.training
     brief = settings.model_copy(update={"steps": PROBE_STEPS, "evaluate_every": PROBE_STEPS, "batch": min(settings.batch, 16)})
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1 if device.type == "cpu" else threads)
-    train(groups[0].padded, data, brief, plan.experiment.model.depth_range, device)
-    started = time.monotonic()
-    train(groups[0].padded, data, brief, plan.experiment.model.depth_range, device)
-    per_step = (time.monotonic() - started) / PROBE_STEPS
-    torch.set_num_threads(threads)
+    with one_thread(device):
+        for _ in range(2):  # the first warms up
+            started = time.monotonic()
+            train(groups[0].padded, data, brief, plan.experiment.model.depth_range, device)
+            per_step = (time.monotonic() - started) / PROBE_STEPS
     workers = 1 if device.type == "cuda" else min(plan.experiment.workers or cores(), len(groups))
     waves = -(-len(groups) // workers)
     return round(per_step * settings.steps * waves * (SHARING if workers > 1 else 1.0) / 60.0, 1)

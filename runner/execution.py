@@ -8,6 +8,7 @@ import queue
 import signal
 from collections.abc import Callable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -107,16 +108,23 @@ def run_groups(groups: list[Group], experiment: Experiment, device: torch.device
 
 def run_here(groups: list[Group], experiment: Experiment, device: torch.device, progress: Progress) -> Iterator[Ending]:
     """One group after another in this process; on the CPU with one thread, so that results do not depend on cores."""
-    threads = torch.get_num_threads()
-    if device.type == "cpu":
-        torch.set_num_threads(1)
-    try:
+    with one_thread(device):
         for group in groups:
             try:
                 result: Ending = run_group(group, experiment, device, progress)
             except MACHINE_ERRORS as error:
                 result = Crash(group, one_line(error))
             yield result
+
+
+@contextmanager
+def one_thread(device: torch.device) -> Iterator[None]:
+    """On the CPU, one thread for the while."""
+    threads = torch.get_num_threads()
+    if device.type == "cpu":
+        torch.set_num_threads(1)
+    try:
+        yield
     finally:
         torch.set_num_threads(threads)
 

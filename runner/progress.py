@@ -48,7 +48,7 @@ class Display:
 
     def begin(self, plan: Plan, todo: Sequence[Group], there: int) -> Hook:
         """Announce the plan; gives the hook that the groups report to."""
-        self.done, self.planned, self.diverged = there, plan.trials, 0
+        self.done, self.planned = there, plan.trials
         counts = ", ".join(f"{plan.count(status)} {word}" for status, word in COUNTED.items())  # type: ignore[arg-type]
         again = f", {there} trials there already" if there else ""
         seeds = len(plan.experiment.seeds)
