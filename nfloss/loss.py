@@ -27,11 +27,15 @@ OneOrMoreScales = Tensor | Sequence[Tensor]
 
 @dataclass(frozen=True)
 class Terms:
-    """What one call computed: a value per configuration, [K] each, mean over the scales."""
+    """What one call computed: a value per configuration, [K] each, mean over the scales.
+
+    `unweighted`, the parent class's loss, carries no gradient and is there only where it was asked for.
+    """
 
     total: Tensor
     ssi: Tensor
     silog: Tensor
+    unweighted: Tensor | None = None
 
 
 class Losses:
@@ -94,18 +98,24 @@ class Losses:
         """
         return self.terms(pred, gt, mask).total
 
-    def terms(self, pred: OneOrMoreScales, gt: OneOrMoreScales, mask: OneOrMoreScales | None = None) -> Terms:
-        """Total, SSI and SILog, [K] each; arguments as for a call."""
+    def terms(
+        self,
+        pred: OneOrMoreScales,
+        gt: OneOrMoreScales,
+        mask: OneOrMoreScales | None = None,
+        unweighted: bool = False,
+    ) -> Terms:
+        """Total, SSI and SILog, [K] each, and the unweighted loss where wanted; the other arguments as for a call."""
         preds, targets = self._scales(pred, gt, mask)
         finest = targets[0].image_depth
-        scales = [self._one_scale(p.flatten(1), target, finest) for p, target in zip(preds, targets, strict=True)]
+        scales = [self._one_scale(p.flatten(1), target, finest, unweighted) for p, target in zip(preds, targets, strict=True)]
         return Terms(*(torch.stack(values).mean(0) for values in zip(*scales, strict=True)))
 
     def unweighted(self, pred: OneOrMoreScales, gt: OneOrMoreScales, mask: OneOrMoreScales | None = None) -> Tensor:
         """The parent class's loss [K], SSI + SILog with every weight 1; arguments as for a call."""
         preds, targets = self._scales(pred, gt, mask)
-        pairs = zip(preds, targets, strict=True)
-        return torch.stack([unweighted(self.configurations, p.flatten(1), target) for p, target in pairs]).mean(0)
+        pairs = [(target.residuals(p.flatten(1)), target) for p, target in zip(preds, targets, strict=True)]
+        return torch.stack([unweighted_loss(self.configurations, *r, target) for r, target in pairs]).mean(0)
 
     def weights(self, gt: Tensor, mask: Tensor | None = None, finest: Tensor | None = None) -> Weights:
         """The weights of one scale's pixels, a row for each row of the loss (a split loss has two).
@@ -122,23 +132,27 @@ class Losses:
         raw = weights.raw.new_zeros(len(self.configurations), weights.raw.shape[-1])
         return raw.index_add(0, torch.tensor(self._rows.places, device=raw.device), weights.raw * weights.mask)
 
-    def _one_scale(self, pred: Tensor, target: Target, finest: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """pred [K, P] -> total, SSI, SILog, [K] each."""
+    def _one_scale(self, pred: Tensor, target: Target, finest: Tensor, unweighted: bool) -> tuple[Tensor, ...]:
+        """pred [K, P] -> total, SSI, SILog and, where wanted, the unweighted loss, [K] each."""
         rows = self._rows
         weights = self._weightings.compute(target, finest, self._thresholds)
         gate = self._fallback.gate(pred)
         r_ssi, r_log = target.residuals(rows.watch_pixels(rows.take(gate.main), weights.mask))
-        r_ssi, r_log = rows.apply("residual", r_ssi, weights.mask), rows.apply("residual", r_log, weights.mask)
-        ssi_moments = moments(*rows.apply("moments", r_ssi, weights.ssi, weights.mask))
-        log_moments = moments(*rows.apply("moments", r_log, weights.silog, weights.mask))
+        ssi_moments = rows.moments(r_ssi, weights.ssi, weights.mask)
+        log_moments = rows.moments(r_log, weights.silog, weights.mask)
         number = rows.numbers(ssi_moments[0])
-        ssi = rows.watch_terms(rows.apply("squash", scale_shift_invariant(*ssi_moments, number.alpha)))
+        ssi = rows.watch_terms(rows.squash(scale_shift_invariant(*ssi_moments, number.alpha)))
         silog = scale_invariant_log(*log_moments, number.silog_lambda, rows.gain(ssi))
         silog = rows.watch_terms(silog)
         counts = weights.mask.sum(-1)
         values = (number.ssi_weight * ssi + number.silog_weight * silog, ssi, silog)
         total, ssi, silog = (rows.join(torch.where(counts > 0, value, 0.0 * value), counts) for value in values)
-        return gate.settle(total, lambda members, p: unweighted(members, p, target)), ssi, silog
+        total = gate.settle(total, lambda members, p: unweighted_loss(members, *target.residuals(p), target))
+        if not unweighted:
+            return total, ssi, silog
+        with torch.no_grad():  # every row of a configuration has the same residuals
+            plain = unweighted_loss(self.configurations, rows.first(r_ssi), rows.first(r_log), target)
+        return total, ssi, silog, plain
 
     def _scales(
         self, pred: OneOrMoreScales, gt: OneOrMoreScales, mask: OneOrMoreScales | None
@@ -168,13 +182,11 @@ class Losses:
         return maps
 
 
-def unweighted(members: Sequence[Configuration], pred: Tensor, target: Target) -> Tensor:
-    """SSI + SILog of pred [K, P] with every weight 1 -> [K]; 0 where nothing is valid."""
-    r_ssi, r_log = target.residuals(pred)
-    mask = target.valid.expand_as(r_ssi)
-    mean, variance = moments(r_ssi, mask)
+def unweighted_loss(members: Sequence[Configuration], r_ssi: Tensor, r_log: Tensor, target: Target) -> Tensor:
+    """SSI + SILog of residuals [K, P] with every weight 1 -> [K]; 0 where nothing is valid."""
+    mean, variance = moments(r_ssi, target.valid)
     number = NumbersOf(members, mean)
-    silog = scale_invariant_log(*moments(r_log, mask), number.silog_lambda, number.silog_ratio)
+    silog = scale_invariant_log(*moments(r_log, target.valid), number.silog_lambda, number.silog_ratio)
     total = number.ssi_weight * scale_shift_invariant(mean, variance, number.alpha) + number.silog_weight * silog
     return torch.where(target.valid.sum() > 0, total, 0.0 * total)
 

@@ -114,7 +114,7 @@ def measured(call: Call, losses: Losses) -> dict[str, float]:
     mask = None if call.mask is None else first(call.mask)
     target = Target.of(first(call.gt), mask, losses.min_depth, losses.max_depth)
     _, log_error = target.residuals(call.preds[0].flatten(1))
-    log_depth = target.log_depth.double()
+    log_depth = -target.log_inverse.double()
     error = ((log_depth + log_error[0]).exp() - log_depth.exp()).abs()
     unweighted = losses.unweighted(call.preds, call.gt, call.mask)[0]
     near = (target.image_depth.flatten() < call.threshold) & (target.valid > 0)

@@ -14,8 +14,10 @@ from torch import Tensor
 
 from nfloss.configuration import Configuration
 from nfloss.slots import Guard, Number, Partition, call
+from nfloss.terms import moments
 
 ROW_SLOTS = ("guard", "residual", "moments", "squash", "gain")
+RUNS = (("guard",), ("residual", "moments"), ("squash",))  # slots whose words are called together on the same rows
 
 
 @lru_cache(maxsize=4096)
@@ -59,7 +61,7 @@ class Rows:
         self.rows = sorted(rows, key=lambda row: [row.configuration.words[slot].name for slot in ROW_SLOTS])
         self.places = tuple(row.place for row in self.rows)
         self.one_to_one = self.places == tuple(range(len(self.configurations)))
-        self.runs = {slot: runs_of([row.configuration for row in self.rows], slot) for slot in ROW_SLOTS}
+        self.runs = {slots: runs_of([row.configuration for row in self.rows], slots) for slots in RUNS}
         self.joins = self._joins()
 
     def _joins(self) -> list[Join]:
@@ -79,13 +81,33 @@ class Rows:
             return per_configuration
         return per_configuration.index_select(0, constant(self.places, per_configuration.device, torch.long))
 
+    def first(self, per_row: Tensor) -> Tensor:
+        """[R, ..] -> [K, ..]: the first row of each configuration."""
+        if self.one_to_one:
+            return per_row
+        rows = tuple(self.places.index(place) for place in range(len(self.configurations)))
+        return per_row.index_select(0, constant(rows, per_row.device, torch.long))
+
     def numbers(self, like: Tensor) -> NumbersOf:
         """The numbers of the rows."""
         return NumbersOf([row.configuration for row in self.rows], like)
 
-    def apply(self, slot: str, *tensors: Tensor) -> Any:
-        """The words of a slot on their rows: tensors [R, ..] -> what the words return, [R, ..]."""
-        return on_runs(self.runs[slot], lambda c, *pieces: c[0].words[slot](NumbersOf(c, pieces[0]), *pieces), *tensors)
+    def moments(self, residual: Tensor, weights: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
+        """Mean and variance [R] of residuals [R, P] as the rows' words for `residual` and `moments` have them."""
+
+        def of_run(run: Run, r: Tensor, w: Tensor, m: Tensor) -> tuple[Tensor, Tensor]:
+            numbers, words = NumbersOf(run, r), run[0].words
+            return moments(*words["moments"](numbers, words["residual"](numbers, r, m), w, m))
+
+        mean, variance = on_runs(self.runs["residual", "moments"], of_run, residual, weights, mask)
+        return mean, variance
+
+    def squash(self, ssi: Tensor) -> Tensor:
+        """SSI [R] as the rows' words have it."""
+        squashed: Tensor = on_runs(
+            self.runs["squash",], lambda run, piece: run[0].words["squash"](NumbersOf(run, piece), piece), ssi
+        )
+        return squashed
 
     def watch_pixels(self, prediction: Tensor, mask: Tensor) -> Tensor:
         """Predictions [R, P] as the rows' guards let their gradients through."""
@@ -96,7 +118,7 @@ class Rows:
         return self._guarded(lambda guard: guard.terms, term)
 
     def _guarded(self, side: Callable[[Guard], Callable[..., Tensor] | None], *tensors: Tensor) -> Tensor:
-        runs = self.runs["guard"]
+        runs = self.runs["guard",]
         if not any(side(guard_of(run[0])) for run in runs):
             return tensors[0]
 
@@ -152,9 +174,9 @@ def guard_of(configuration: Configuration) -> Guard:
     return word
 
 
-def runs_of(configurations: Run, slot: str) -> list[Run]:
-    """Neighbours that use the same word."""
-    return [list(run) for _, run in groupby(configurations, lambda c: c.words[slot])]
+def runs_of(configurations: Run, slots: Sequence[str]) -> list[Run]:
+    """Neighbours that use the same words."""
+    return [list(run) for _, run in groupby(configurations, lambda c: [c.words[slot] for slot in slots])]
 
 
 def on_runs(runs: Sequence[Run], function: Callable[..., Any], *tensors: Tensor) -> Any:

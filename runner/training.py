@@ -103,12 +103,12 @@ def train(
         losses.set_epoch(epoch, of=settings.epochs)
         images, truth = data.train.rgb[order[step]], [scale[order[step]] for scale in pyramid]
         predictions = networks(images, training=True)
-        terms = losses.terms(predictions, truth)
+        terms = losses.terms(predictions, truth, unweighted=True)
         terms.total.sum().backward()  # a sum: each network's gradient is its own loss's
         alive = watch(history, step, terms.total.detach(), networks.parameters.grad)
         optimiser.step(alive, settings.clip_norm)
-        with torch.no_grad():
-            relative = terms.total / (losses.unweighted(predictions, truth) + 1e-8)
+        assert terms.unweighted is not None
+        relative = terms.total.detach() / (terms.unweighted + 1e-8)
         history.note(step, loss=terms.total, ssi=terms.ssi, silog=terms.silog, normalised_loss=relative)
         if (step + 1) % settings.evaluate_every == 0 or step + 1 == settings.steps:
             last_tenth = step + 1 > settings.steps * 0.9

@@ -57,7 +57,7 @@ def divisors(configuration: Configuration, threshold: float, target: Target, fin
     Asked of the simplified configuration: weighted moments divide by the weights' own mean, whatever else normalises.
     """
     simple = configuration.simplified()
-    parts = [(divisor(simple, raw, mask), mask) for mask, raw, _, _ in weigh(simple, target, finest, threshold)]
+    parts = [(divisor(simple, p.raw, p.mask), p.mask) for p in weigh(simple, target, finest, threshold)]
     return torch.stack([torch.where(mask.sum() > 0, mean, torch.nan) for mean, mask in parts])
 
 

@@ -26,7 +26,7 @@ class PlainNetwork(nn.Module):
         a, b, c, d = WIDTHS
         self.down = nn.ModuleList(Block(i, o, 2, momentum) for i, o in [(3, a), (a, b), (b, c), (c, d)])
         self.bottom = Block(d, d, 1, momentum)
-        self.up = nn.ModuleList(Block(i, o, 1, momentum) for i, o in [(d + c, c), (c + b, b), (b + a, a)])
+        self.up = nn.ModuleList(Block(i, o, 1, momentum) for i, o in [(d, c), (c, b), (b, a)])
         self.heads = nn.ModuleList(nn.Conv2d(width, 4, 3, 1, 1) for width in WIDTHS[:3])
         self.low, self.high = 1.0 / farthest, 1.0 / nearest
 
@@ -38,7 +38,7 @@ class PlainNetwork(nn.Module):
         x = self.bottom(skips.pop())
         features = []
         for block in self.up:
-            x = block(torch.cat([nn.functional.interpolate(x, scale_factor=2, mode="nearest"), skips.pop()], 1))
+            x = nn.functional.interpolate(block(x), scale_factor=2, mode="nearest") + skips.pop()
             features.insert(0, x)
         logits = [nn.functional.pixel_shuffle(head(f), 2) for head, f in zip(self.heads, features, strict=True)]
         return [self.low + (self.high - self.low) * torch.sigmoid(logit) for logit in logits]
@@ -51,17 +51,28 @@ class PlainNetwork(nn.Module):
 
     def load_row(self, row: Tensor) -> None:
         with torch.no_grad():
-            for parameter, piece in zip(
-                self.parameter_list(), row.split([p.numel() for p in self.parameter_list()]), strict=True
-            ):
-                parameter.copy_(piece.view_as(parameter))
+            pieces = row.split([p.numel() for p in self.parameter_list()])
+            for parameter, piece in zip(self.parameter_list(), pieces, strict=True):
+                parameter.copy_(from_row(piece, parameter))
 
     def row(self) -> Tensor:
-        return torch.cat([p.detach().flatten() for p in self.parameter_list()])
+        return torch.cat([to_row(p.detach()) for p in self.parameter_list()])
 
     def running_statistics(self) -> list[Tensor]:
         blocks = [*self.down, self.bottom, *self.up]
         return [t for block in blocks for t in (block.norm.running_mean, block.norm.running_var)]
+
+
+def to_row(parameter: Tensor) -> Tensor:
+    """The stack keeps kernels as [out, 3, 3, in]."""
+    return (parameter.permute(0, 2, 3, 1) if parameter.ndim == 4 else parameter).flatten()
+
+
+def from_row(piece: Tensor, parameter: Tensor) -> Tensor:
+    if parameter.ndim < 4:
+        return piece
+    outputs, inputs, height, width = parameter.shape
+    return piece.view(outputs, height, width, inputs).permute(0, 3, 1, 2)
 
 
 def stack_statistics(stack: StackedNetworks, k: int) -> list[Tensor]:
