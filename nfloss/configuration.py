@@ -91,6 +91,13 @@ class Configuration:
         """
         return replace(self, words=self._simplification[0])
 
+    def trained(self) -> Configuration:
+        """The configuration with PyTorch's BatchNorm momentum. Both train to the same parameters, bit for bit: momentum moves
+        the running statistics alone, and these are used in evaluation only.
+        """
+        usual = replace(self.numbers, bn_momentum=DEFAULTS.bn_momentum, slow_bn_momentum=DEFAULTS.slow_bn_momentum)
+        return replace(self, words=MappingProxyType({**self.words, **back_to_baseline(*TRAINING_SLOTS)}), numbers=usual)
+
     def simplifying_rules(self) -> tuple[str, ...]:
         """Why `simplified()` differs from this configuration: what the rules that changed something say."""
         return self._simplification[1]

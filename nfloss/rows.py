@@ -32,6 +32,11 @@ def spread(values: Sequence[float], like: Tensor) -> Number:
     return values[0] if len(set(values)) == 1 else constant(tuple(values), like.device, like.dtype)
 
 
+def code_path(configuration: Configuration) -> list[str]:
+    """What rows are sorted by; configurations in this order need no rearranging."""
+    return [configuration.words[slot].name for slot in ROW_SLOTS]
+
+
 @dataclass(frozen=True)
 class Row:
     """One row: its configuration, this one's place among the K, and which of its parts this is."""
@@ -58,7 +63,7 @@ class Rows:
     def __init__(self, configurations: Sequence[Configuration]) -> None:
         self.configurations = tuple(configurations)
         rows = [Row(c, place, part) for place, c in enumerate(configurations) for part in range(partition_of(c).parts)]
-        self.rows = sorted(rows, key=lambda row: [row.configuration.words[slot].name for slot in ROW_SLOTS])
+        self.rows = sorted(rows, key=lambda row: code_path(row.configuration))
         self.places = tuple(row.place for row in self.rows)
         self.one_to_one = self.places == tuple(range(len(self.configurations)))
         self.runs = {slots: runs_of([row.configuration for row in self.rows], slots) for slots in RUNS}

@@ -8,7 +8,7 @@ import torch
 
 from runner.designs import Plan
 from runner.execution import cores, one_thread, seed_data
-from runner.study import groups_of
+from runner.study import group_size, groups_of
 from runner.training import train
 
 PROBE_STEPS = 6
@@ -20,7 +20,7 @@ def estimate_minutes(plan: Plan, device: torch.device) -> float:
     """Minutes of training that the plan's trials take, the report not counted."""
     if not plan.trained:
         return 0.0
-    groups = groups_of(plan, device)
+    groups = groups_of(plan, group_size(plan.experiment, device))
     small = plan.experiment.data.model_copy(update={"train": 16, "probe": 8, "validation": 8})
     data = seed_data(small, plan.experiment.seeds[0], device)
     settings = plan.experiment.training
@@ -28,7 +28,7 @@ def estimate_minutes(plan: Plan, device: torch.device) -> float:
     with one_thread(device):
         for _ in range(2):  # the first warms up
             started = time.monotonic()
-            train(groups[0].padded, data, brief, plan.experiment.model.depth_range, device)
+            train(groups[0].configurations, data, brief, plan.experiment.model.depth_range, device, size=groups[0].size)
             per_step = (time.monotonic() - started) / PROBE_STEPS
     workers = 1 if device.type == "cuda" else min(plan.experiment.workers or cores(), len(groups))
     waves = -(-len(groups) // workers)

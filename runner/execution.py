@@ -6,8 +6,10 @@ import multiprocessing
 import os
 import queue
 import signal
-from collections.abc import Callable, Iterator
+from collections import deque
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
@@ -17,33 +19,53 @@ import pandas as pd
 import torch
 
 from nfloss import Configuration
+from nfloss.rows import code_path
+from runner.balance import balanced
 from runner.dataset import make_seed_data
-from runner.experiment import Data, Experiment
+from runner.experiment import Data, Experiment, Training
 from runner.records import curve_rows, trial_rows
 from runner.training import SeedData, train
 
-# Networks trained together: on a CPU core the gain is flat from about eight on.
-CPU_GROUP, GPU_GROUP = 18, 64
+#: Pixels of a batch, over all networks trained together, that a CPU core works on best (benchmarks/group_size.py).
+CPU_PIXELS = 18 * 8 * 32 * 48
+#: More networks at once gain nothing on a GPU: launches are hidden long before.
+LARGEST_GPU_GROUP = 256
 
 #: glibc's allocator gives memory back to the system after every step and asks for it again; told not to, it is twice as fast.
-ALLOCATOR = {"MALLOC_MMAP_MAX_": "0", "MALLOC_TRIM_THRESHOLD_": "17179869184", "MALLOC_TOP_PAD_": "67108864"}
+#: In large pages, a step is another tenth faster.
+ALLOCATOR = {
+    "MALLOC_MMAP_MAX_": "0",
+    "MALLOC_TRIM_THRESHOLD_": "17179869184",
+    "MALLOC_TOP_PAD_": "67108864",
+    "GLIBC_TUNABLES": "glibc.malloc.hugetlb=1",
+}
 
 Progress = Callable[[str, int, int], None]  # (group, steps done, diverged so far)
 
 
 @dataclass(frozen=True)
 class Group:
-    """Trials of one seed that are trained together. Padded with the first configuration to a study-wide size: the bits of
-    a result depend on how many are trained together, so that number is part of the study."""
+    """Configurations of one seed that are trained together, as so many networks (`runner/training.py` pads): the bits of a
+    result depend on how many are trained together, so that number is part of the study."""
 
     name: str
     seed: int
     configurations: tuple[Configuration, ...]
-    padding: int
+    size: int
 
-    @property
-    def padded(self) -> tuple[Configuration, ...]:
-        return self.configurations + self.configurations[:1] * self.padding
+    def halves(self) -> tuple[Group, Group]:
+        """The same trainings in two groups."""
+        trainings = list(by_training(self.configurations).values())
+        middle = -(-len(trainings) // 2)
+        first, second = (tuple(c for readings in part for c in readings) for part in (trainings[:middle], trainings[middle:]))
+        return Group(f"{self.name}a", self.seed, first, middle), Group(f"{self.name}b", self.seed, second, middle)
+
+    def without(self, done: Collection[tuple[str, int]]) -> Group | None:
+        """What of it is not done, where `done` has (key, seed); None if that is nothing."""
+        left = tuple(c for c in self.configurations if (c.key, self.seed) not in done)
+        if len(left) in (0, len(self.configurations)):
+            return self if left else None
+        return Group(f"{self.name}-rest", self.seed, left, len(by_training(left)))
 
 
 @dataclass(frozen=True)
@@ -69,16 +91,30 @@ Ending = Results | Crash
 MACHINE_ERRORS = (RuntimeError, MemoryError, OSError)
 
 
-def make_groups(configurations: list[Configuration], seeds: list[int], largest: int) -> list[Group]:
-    """Groups of equal size, at most `largest`, seed by seed so that early stopping leaves whole seeds."""
-    count = -(-len(configurations) // largest)
-    size = -(-len(configurations) // count)
-    chunks = [configurations[start : start + size] for start in range(0, len(configurations), size)]
-    return [
-        Group(f"seed{seed}-{place}", seed, tuple(chunk), size - len(chunk))
+def by_training(configurations: Iterable[Configuration]) -> dict[Configuration, list[Configuration]]:
+    """Each distinct training, and the configurations that read it: those that differ in BatchNorm's momentum alone."""
+    readings: dict[Configuration, list[Configuration]] = {}
+    for c in configurations:
+        readings.setdefault(c.trained(), []).append(c)
+    return readings
+
+
+def make_groups(configurations: Sequence[Configuration], seeds: Sequence[int], largest: int, in_blocks: bool) -> list[Group]:
+    """Groups of equal size, of at most `largest` trainings, in the order in which a run that is stopped leaves most.
+
+    Few configurations are all trained with one seed, then with the next. A whole product goes `in_blocks`: some of its
+    trainings, chosen so that every word is among them as often as in the whole, with all seeds; then the next block.
+    """
+    readings = by_training(configurations)
+    trainings = balanced(list(readings)) if in_blocks else sorted(readings, key=code_path)
+    size = -(-len(trainings) // -(-len(trainings) // largest))
+    chunks = [sorted(trainings[start : start + size], key=code_path) for start in range(0, len(trainings), size)]
+    groups = [
+        Group(f"seed{seed}-{place}", seed, tuple(c for training in chunk for c in readings[training]), size)
         for seed in seeds
         for place, chunk in enumerate(chunks)
     ]
+    return sorted(groups, key=lambda group: int(group.name.split("-")[1])) if in_blocks else groups
 
 
 def resolve_device(wanted: str) -> torch.device:
@@ -97,24 +133,64 @@ def cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def run_groups(groups: list[Group], experiment: Experiment, device: torch.device, progress: Progress) -> Iterator[Ending]:
-    """Run all groups and give their records, or their crashes, as they finish, in any order."""
+def cpu_group(training: Training, data: Data) -> int:
+    """How many networks of this size a CPU core trains together best."""
+    return max(1, CPU_PIXELS // (training.batch * data.height * data.width))
+
+
+def gpu_group(experiment: Experiment, device: torch.device) -> int:
+    """How many networks fit: from the memory of a step of 2 and of 4, as many as fill 80 % of what is free."""
+    data = seed_data(experiment.data, experiment.seeds[0], device)
+    brief = experiment.training.model_copy(update={"steps": 2, "evaluate_every": 2, "cuda_graphs": False})
+    peaks = []
+    for count in (2, 4):
+        torch.cuda.reset_peak_memory_stats(device)
+        train([Configuration.of()], data, brief, experiment.model.depth_range, device, size=count)
+        peaks.append(torch.cuda.max_memory_allocated(device))
+    each = max((peaks[1] - peaks[0]) // 2, 1)
+    torch.cuda.empty_cache()
+    free, _ = torch.cuda.mem_get_info(device)
+    return max(1, min(LARGEST_GPU_GROUP, int(0.8 * free) // each))
+
+
+def run_groups(
+    groups: list[Group], experiment: Experiment, device: torch.device, progress: Progress, may_start: Callable[[], bool]
+) -> Iterator[Ending]:
+    """Run the groups and give their records, or their crashes, as they finish, in any order.
+
+    `may_start` is asked before each group: from its first no on, what runs is finished and nothing more begins.
+    """
     workers = min(experiment.workers or cores(), len(groups))
     if device.type == "cuda" or workers <= 1:
-        yield from run_here(groups, experiment, device, progress)
+        yield from run_here(groups, experiment, device, progress, may_start)
     else:
-        yield from run_in_workers(groups, experiment, workers, progress)
+        yield from run_in_workers(groups, experiment, workers, progress, may_start)
 
 
-def run_here(groups: list[Group], experiment: Experiment, device: torch.device, progress: Progress) -> Iterator[Ending]:
+def run_here(
+    groups: list[Group], experiment: Experiment, device: torch.device, progress: Progress, may_start: Callable[[], bool]
+) -> Iterator[Ending]:
     """One group after another in this process; on the CPU with one thread, so that results do not depend on cores."""
+    waiting = deque(groups)
     with one_thread(device):
-        for group in groups:
+        while waiting and may_start():
+            group = waiting.popleft()
             try:
                 result: Ending = run_group(group, experiment, device, progress)
             except MACHINE_ERRORS as error:
+                if divides(group, error):
+                    waiting.extendleft(reversed(group.halves()))
+                    continue
                 result = Crash(group, one_line(error))
             yield result
+
+
+def divides(group: Group, error: BaseException) -> bool:
+    """Whether the group ran out of memory and is to be tried in halves; what the device kept for it is given back."""
+    if torch.cuda.is_initialized():
+        torch.cuda.empty_cache()
+    out_of_memory = isinstance(error, (MemoryError, torch.OutOfMemoryError)) or "can't allocate memory" in str(error)
+    return out_of_memory and len(by_training(group.configurations)) > 1
 
 
 @contextmanager
@@ -129,29 +205,53 @@ def one_thread(device: torch.device) -> Iterator[None]:
         torch.set_num_threads(threads)
 
 
-def run_in_workers(groups: list[Group], experiment: Experiment, workers: int, progress: Progress) -> Iterator[Ending]:
+def run_in_workers(
+    groups: list[Group], experiment: Experiment, workers: int, progress: Progress, may_start: Callable[[], bool]
+) -> Iterator[Ending]:
     """A process per core with one thread each: two threads in one process get in each other's way."""
     context = multiprocessing.get_context("spawn")
     news: Any = context.Queue()
     saved = {name: os.environ.get(name) for name in (*ALLOCATOR, "OMP_NUM_THREADS")}
     os.environ.update(ALLOCATOR, OMP_NUM_THREADS="1")  # read by a process as it starts
-    pool = ProcessPoolExecutor(workers, mp_context=context, initializer=start_worker, initargs=(news,))
+
+    def new_pool() -> ProcessPoolExecutor:
+        return ProcessPoolExecutor(workers, mp_context=context, initializer=start_worker, initargs=(news,))
+
+    pool, waiting, running = new_pool(), deque(groups), dict[Future[Results], Group]()
     try:
-        of: dict[Future[Results], Group] = {pool.submit(work, group, experiment): group for group in groups}
-        waiting = set(of)
-        while waiting:
-            done, waiting = wait(waiting, timeout=0.2, return_when=FIRST_COMPLETED)
+        while waiting or running:
+            while waiting and len(running) < workers:
+                if not may_start():
+                    waiting.clear()
+                    break
+                group = waiting.popleft()
+                running[pool.submit(work, group, experiment)] = group
+            done, _ = wait(running, timeout=0.2, return_when=FIRST_COMPLETED)
             pass_on(news, progress)
+            if any(isinstance(future.exception(), BrokenProcessPool) for future in done):
+                done = set(running)  # a worker that dies takes all that runs in its pool along
+                stop(pool)
+                pool = new_pool()
             for future in done:
+                group = running.pop(future)
                 try:
-                    yield future.result()
+                    result: Ending = future.result()
                 except MACHINE_ERRORS as error:
-                    yield Crash(of[future], one_line(error))
+                    if divides(group, error):
+                        waiting.extendleft(reversed(group.halves()))
+                        continue
+                    result = Crash(group, one_line(error))
+                yield result
     finally:
-        for process in list((pool._processes or {}).values()):
-            process.terminate()
-        pool.shutdown(wait=True, cancel_futures=True)
+        stop(pool)
         restore_environment(saved)
+
+
+def stop(pool: ProcessPoolExecutor) -> None:
+    """End the workers at once, whatever they do."""
+    for process in list((pool._processes or {}).values()):
+        process.terminate()
+    pool.shutdown(wait=True, cancel_futures=True)
 
 
 def one_line(error: BaseException) -> str:
@@ -192,18 +292,18 @@ def work(group: Group, experiment: Experiment) -> Results:
 
 
 def run_group(group: Group, experiment: Experiment, device: torch.device, progress: Progress) -> Results:
-    """Train a group and make its records; padding is trained and thrown away."""
+    """Train a group and make its records."""
     data = seed_data(experiment.data, group.seed, device)
     history = train(
-        group.padded,
+        group.configurations,
         data,
         experiment.training,
         experiment.model.depth_range,
         device,
         lambda steps, diverged: progress(group.name, steps, diverged),
+        group.size,
     )
     keys = [configuration.key for configuration in group.configurations]
-    history = history.first(len(keys))
     constant = {"steps": experiment.training.steps, "group": group.name, "device": str(device)}
     return Results(group, trial_rows(keys, data, history, constant), curve_rows(keys, data, history))
 

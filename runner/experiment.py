@@ -58,6 +58,8 @@ class Training(Section):
     learning_rate: float = Field(1e-3, gt=0)
     clip_norm: float = Field(100.0, gt=0, description="largest gradient norm of one network")
     evaluate_every: int = Field(10, ge=1, description="steps between evaluations on the probe")
+    precision: Literal["fp32", "bf16"] = Field("fp32", description="of the network in training; loss and evaluation in fp32")
+    cuda_graphs: bool = Field(False, description="on CUDA, a step as one graph; not yet measured on a GPU, so off")
 
 
 class Model(Section):
@@ -131,6 +133,7 @@ class Tracking(Section):
 
     mlflow: bool = True
     uri: str | None = Field(None, description="default: MLFLOW_TRACKING_URI, else sqlite in the runs folder")
+    most_trials: int = Field(500, ge=0, description="above it MLflow has one run per configuration, seeds as tables in it")
 
 
 class Experiment(Section):

@@ -78,14 +78,19 @@ class DepthRange:
 
 
 class StackedNetworks:
-    """K networks. `parameters` [K, D] and the running statistics of each BatchNorm [K, C] are all of their state.
+    """K networks, and M readings of them. `parameters` [K, D] and the running statistics [M, C] are all of their state.
 
-    A row holds, layer by layer: the kernels [out, 3, 3, in], then BatchNorm's weights and biases, or the head's biases.
+    BatchNorm's momentum never touches the parameters: networks that differ in it alone are one network, trained once, of
+    which each reading keeps its own running statistics. Training gives K predictions, evaluation M.
+
+    A row of parameters holds, layer by layer: the kernels [out, 3, 3, in], then BatchNorm's weights and biases, or the
+    head's biases.
 
     Args:
         count: K.
         seed: of the initial weights, the same for all K.
-        momenta: BatchNorm momentum of each network; the default is PyTorch's 0.1.
+        momenta: BatchNorm momentum of each reading; the default is one reading of each network with PyTorch's 0.1.
+        network_of: which network each reading is of; the default is its own.
     """
 
     def __init__(
@@ -93,27 +98,35 @@ class StackedNetworks:
         count: int,
         seed: int,
         momenta: Sequence[float] | None = None,
+        network_of: Sequence[int] | None = None,
         depth_range: DepthRange | None = None,
         widths: Sequence[int] = WIDTHS,
         device: torch.device | str = "cpu",
         dtype: torch.dtype = torch.float32,
     ) -> None:
-        self.count, self.layers = count, layers(widths)
-        self.depth_range = depth_range or DepthRange()
+        self.layers, self.depth_range = layers(widths), depth_range or DepthRange()
         one = initial_parameters(self.layers, seed, self.depth_range).to(device, dtype)
         self.parameters = one.repeat(count, 1).requires_grad_()
         self.sizes = [size for layer in self.layers for size in layer.sizes]
+        momenta, owners = list(momenta or [0.1] * count), list(network_of or range(count))
+        self.momenta = torch.tensor(momenta, device=device, dtype=dtype).unsqueeze(1)
+        self.network_of = None if owners == list(range(count)) else torch.tensor(owners, device=device)
         norms = [layer for layer in self.layers if not layer.head]
-        self.means = {n.name: torch.zeros(count, n.outputs, device=device, dtype=dtype) for n in norms}
-        self.variances = {n.name: torch.ones(count, n.outputs, device=device, dtype=dtype) for n in norms}
-        self.momenta = torch.tensor(list(momenta or [0.1] * count), device=device, dtype=dtype).unsqueeze(1)
+        self.means = {n.name: torch.zeros(len(momenta), n.outputs, device=device, dtype=dtype) for n in norms}
+        self.variances = {n.name: torch.ones(len(momenta), n.outputs, device=device, dtype=dtype) for n in norms}
+
+    def read(self, per_network: Tensor) -> Tensor:
+        """[K, ..] -> [M, ..]"""
+        return per_network if self.network_of is None else per_network.index_select(0, self.network_of)
 
     def __call__(self, images: Tensor, training: bool, update_statistics: bool = True) -> list[Tensor]:
-        """Inverse depth (1/m) of images [B, 3, H, W] (values 0..1) at three scales, finest first: [K, B, 1, H/2^s, W/2^s].
+        """Inverse depth (1/m) of images [B, 3, H, W] (values 0..1) at three scales, finest first.
 
-        `training` normalises by batch statistics, and updates the running ones unless told not to.
+        `training`: [K, B, 1, H/2^s, W/2^s], normalised by batch statistics, which update the running ones unless told not
+        to. Else [M, B, ..] by the running ones.
         """
-        pieces = iter(self.parameters.split(self.sizes, dim=1))
+        parameters = self.parameters if training else self.read(self.parameters)
+        pieces = iter(parameters.split(self.sizes, dim=1))
         weights = {layer.name: [next(pieces) for _ in layer.sizes] for layer in self.layers}
         by_name = {layer.name: layer for layer in self.layers}
 
@@ -130,19 +143,13 @@ class StackedNetworks:
             skip = skips.pop()
             x = skip + F.interpolate(run(f"decoder {level}", x), size=skip.shape[-2:], mode="nearest")
             logits.insert(0, self._convolve(by_name[f"head {level}"], x, weights[f"head {level}"]))
-        return [self._unfold(self.depth_range.inverse_depth(logit)) for logit in logits]
-
-    def _unfold(self, values: Tensor) -> Tensor:
-        """[B, K*4, h, w] -> [K, B, 1, 2h, 2w]"""
-        b, _, h, w = values.shape
-        return values.view(b, self.count, 2, 2, h, w).permute(1, 0, 4, 2, 5, 3).reshape(self.count, b, 1, 2 * h, 2 * w)
+        return [unfold(self.depth_range.inverse_depth(logit.to(parameters.dtype))) for logit in logits]
 
     def _convolve(self, layer: Layer, x: Tensor, weights: list[Tensor]) -> Tensor:
         # Kept as [out, 3, 3, in]: the order of channels_last, or every step would turn every kernel around and back.
-        kernel = weights[0].reshape(self.count * layer.outputs, 3, 3, layer.inputs).permute(0, 3, 1, 2)
+        kernel = weights[0].reshape(-1, 3, 3, layer.inputs).permute(0, 3, 1, 2)
         bias = weights[1].reshape(-1) if layer.head else None
-        groups = 1 if layer.inputs == 3 else self.count
-        return F.conv2d(x, kernel, bias, stride=layer.stride, padding=1, groups=groups)
+        return F.conv2d(x, kernel, bias, stride=layer.stride, padding=1, groups=x.shape[1] // layer.inputs)
 
     def _normalise(self, name: str, x: Tensor, weights: list[Tensor], training: bool, update: bool) -> Tensor:
         gamma, beta = weights[1].reshape(-1), weights[2].reshape(-1)
@@ -152,9 +159,17 @@ class StackedNetworks:
         x = F.batch_norm(x, mean, variance, gamma, beta, training=True, momentum=1.0)  # momentum 1: the batch's own statistics
         if update:
             with torch.no_grad():
-                self.means[name].lerp_(mean.view(self.count, -1), self.momenta)
-                self.variances[name].lerp_(variance.view(self.count, -1), self.momenta)
+                channels = self.means[name].shape[1]
+                self.means[name].lerp_(self.read(mean.view(-1, channels)), self.momenta)
+                self.variances[name].lerp_(self.read(variance.view(-1, channels)), self.momenta)
         return x
+
+
+def unfold(values: Tensor) -> Tensor:
+    """[B, K*4, h, w] -> [K, B, 1, 2h, 2w]"""
+    b, channels, h, w = values.shape
+    folded = values.view(b, channels // 4, 2, 2, h, w).permute(1, 0, 4, 2, 5, 3)
+    return folded.reshape(channels // 4, b, 1, 2 * h, 2 * w)
 
 
 def initial_parameters(all_layers: Sequence[Layer], seed: int, depth_range: DepthRange) -> Tensor:

@@ -34,9 +34,10 @@ def write_group(folder: Path, group: str, trials: pd.DataFrame, curves: pd.DataF
     write_atomically(folder / f"trials-{group}.parquet", lambda path: trials.to_parquet(path, index=False))
 
 
-def finished_groups(folder: Path) -> set[str]:
-    """The groups whose records are there."""
-    return {path.stem.removeprefix("trials-") for path in folder.glob("trials-*.parquet")}
+def finished_trials(folder: Path) -> set[tuple[str, int]]:
+    """(key, seed) of every trial recorded."""
+    trials = read_trials(folder)
+    return set(zip(trials["key"], trials["seed"].astype(int), strict=True)) if len(trials) else set()
 
 
 def read_trials(folder: Path) -> pd.DataFrame:

@@ -19,19 +19,20 @@ import yaml
 from nfloss import ISSUES, Configuration, audit
 from runner.designs import Plan, make_plan
 from runner.execution import (
-    CPU_GROUP,
-    GPU_GROUP,
     Crash,
     Group,
     Progress,
     cores,
+    cpu_group,
+    gpu_group,
     make_groups,
     resolve_device,
     run_groups,
     seed_data,
 )
 from runner.experiment import Experiment, ExperimentError
-from runner.records import finished_groups, read_trials, write_atomically, write_group
+from runner.part import balanced_part
+from runner.records import finished_trials, read_trials, write_atomically, write_group
 from runner.symptoms import symptom_table
 
 PACKAGES = ("torch", "numpy", "pandas", "pyarrow", "scipy", "statsmodels", "mlflow")
@@ -43,13 +44,15 @@ class StudyError(ValueError):
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of a run: trials planned, recorded, diverged, failed (the machine's fault); whether it stopped early."""
+    """What became of a run: trials planned, recorded, diverged, failed (the machine's fault); whether it stopped early, and
+    what part of the plan is complete."""
 
     planned: int
     done: int
     diverged: int
     failed: int
     stopped: bool
+    part: str
 
 
 def plan_experiment(experiment: Experiment) -> Plan:
@@ -68,11 +71,24 @@ def dataset_weight_mean(experiment: Experiment) -> float:
     return round(1.0 + (numbers.near_weight - 1.0) * frames.near_share(numbers.near_threshold), 4)
 
 
-def groups_of(plan: Plan, device: torch.device) -> list[Group]:
-    """The plan's trials in groups."""
-    largest = plan.experiment.group_size or (GPU_GROUP if device.type == "cuda" else CPU_GROUP)
+def groups_of(plan: Plan, largest: int) -> list[Group]:
+    """The plan's trials in groups of at most so many networks."""
     configurations = [a.configuration for a in plan.trained if a.configuration]
-    return make_groups(configurations, plan.experiment.seeds, largest)
+    return make_groups(configurations, plan.experiment.seeds, largest, in_blocks(plan.experiment))
+
+
+def in_blocks(experiment: Experiment) -> bool:
+    """Whether the design is a product, trained in balanced blocks."""
+    return experiment.design.cartesian is not None
+
+
+def group_size(experiment: Experiment, device: torch.device, folder: Path | None = None) -> int:
+    """As the study in the folder began, as the experiment says, or what suits the device."""
+    if folder is not None and (folder / "study.yaml").exists():
+        return int(read_study(folder)["group_size"])
+    if experiment.group_size:
+        return experiment.group_size
+    return gpu_group(experiment, device) if device.type == "cuda" else cpu_group(experiment.training, experiment.data)
 
 
 def run_study(
@@ -96,26 +112,46 @@ def run_study(
     plan = plan_experiment(experiment)
     if not plan.trained:
         raise ExperimentError("nothing to train: every cell is a clash")
-    groups, started, records = groups_of(plan, device), time.monotonic(), folder / "records"
-    check_groups(folder, groups, device)
+    check_device(folder, device)
     seed_data(experiment.data, experiment.seeds[0], torch.device("cpu"))  # bad data must be known before anything is written
-    prepare(folder, plan, device)
-    there = finished_groups(records)
-    todo = [group for group in groups if group.name not in there]
-    progress, stopped, failed = begin(plan, todo, plan.trials - sum(len(g.configurations) for g in todo)), False, 0
-    for result in run_groups(todo, experiment, device, progress) if todo else ():
+    groups, records = groups_of(plan, group_size(experiment, device, folder)), folder / "records"
+    prepare(folder, plan, device, groups[0].size)
+    there = finished_trials(records)
+    todo = [left for group in groups if (left := group.without(there))]
+    budget, failed = Budget(max_seconds), 0
+    progress = begin(plan, todo, plan.trials - sum(len(g.configurations) for g in todo))
+    for result in run_groups(todo, experiment, device, progress, budget.may_start) if todo else ():
         if isinstance(result, Crash):
             failed += len(result.group.configurations)
             crashed(result)
             continue
+        budget.took(float(result.trials["seconds"].sum()))
         write_group(records, result.group.name, result.trials, result.curves)
         finished(len(result.trials), int((result.trials["status"] == "diverged").sum()))
-        if max_seconds is not None and time.monotonic() - started > max_seconds:
-            stopped = True
-            break
     trials = read_trials(records)
     diverged = int((trials["status"] == "diverged").sum()) if len(trials) else 0
-    return Outcome(plan.trials, len(trials), diverged, failed, stopped and len(trials) < plan.trials)
+    part = balanced_part(plan.table(), experiment.seeds, finished_trials(records), in_blocks(experiment))
+    return Outcome(plan.trials, len(trials), diverged, failed, budget.spent and len(trials) < plan.trials, part)
+
+
+class Budget:
+    """Seconds that a run may take: no group begins that, going by the longest so far, would end too late."""
+
+    def __init__(self, seconds: float | None) -> None:
+        self.seconds, self.started = seconds, time.monotonic()
+        self.longest, self.asked, self.spent = 0.0, False, False
+
+    def may_start(self) -> bool:
+        """Asked before each group; the first always may."""
+        elapsed = time.monotonic() - self.started
+        if self.asked and self.seconds is not None and elapsed + self.longest > self.seconds:
+            self.spent = True
+        self.asked = True
+        return not self.spent
+
+    def took(self, seconds: float) -> None:
+        """A group took so long."""
+        self.longest = max(self.longest, seconds)
 
 
 def check_folder(folder: Path, experiment: Experiment, resume: bool) -> None:
@@ -138,14 +174,12 @@ def check_folder(folder: Path, experiment: Experiment, resume: bool) -> None:
             )
 
 
-def check_groups(folder: Path, groups: Sequence[Group], device: torch.device) -> None:
-    """A study goes on in the groups that it began with: how many are trained together, and where, shows in the last bits."""
+def check_device(folder: Path, device: torch.device) -> None:
+    """A study goes on where it began: another device shows in the last bits."""
     if (folder / "study.yaml").exists():
-        recorded = read_study(folder)
-        before, now = (recorded["group_size"], recorded["device"]), (len(groups[0].padded), device_name(device))
+        before, now = read_study(folder)["device"], device_name(device)
         if before != now:
-            told = f"began in groups of {before[0]} on {before[1]}, this would be {now[0]} on {now[1]}"
-            raise StudyError(f"{folder}: {told}; resume it on the same kind of device, or take another --out-dir")
+            raise StudyError(f"{folder}: began on {before}, this would be {now}; resume it there, or take another --out-dir")
 
 
 def device_name(device: torch.device) -> str:
@@ -170,7 +204,7 @@ def read_study(folder: Path) -> dict[str, Any]:
     return content
 
 
-def prepare(folder: Path, plan: Plan, device: torch.device) -> None:
+def prepare(folder: Path, plan: Plan, device: torch.device, size: int) -> None:
     """Write what the study is: its plan, its settings, the registry, the audit, the symptoms."""
     (folder / "records").mkdir(parents=True, exist_ok=True)
     write_atomically(folder / "plan.parquet", lambda path: plan.table().to_parquet(path, index=False))
@@ -182,19 +216,18 @@ def prepare(folder: Path, plan: Plan, device: torch.device) -> None:
     if not (folder / "symptoms.parquet").exists():
         symptoms = symptom_table(plan, seed_data(plan.experiment.data, plan.experiment.seeds[0], torch.device("cpu")))
         write_atomically(folder / "symptoms.parquet", lambda path: symptoms.to_parquet(path, index=False))
-    write_text(folder / "study.yaml", yaml.safe_dump(description(plan, device), sort_keys=False, allow_unicode=True))
+    write_text(folder / "study.yaml", yaml.safe_dump(description(plan, device, size), sort_keys=False, allow_unicode=True))
 
 
-def description(plan: Plan, device: torch.device) -> dict[str, Any]:
+def description(plan: Plan, device: torch.device, size: int) -> dict[str, Any]:
     """Resolved settings, versions, machine."""
-    group = groups_of(plan, device)[0]
     return {
         "name": plan.experiment.name,
         "experiment": plan.experiment.model_dump(mode="json"),
         "seeds": list(plan.experiment.seeds),
         "device": device_name(device),
         "workers": 1 if device.type == "cuda" else plan.experiment.workers or cores(),
-        "group_size": len(group.padded),
+        "group_size": size,
         "machine": {"processor": processor(), "cores": cores(), "system": platform.system()},
         "versions": {"python": platform.python_version(), **{name: installed(name) for name in PACKAGES}},
         "git_commit": git_commit(),

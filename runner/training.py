@@ -14,6 +14,7 @@ from torch import Tensor
 from nfloss import Configuration, Losses
 from runner.data import Frames
 from runner.experiment import Training
+from runner.graphs import Captured
 from runner.models import SCALES, DepthRange, StackedNetworks
 from runner.rulers import abs_rel, all_metrics
 
@@ -48,7 +49,10 @@ SERIES = ("loss", "normalised_loss", "ssi", "silog", "grad_norm")
 
 @dataclass
 class History:
-    """What the loop wrote down: series per step [steps, K] on the device, measurements per probe as [K] arrays."""
+    """What the loop wrote down: series per step [steps, K] on the device, measurements per probe as [M] arrays.
+
+    `read_by` turns the networks' columns into those of the configurations that read them: [steps, M], [M].
+    """
 
     series: dict[str, Tensor]
     diverged_at: Tensor  # [K], step of the first loss or gradient that was not finite; -1 for none
@@ -62,25 +66,54 @@ class History:
         series = {name: torch.full((steps, count), torch.nan, device=device) for name in SERIES}
         return cls(series, torch.full((count,), -1, device=device, dtype=torch.long))
 
-    def note(self, step: int, **values: Tensor) -> None:
-        """Write one step of some series, [K] each."""
+    def note(self, at: Tensor, **values: Tensor) -> None:
+        """Write the step `at` [1] of some series, [K] each."""
         for name, value in values.items():
-            self.series[name][step] = value.detach()
+            self.series[name].index_copy_(0, at, value.detach().to(torch.float32).unsqueeze(0))
 
-    def first(self, count: int) -> History:
-        """The history of the first networks alone; what padded the group is left out."""
+    def read_by(self, networks: StackedNetworks) -> History:
+        series = {name: networks.read(values.T).T for name, values in self.series.items()}
+        return replace(self, series=series, diverged_at=networks.read(self.diverged_at))
 
-        def cut(values: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-            return {name: value[:count] if value.ndim else value for name, value in values.items()}
 
-        return replace(
-            self,
-            series={name: values[:, :count] for name, values in self.series.items()},
-            diverged_at=self.diverged_at[:count],
-            probes=[cut(probe) for probe in self.probes],
-            validations=[cut(validation) for validation in self.validations],
-            bn_gap=None if self.bn_gap is None else self.bn_gap[:count],
-        )
+class Step:
+    """One step of training: the same tensors in and out every time, and no word to the host, so that a GPU never waits."""
+
+    def __init__(
+        self,
+        networks: StackedNetworks,
+        losses: Losses,
+        optimiser: RowAdam,
+        data: SeedData,
+        settings: Training,
+        history: History,
+    ) -> None:
+        self.networks, self.losses, self.optimiser, self.history = networks, losses, optimiser, history
+        self.settings, self.rgb, self.pyramid = settings, data.train.rgb, data.pyramid()
+        device = self.rgb.device
+        self.order = torch.from_numpy(data.batches(settings.steps, settings.batch)).to(device)
+        self.at = torch.zeros(1, dtype=torch.long, device=device)
+        self.prediction = self.truth = torch.empty(0)  # of the last step, at the finest scale
+
+    def __call__(self) -> None:
+        batch = self.order.index_select(0, self.at)[0]
+        images, truth = self.rgb.index_select(0, batch), [scale.index_select(0, batch) for scale in self.pyramid]
+        with torch.autocast(images.device.type, torch.bfloat16, enabled=self.settings.precision == "bf16", cache_enabled=False):
+            predictions = self.networks(images, training=True)
+        terms = self.losses.terms(predictions, truth, unweighted=True)
+        terms.total.sum().backward()  # a sum: each network's gradient is its own loss's
+        alive = watch(self.history, self.at, terms.total.detach(), self.networks.parameters.grad)
+        self.optimiser.step(alive, self.settings.clip_norm)
+        assert terms.unweighted is not None
+        relative = terms.total / (terms.unweighted + 1e-8)
+        self.history.note(self.at, loss=terms.total, ssi=terms.ssi, silog=terms.silog, normalised_loss=relative)
+        self.prediction, self.truth = predictions[0].detach(), truth[0]
+        self.at += 1
+
+    @property
+    def decided(self) -> tuple[object, ...]:
+        """What Python has decided for the next step; while this stays, every step runs the same kernels."""
+        return self.losses.thresholds, tuple(self.optimiser.frozen)
 
 
 def train(
@@ -90,44 +123,58 @@ def train(
     depth_range: DepthRange,
     device: torch.device,
     heartbeat: Heartbeat = lambda steps, diverged: None,
+    size: int | None = None,
 ) -> History:
-    """Train one network per configuration and return what was measured."""
+    """Train the configurations' networks together and return what was measured, a column each.
+
+    Configurations that differ in BatchNorm's momentum alone share a network. With `size`, that many networks are trained,
+    the first one's copies making up the number: the last bits of a result depend on how many are trained together.
+    """
     started = time.monotonic()
+    trained, network_of = distinct_trainings(configurations)
+    trained += trained[:1] * ((size or 0) - len(trained))
     momenta = [c.words["bn_momentum"](c.numbers) for c in configurations]
-    networks = StackedNetworks(len(configurations), data.seed, momenta, depth_range, device=device)
-    losses, optimiser = Losses(configurations), RowAdam(networks.parameters, settings.learning_rate)
-    history = History.empty(settings.steps, len(configurations), device)
-    pyramid, order = data.pyramid(), torch.from_numpy(data.batches(settings.steps, settings.batch)).to(device)
+    networks = StackedNetworks(len(trained), data.seed, momenta, network_of, depth_range, device=device)
+    losses, optimiser = Losses(trained), RowAdam(networks.parameters, settings.learning_rate)
+    history = History.empty(settings.steps, len(trained), device)
+    one_step = Step(networks, losses, optimiser, data, settings, history)
+    advance = Captured(one_step) if settings.cuda_graphs and device.type == "cuda" else one_step
     for step in range(settings.steps):
         epoch = step * settings.epochs // settings.steps
         losses.set_epoch(epoch, of=settings.epochs)
-        images, truth = data.train.rgb[order[step]], [scale[order[step]] for scale in pyramid]
-        predictions = networks(images, training=True)
-        terms = losses.terms(predictions, truth, unweighted=True)
-        terms.total.sum().backward()  # a sum: each network's gradient is its own loss's
-        alive = watch(history, step, terms.total.detach(), networks.parameters.grad)
-        optimiser.step(alive, settings.clip_norm)
-        assert terms.unweighted is not None
-        relative = terms.total.detach() / (terms.unweighted + 1e-8)
-        history.note(step, loss=terms.total, ssi=terms.ssi, silog=terms.silog, normalised_loss=relative)
+        advance()
         if (step + 1) % settings.evaluate_every == 0 or step + 1 == settings.steps:
             last_tenth = step + 1 > settings.steps * 0.9
-            batch = batch_errors(predictions[0].detach(), truth[0], depth_range)
-            measure(history, networks, data, step, epoch, losses, batch, last_tenth)
+            measure(history, networks, data, training_state(one_step, step + 1, epoch, depth_range), last_tenth)
             optimiser.freeze(history.diverged_at >= 0)
-            heartbeat(step + 1, int((history.diverged_at >= 0).sum()))
+            heartbeat(step + 1, int((networks.read(history.diverged_at) >= 0).sum()))
     history.bn_gap = batch_norm_gap(networks, data.validation)
     history.seconds = time.monotonic() - started
-    return history
+    return history.read_by(networks)
 
 
-def watch(history: History, step: int, total: Tensor, gradient: Tensor | None) -> Tensor:
+def training_state(step: Step, number: int, epoch: int, depth_range: DepthRange) -> dict[str, np.ndarray]:
+    """What a probe notes of the training itself, [M] each but for the step and epoch."""
+    of_networks = batch_errors(step.prediction, step.truth, depth_range)
+    of_networks["threshold"] = torch.tensor(step.losses.thresholds, dtype=torch.float64, device=step.truth.device)
+    readings = {name: step.networks.read(value).cpu().numpy() for name, value in of_networks.items()}
+    return {"step": np.array(number), "epoch": np.array(epoch), **readings}
+
+
+def distinct_trainings(configurations: Sequence[Configuration]) -> tuple[list[Configuration], list[int]]:
+    """The networks to train, and which of them each configuration reads."""
+    place: dict[Configuration, int] = {}
+    network_of = [place.setdefault(c.trained(), len(place)) for c in configurations]
+    return list(place), network_of
+
+
+def watch(history: History, at: Tensor, total: Tensor, gradient: Tensor | None) -> Tensor:
     """Note gradient norms and first divergences; True [K] for the networks that still train. No synchronisation."""
     assert gradient is not None
     norm = gradient.norm(dim=1)
-    history.note(step, grad_norm=norm)
+    history.note(at, grad_norm=norm)
     broken = ~(torch.isfinite(total) & torch.isfinite(norm)) & (history.diverged_at < 0)
-    history.diverged_at = torch.where(broken, step, history.diverged_at)
+    history.diverged_at.copy_(torch.where(broken, at, history.diverged_at))
     return history.diverged_at < 0
 
 
@@ -138,7 +185,7 @@ class RowAdam:
         self.parameters = parameters
         self.rows = [row.detach().requires_grad_() for row in parameters.detach().unbind(0)]
         self.frozen = [False] * len(self.rows)
-        self.adam = torch.optim.Adam(self.rows, lr=learning_rate, fused=True)
+        self.adam = torch.optim.Adam(self.rows, lr=learning_rate, fused=True, capturable=parameters.is_cuda)
 
     def step(self, alive: Tensor, clip_norm: float) -> None:
         """One step for the rows alive; a dead row's gradient is replaced by zeros until `freeze` leaves it out altogether."""
@@ -157,35 +204,25 @@ class RowAdam:
 
 
 @torch.no_grad()
-def measure(
-    history: History,
-    networks: StackedNetworks,
-    data: SeedData,
-    step: int,
-    epoch: int,
-    losses: Losses,
-    batch: dict[str, np.ndarray],
-    validate: bool,
-) -> None:
-    """Evaluate on the probe, and on the validation set where asked."""
+def measure(history: History, networks: StackedNetworks, data: SeedData, known: dict[str, np.ndarray], validate: bool) -> None:
+    """Evaluate on the probe, noted with what is known of the step already, and on the validation set where asked."""
     errors = abs_rel(predicted_depth(networks, data.probe), data.probe.depth)
     probe = {f"probe_{which}_abs_rel": value.cpu().numpy() for which, value in errors.items()}
-    threshold = np.array(losses.thresholds)
-    history.probes.append({"step": np.array(step + 1), "epoch": np.array(epoch), "threshold": threshold, **probe, **batch})
+    history.probes.append({**known, **probe})
     if validate:
         values = all_metrics(predicted_depth(networks, data.validation), data.validation.depth)
         history.validations.append({name: value.cpu().numpy() for name, value in values.items()})
 
 
 def predicted_depth(networks: StackedNetworks, frames: Frames, chunk: int = 32, training: bool = False) -> Tensor:
-    """Depth in metres [K, N, 1, H, W], the running statistics used and left alone."""
+    """Depth in metres of every reading [M, N, 1, H, W], the running statistics used (or not: `training`) and left alone."""
     pieces = frames.rgb.split(chunk)
     depths = [1.0 / networks(rgb, training=training, update_statistics=False)[0] for rgb in pieces]
-    return torch.cat(depths, dim=1)
+    return networks.read(torch.cat(depths, dim=1)) if training else torch.cat(depths, dim=1)
 
 
-def batch_errors(prediction: Tensor, truth: Tensor, depth_range: DepthRange) -> dict[str, np.ndarray]:
-    """Fix 7-1's series on the training batch: near share, and mean |error| in metres near and far."""
+def batch_errors(prediction: Tensor, truth: Tensor, depth_range: DepthRange) -> dict[str, Tensor]:
+    """Fix 7-1's series on the training batch: near share, and mean |error| in metres near and far, [K]."""
     depth = torch.where(truth > 0, 1.0 / truth.clamp(min=1.0 / depth_range.farthest), 0.0)
     error = (1.0 / prediction - depth).abs().flatten(1)
     valid, near = (truth > 0).flatten(), ((depth > 0) & (depth < 1.0)).flatten()
@@ -193,9 +230,9 @@ def batch_errors(prediction: Tensor, truth: Tensor, depth_range: DepthRange) -> 
     near_error = (error * near).sum(1) / near.sum()
     far_error = (error * far).sum(1) / far.sum()
     return {
-        "near_share": (near.sum() / valid.sum()).cpu().numpy(),
-        "batch_near_error": near_error.cpu().numpy(),
-        "batch_far_error": far_error.cpu().numpy(),
+        "near_share": (near.sum() / valid.sum()).expand(len(error)),
+        "batch_near_error": near_error,
+        "batch_far_error": far_error,
     }
 
 

@@ -10,7 +10,10 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+import torch
 import yaml
+
+from runner.execution import Group
 
 NFLOSS = [sys.executable, "-m", "runner.cli"]
 TINY = """
@@ -155,6 +158,105 @@ def test_a_crash_is_counted_and_trained_again(tmp_path, monkeypatch):
     monkeypatch.setattr(execution, "run_group", whole)
     outcome = run_study(experiment, tmp_path / "study", True, None, *hooks)
     assert (outcome.planned, outcome.done, outcome.failed) == (6, 6, 0)
+
+
+def quiet(crashes):
+    return (lambda plan, todo, there: lambda *news: None, lambda trials, diverged: None, crashes.append)
+
+
+@pytest.mark.parametrize("error", [MemoryError("host"), torch.OutOfMemoryError("device")])
+def test_out_of_memory_halves_the_group_and_loses_nothing(tmp_path, monkeypatch, error):
+    """A machine with room for two networks: groups of six are halved until they fit, and every trial is there once."""
+    from runner import execution
+    from runner.experiment import load_experiment
+    from runner.study import run_study
+
+    (tmp_path / "tiny.yaml").write_text(TINY)
+    experiment = load_experiment(
+        tmp_path / "tiny.yaml", ["workers=1", "group_size=6", "design.one_at_a_time=[1-1, 2-1, 5-1, 6-1]"]
+    )
+    whole, sizes = execution.run_group, []
+
+    def short_of_memory(group, *rest):
+        sizes.append(group.size)
+        if group.size > 2:
+            raise error
+        return whole(group, *rest)
+
+    crashes = []
+    monkeypatch.setattr(execution, "run_group", short_of_memory)
+    outcome = run_study(experiment, tmp_path / "study", False, None, *quiet(crashes))
+    assert (outcome.planned, outcome.done, outcome.failed, crashes) == (10, 10, 0, [])
+    assert sizes == [4, 2, 2] * 2  # five configurations are four trainings: 6-1 reads the baseline's
+    trials = records(tmp_path / "study", "trials")
+    assert len(trials) == 10 and not trials.duplicated(["key", "seed"]).any()
+
+
+def test_what_a_halved_group_left_undone_is_trained_on_resume(tmp_path, monkeypatch):
+    from runner import execution
+    from runner.experiment import load_experiment
+    from runner.study import run_study
+
+    (tmp_path / "tiny.yaml").write_text(TINY)
+    experiment = load_experiment(tmp_path / "tiny.yaml", ["workers=1", "group_size=6"])
+    whole = execution.run_group
+
+    def second_half_dies(group, *rest):
+        if group.size > 2 or group.name.endswith("b"):
+            raise MemoryError("none left") if group.size > 2 else RuntimeError("a machine")
+        return whole(group, *rest)
+
+    crashes = []
+    monkeypatch.setattr(execution, "run_group", second_half_dies)
+    assert run_study(experiment, tmp_path / "study", False, None, *quiet(crashes)).done == 4
+    assert len(crashes) == 2
+    monkeypatch.setattr(execution, "run_group", whole)
+    assert run_study(experiment, tmp_path / "study", True, None, *quiet(crashes)).done == 6
+    assert not records(tmp_path / "study", "trials").duplicated(["key", "seed"]).any()
+
+
+class Deadly(Group):
+    """A group that kills the worker that receives it."""
+
+    def __reduce__(self):
+        return os._exit, (1,)
+
+
+def test_a_worker_that_dies_takes_only_what_ran_along(tmp_path):
+    from runner.execution import Crash, Results, run_in_workers
+    from runner.experiment import load_experiment
+    from runner.study import groups_of, plan_experiment
+
+    (tmp_path / "tiny.yaml").write_text(TINY)
+    experiment = load_experiment(tmp_path / "tiny.yaml")
+    groups = groups_of(plan_experiment(experiment), 2)
+    deadly = Deadly("deadly", 0, groups[0].configurations, 2)
+    endings = list(run_in_workers([deadly, *groups], experiment, 1, lambda *news: None, lambda: True))
+    assert [e.group.name for e in endings if isinstance(e, Crash)] == ["deadly"]
+    assert [e.group.name for e in endings if isinstance(e, Results)] == [group.name for group in groups]
+
+
+def test_a_budget_starts_nothing_that_would_end_too_late():
+    from runner.study import Budget
+
+    budget = Budget(100.0)
+    assert budget.may_start()
+    budget.took(30.0)
+    budget.started -= 60.0  # a minute has passed
+    assert budget.may_start() and not budget.spent
+    budget.took(50.0)
+    assert not budget.may_start() and budget.spent
+    assert all(Budget(None).may_start() for _ in range(3))
+
+
+def test_a_stopped_product_says_which_part_is_complete(tmp_path):
+    product = TINY.replace('one_at_a_time: ["1-1", "4-1", "10-1", "6-2"]', "cartesian: [2, 6]")
+    assert product != TINY
+    (tmp_path / "tiny.yaml").write_text(product)
+    first = nfloss("run", tmp_path / "tiny.yaml", "--out-dir", tmp_path / "study", "--max-seconds", "0", "--set", "workers=1")
+    assert first.returncode == 130, first.stderr
+    assert "balanced part: 0 of " in first.stdout and "with all 2 seeds" in first.stdout
+    assert "balanced part" in nfloss("status", tmp_path / "study").stdout
 
 
 def test_status_counts(study):

@@ -80,6 +80,29 @@ def test_slow_batch_norm_changes_evaluation_alone(small_data, brief):
     assert history.probes[-1]["probe_near_abs_rel"][0] != history.probes[-1]["probe_near_abs_rel"][1]
 
 
+def test_sharing_a_network_changes_no_bit(small_data, brief, monkeypatch):
+    """Two momenta read one network; trained apart, in a stack of the same size, both say the same."""
+    names = ["", "6-1", "2-1", "2-1 6-1"]
+    shared = train(configurations(names), small_data, brief, DepthRange(), CPU, size=4)
+    assert len(training.distinct_trainings(configurations(names))[0]) == 2
+    monkeypatch.setattr(training, "distinct_trainings", lambda given: (list(given), list(range(len(given)))))
+    apart = train(configurations(names), small_data, brief, DepthRange(), CPU, size=4)
+    for name, values in apart.series.items():
+        assert torch.equal(values, shared.series[name]), name
+    for ours, theirs in zip(shared.probes + shared.validations, apart.probes + apart.validations, strict=True):
+        assert all(np.array_equal(ours[name], theirs[name]) for name in theirs)
+    assert np.array_equal(shared.bn_gap, apart.bn_gap)
+
+
+def test_half_precision_trains_close_to_single(small_data, brief):
+    half = brief.model_copy(update={"precision": "bf16"})
+    single, rounded = (
+        train(configurations([""]), small_data, s, DepthRange(), CPU).series["loss"][:, 0] for s in (brief, half)
+    )
+    assert not torch.equal(single, rounded)
+    torch.testing.assert_close(rounded[:5], single[:5], rtol=0.05, atol=0.0)
+
+
 def test_training_learns(small_data, brief):
     history = run([""], small_data, brief.model_copy(update={"steps": 150, "evaluate_every": 50}))
     errors = [float(p["probe_all_abs_rel"][0]) for p in history.probes]

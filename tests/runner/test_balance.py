@@ -1,0 +1,45 @@
+"""The order of a product: its beginnings are balanced, and nothing is lost or doubled."""
+
+from collections import Counter
+
+import pytest
+
+from nfloss import Configuration
+from runner.balance import balanced, words_of
+from runner.execution import by_training, make_groups
+from runner.experiment import parse_experiment
+from runner.study import plan_experiment
+
+
+@pytest.fixture(scope="module")
+def trainings():
+    """Issues 1, 2, 3, 5 and 9: 4 x 4 x 2 x 3 x 4 combinations of words."""
+    plan = plan_experiment(parse_experiment({"name": "x", "design": {"cartesian": [1, 2, 3, 5, 9]}, "seeds": 2}, "x"))
+    return list(by_training(a.configuration for a in plan.trained))
+
+
+def test_every_beginning_has_each_word_as_often_as_the_whole(trainings):
+    order = balanced(trainings)
+    assert order[0] == trainings[0] == Configuration.of() and Counter(order) == Counter(trainings)
+    whole, counts = Counter(word for c in order for word in words_of(c)), Counter()
+    for number, c in enumerate(order, start=1):
+        counts.update(words_of(c))
+        worst = max(abs(counts[word] - number * whole[word] / len(order)) for word in whole)
+        assert worst < 2.0, number
+
+
+def test_blocks_take_all_seeds_before_the_next_one_begins(trainings):
+    groups = make_groups(trainings, [3, 5], 16, in_blocks=True)
+    assert [group.seed for group in groups[:4]] == [3, 5, 3, 5]
+    assert groups[0].configurations == groups[1].configurations != groups[2].configurations
+    assert Counter(c for group in groups if group.seed == 3 for c in group.configurations) == Counter(trainings)
+
+
+def test_few_configurations_go_seed_by_seed():
+    configurations = [Configuration.of(*fixes) for fixes in ([], ["2-1"], ["5-1"], ["6-1"], ["2-1", "6-1"])]
+    groups = make_groups(configurations, [0, 1], 2, in_blocks=False)
+    assert [group.name for group in groups] == ["seed0-0", "seed0-1", "seed1-0", "seed1-1"]
+    assert {group.size for group in groups} == {2}  # three trainings, momentum apart: two and one
+    assert Counter(c for group in groups[:2] for c in group.configurations) == Counter(configurations)
+    together = next(group.configurations for group in groups if configurations[0] in group.configurations)
+    assert configurations[3] in together  # 6-1 reads the baseline's network
