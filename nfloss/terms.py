@@ -42,8 +42,33 @@ class Target:
 
     def residuals(self, pred: Tensor) -> tuple[Tensor, Tensor]:
         """Inverse-depth and log-depth residuals of pred [R, P], both [R, P]; 0 where invalid, whatever pred is there."""
-        safe = torch.where(self.valid > 0, pred, self.inverse)
-        return safe - self.inverse, self.log_inverse - safe.clamp(*self.inverse_limits).log()
+        of_inverse, of_log = Residuals.apply(pred, self.valid > 0, self.inverse, self.log_inverse, self.inverse_limits)
+        return of_inverse, of_log
+
+
+class Residuals(torch.autograd.Function):
+    """p - g and log g - log p of inverse depth, with their gradient by hand, in half of autograd's passes.
+
+    d (p - g) / d p = 1 and d (-log p) / d p = -1 / p, the latter 0 outside the limits, both 0 where invalid.
+    """
+
+    @staticmethod
+    def forward(
+        ctx: Any, pred: Tensor, valid: Tensor, inverse: Tensor, log_inverse: Tensor, limits: tuple[float, float]
+    ) -> tuple[Tensor, Tensor]:
+        safe = torch.where(valid, pred, inverse)
+        clamped = safe.clamp(*limits)
+        if ctx.needs_input_grad[0]:
+            slope = torch.where(safe == clamped, clamped, torch.inf).reciprocal_().neg_()
+            ctx.save_for_backward(valid, slope)
+        return safe - inverse, log_inverse - clamped.log_()
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, of_inverse: Tensor, of_log: Tensor) -> tuple[Tensor | None, ...]:
+        valid, slope = ctx.saved_tensors
+        gradient = torch.addcmul(of_inverse, of_log, slope)
+        return gradient.masked_fill_(~valid, 0.0), None, None, None, None
 
 
 def moments(values: Tensor, weights: Tensor) -> tuple[Tensor, Tensor]:

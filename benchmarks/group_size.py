@@ -1,0 +1,68 @@
+"""How many networks a CPU core trains together best: milliseconds per network and step, all in, by group size.
+
+    python benchmarks/group_size.py --size 64x96 --groups 1,2,4,8,16,32
+
+One process with one thread and the workers' allocator settings, as in a worker; the group's configurations are drawn from
+the whole product. The shipped choice is `CPU_PIXELS` in runner/execution.py.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import statistics
+import sys
+import time
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from runner.execution import ALLOCATOR  # noqa: E402
+
+STEPS = 16
+
+
+def milliseconds(count: int, height: int, width: int, rounds: int) -> list[float]:
+    """Per network and step, a value for each round; rounds of the same group, probes every 8 steps."""
+    import torch
+
+    from nfloss.rows import code_path
+    from runner.balance import balanced
+    from runner.dataset import make_seed_data
+    from runner.execution import by_training
+    from runner.experiment import Data, Training, parse_experiment
+    from runner.models import DepthRange
+    from runner.study import plan_experiment
+    from runner.training import train
+
+    torch.set_num_threads(1)
+    plan = plan_experiment(parse_experiment({"name": "x", "design": {"cartesian": [1, 2, 3, 4, 5, 8, 9]}, "seeds": 1}, "x"))
+    trainings = balanced(list(by_training(a.configuration for a in plan.trained if a.configuration)))
+    chosen = sorted(trainings[:count], key=code_path)
+    data = make_seed_data(Data(train=64, probe=32, validation=8, height=height, width=width), 0, torch.device("cpu"))
+    settings = Training(steps=STEPS, evaluate_every=8)
+    times = []
+    for _ in range(rounds + 1):
+        started = time.perf_counter()
+        train(chosen, data, settings, DepthRange(), torch.device("cpu"))
+        times.append(1e3 * (time.perf_counter() - started) / STEPS / count)
+    return times[1:]  # the first warms up
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--size", default="64x96", help="height x width of the images (default: %(default)s)")
+    parser.add_argument("--groups", default="1,4,8,16,32", help="numbers of networks (default: %(default)s)")
+    parser.add_argument("--rounds", type=int, default=3, help="timed rounds of each (default: %(default)s)")
+    arguments = parser.parse_args()
+    if any(os.environ.get(name) != value for name, value in ALLOCATOR.items()):  # read by a process as it starts
+        os.execve(sys.executable, [sys.executable, *sys.argv], {**os.environ, **ALLOCATOR, "OMP_NUM_THREADS": "1"})
+    height, width = map(int, arguments.size.split("x"))
+    print(f"{arguments.size}, batch 8: networks, then ms per network and step (min, median, max of {arguments.rounds})")
+    for count in map(int, arguments.groups.split(",")):
+        times = milliseconds(count, height, width, arguments.rounds)
+        print(f"{count:4}  {min(times):7.2f} {statistics.median(times):7.2f} {max(times):7.2f}", flush=True)
+
+
+if __name__ == "__main__":
+    main()
