@@ -9,7 +9,7 @@ from nfloss import Configuration, Losses, SSISilogNearFieldLoss, all_fixes
 from runner import training
 from runner.models import DepthRange, StackedNetworks
 from runner.records import curve_rows, trial_rows
-from runner.training import RowAdam, train
+from runner.training import History, RowAdam, Step, train
 
 CPU = torch.device("cpu")
 SAMPLE = ["", "1-1", "2-1", "4-1", "4-2", "4-3", "5-1", "6-1", "6-2", "8-1", "9-3"]
@@ -101,6 +101,23 @@ def test_half_precision_trains_close_to_single(small_data, brief):
     )
     assert not torch.equal(single, rounded)
     torch.testing.assert_close(rounded[:5], single[:5], rtol=0.05, atol=0.0)
+
+
+def test_a_step_says_when_its_kernels_change(small_data, brief):
+    """What a captured graph depends on: thresholds by epoch, networks frozen; nothing else is decided in Python."""
+    losses = Losses(configurations(["", "9-2"]))
+    networks = StackedNetworks(2, 0)
+    step = Step(networks, losses, RowAdam(networks.parameters, 1e-3), small_data, brief, History.empty(20, 2, CPU))
+    losses.set_epoch(0, of=30)
+    step()
+    before = step.decided
+    step()
+    assert step.decided == before and int(step.at) == 2
+    losses.set_epoch(15, of=30)
+    assert step.decided != before
+    before = step.decided
+    step.optimiser.freeze(torch.tensor([True, False]))
+    assert step.decided != before
 
 
 def test_training_learns(small_data, brief):
