@@ -50,11 +50,11 @@ $(VENV)/torch: constraints.txt
 	@touch $@
 
 $(VENV)/run: $(VENV)/torch pyproject.toml
-	$(PIP) -e .
+	$(PIP) -e '.[all]'
 	@touch $@
 
 $(VENV)/dev: $(VENV)/run
-	$(PIP) -e '.[dev]'
+	$(PIP) -e '.[all,dev]'
 	@touch $@
 
 .PHONY: help ablation smoke mlflow audit test check setup clean

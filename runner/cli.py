@@ -1,42 +1,42 @@
 """The command line: `nfloss issues | audit | plan | run | status | report | export | sync | mlflow`.
 
 Exit status: 0 all trials accounted for, 1 some crashed, 2 bad input (one clear line), 130 interrupted (resumable).
-Heavy imports wait inside the commands, so that --help is instant.
+The standard library alone, and heavy imports wait inside the commands: --help and a mistyped word are answered at once.
 """
 
 from __future__ import annotations
 
+import argparse
+import difflib
 import json
+import math
 import os
 import signal
 import sys
+from collections.abc import Callable, Collection, Sequence
+from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
-
-import typer
+from typing import TYPE_CHECKING, Any, NoReturn
 
 if TYPE_CHECKING:
     from runner.experiment import Experiment
 
-app = typer.Typer(
-    help="Which of ten documented fixes of a near-field-weighted depth loss help, do nothing, or harm?",
-    no_args_is_help=True,
-    add_completion=False,
-    rich_markup_mode=None,
-    pretty_exceptions_enable=False,
-)
-
 BAD_INPUT, CRASHED, INTERRUPTED = 2, 1, 130
+REPORT_NEEDS = ("scipy", "statsmodels", "matplotlib", "nbformat", "nbclient", "nbconvert", "ipykernel")
 
-ExperimentFile = Annotated[Path, typer.Argument(metavar="EXPERIMENT.yaml", help="Such as experiments/ablation.yaml.")]
-StudyFolder = Annotated[Path, typer.Argument(metavar="STUDY_DIR", help="A study's folder, such as runs/ablation.")]
-Overrides = Annotated[list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Such as training.steps=100.")]
-Seeds = Annotated[int | None, typer.Option(help="Number of paired seeds (0, 1, ...), in place of the file's.", min=1)]
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+ABOUT = "Which of ten documented fixes of a near-field-weighted depth loss help, do nothing, or harm?"
+EXAMPLES = """\
+nfloss plan experiments/ablation.yaml
+nfloss run experiments/ablation.yaml --set training.steps=600 --seeds 10 --out-dir runs/longer
+nfloss run experiments/ablation.yaml --resume
+nfloss run experiments/ablation.yaml --device cuda --no-tracking --no-report
+nfloss status runs/ablation
+nfloss report runs/ablation
+nfloss mlflow runs/ablation --port 5001
+""".splitlines()
 
 
-@app.command()
-def issues(as_json: AsJson = False) -> None:
+def issues(as_json: bool) -> None:
     """List the ten issues, their fixes, and the slots these fill."""
     from nfloss import ISSUES
     from runner.study import describe
@@ -51,8 +51,7 @@ def issues(as_json: AsJson = False) -> None:
             print(f"     {fix.id:5} {fix.name:24} {fix.summary}; fills {', '.join(fix.fills)}{beyond}")
 
 
-@app.command()
-def audit(as_json: AsJson = False) -> None:
+def audit(as_json: bool) -> None:
     """Recompute every number of the source document: claimed, computed, verdict."""
     from dataclasses import asdict
 
@@ -70,8 +69,7 @@ def audit(as_json: AsJson = False) -> None:
     print("\n" + ", ".join(f"{verdicts.count(v)} {v}" for v in dict.fromkeys(verdicts)) + f"; {len(claims)} in all")
 
 
-@app.command()
-def plan(experiment: ExperimentFile, overrides: Overrides = None, seeds: Seeds = None, as_json: AsJson = False) -> None:
+def plan(experiment: Path, overrides: list[str], seeds: int | None, as_json: bool) -> None:
     """Account for every cell (trained, same as another, clash) and estimate the time. Writes nothing."""
     from runner.estimate import estimate_minutes
     from runner.execution import resolve_device
@@ -87,6 +85,7 @@ def plan(experiment: ExperimentFile, overrides: Overrides = None, seeds: Seeds =
         "clashes": the_plan.count("clash"),
         "seeds": len(settings.seeds),
         "trials": the_plan.trials,
+        "networks": the_plan.networks,
         "minutes": estimate_minutes(the_plan, resolve_device(settings.device)),
     }
     if as_json:
@@ -101,24 +100,22 @@ def plan(experiment: ExperimentFile, overrides: Overrides = None, seeds: Seeds =
     print(f"about {counts['minutes']:.1f} minutes on this machine")
 
 
-@app.command()
 def run(
-    experiment: ExperimentFile,
-    overrides: Overrides = None,
-    seeds: Seeds = None,
-    device: Annotated[str | None, typer.Option(help="auto, cpu, cuda or cuda:N.")] = None,
-    out_dir: Annotated[Path | None, typer.Option(help="The study's folder; default runs/<name>.")] = None,
-    resume: Annotated[bool, typer.Option("--resume", help="Continue a study: train what is missing.")] = False,
-    max_seconds: Annotated[float | None, typer.Option(help="Stop after the group that passes this; resumable.", min=0)] = None,
-    no_tracking: Annotated[bool, typer.Option("--no-tracking", help="Do not write the MLflow view.")] = False,
-    no_report: Annotated[bool, typer.Option("--no-report", help="Train and record, without the report.")] = False,
-) -> None:
+    experiment: Path,
+    overrides: list[str],
+    seeds: int | None,
+    device: str | None,
+    out_dir: Path | None,
+    resume: bool,
+    max_seconds: float | None,
+    no_tracking: bool,
+    no_report: bool,
+) -> int:
     """Train every distinct configuration of an experiment, record, report."""
     from runner.progress import Display
     from runner.study import run_study
 
-    extra = [f"device={device}"] if device else []
-    settings = read_experiment(experiment, [*(overrides or []), *extra], seeds)
+    settings = read_experiment(experiment, [*overrides, *([f"device={device}"] if device else [])], seeds)
     folder = out_dir or Path("runs") / settings.name
     signal.signal(signal.SIGTERM, lambda *_: os.kill(os.getpid(), signal.SIGINT))
     try:
@@ -126,30 +123,36 @@ def run(
             hooks = (display.begin, display.finished, display.crashed)
             outcome = run_study(settings, folder, resume, max_seconds, *hooks)
     except KeyboardInterrupt:
-        print("nfloss: interrupted; what was recorded is safe, continue with --resume", file=sys.stderr)
-        raise typer.Exit(INTERRUPTED) from None
+        say("interrupted; what was recorded is safe, continue with --resume")
+        return INTERRUPTED
     line = f"{outcome.planned} planned, {outcome.done} done, {outcome.diverged} diverged, {outcome.failed} failed"
     if outcome.stopped:
-        print(f"{line}; stopped after {max_seconds:g} s, continue with --resume")
-        raise typer.Exit(INTERRUPTED)
+        print(outcome.part)
+        print(f"{line}; stopped for --max-seconds {max_seconds:g}, continue with --resume")
+        return INTERRUPTED
     if outcome.done < outcome.planned:
         print(f"{line}; continue with --resume")
-        raise typer.Exit(CRASHED)
-    if not no_report:
+        return CRASHED
+    missing = "" if no_report else report_lacks()
+    if missing:
+        say(f"no report here ({missing}); the records are safe, draw it elsewhere: nfloss report {folder}")
+    drawn = not (no_report or missing)
+    if drawn:
         draw_report(folder)
     if settings.tracking.mlflow and not no_tracking:  # after the report: the view shows verdicts and figures
         track(folder, settings.tracking.uri)
     print(line)
-    if not no_report:
+    if drawn:
         say_conclusions(folder)
+    return 0
 
 
-@app.command()
-def status(study: StudyFolder) -> None:
+def status(study: Path) -> None:
     """Say what is done and what is missing."""
     import pandas as pd
 
-    from runner.records import read_trials
+    from runner.part import balanced_part
+    from runner.records import finished_trials, read_trials
     from runner.study import read_study
 
     settings = read_study(study)
@@ -158,30 +161,32 @@ def status(study: StudyFolder) -> None:
     planned = int((cells["status"] == "trained").sum()) * len(settings["seeds"])
     diverged = int((trials["status"] == "diverged").sum()) if len(trials) else 0
     print(f"{settings['name']}: {planned} planned, {len(trials)} done, {diverged} diverged, {planned - len(trials)} missing")
+    if len(trials) < planned:
+        product = settings["experiment"]["design"]["cartesian"] is not None
+        print(balanced_part(cells, settings["seeds"], finished_trials(study / "records"), product))
     for seed in settings["seeds"] if len(trials) < planned else []:
         print(f"  seed {seed}: {int((trials['seed'] == seed).sum()) if len(trials) else 0} trials")
 
 
-@app.command()
-def report(study: StudyFolder) -> None:
+def report(study: Path) -> None:
     """Draw the conclusions of a study: verdicts, figures, notebook, one HTML page."""
     from runner.study import read_study
 
     read_study(study)
+    if missing := report_lacks():
+        raise ValueError(f"no report here ({missing}); install it with pip")
     draw_report(study)
     say_conclusions(study)
 
 
-@app.command()
-def export(study: StudyFolder) -> None:
+def export(study: Path) -> None:
     """Print the adopted fixes as a YAML block for your training file, and as code."""
     from runner.export import take_home
 
     print(take_home(study))
 
 
-@app.command()
-def sync(study: StudyFolder, uri: Annotated[str | None, typer.Option(help="MLflow tracking URI.")] = None) -> None:
+def sync(study: Path, uri: str | None) -> None:
     """Write the MLflow view of a study again, from its records."""
     from runner.study import read_study
 
@@ -189,24 +194,20 @@ def sync(study: StudyFolder, uri: Annotated[str | None, typer.Option(help="MLflo
     track(study, uri)
 
 
-@app.command()
-def mlflow(
-    study: Annotated[Path | None, typer.Argument(metavar="[STUDY_DIR]", help="Open at this study.")] = None,
-    port: Annotated[int, typer.Option(help="Port on 127.0.0.1.")] = 5000,
-) -> None:
+def mlflow(study: Path | None, port: int) -> int:
     """Open the MLflow UI on 127.0.0.1."""
     from runner.study import read_study
     from runner.tracking import serve
 
     if study is not None:
         read_study(study)
-    raise typer.Exit(serve(study, port))
+    return serve(study, port)
 
 
-def read_experiment(path: Path, overrides: list[str] | None, seeds: int | None) -> Experiment:
+def read_experiment(path: Path, overrides: list[str], seeds: int | None) -> Experiment:
     from runner.experiment import load_experiment
 
-    return load_experiment(path, [*(overrides or []), *([f"seeds={seeds}"] if seeds else [])])
+    return load_experiment(path, [*overrides, *([f"seeds={seeds}"] if seeds else [])])
 
 
 def track(folder: Path, uri: str | None) -> None:
@@ -216,9 +217,15 @@ def track(folder: Path, uri: str | None) -> None:
     try:
         where = write_view(folder, uri)
     except TrackingError as error:
-        print(f"nfloss: no MLflow view ({error}); the records are safe, try later: nfloss sync {folder}", file=sys.stderr)
+        say(f"no MLflow view ({error}); the records are safe, try later: nfloss sync {folder}")
     else:
         print(f"MLflow: {where}")
+
+
+def report_lacks() -> str:
+    """What the report needs and this machine lacks, as words; empty where it can be drawn. Training needs none of it."""
+    missing = [name for name in REPORT_NEEDS if find_spec(name) is None]
+    return f"{', '.join(missing)} {'is' if len(missing) == 1 else 'are'} not installed" if missing else ""
 
 
 def draw_report(folder: Path) -> None:
@@ -235,6 +242,10 @@ def say_conclusions(folder: Path) -> None:
     print(analysis.terminal_summary(folder))
 
 
+def say(line: str) -> None:
+    print(f"nfloss: {line}", file=sys.stderr)
+
+
 def print_table(header: list[str], rows: list[list[str]]) -> None:
     """Columns aligned, the last one free."""
     widths = [max(len(line[i]) for line in [header, *rows]) for i in range(len(header) - 1)]
@@ -242,23 +253,148 @@ def print_table(header: list[str], rows: list[list[str]]) -> None:
         print("  ".join([*(cell.ljust(width) for cell, width in zip(line, widths, strict=False)), line[-1]]).rstrip())
 
 
-def main() -> None:
+def number(kind: type[int] | type[float], least: int, most: float = math.inf) -> Callable[[str], float]:
+    """Reads a number for argparse; its refusal says what is allowed."""
+
+    def read(text: str) -> float:
+        try:
+            if least <= (value := kind(text)) <= most:
+                return value
+        except ValueError:
+            pass
+        allowed = f"of at least {least}" if most == math.inf else f"from {least} to {most}"
+        raise argparse.ArgumentTypeError(f"{text!r}; a {'whole ' * (kind is int)}number {allowed} is needed")
+
+    return read
+
+
+Argument = tuple[tuple[str, ...], dict[str, Any]]
+
+
+def argument(*names: str, **how: Any) -> Argument:
+    return names, how
+
+
+EXPERIMENT = argument("experiment", metavar="EXPERIMENT.yaml", type=Path, help="such as experiments/ablation.yaml")
+STUDY = argument("study", metavar="STUDY_DIR", type=Path, help="a study's folder, such as runs/ablation")
+SET = argument(
+    "--set",
+    dest="overrides",
+    metavar="KEY=VALUE",
+    action="append",
+    default=[],
+    help="in place of the file's, such as training.steps=100; may be given several times",
+)
+SEEDS = argument("--seeds", metavar="N", type=number(int, 1), help="number of paired seeds (0, 1, ...); default: the file's")
+JSON = argument("--json", dest="as_json", action="store_true", help="print JSON, not a table")
+
+#: Each command with what it takes; its name and its help are the function's.
+COMMANDS: dict[Callable[..., int | None], list[Argument]] = {
+    issues: [JSON],
+    audit: [JSON],
+    plan: [EXPERIMENT, SET, SEEDS, JSON],
+    run: [
+        EXPERIMENT,
+        SET,
+        SEEDS,
+        argument("--device", help="auto, cpu, cuda or cuda:N; default: the file's, else auto: CUDA where there is one"),
+        argument("--out-dir", metavar="DIR", type=Path, help="the study's folder; default: runs/<name of the experiment>"),
+        argument("--resume", action="store_true", help="continue a study: train what is missing"),
+        argument(
+            "--max-seconds",
+            metavar="SECONDS",
+            type=number(float, 0),
+            help="begin no group that would end later, going by the longest; resumable; default: no limit",
+        ),
+        argument("--no-tracking", action="store_true", help="do not write the MLflow view"),
+        argument("--no-report", action="store_true", help="train and record, without the report"),
+    ],
+    status: [STUDY],
+    report: [STUDY],
+    export: [STUDY],
+    sync: [STUDY, argument("--uri", help="MLflow tracking URI; default: the study's, else MLFLOW_TRACKING_URI, else sqlite")],
+    mlflow: [
+        argument("study", metavar="STUDY_DIR", nargs="?", type=Path, help="open at this study; default: at all of them"),
+        argument(
+            "--port", metavar="N", type=number(int, 1, 65535), default=5000, help="port on 127.0.0.1; default: %(default)s"
+        ),
+    ],
+}
+
+
+class Parser(argparse.ArgumentParser):
+    """No guessing at abbreviations; errors are one line that names the help."""
+
+    def __init__(self, **how: Any) -> None:
+        how["allow_abbrev"], how["formatter_class"] = False, argparse.RawDescriptionHelpFormatter
+        shown = [f"  {line}" for line in EXAMPLES if line.startswith(how["prog"])]
+        super().__init__(**how, epilog="\n".join(["examples:", *shown]) if shown else None)
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(BAD_INPUT, f"nfloss: {message.removeprefix('argument ')}; see {self.prog} --help\n")
+
+
+def make_parsers() -> tuple[Parser, dict[str, Parser]]:
+    """The parser, and that of each command."""
+    parser = Parser(prog="nfloss", description=ABOUT)
+    choice = parser.add_subparsers(title="commands", metavar="COMMAND")
+    commands = {}
+    for command, takes in COMMANDS.items():
+        name, about = command.__name__, command.__doc__
+        commands[name] = choice.add_parser(name, prog=f"nfloss {name}", help=about, description=about)
+        for names, how in takes:
+            commands[name].add_argument(*names, **how)
+        commands[name].set_defaults(command=command)
+    return parser, commands
+
+
+def parse(given: Sequence[str]) -> dict[str, Any]:
+    """The command and its arguments. What is not known is answered with what is, and the nearest to it."""
+    parser, commands = make_parsers()
+    if given and given[0] not in (*commands, "-h", "--help"):
+        parser.error(unknown("command", given[0], commands))
+    arguments, beyond = parser.parse_known_args(given)
+    if beyond:
+        refuse(beyond, COMMANDS[arguments.command], commands[arguments.command.__name__])
+    return vars(arguments)
+
+
+def refuse(beyond: Sequence[str], takes: list[Argument], parser: Parser) -> NoReturn:
+    """Name the first word that a command does not take; an option before a stray word, which may be its value."""
+    word = next((word for word in beyond if word.startswith("-")), beyond[0])
+    options = [name for names, _ in takes for name in names if name.startswith("--")]
+    if word.startswith("-"):
+        parser.error(unknown("option", word.partition("=")[0], [*options, "--help"]))
+    hint = f" (did you mean '--set {word}'?)" if "=" in word and "--set" in options else ""
+    parser.error(f"{word!r} is one argument too many{hint}")
+
+
+def unknown(what: str, given: str, known: Collection[str]) -> str:
+    """Like `nfloss.yaml_block.nearest`, which would load torch first; dashes are no likeness."""
+    bare = {name.lstrip("-"): name for name in known}
+    close = difflib.get_close_matches(given.lstrip("-"), bare, n=1)
+    hint = f" (did you mean {bare[close[0]]!r}?)" if close else ""
+    return f"unknown {what} {given!r}{hint}; known: {', '.join(known)}"
+
+
+def main(given: Sequence[str] | None = None) -> NoReturn:
     """Entry point: one line for every error that the user can mend."""
+    given = sys.argv[1:] if given is None else given
+    if not given:
+        make_parsers()[0].print_help()
+        sys.exit(0)
+    arguments = parse(given)
     try:
-        code = app(standalone_mode=False)
-    except (KeyboardInterrupt, typer.Abort):
-        print("nfloss: interrupted", file=sys.stderr)
+        code = arguments.pop("command")(**arguments)
+    except KeyboardInterrupt:
+        say("interrupted")
         code = INTERRUPTED
-    except typer.TyperException as error:
-        message = error.format_message() if hasattr(error, "format_message") else str(error)
-        print(f"nfloss: {message}", file=sys.stderr)
-        code = BAD_INPUT
     except (ValueError, OSError) as error:  # the errors that are the user's to mend
         if os.environ.get("NFLOSS_TRACEBACK"):
             raise
-        print(f"nfloss: {error}", file=sys.stderr)
+        say(str(error))
         code = BAD_INPUT
-    sys.exit(code if isinstance(code, int) else 0)
+    sys.exit(code or 0)
 
 
 if __name__ == "__main__":

@@ -61,6 +61,11 @@ class Plan:
         """Distinct configurations times seeds."""
         return self.count("trained") * len(self.experiment.seeds)
 
+    @property
+    def networks(self) -> int:
+        """Networks to train for them: configurations that differ in BatchNorm's momentum alone read the same one."""
+        return len({a.configuration.trained() for a in self.trained if a.configuration}) * len(self.experiment.seeds)
+
     def table(self) -> pd.DataFrame:
         """A row per cell: cell, design, fixes, numbers, key, status, same_as, reason."""
         rows = [

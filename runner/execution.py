@@ -22,12 +22,12 @@ from nfloss import Configuration
 from nfloss.rows import code_path
 from runner.balance import balanced
 from runner.dataset import make_seed_data
-from runner.experiment import Data, Experiment, Training
+from runner.experiment import Data, Experiment
 from runner.records import curve_rows, trial_rows
 from runner.training import SeedData, train
 
-#: Pixels of a batch, over all networks trained together, that a CPU core works on best (benchmarks/group_size.py).
-CPU_PIXELS = 18 * 8 * 32 * 48
+#: Networks that a CPU core trains together: measured flat from about here on, at 32x48 and at 64x96 (benchmarks/group_size.py).
+CPU_GROUP = 18
 #: More networks at once gain nothing on a GPU: launches are hidden long before.
 LARGEST_GPU_GROUP = 256
 
@@ -131,11 +131,6 @@ def resolve_device(wanted: str) -> torch.device:
 def cores() -> int:
     """The cores this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
-def cpu_group(training: Training, data: Data) -> int:
-    """How many networks of this size a CPU core trains together best."""
-    return max(1, CPU_PIXELS // (training.batch * data.height * data.width))
 
 
 def gpu_group(experiment: Experiment, device: torch.device) -> int:

@@ -1,50 +1,45 @@
-"""The progress bar: trials done, time left, diverged. In a pipe: a plain line now and then."""
+"""How a run stands: trials done, diverged, time spent and left. Rich's bar on a terminal, where Rich is installed; else a
+plain line now and then."""
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Sequence
+from datetime import timedelta
 from types import TracebackType
-
-from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from typing import Any
 
 from runner.designs import Plan
 from runner.execution import Crash, Group
 from runner.execution import Progress as Hook
 from runner.experiment import Experiment
 
-SECONDS_BETWEEN_LINES = 30.0
+ON_TERMINAL, IN_PIPE = 5.0, 30.0  # seconds between plain lines: a log is read afterwards
+COUNTED = {"trained": "to train", "same as": "the same as another", "clash": "clash"}
 
 
 class Display:
-    """Shows a run; `begin` and `finished` are what `run_study` calls."""
+    """Shows a run on stderr; `begin`, `finished` and `crashed` are what `run_study` calls."""
 
     def __init__(self, experiment: Experiment) -> None:
         self.experiment = experiment
-        self.console = Console(stderr=True)
-        self.bar = Progress(
-            TextColumn("{task.description}"),
-            BarColumn(),
-            TextColumn("{task.fields[trials]}"),
-            TimeElapsedColumn(),
-            TextColumn("left"),
-            TimeRemainingColumn(),
-            console=self.console,
-            disable=not self.console.is_terminal,
-        )
+        self.on_terminal = sys.stderr.isatty()
+        self.bar = make_bar() if self.on_terminal else None
         self.steps: dict[str, int] = {}
         self.diverged_now: dict[str, int] = {}
-        self.last_line = time.monotonic()
+        self.started = self.last_line = time.monotonic()
 
     def __enter__(self) -> Display:
-        self.bar.start()
-        if self.console.is_terminal:
-            self.console.print(f"{self.experiment.name}: planning", highlight=False)
+        if self.bar:
+            self.bar.start()
+        if self.on_terminal:
+            say(f"{self.experiment.name}: planning")
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        self.bar.stop()
+        if self.bar:
+            self.bar.stop()
 
     def begin(self, plan: Plan, todo: Sequence[Group], there: int) -> Hook:
         """Announce the plan; gives the hook that the groups report to."""
@@ -52,38 +47,67 @@ class Display:
         counts = ", ".join(f"{plan.count(status)} {word}" for status, word in COUNTED.items())  # type: ignore[arg-type]
         again = f", {there} trials there already" if there else ""
         seeds = len(plan.experiment.seeds)
-        self.console.print(f"{len(plan.cells)} cells: {counts}; x {seeds} seeds = {plan.trials} trials{again}", highlight=False)
+        say(f"{len(plan.cells)} cells: {counts}; x {seeds} seeds = {plan.trials} trials{again}")
         self.sizes = {group.name: len(group.configurations) for group in todo}
-        total = sum(self.sizes.values()) * self.experiment.training.steps
-        self.task = self.bar.add_task("training", total=max(total, 1), trials=self.trials())
+        self.total = max(sum(self.sizes.values()) * self.experiment.training.steps, 1)
+        self.started = self.last_line = time.monotonic()
+        if self.bar:
+            self.task = self.bar.add_task("training", total=self.total, trials=self.trials())
         return self.progress
 
     def progress(self, group: str, steps: int, diverged: int) -> None:
         """A group has done so many steps."""
+        if group not in self.sizes:  # a half of a group that was too large for the memory, and is trained anew
+            whole = group[:-1]
+            self.steps.pop(whole, None)
+            self.diverged_now.pop(whole, None)
+            self.sizes[group] = -(-self.sizes.get(whole, 0) // 2)
         self.steps[group], self.diverged_now[group] = steps, diverged
-        completed = sum(self.steps[name] * self.sizes[name] for name in self.steps)
-        self.bar.update(self.task, completed=completed, trials=self.trials())
-        self.line()
+        self.show()
 
     def finished(self, trials: int, diverged: int) -> None:
         """A group's records are on disk."""
         self.done += trials
-        self.bar.update(self.task, trials=self.trials())
-        self.line()
+        self.show()
 
     def crashed(self, crash: Crash) -> None:
         """A group was lost; say so at once."""
-        self.console.print(f"{crash.group.name}: not finished ({crash.reason}); --resume trains it again", highlight=False)
+        say(f"{crash.group.name}: not finished ({crash.reason}); --resume trains it again")
 
     def trials(self) -> str:
         return f"{self.done}/{self.planned} trials, {sum(self.diverged_now.values())} diverged"
 
-    def line(self) -> None:
-        """Where there is no terminal, a line now and then."""
-        now = time.monotonic()
-        if self.bar.disable and (now - self.last_line > SECONDS_BETWEEN_LINES or self.done == self.planned):
-            self.last_line = now
-            self.console.print(self.trials(), highlight=False)
+    def show(self) -> None:
+        """Move the bar, or say a line where it is time for one."""
+        completed, now = sum(self.steps[name] * self.sizes[name] for name in self.steps), time.monotonic()
+        if self.bar:
+            self.bar.update(self.task, completed=completed, trials=self.trials())
+        elif now - self.last_line > (ON_TERMINAL if self.on_terminal else IN_PIPE) or self.done == self.planned:
+            self.last_line, spent = now, now - self.started
+            left = spent * max(self.total / completed - 1.0, 0.0) if completed else None
+            say(f"{self.trials()}, {clock(spent)} spent" + ("" if left is None else f", about {clock(left)} left"))
 
 
-COUNTED = {"trained": "to train", "same as": "the same as another", "clash": "clash"}
+def make_bar() -> Any:
+    """Rich's progress bar; None where Rich is not installed."""
+    try:
+        from rich.console import Console
+        from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+    except ImportError:
+        return None
+    columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[trials]}"))
+    return Progress(*columns, TimeElapsedColumn(), TextColumn("left"), TimeRemainingColumn(), console=Console(stderr=True))
+
+
+def say(line: str) -> None:
+    """To stderr, at once; while the bar runs, Rich sets it above."""
+    print(line, file=sys.stderr, flush=True)
+
+
+def clock(seconds: float) -> str:
+    """Hours, minutes, seconds.
+
+    >>> clock(83.4)
+    '0:01:23'
+    """
+    return str(timedelta(seconds=round(seconds)))

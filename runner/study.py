@@ -19,11 +19,11 @@ import yaml
 from nfloss import ISSUES, Configuration, audit
 from runner.designs import Plan, make_plan
 from runner.execution import (
+    CPU_GROUP,
     Crash,
     Group,
     Progress,
     cores,
-    cpu_group,
     gpu_group,
     make_groups,
     resolve_device,
@@ -88,7 +88,7 @@ def group_size(experiment: Experiment, device: torch.device, folder: Path | None
         return int(read_study(folder)["group_size"])
     if experiment.group_size:
         return experiment.group_size
-    return gpu_group(experiment, device) if device.type == "cuda" else cpu_group(experiment.training, experiment.data)
+    return gpu_group(experiment, device) if device.type == "cuda" else CPU_GROUP
 
 
 def run_study(

@@ -102,8 +102,9 @@ class Step:
             predictions = self.networks(images, training=True)
         terms = self.losses.terms(predictions, truth, unweighted=True)
         terms.total.sum().backward()  # a sum: each network's gradient is its own loss's
-        alive = watch(self.history, self.at, terms.total.detach(), self.networks.parameters.grad)
-        self.optimiser.step(alive, self.settings.clip_norm)
+        norm = self.optimiser.norm()
+        alive = watch(self.history, self.at, terms.total.detach(), norm)
+        self.optimiser.step(alive, norm, self.settings.clip_norm)
         assert terms.unweighted is not None
         relative = terms.total / (terms.unweighted + 1e-8)
         self.history.note(self.at, loss=terms.total, ssi=terms.ssi, silog=terms.silog, normalised_loss=relative)
@@ -168,10 +169,8 @@ def distinct_trainings(configurations: Sequence[Configuration]) -> tuple[list[Co
     return list(place), network_of
 
 
-def watch(history: History, at: Tensor, total: Tensor, gradient: Tensor | None) -> Tensor:
+def watch(history: History, at: Tensor, total: Tensor, norm: Tensor) -> Tensor:
     """Note gradient norms and first divergences; True [K] for the networks that still train. No synchronisation."""
-    assert gradient is not None
-    norm = gradient.norm(dim=1)
     history.note(at, grad_norm=norm)
     broken = ~(torch.isfinite(total) & torch.isfinite(norm)) & (history.diverged_at < 0)
     history.diverged_at.copy_(torch.where(broken, at, history.diverged_at))
@@ -187,13 +186,19 @@ class RowAdam:
         self.frozen = [False] * len(self.rows)
         self.adam = torch.optim.Adam(self.rows, lr=learning_rate, fused=True, capturable=parameters.is_cuda)
 
-    def step(self, alive: Tensor, clip_norm: float) -> None:
+    def norm(self) -> Tensor:
+        """Of each row's gradient, [K]."""
+        assert self.parameters.grad is not None
+        return self.parameters.grad.norm(dim=1)
+
+    def step(self, alive: Tensor, norm: Tensor, clip_norm: float) -> None:
         """One step for the rows alive; a dead row's gradient is replaced by zeros until `freeze` leaves it out altogether."""
         gradient = self.parameters.grad
         assert gradient is not None
-        scale = (clip_norm / (gradient.norm(dim=1) + 1e-6)).clamp(max=1.0)  # as torch.nn.utils.clip_grad_norm_
-        safe = torch.where(alive.unsqueeze(1), gradient * scale.unsqueeze(1), 0.0)
-        for row, frozen, row_gradient in zip(self.rows, self.frozen, safe.unbind(0), strict=True):
+        scale = (clip_norm / (norm + 1e-6)).clamp(max=1.0)  # as torch.nn.utils.clip_grad_norm_
+        if gradient.is_cuda or not bool((alive & (scale == 1.0)).all()):  # asking is free on the CPU, and mostly saves the work
+            gradient = torch.where(alive.unsqueeze(1), gradient * scale.unsqueeze(1), 0.0)
+        for row, frozen, row_gradient in zip(self.rows, self.frozen, gradient.unbind(0), strict=True):
             row.grad = None if frozen else row_gradient
         self.adam.step()
         self.parameters.grad = None

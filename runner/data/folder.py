@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import math
 from pathlib import Path
+from types import ModuleType
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
-from PIL import Image
 
 from runner.data.frames import DataError, Frames
+
+if TYPE_CHECKING:
+    from PIL import Image
 
 COLOUR_ENDINGS, DEPTH_ENDINGS = (".png", ".jpg", ".jpeg"), (".png",)
 DEPTH_MODES = ("I;16", "I;16B", "I;16L", "I;16N")  # Pillow's names of 16-bit grey
@@ -101,13 +105,23 @@ def by_stem(folder: Path, endings: tuple[str, ...]) -> dict[str, Path]:
     return found
 
 
-def open_image(path: Path) -> Image.Image:
+def pillow() -> ModuleType:
+    """Pillow's module of pictures, loaded here alone: without a folder nothing needs it."""
     try:
-        with Image.open(path) as image:
+        from PIL import Image
+    except ImportError:
+        raise DataError("a folder of pictures is read with Pillow, which is not installed: pip install pillow") from None
+    return Image
+
+
+def open_image(path: Path) -> Image.Image:
+    reader = pillow()
+    try:
+        with reader.open(path) as image:
             image.load()
             return image
     # Pillow has no one error for a broken file: a bad PNG chunk is a SyntaxError, a bad header at times a ValueError.
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+    except (OSError, SyntaxError, ValueError, reader.DecompressionBombError) as error:
         raise DataError(f"{path}: cannot be read as a picture ({' '.join(str(error).split())})") from None
 
 
@@ -116,7 +130,7 @@ def read_colour(path: Path, height: int, width: int) -> np.ndarray:
     image = open_image(path)
     if image.mode.startswith(("I", "F")):
         raise DataError(f"{path}: more than 8 bits a channel (mode {image.mode}); 8-bit colour is needed in rgb/")
-    small = image.convert("RGB").resize((width, height), Image.Resampling.BOX)
+    small = image.convert("RGB").resize((width, height), pillow().Resampling.BOX)
     return np.asarray(small, np.float32) / np.float32(255)
 
 

@@ -7,6 +7,8 @@ import sys
 import pytest
 from PIL import Image
 
+from runner.cli import EXAMPLES, main, parse
+
 NFLOSS = [sys.executable, "-m", "runner.cli"]
 
 
@@ -14,11 +16,31 @@ def nfloss(*arguments):
     return subprocess.run([*NFLOSS, *map(str, arguments)], capture_output=True, text=True, timeout=120)
 
 
-def test_help_names_every_command():
+COMMANDS = ("issues", "audit", "plan", "run", "status", "report", "export", "sync", "mlflow")
+
+
+def test_help_names_every_command_and_shows_examples():
     said = nfloss("--help")
-    assert said.returncode == 0
-    for command in ("issues", "audit", "plan", "run", "status", "report", "sync", "mlflow"):
-        assert command in said.stdout
+    assert said.returncode == 0 and said.stderr == ""
+    for command in COMMANDS:
+        assert f"\n    {command} " in said.stdout
+    assert "\n  nfloss run experiments/ablation.yaml --resume\n" in said.stdout
+    assert nfloss().stdout == said.stdout
+    assert subprocess.run([sys.executable, "-m", "runner"], capture_output=True, text=True, check=True).stdout == said.stdout
+
+
+@pytest.mark.parametrize("line", EXAMPLES)
+def test_the_examples_are_accepted(line):
+    assert parse(line.split()[1:])["command"].__name__ == line.split()[1]
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_help_of_a_command(command, capsys):
+    with pytest.raises(SystemExit) as ended:
+        main([command, "--help"])
+    said = capsys.readouterr().out
+    assert ended.value.code == 0 and said.startswith(f"usage: nfloss {command} ")
+    assert "default" in said or command not in ("run", "plan", "sync", "mlflow")
 
 
 def test_issues_as_text_and_json():
@@ -78,17 +100,43 @@ def test_bad_folders(experiment, tmp_path, kind):
     assert not (tmp_path / "study").exists()
 
 
-@pytest.mark.parametrize(
-    "arguments",
-    [
-        ["plan"],
-        ["plan", "nowhere.yaml"],
-        ["run", "x.yaml", "--sseds", "3"],
-        ["status", "nowhere"],
-        ["report", "nowhere"],
-        ["runn"],
-    ],
-)
-def test_mistyped_commands(arguments):
-    said = nfloss(*arguments)
-    assert said.returncode == 2 and len(said.stderr.splitlines()) == 1 and said.stderr.startswith("nfloss: ")
+MISTYPED = {
+    "plan": "EXPERIMENT.yaml",
+    "plan nowhere.yaml": "nowhere.yaml: cannot be read",
+    "runn": "unknown command 'runn' (did you mean 'run'?); known: issues, audit",
+    "--json issues": "unknown command '--json'",
+    "run x.yaml --sseds 3": "unknown option '--sseds' (did you mean '--seeds'?); known: --set, --seeds",
+    "run x.yaml --resum": "did you mean '--resume'?",
+    "run --seed=3 x.yaml": "unknown option '--seed' (did you mean '--seeds'?)",
+    "run x.yaml --set": "--set",
+    "run x.yaml --seeds 0": "'0'; a whole number of at least 1 is needed",
+    "run x.yaml --seeds three": "'three'; a whole number of at least 1 is needed",
+    "run x.yaml --max-seconds nan": "'nan'; a number of at least 0 is needed",
+    "run x.yaml training.steps=3": "did you mean '--set training.steps=3'?",
+    "plan x.yaml y.yaml": "'y.yaml'",
+    "status": "STUDY_DIR",
+    "status nowhere": "nowhere: no study here",
+    "status nowhere --json": "unknown option '--json'; known: --help",
+    "report nowhere": "nowhere: no study here",
+    "export nowhere": "nowhere: no study here",
+    "sync nowhere": "nowhere: no study here",
+    "plan x.yaml --resume": "unknown option '--resume'; known: --set, --seeds, --json, --help",
+    "mlflow --port 5k": "--port: '5k'; a whole number from 1 to 65535 is needed",
+    "mlflow --port 65536": "'65536'; a whole number from 1 to 65535 is needed",
+}
+
+
+@pytest.mark.parametrize("line", list(MISTYPED))
+def test_mistyped_lines(line, capsys, monkeypatch):
+    monkeypatch.delenv("NFLOSS_TRACEBACK", raising=False)
+    with pytest.raises(SystemExit) as ended:
+        main(line.split())
+    said = capsys.readouterr()
+    assert ended.value.code == 2 and said.out == ""
+    assert said.err.startswith("nfloss: ") and len(said.err.splitlines()) == 1 and MISTYPED[line] in said.err
+
+
+def test_a_traceback_where_one_is_asked_for(monkeypatch):
+    monkeypatch.setenv("NFLOSS_TRACEBACK", "1")
+    with pytest.raises(ValueError, match="no study here"):
+        main(["status", "nowhere"])

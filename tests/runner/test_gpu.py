@@ -91,7 +91,7 @@ def test_float64_agrees_with_the_cpu_after_fifty_steps(real_size):
         for step, batch in enumerate(real_size.batches(50, 8)):
             losses.set_epoch(step, of=50)
             losses(stack(rgb[batch], training=True), truth[batch]).sum().backward()
-            adam.step(torch.ones(len(made), dtype=torch.bool, device=device), 1.0)
+            adam.step(torch.ones(len(made), dtype=torch.bool, device=device), adam.norm(), 1.0)
         states.append([stack.parameters.detach().cpu(), *(t.cpu() for t in (*stack.means.values(), *stack.variances.values()))])
     for ours, theirs in zip(*states, strict=True):
         torch.testing.assert_close(ours, theirs, rtol=1e-9, atol=1e-9)

@@ -41,7 +41,7 @@ def test_fused_training_equals_the_plain_loop_in_float64(real_size):
     for step in range(steps):
         losses.set_epoch(step, of=steps)
         losses(stack(rgb[order[step]], training=True), truth[order[step]]).sum().backward()
-        adam.step(torch.ones(len(made), dtype=torch.bool), clip)
+        adam.step(torch.ones(len(made), dtype=torch.bool), adam.norm(), clip)
     for k, (name, momentum) in enumerate(zip(names, momenta, strict=True)):
         plain, loss_fn = PlainNetwork(momentum).double(), SSISilogNearFieldLoss(name.split())
         plain.load_row(start)
@@ -132,8 +132,8 @@ def test_a_poisoned_network_is_frozen_recorded_and_alone(small_data, brief, monk
     clean = run(["", "2-1", "5-1"], small_data, brief)
     original = training.watch
 
-    def poisoning(history, step, total, gradient):
-        alive = original(history, step, total, gradient)
+    def poisoning(history, step, total, norm):
+        alive = original(history, step, total, norm)
         if step == 6:
             owner.parameters.data[1, 100] = poison
         return alive
@@ -167,12 +167,12 @@ def test_a_frozen_network_stays_where_it_was(small_data):
     adam = RowAdam(stack.parameters, 1e-2)
     for _ in range(3):
         stack.parameters.grad = torch.ones_like(stack.parameters)
-        adam.step(torch.tensor([True, True]), 1.0)
+        adam.step(torch.tensor([True, True]), adam.norm(), 1.0)
     adam.freeze(torch.tensor([False, True]))
     before = stack.parameters.detach().clone()
     stack.parameters.grad = torch.full_like(stack.parameters, torch.nan)
     stack.parameters.grad[0] = 1.0
-    adam.step(torch.tensor([True, False]), 1.0)
+    adam.step(torch.tensor([True, False]), adam.norm(), 1.0)
     assert torch.equal(stack.parameters.detach()[1], before[1]) and not torch.equal(stack.parameters.detach()[0], before[0])
 
 
@@ -181,7 +181,7 @@ def test_clipping_is_per_network():
     parameters = torch.zeros(2, 4, requires_grad=True)
     adam = RowAdam(parameters, 1e-3)
     parameters.grad = torch.tensor([[0.5] * 4, [50.0] * 4])
-    adam.step(torch.tensor([True, True]), 1.0)
+    adam.step(torch.tensor([True, True]), adam.norm(), 1.0)
     moments = torch.stack([adam.adam.state[row]["exp_avg"] for row in adam.rows])
     torch.testing.assert_close(moments, torch.full((2, 4), 0.05))
 

@@ -1,0 +1,62 @@
+"""What a run says of itself on the way: the same facts with Rich's bar and without."""
+
+from __future__ import annotations
+
+import sys
+
+import pytest
+
+from runner.designs import make_plan
+from runner.execution import Group, make_groups
+from runner.experiment import parse_experiment
+from runner.progress import Display
+
+EXPERIMENT = {"name": "x", "design": {"one_at_a_time": ["1-1", "5-2", "8-1"]}, "seeds": 1, "training": {"steps": 10}}
+
+
+def begun(display: Display) -> Group:
+    """The display of a run of one group of four; gives the group."""
+    plan = make_plan(display.experiment)
+    (group,) = make_groups([a.configuration for a in plan.trained if a.configuration], [0], 4, False)
+    display.begin(plan, [group], 0)
+    return group
+
+
+@pytest.fixture
+def display() -> Display:
+    return Display(parse_experiment(EXPERIMENT, "here"))
+
+
+def test_in_a_pipe_a_line_now_and_then(display: Display, capsys: pytest.CaptureFixture[str]) -> None:
+    with display:
+        group = begun(display)
+        display.progress(group.name, 5, 1)
+        assert capsys.readouterr().err == "4 cells: 4 to train, 0 the same as another, 0 clash; x 1 seeds = 4 trials\n"
+        display.last_line -= 31
+        display.started -= 60
+        display.progress(group.name, 5, 1)
+        assert capsys.readouterr().err == "0/4 trials, 1 diverged, 0:01:00 spent, about 0:01:00 left\n"
+        display.finished(4, 1)
+    assert capsys.readouterr().err.startswith("4/4 trials, 1 diverged, 0:01:00 spent")
+
+
+def test_halves_of_a_group_replace_it(display: Display, capsys: pytest.CaptureFixture[str]) -> None:
+    group = begun(display)
+    display.progress(group.name, 8, 2)
+    for half in group.halves():
+        display.progress(half.name, 5, 0)
+    display.last_line -= 31
+    display.started -= 60
+    display.progress(half.name, 5, 0)
+    assert capsys.readouterr().err.splitlines()[-1] == "0/4 trials, 0 diverged, 0:01:00 spent, about 0:01:00 left"
+
+
+@pytest.mark.parametrize("rich", [True, False])
+def test_on_a_terminal_a_bar_where_rich_is_there(rich: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
+    for module in () if rich else ("rich.console", "rich.progress"):
+        monkeypatch.setitem(sys.modules, module, None)
+    with Display(parse_experiment(EXPERIMENT, "here")) as display:
+        assert (display.bar is not None) == rich
+        display.progress(begun(display).name, 5, 1)
+        display.finished(4, 1)
