@@ -59,15 +59,14 @@ class Residuals(torch.autograd.Function):
         safe = torch.where(valid, pred, inverse)
         clamped = safe.clamp(*limits)
         if ctx.needs_input_grad[0]:
-            slope = torch.where(safe == clamped, clamped, torch.inf).reciprocal_().neg_()
-            ctx.save_for_backward(valid, slope)
+            ctx.save_for_backward(valid, torch.where(safe == clamped, clamped, torch.inf))
         return safe - inverse, log_inverse - clamped.log_()
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, of_inverse: Tensor, of_log: Tensor) -> tuple[Tensor | None, ...]:
-        valid, slope = ctx.saved_tensors
-        gradient = torch.addcmul(of_inverse, of_log, slope)
+        valid, divisor = ctx.saved_tensors
+        gradient = torch.addcdiv(of_inverse, of_log, divisor, value=-1.0)
         return gradient.masked_fill_(~valid, 0.0), None, None, None, None
 
 

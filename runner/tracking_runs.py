@@ -9,14 +9,16 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Hashable, Mapping
+from dataclasses import dataclass, field, replace
 from datetime import datetime
+from functools import cached_property
 from typing import Any
 
 import pandas as pd
 
-from runner.tracking_tables import CURVES, FINALS, SECOND, Metric, Tables, average, infinite, points
+from runner.tracking_summary import few_points, files_of_each
+from runner.tracking_tables import CURVES, FINALS, SECOND, Metric, Tables, averages, infinite, points_of_each
 
 #: Okabe-Ito; the baseline is black, the others take turns, so that a configuration has the same colour at every writing.
 COLOURS = ("#0072b2", "#e69f00", "#009e73", "#cc79a7", "#d55e00", "#56b4e9", "#b8a800")
@@ -34,61 +36,78 @@ class Run:
     metrics: list[Metric]
     tags: dict[str, str]
     children: list[Run] = field(default_factory=list)
+    files: dict[str, str] = field(default_factory=dict)  # name: text
 
-    @property
+    @cached_property
     def content(self) -> str:
-        """A hash of what cannot be changed once written (parameters, metrics), the children's included; tags can."""
-        parts = [self.name, sorted(self.params.items()), self.metrics, [child.content for child in self.children]]
+        """A hash of what cannot be changed once written (parameters, metrics, files), the children's included; tags can.
+
+        Values to twelve digits: the last bits of a mean depend on what else is in the table that pandas groups.
+        """
+        metrics = [(name, f"{value:.12g}", step) for name, value, step in self.metrics]
+        parts = [self.name, sorted(self.params.items()), metrics, [child.content for child in self.children]]
+        parts += sorted(self.files.items())
         return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:16]
 
 
-def all_runs(tables: Tables, started: str) -> list[Run]:
-    """A run for each configuration with at least one recorded trial, in the plan's order.
+def all_runs(tables: Tables, started: str, each_seed: bool = True) -> list[Run]:
+    """A run for each configuration with at least one recorded trial, in the plan's order; its seeds are its children.
 
+    Without `each_seed` there are no children; what they would have held is in the run's files.
     `started` is ISO time. Pages list the youngest run first and load a hundred: the baseline is therefore dated youngest of
     the configurations, every child older than all of them, and the first seeds younger than the later ones.
     """
     base = int(datetime.fromisoformat(started).timestamp() * SECOND)
-    trained = tables.plan[tables.plan["status"] == "trained"].to_dict("records")
-    trials, curves = dict(list(tables.trials.groupby("key"))), dict(list(tables.curves.groupby("key")))
+    trials = tables.trials.assign(step=0)
+    finals, curves = averages(trials, FINALS), averages(tables.curves, CURVES)
+    rows: dict[str, list[dict[Any, Any]]] = {}
+    for row in tables.trials.sort_values("seed").to_dict("records"):
+        rows.setdefault(row["key"], []).append(row)
+    seeds = points_of_seeds(trials, tables.curves) if each_seed else {}
+    files = {} if each_seed else files_of_each(tables.trials, tables.curves)
     runs = []
-    for place, cell in enumerate(trained):
-        if cell["key"] in trials:
-            times, plain = (base, base + SECOND * (len(trained) - place)), not cell["fixes"] and cell["numbers"] == "{}"
-            colour = "#000000" if plain else COLOURS[place % len(COLOURS)]
-            runs.append(configuration_run(tables, cell, trials[cell["key"]], curves[cell["key"]], times, colour))
+    for place, cell in enumerate(tables.trained):
+        if (key := cell["key"]) not in rows:
+            continue
+        plain = not cell["fixes"] and cell["numbers"] == "{}"
+        colour = "#000000" if plain else COLOURS[place % len(COLOURS)]
+        youth = base + SECOND * (len(tables.trained) - place)
+        run = configuration_run(tables, cell, rows[key], finals[key] + curves[key], youth, colour)
+        if each_seed:
+            children = [seed_run(run, row, seeds[key, row["seed"]], base - SECOND * i) for i, row in enumerate(rows[key])]
+            run = replace(run, children=children)
+        else:
+            run = replace(run, metrics=finals[key] + few_points(curves[key]), files=files[key])
+        runs.append(run)
     return runs
 
 
+def points_of_seeds(trials: pd.DataFrame, curves: pd.DataFrame) -> dict[Hashable, list[Metric]]:
+    """(key, seed) -> a trial's last errors and its curves."""
+    by = ["key", "seed"]
+    ends, series = points_of_each(trials, FINALS, by), points_of_each(curves.sort_values("step"), CURVES, by)
+    return {trial: metrics + series[trial] for trial, metrics in ends.items()}
+
+
 def configuration_run(
-    tables: Tables, cell: Mapping[Any, Any], trials: pd.DataFrame, curves: pd.DataFrame, times: tuple[int, int], colour: str
+    tables: Tables, cell: Mapping[Any, Any], trials: list[dict[Any, Any]], metrics: list[Metric], started: int, colour: str
 ) -> Run:
-    """The parent: means and SDs over its seeds; its children the seeds."""
-    params, tags = parameters(tables, cell), shared_tags(tables, cell) | {"mlflow.runColor": colour}
-    apart = dict(list(curves.groupby("seed")))
-    rows = trials.sort_values("seed").to_dict("records")
-    children = [
-        seed_run(cell["cell"], trial, apart[trial["seed"]], params, tags, times[0] - SECOND * place)
-        for place, trial in enumerate(rows)
-    ]
-    metrics = average(trials.assign(step=0), FINALS) + average(curves, CURVES)
-    diverged = sum(trial["status"] == "diverged" for trial in rows)
-    tags |= {
+    """The parent: means and SDs over its seeds."""
+    diverged = sum(trial["status"] == "diverged" for trial in trials)
+    tags = shared_tags(tables, cell) | {
+        "mlflow.runColor": colour,
         "seed": "all",
-        "seeds": " ".join(str(trial["seed"]) for trial in rows),
-        "diverged": f"{diverged} of {len(rows)}",
-        "status": "diverged" if diverged == len(rows) else "finished",
+        "seeds": " ".join(str(trial["seed"]) for trial in trials),
+        "diverged": f"{diverged} of {len(trials)}",
+        "status": "diverged" if diverged == len(trials) else "finished",
         "not_finite": infinite(metrics),
     }
-    ended = times[1] + int(SECOND * trials["seconds"].sum())
-    return Run(cell["cell"], times[1], ended, diverged == len(rows), params, metrics, tags, children)
+    ended = started + int(SECOND * sum(trial["seconds"] for trial in trials))
+    return Run(cell["cell"], started, ended, diverged == len(trials), parameters(tables, cell), metrics, tags)
 
 
-def seed_run(
-    cell: str, trial: Mapping[Any, Any], curves: pd.DataFrame, params: dict[str, str], tags: dict[str, str], started: int
-) -> Run:
-    """One trial."""
-    metrics = points(pd.DataFrame([trial]).assign(step=0), FINALS) + points(curves.sort_values("step"), CURVES)
+def seed_run(parent: Run, trial: Mapping[Any, Any], metrics: list[Metric], started: int) -> Run:
+    """One trial: its own metrics, its configuration's parameters."""
     dead = trial["status"] == "diverged"
     own = {
         "seed": str(trial["seed"]),
@@ -96,8 +115,9 @@ def seed_run(
         "diverged": f"at step {int(trial['diverged_step'])}" if dead else "no",
         "not_finite": infinite(metrics),
     }
+    tags = {tag: text for tag, text in parent.tags.items() if tag != "seeds"} | own
     ended = started + int(SECOND * trial["seconds"])
-    return Run(f"{cell} seed {trial['seed']}", started, ended, dead, params, metrics, tags | own)
+    return Run(f"{parent.name} seed {trial['seed']}", started, ended, dead, parent.params, metrics, tags)
 
 
 def parameters(tables: Tables, cell: Mapping[Any, Any]) -> dict[str, str]:
@@ -108,14 +128,13 @@ def parameters(tables: Tables, cell: Mapping[Any, Any]) -> dict[str, str]:
         known = {fix["id"]: f"{fix['id']} {fix['name']}" for fix in issue["fixes"]}
         title = "".join(letter if letter.isalnum() or letter in " -_" else " " for letter in issue["title"])
         params[f"issue {issue['number']:02} {title}"] = ", ".join(known[fix] for fix in on if fix in known) or "-"
-    varied = sorted({name for text in tables.plan["numbers"] for name in json.loads(text)})
     shared = tables.meta["experiment"].get("loss") or {}
-    return params | {f"number {name}": str(numbers.get(name, shared.get(name, "default"))) for name in varied}
+    return params | {f"number {name}": str(numbers.get(name, shared.get(name, "default"))) for name in tables.varied}
 
 
 def shared_tags(tables: Tables, cell: Mapping[Any, Any]) -> dict[str, str]:
     """What a configuration's run and its children have in common."""
-    twins = tables.plan[(tables.plan["status"] == "same as") & (tables.plan["same_as"] == cell["cell"])]
+    twins = tables.twins.get(cell["cell"], tables.plan[:0])
     return {
         "key": cell["key"],
         "design": ", ".join(dict.fromkeys([cell["design"], *twins["design"]])),

@@ -19,8 +19,12 @@ if TYPE_CHECKING:
 
 PRIMARY = "final/1_near_abs_rel"
 COLUMNS = [f"metrics.`{PRIMARY}`", "metrics.`final/2_far_abs_rel`", "params.`1 fixes`", "tags.`verdict`", "tags.`diverged`"]
+SEEDS_ARE_RUNS = "unfold it for the seeds"
+SEEDS_ARE_TABLES = (
+    "its artifacts `curves.csv` and `trials.csv` have everything about each seed, its charts a few points of the mean curves"
+)
 NOTE = (
-    "A row is a configuration, with means over its seeds (`sd_*`: their standard deviations); unfold it for the seeds. "
+    "A row is a configuration, with means over its seeds (`sd_*`: their standard deviations); {seeds}. "
     "To compare, tick `baseline` and others, then **Compare**. Settings, report and figures are artifacts of `baseline`. "
     "This page is a view of the study's records: delete it and write it again with `nfloss sync`."
 )
@@ -47,7 +51,7 @@ def one_line(where: str) -> Iterator[None]:
         raise TrackingError(f"{where}: {reason[:200]}") from error
 
 
-def open_experiment(where: str, folder: Path, meta: dict[str, Any]) -> tuple[MlflowClient, Any]:
+def open_experiment(where: str, folder: Path, meta: dict[str, Any], each_seed: bool) -> tuple[MlflowClient, Any]:
     """The study's experiment, made where it is not there yet."""
     from mlflow import MlflowClient
 
@@ -63,18 +67,18 @@ def open_experiment(where: str, folder: Path, meta: dict[str, Any]) -> tuple[Mlf
         found = client.get_experiment(made)
     elif found.lifecycle_stage == "deleted":
         client.restore_experiment(found.experiment_id)
-    for tag, text in experiment_tags(folder, meta).items():
+    for tag, text in experiment_tags(meta, each_seed).items():
         if found.tags.get(tag) != text:
             client.set_experiment_tag(found.experiment_id, tag, text)
     return client, client.get_experiment(found.experiment_id)
 
 
-def experiment_tags(folder: Path, meta: dict[str, Any]) -> dict[str, str]:
+def experiment_tags(meta: dict[str, Any], each_seed: bool) -> dict[str, str]:
     """What the experiment's page says and how it opens."""
     return {
         "mlflow.experimentKind": "custom_model_development",
         "mlflow.experiment.primaryMetric.name": PRIMARY,
-        "mlflow.note.content": NOTE,
+        "mlflow.note.content": NOTE.format(seeds=SEEDS_ARE_RUNS if each_seed else SEEDS_ARE_TABLES),
         f"mlflow.sharedViewState.{VIEW}": saved_view(str(meta["started"])),
         "git_commit": str(meta.get("git_commit") or "-"),
     }

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Hashable
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -45,6 +47,21 @@ class Tables:
     trials: pd.DataFrame
     curves: pd.DataFrame
 
+    @cached_property
+    def trained(self) -> list[dict[Hashable, Any]]:
+        """The plan's cells that are trained, in its order."""
+        return self.plan[self.plan["status"] == "trained"].to_dict("records")
+
+    @cached_property
+    def varied(self) -> list[str]:
+        """Numbers of the loss that some cell sets."""
+        return sorted({name for text in self.plan["numbers"].unique() for name in json.loads(text)})
+
+    @cached_property
+    def twins(self) -> dict[Hashable, pd.DataFrame]:
+        """Cell -> the cells that are the same as it and were therefore not trained."""
+        return dict(list(self.plan[self.plan["status"] == "same as"].groupby("same_as")))
+
 
 def read_tables(folder: Path) -> Tables:
     """Everything the view is made of; trials may still be missing."""
@@ -72,22 +89,30 @@ def verdict_of_each(path: Path) -> dict[str, str]:
     return found
 
 
-def average(table: pd.DataFrame, names: dict[str, str]) -> list[Metric]:
-    """Means over seeds at each step; the SDs of errors have headings of their own (`sd_probe/...`), below the means."""
-    steps = table.groupby("step")[[column for column in names if column in table]]
+def averages(table: pd.DataFrame, names: dict[str, str]) -> dict[Hashable, list[Metric]]:
+    """Means over a configuration's seeds at each step; the SDs of errors have headings of their own (`sd_probe/...`), below."""
+    columns = [column for column in names if column in table]
+    numbers = table.assign(**{column: pd.to_numeric(table[column]).astype(float) for column in columns})
+    steps = numbers.groupby(["key", "step"])[columns]  # of all configurations at once: pandas is slow to call
     spread = {column: f"sd_{name}" for column, name in names.items() if name.startswith(SPREAD)}
-    return points(steps.mean(skipna=False).reset_index(), names) + points(steps.std(skipna=False).reset_index(), spread)
+    means = points_of_each(steps.mean(skipna=False).reset_index(), names, "key")
+    sds = points_of_each(steps.std(skipna=False).reset_index(), spread, "key")
+    return {key: metrics + sds[key] for key, metrics in means.items()}
 
 
-def points(table: pd.DataFrame, names: dict[str, str]) -> list[Metric]:
-    """Every measured value, a column after the other."""
-    return [
-        (name, float(value), int(step))
-        for column, name in names.items()
-        if column in table
-        for step, value in zip(table["step"], pd.to_numeric(table[column]), strict=True)
-        if not pd.isna(value)
-    ]
+def points_of_each(table: pd.DataFrame, names: dict[str, str], by: str | list[str]) -> dict[Hashable, list[Metric]]:
+    """Every measured value of each group of rows, a column after the other."""
+    steps = table["step"].to_numpy()
+    columns = {name: pd.to_numeric(table[column]).to_numpy(float) for column, name in names.items() if column in table}
+    return {
+        key: [
+            (name, value, step)
+            for name, values in columns.items()
+            for step, value in zip(steps[rows].tolist(), values[rows].tolist(), strict=True)
+            if not math.isnan(value)
+        ]
+        for key, rows in table.groupby(by).indices.items()
+    }
 
 
 def infinite(metrics: list[Metric]) -> str:

@@ -14,11 +14,14 @@ from typing import Any
 
 import pandas as pd
 import pytest
-from tracking_study import cell_name, key, write_study
+import yaml
+from tracking_study import CELLS, cell_name, key, write_study
 
-from runner import tracking_store
+from runner import tracking, tracking_store
+from runner.experiment import Tracking
 from runner.tracking import TrackingError, serve, write_view
 from runner.tracking_store import one_line, prepare
+from runner.tracking_summary import CHARTS, MOST_POINTS, MOST_TRIALS
 from runner.tracking_tables import CURVES, FINALS
 
 # MLflow's and its dependencies' own, as they are imported; nothing of ours is let through.
@@ -55,6 +58,16 @@ def written(tmp_path_factory: pytest.TempPathFactory, migrated: Path) -> Path:
     return study
 
 
+@pytest.fixture(scope="module")
+def summarised(tmp_path_factory: pytest.TempPathFactory, migrated: Path) -> Path:
+    """The same with a run for each configuration alone, written once, for tests that only look."""
+    folder = tmp_path_factory.mktemp("summarised")
+    shutil.copy(migrated, folder / "mlflow.db")
+    study = write_study(folder / "small", diverged="5-2", most_trials=0)
+    write_view(study, f"sqlite:///{folder / 'mlflow.db'}")
+    return study
+
+
 def runs_of(study: Path) -> tuple[Any, dict[str, Any]]:
     """A client and the experiment's runs by name."""
     from mlflow import MlflowClient
@@ -65,6 +78,10 @@ def runs_of(study: Path) -> tuple[Any, dict[str, Any]]:
     runs = {run.info.run_name: run for run in found}
     assert len(runs) == len(found), "a name appears twice"
     return client, runs
+
+
+def ids_of(study: Path) -> dict[str, str]:
+    return {name: run.info.run_id for name, run in runs_of(study)[1].items()}
 
 
 def records(study: Path, kind: str) -> pd.DataFrame:
@@ -127,11 +144,14 @@ def test_divergence_shows_and_infinity_is_not_a_number(written: Path) -> None:
     assert runs["baseline"].data.tags["not_finite"] == "-"
 
 
-def test_writing_again_changes_nothing(study: Path) -> None:
-    write_view(study)
-    before = {name: run.info.run_id for name, run in runs_of(study)[1].items()}
-    write_view(study)
-    assert {name: run.info.run_id for name, run in runs_of(study)[1].items()} == before
+@pytest.mark.parametrize("most_trials", [500, 0])
+def test_writing_again_changes_nothing(study: Path, monkeypatch: pytest.MonkeyPatch, most_trials: int) -> None:
+    write_study(study, most_trials=most_trials)
+    said = write_view(study)
+    before = ids_of(study)
+    monkeypatch.setattr(tracking, "create", None)
+    assert write_view(study) == said
+    assert ids_of(study) == before
 
 
 def test_an_interrupted_view_is_completed(study: Path) -> None:
@@ -143,6 +163,16 @@ def test_an_interrupted_view_is_completed(study: Path) -> None:
     _, again = runs_of(study)
     assert set(again) == set(runs) and again["full"].info.run_id != runs["full"].info.run_id
     assert again["baseline"].info.run_id == runs["baseline"].info.run_id
+
+
+def test_a_run_that_has_not_ended_is_written_again(study: Path) -> None:
+    write_view(study)
+    client, runs = runs_of(study)
+    client.update_run(runs["full"].info.run_id, status="RUNNING")
+    write_view(study)
+    _, again = runs_of(study)
+    assert set(again) == set(runs) and again["full"].info.run_id != runs["full"].info.run_id
+    assert again["full seed 0"].data.tags["mlflow.parentRunId"] == again["full"].info.run_id
 
 
 def test_a_resumed_study_brings_its_new_seed(study: Path) -> None:
@@ -172,6 +202,95 @@ def test_verdicts_and_report_join_without_rewriting(study: Path) -> None:
     files = {file.path for file in client.list_artifacts(runs["baseline"].info.run_id)}
     assert files == {"configuration.json", "figures", "report.html", "study.yaml", "verdicts.json"}
     assert (study.parent / "mlartifacts" / "small").is_dir()
+
+
+def test_above_the_limit_a_configuration_has_one_run(study: Path) -> None:
+    trials = len(CELLS) * 2
+    write_study(study, most_trials=trials)
+    assert "one run per configuration" not in write_view(study)
+    both = set(ids_of(study).values())
+    write_study(study, most_trials=trials - 1)
+    why = "one run per configuration (8 trials are more than most_trials=7; their curves are artifacts)"
+    assert f"4 configurations in sqlite:///{study.parent / 'mlflow.db'}; {why}; see" in write_view(study)
+    alone = ids_of(study)
+    assert set(alone) == {"baseline", "+1-1", "+5-2", "full"} and not both & set(alone.values())
+    client, runs = runs_of(study)
+    assert "curves.csv" in client.get_experiment(runs["full"].info.experiment_id).tags["mlflow.note.content"]
+    write_study(study, most_trials=trials)
+    write_view(study)
+    again = ids_of(study)
+    assert len(again) == len(CELLS) * 3 and not set(alone.values()) & set(again.values())
+    assert runs_of(study)[1]["full seed 1"].data.tags["mlflow.parentRunId"] == again["full"]
+
+
+def test_its_files_equal_the_records_of_its_seeds(summarised: Path) -> None:
+    client, runs = runs_of(summarised)
+    for fixes in CELLS:
+        run = runs[cell_name(fixes)].info.run_id
+        assert {file.path for file in client.list_artifacts(run)} >= {"configuration.json", "curves.csv", "trials.csv"}
+        for kind, by in (("curves", ["seed", "step"]), ("trials", ["seed"])):
+            all_rows = records(summarised, kind)
+            mine = all_rows[all_rows["key"] == key(fixes)].sort_values(by).reset_index(drop=True)
+            written = pd.read_csv(client.download_artifacts(run, f"{kind}.csv"))
+            pd.testing.assert_frame_equal(written, mine, check_exact=True, check_dtype=False)
+
+
+def test_its_run_has_the_means_and_a_few_points(summarised: Path, written: Path) -> None:
+    client, alone = runs_of(summarised)
+    whole_client, whole = runs_of(written)
+    for name in ("baseline", "+1-1", "+5-2", "full"):
+        mine, parent = alone[name].data, whole[name].data
+        assert mine.params == parent.params
+        assert {**mine.tags, "content": ""} == {**parent.tags, "content": ""}
+        assert alone[name].info.start_time == whole[name].info.start_time
+        ends = {metric for metric in parent.metrics if not metric.startswith(("probe/", "training/", "sd_probe/"))}
+        assert "sd_final/1_near_abs_rel" in ends
+        assert mine.metrics == pytest.approx(
+            {metric: parent.metrics[metric] for metric in ends.union(CHARTS)}, rel=0, nan_ok=True
+        )
+    points, all_points = (
+        {m.step: m.value for m in c.get_metric_history(runs["full"].info.run_id, "probe/1_near_abs_rel")}
+        for c, runs in ((client, alone), (whole_client, whole))
+    )
+    assert len(points) == MOST_POINTS < len(all_points)
+    assert {min(all_points), max(all_points)} <= set(points) and points.items() <= all_points.items()
+
+
+def test_a_changed_seed_writes_its_configuration_again(study: Path) -> None:
+    write_study(study, most_trials=0)
+    write_view(study)
+    before = ids_of(study)
+    file = study / "records" / "curves-seed1-0.parquet"
+    curves = pd.read_parquet(file)
+    curves.loc[(curves["key"] == key("1-1")) & (curves["step"] == 40), "ssi"] += 1.0  # neither charted nor a last value
+    curves.to_parquet(file)
+    write_view(study)
+    after = ids_of(study)
+    assert {name for name in before if before[name] != after[name]} == {"+1-1"}
+
+
+def test_a_verdict_joins_a_configuration_without_seeds(study: Path) -> None:
+    write_study(study, most_trials=0)
+    write_view(study)
+    before = ids_of(study)
+    (study / "verdicts.json").write_text(json.dumps({"fixes": [{"id": "1-1", "key": key("1-1"), "verdict": "adopt"}]}))
+    write_view(study)
+    assert ids_of(study) == before and runs_of(study)[1]["+1-1"].data.tags["verdict"] == "1-1 adopt"
+
+
+def test_a_study_from_before_the_limit_has_the_usual_one(study: Path) -> None:
+    assert Tracking.model_fields["most_trials"].default == MOST_TRIALS
+    settings = yaml.safe_load((study / "study.yaml").read_text())
+    del settings["experiment"]["tracking"]["most_trials"]
+    (study / "study.yaml").write_text(yaml.safe_dump(settings))
+    assert "one run per configuration" not in write_view(study)
+
+
+@pytest.mark.parametrize("most_trials", [500, 0])
+def test_a_study_without_a_trial_is_an_empty_view(study: Path, most_trials: int) -> None:
+    write_study(study, most_trials=most_trials)
+    shutil.rmtree(study / "records")
+    assert write_view(study).startswith("0 configurations") and not runs_of(study)[1]
 
 
 def test_runs_of_others_are_left_alone(study: Path) -> None:

@@ -31,13 +31,19 @@ def key(fixes: str) -> str:
 
 
 def write_study(
-    folder: Path, cells: Sequence[str] = CELLS, seeds: Sequence[int] = (0, 1), probes: int = 10, diverged: str | None = None
+    folder: Path,
+    cells: Sequence[str] = CELLS,
+    seeds: Sequence[int] = (0, 1),
+    probes: int = 10,
+    diverged: str | None = None,
+    most_trials: int = 500,
 ) -> Path:
     """Write a study; `diverged` names the cell whose last seed ends in infinity."""
     (folder / "records").mkdir(parents=True, exist_ok=True)
+    tracking = {"mlflow": True, "uri": None, "most_trials": most_trials}
     meta = {
         "name": folder.name,
-        "experiment": {"name": folder.name, "seeds": list(seeds), "loss": {}, "tracking": {"mlflow": True, "uri": None}},
+        "experiment": {"name": folder.name, "seeds": list(seeds), "loss": {}, "tracking": tracking},
         "seeds": list(seeds),
         "device": "cpu",
         "git_commit": "0123abc",
