@@ -36,6 +36,9 @@ check: $(VENV)/dev ## lint, format, types, import rules
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
+bench: $(VENV)/bench ## trials per minute beside a plain loop, Ray Tune, Optuna and mushin-py (BENCH=--full: every figure, an hour)
+	$(BIN)/python benchmarks/bench.py $(BENCH)
+
 setup: $(VENV)/dev ## install everything, run nothing
 
 clean: ## remove the environment; studies under runs/ stay
@@ -57,4 +60,8 @@ $(VENV)/dev: $(VENV)/run
 	$(PIP) -e '.[all,dev]'
 	@touch $@
 
-.PHONY: help ablation smoke mlflow audit test check setup clean
+$(VENV)/bench: $(VENV)/run
+	$(PIP) -e '.[bench]'
+	@touch $@
+
+.PHONY: help ablation smoke mlflow audit test check bench setup clean

@@ -3,7 +3,7 @@
     python benchmarks/group_size.py --size 64x96 --groups 1,2,4,8,16,32
 
 One process with one thread and the workers' allocator settings, as in a worker; the group's configurations are drawn from
-the whole product. The shipped choice is `CPU_PIXELS` in runner/execution.py.
+the whole product. The shipped choice is `CPU_GROUP` in runner/execution.py.
 """
 
 from __future__ import annotations

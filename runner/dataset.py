@@ -8,6 +8,7 @@ import torch
 
 from runner.data import DataError, Frames, read_splits, scenes
 from runner.experiment import Data
+from runner.files import write_atomically
 from runner.training import SeedData
 
 
@@ -19,6 +20,22 @@ def make_seed_data(data: Data, seed: int, device: torch.device) -> SeedData:
     else:
         train, probe, validation = folder_frames(data, seed)
     return SeedData(seed, train.to(device), probe.to(device), validation.to(device))
+
+
+def keep(shelf: Path, made: SeedData) -> None:
+    """Put a seed's frames into a file, for other processes to map into their memory."""
+    parts = {"train": made.train, "probe": made.probe, "validation": made.validation}
+    tensors = {name: {"rgb": frames.rgb, "depth": frames.depth} for name, frames in parts.items()}
+    write_atomically(shelf / f"seed{made.seed}.pt", lambda path: torch.save(tensors, path))
+
+
+def kept_seed_data(shelf: Path, data: Data, seed: int) -> SeedData:
+    """As `make_seed_data` on the CPU; made by whoever asks first, mapped from its file by all others."""
+    path = shelf / f"seed{seed}.pt"
+    if not path.exists():
+        keep(shelf, make_seed_data(data, seed, torch.device("cpu")))
+    parts = torch.load(path, mmap=True, weights_only=True)
+    return SeedData(seed, **{name: Frames(**tensors) for name, tensors in parts.items()})
 
 
 def scene_frames(data: Data, seed: int) -> tuple[Frames, Frames, Frames]:

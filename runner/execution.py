@@ -13,6 +13,8 @@ from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import pandas as pd
@@ -21,7 +23,7 @@ import torch
 from nfloss import Configuration
 from nfloss.rows import code_path
 from runner.balance import balanced
-from runner.dataset import make_seed_data
+from runner.dataset import keep, kept_seed_data, make_seed_data
 from runner.experiment import Data, Experiment
 from runner.records import curve_rows, trial_rows
 from runner.training import SeedData, train
@@ -209,8 +211,12 @@ def run_in_workers(
     saved = {name: os.environ.get(name) for name in (*ALLOCATOR, "OMP_NUM_THREADS")}
     os.environ.update(ALLOCATOR, OMP_NUM_THREADS="1")  # read by a process as it starts
 
+    frames = TemporaryDirectory(prefix="nfloss-frames-")
+    shelf = Path(frames.name)
+    keep(shelf, seed_data(experiment.data, groups[0].seed, torch.device("cpu")))
+
     def new_pool() -> ProcessPoolExecutor:
-        return ProcessPoolExecutor(workers, mp_context=context, initializer=start_worker, initargs=(news,))
+        return ProcessPoolExecutor(workers, mp_context=context, initializer=start_worker, initargs=(news, shelf))
 
     pool, waiting, running = new_pool(), deque(groups), dict[Future[Results], Group]()
     try:
@@ -240,6 +246,7 @@ def run_in_workers(
     finally:
         stop(pool)
         restore_environment(saved)
+        frames.cleanup()
 
 
 def stop(pool: ProcessPoolExecutor) -> None:
@@ -271,14 +278,15 @@ def pass_on(news: Any, progress: Progress) -> None:
 
 
 _news: Any = None
+_shelf: Path | None = None
 
 
-def start_worker(news: Any) -> None:
+def start_worker(news: Any, shelf: Path) -> None:
     """Once in each worker."""
-    global _news
+    global _news, _shelf
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides
     torch.set_num_threads(1)
-    _news = news
+    _news, _shelf = news, shelf
 
 
 def work(group: Group, experiment: Experiment) -> Results:
@@ -305,5 +313,5 @@ def run_group(group: Group, experiment: Experiment, device: torch.device, progre
 
 @lru_cache(maxsize=2)
 def seed_data(data: Data, seed: int, device: torch.device) -> SeedData:
-    """A seed's data, made once for all of its groups."""
-    return make_seed_data(data, seed, device)
+    """A seed's data, made once for all of its groups; in a worker, mapped from what one of them made for all."""
+    return kept_seed_data(_shelf, data, seed) if _shelf else make_seed_data(data, seed, device)

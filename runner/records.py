@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,21 +10,9 @@ import numpy as np
 import pandas as pd
 import torch
 
+from runner.files import write_atomically
 from runner.rulers import abs_rel
 from runner.training import History, SeedData
-
-
-def write_atomically(path: Path, write: Callable[[Path], Any]) -> None:
-    """`write` a file beside `path`, then move it there: the file is whole or not there at all."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        write(temporary)
-        with temporary.open("rb") as handle:
-            os.fsync(handle.fileno())
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def write_group(folder: Path, group: str, trials: pd.DataFrame, curves: pd.DataFrame) -> None:

@@ -31,8 +31,9 @@ from runner.execution import (
     seed_data,
 )
 from runner.experiment import Experiment, ExperimentError
+from runner.files import write_atomically
 from runner.part import balanced_part
-from runner.records import finished_trials, read_trials, write_atomically, write_group
+from runner.records import finished_trials, read_trials, write_group
 from runner.symptoms import symptom_table
 
 PACKAGES = ("torch", "numpy", "pandas", "pyarrow", "scipy", "statsmodels", "mlflow")

@@ -1,0 +1,93 @@
+"""What every contender is given: the same configurations, data and training; and what it gives back."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import code_paths  # noqa: F401
+
+from runner.experiment import Data, Design, Experiment, Training
+
+SEED = 0
+WHICH = ("all", "near", "far")
+
+
+@dataclass(frozen=True)
+class Spec:
+    """Some trials, one seed. `trials` are lists of fixes, the baseline (no fix) first."""
+
+    trials: tuple[tuple[str, ...], ...]
+    height: int
+    width: int
+    steps: int
+    evaluate_every: int
+    train: int = 256
+    held_out: int = 16
+
+    @property
+    def size(self) -> str:
+        return f"{self.height}x{self.width}"
+
+    @property
+    def data(self) -> Data:
+        """`held_out` images each for probe and validation."""
+        sizes = {"train": self.train, "probe": self.held_out, "validation": self.held_out}
+        return Data(**sizes, height=self.height, width=self.width)  # type: ignore[call-arg]
+
+    @property
+    def training(self) -> Training:
+        return Training(steps=self.steps, evaluate_every=self.evaluate_every)  # type: ignore[call-arg]
+
+    @property
+    def experiment(self) -> Experiment:
+        """The same trials as an experiment of nfloss, everything else as shipped. The design adds the baseline itself."""
+        named = {f"trial {place}": list(fixes) for place, fixes in enumerate(self.trials) if fixes}
+        return Experiment.model_validate(
+            {
+                "name": "bench",
+                "design": Design(explicit=named) if named else Design(one_at_a_time=[]),
+                "seeds": [SEED],
+                "data": self.data,
+                "training": self.training,
+                "device": "cpu",
+            }
+        )
+
+    def save(self, path: Path) -> None:
+        path.write_text(json.dumps(asdict(self)), encoding="utf-8")
+
+    @classmethod
+    def load(cls, path: Path) -> Spec:
+        content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        return cls(**{**content, "trials": tuple(tuple(fixes) for fixes in content["trials"])})
+
+
+@dataclass(frozen=True)
+class Trial:
+    """A trial's result: final AbsRel of near pixels on the probe, the loss as means between probes, and its seconds."""
+
+    near: float
+    curve: tuple[float, ...]
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Trials:
+    """What a contender made of a spec. `began` and `ended`: clock of the first training step and of the last trial's end."""
+
+    trials: tuple[Trial, ...]
+    workers: int
+    began: float
+    ended: float
+
+    def save(self, path: Path) -> None:
+        path.write_text(json.dumps(asdict(self)), encoding="utf-8")
+
+    @classmethod
+    def load(cls, path: Path) -> Trials:
+        content = json.loads(path.read_text(encoding="utf-8"))
+        trials = tuple(Trial(t["near"], tuple(t["curve"]), t["seconds"]) for t in content.pop("trials"))
+        return cls(trials=trials, **content)
