@@ -17,7 +17,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from runner.execution import ALLOCATOR  # noqa: E402
+from runner.execution import ALLOCATOR
 
 STEPS = 16
 

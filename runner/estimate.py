@@ -20,7 +20,7 @@ def estimate_minutes(plan: Plan, device: torch.device) -> float:
     """Minutes of training that the plan's trials take, the report not counted."""
     if not plan.trained:
         return 0.0
-    groups = groups_of(plan, group_size(plan.experiment, device))
+    groups = groups_of(plan, group_size(plan, device))
     small = plan.experiment.data.model_copy(update={"train": 16, "probe": 8, "validation": 8})
     data = seed_data(small, plan.experiment.seeds[0], device)
     settings = plan.experiment.training

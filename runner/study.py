@@ -83,13 +83,17 @@ def in_blocks(experiment: Experiment) -> bool:
     return experiment.design.cartesian is not None
 
 
-def group_size(experiment: Experiment, device: torch.device, folder: Path | None = None) -> int:
-    """As the study in the folder began, as the experiment says, or what suits the device."""
+def group_size(plan: Plan, device: torch.device, folder: Path | None = None) -> int:
+    """As the study in the folder began, as the experiment says, or what suits the device; on a CPU never so large that a
+    core has nothing to do."""
+    experiment = plan.experiment
     if folder is not None and (folder / "study.yaml").exists():
         return int(read_study(folder)["group_size"])
     if experiment.group_size:
         return experiment.group_size
-    return gpu_group(experiment, device) if device.type == "cuda" else CPU_GROUP
+    if device.type == "cuda":
+        return gpu_group(experiment, device)
+    return min(CPU_GROUP, -(-plan.networks // (experiment.workers or cores())))
 
 
 def run_study(
@@ -115,7 +119,7 @@ def run_study(
         raise ExperimentError("nothing to train: every cell is a clash")
     check_device(folder, device)
     seed_data(experiment.data, experiment.seeds[0], torch.device("cpu"))  # bad data must be known before anything is written
-    groups, records = groups_of(plan, group_size(experiment, device, folder)), folder / "records"
+    groups, records = groups_of(plan, group_size(plan, device, folder)), folder / "records"
     prepare(folder, plan, device, groups[0].size)
     there = finished_trials(records)
     todo = [left for group in groups if (left := group.without(there))]

@@ -82,10 +82,13 @@ def existing_runs(client: MlflowClient, experiment: str) -> list[Any]:
 
 
 def progress(runs: list[Run]) -> Iterator[Run]:
-    """A bar on the terminal; nothing in a pipe, where the caller's last line says enough."""
-    from rich.console import Console
-    from rich.progress import track
-
+    """A bar on the terminal; nothing in a pipe, where the caller's last line says enough, and nothing without rich."""
+    try:
+        from rich.console import Console
+        from rich.progress import track
+    except ModuleNotFoundError:
+        yield from runs
+        return
     console = Console(stderr=True)
     yield from track(runs, "MLflow view", console=console, disable=not console.is_terminal)
 
