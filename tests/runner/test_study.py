@@ -9,6 +9,7 @@ import time
 from pathlib import Path
 
 import pandas as pd
+import psutil
 import pytest
 import torch
 import yaml
@@ -234,6 +235,22 @@ def test_a_worker_that_dies_takes_only_what_ran_along(tmp_path):
     endings = list(run_in_workers([deadly, *groups], experiment, 1, lambda *news: None, lambda: True))
     assert [e.group.name for e in endings if isinstance(e, Crash)] == ["deadly"]
     assert [e.group.name for e in endings if isinstance(e, Results)] == [group.name for group in groups]
+
+
+def test_workers_leave_with_a_parent_that_is_killed(tmp_path):
+    (tmp_path / "tiny.yaml").write_text(TINY.replace("steps: 12", "steps: 100000"))
+    command = [*NFLOSS, "run", tmp_path / "tiny.yaml", "--out-dir", tmp_path / "study", "--set", "workers=2"]
+    process = subprocess.Popen(list(map(str, command)), stderr=subprocess.DEVNULL)
+    workers, deadline = [], time.monotonic() + 60
+    while len(workers) < 3 and time.monotonic() < deadline:  # two, and multiprocessing's resource tracker
+        time.sleep(0.2)
+        workers = psutil.Process(process.pid).children(recursive=True)
+    process.kill()
+    process.wait()
+    _, alive = psutil.wait_procs(workers, timeout=20)
+    for worker in alive:
+        worker.kill()
+    assert not alive
 
 
 def test_a_budget_starts_nothing_that_would_end_too_late():
