@@ -209,45 +209,56 @@ def run_in_workers(
     """A process per core with one thread each: two threads in one process get in each other's way."""
     context = multiprocessing.get_context("spawn")
     news: Any = context.Queue()
-    saved = {name: os.environ.get(name) for name in (*ALLOCATOR, "OMP_NUM_THREADS")}
-    os.environ.update(ALLOCATOR, OMP_NUM_THREADS="1")  # read by a process as it starts
+    waiting, running = deque(groups), dict[Future[Results], Group]()
+    with workers_environment(), TemporaryDirectory(prefix="nfloss-frames-") as shelf:
+        keep(Path(shelf), seed_data(experiment.data, groups[0].seed, torch.device("cpu")))
 
-    frames = TemporaryDirectory(prefix="nfloss-frames-")
-    shelf = Path(frames.name)
-    keep(shelf, seed_data(experiment.data, groups[0].seed, torch.device("cpu")))
+        def new_pool() -> ProcessPoolExecutor:
+            return ProcessPoolExecutor(workers, mp_context=context, initializer=start_worker, initargs=(news, Path(shelf)))
 
-    def new_pool() -> ProcessPoolExecutor:
-        return ProcessPoolExecutor(workers, mp_context=context, initializer=start_worker, initargs=(news, shelf))
+        pool = new_pool()
+        try:
+            while waiting or running:
+                while waiting and len(running) < workers:
+                    if not may_start():
+                        waiting.clear()
+                        break
+                    group = waiting.popleft()
+                    running[pool.submit(work, group, experiment)] = group
+                done, _ = wait(running, timeout=0.2, return_when=FIRST_COMPLETED)
+                pass_on(news, progress)
+                if any(isinstance(future.exception(), BrokenProcessPool) for future in done):
+                    done = set(running)  # a worker that dies takes all that runs in its pool along
+                    stop(pool)
+                    pool = new_pool()
+                for future in done:
+                    group = running.pop(future)
+                    try:
+                        result: Ending = future.result()
+                    except MACHINE_ERRORS as error:
+                        if divides(group, error):
+                            waiting.extendleft(reversed(group.halves()))
+                            continue
+                        result = Crash(group, one_line(error))
+                    yield result
+        finally:
+            stop(pool)
 
-    pool, waiting, running = new_pool(), deque(groups), dict[Future[Results], Group]()
+
+@contextmanager
+def workers_environment() -> Iterator[None]:
+    """For the while, what a worker reads as it starts: the allocator's settings, and one thread."""
+    wanted = {**ALLOCATOR, "OMP_NUM_THREADS": "1"}
+    saved = {name: os.environ.get(name) for name in wanted}
+    os.environ.update(wanted)
     try:
-        while waiting or running:
-            while waiting and len(running) < workers:
-                if not may_start():
-                    waiting.clear()
-                    break
-                group = waiting.popleft()
-                running[pool.submit(work, group, experiment)] = group
-            done, _ = wait(running, timeout=0.2, return_when=FIRST_COMPLETED)
-            pass_on(news, progress)
-            if any(isinstance(future.exception(), BrokenProcessPool) for future in done):
-                done = set(running)  # a worker that dies takes all that runs in its pool along
-                stop(pool)
-                pool = new_pool()
-            for future in done:
-                group = running.pop(future)
-                try:
-                    result: Ending = future.result()
-                except MACHINE_ERRORS as error:
-                    if divides(group, error):
-                        waiting.extendleft(reversed(group.halves()))
-                        continue
-                    result = Crash(group, one_line(error))
-                yield result
+        yield
     finally:
-        stop(pool)
-        restore_environment(saved)
-        frames.cleanup()
+        for name, value in saved.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value
 
 
 def stop(pool: ProcessPoolExecutor) -> None:
@@ -259,14 +270,6 @@ def stop(pool: ProcessPoolExecutor) -> None:
 
 def one_line(error: BaseException) -> str:
     return f"{type(error).__name__}: {str(error).strip().splitlines()[0] if str(error).strip() else 'no message'}"
-
-
-def restore_environment(saved: dict[str, str | None]) -> None:
-    for name, value in saved.items():
-        if value is None:
-            os.environ.pop(name, None)
-        else:
-            os.environ[name] = value
 
 
 def pass_on(news: Any, progress: Progress) -> None:

@@ -282,10 +282,11 @@ def test_status_counts(study):
 
 
 def test_environment_is_left_as_it_was(monkeypatch):
-    from runner.execution import ALLOCATOR, restore_environment
+    from runner.execution import ALLOCATOR, workers_environment
 
     monkeypatch.setenv("OMP_NUM_THREADS", "7")
-    saved = {name: os.environ.get(name) for name in (*ALLOCATOR, "OMP_NUM_THREADS")}
-    os.environ.update(ALLOCATOR, OMP_NUM_THREADS="1")
-    restore_environment(saved)
-    assert os.environ["OMP_NUM_THREADS"] == "7"
+    for name in ALLOCATOR:
+        monkeypatch.delenv(name, raising=False)
+    with workers_environment():
+        assert os.environ["OMP_NUM_THREADS"] == "1" and ALLOCATOR.items() <= os.environ.items()
+    assert os.environ["OMP_NUM_THREADS"] == "7" and not set(ALLOCATOR) & set(os.environ)
