@@ -152,7 +152,7 @@ def status(study: Path) -> None:
     import pandas as pd
 
     from runner.part import balanced_part
-    from runner.records import finished_trials, read_trials
+    from runner.records import keys_and_seeds, read_trials
     from runner.study import read_study
 
     settings = read_study(study)
@@ -163,7 +163,7 @@ def status(study: Path) -> None:
     print(f"{settings['name']}: {planned} planned, {len(trials)} done, {diverged} diverged, {planned - len(trials)} missing")
     if len(trials) < planned:
         product = settings["experiment"]["design"]["cartesian"] is not None
-        print(balanced_part(cells, settings["seeds"], finished_trials(study / "records"), product))
+        print(balanced_part(cells, settings["seeds"], keys_and_seeds(trials), product))
     for seed in settings["seeds"] if len(trials) < planned else []:
         print(f"  seed {seed}: {int((trials['seed'] == seed).sum()) if len(trials) else 0} trials")
 

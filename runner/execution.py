@@ -13,7 +13,7 @@ from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wai
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -112,12 +112,9 @@ def make_groups(configurations: Sequence[Configuration], seeds: Sequence[int], l
     trainings = balanced(list(readings)) if in_blocks else sorted(readings, key=code_path)
     size = -(-len(trainings) // -(-len(trainings) // largest))
     chunks = [sorted(trainings[start : start + size], key=code_path) for start in range(0, len(trainings), size)]
-    groups = [
-        Group(f"seed{seed}-{place}", seed, tuple(c for training in chunk for c in readings[training]), size)
-        for seed in seeds
-        for place, chunk in enumerate(chunks)
-    ]
-    return sorted(groups, key=lambda group: int(group.name.split("-")[1])) if in_blocks else groups
+    places = range(len(chunks))
+    order = [(seed, i) for i in places for seed in seeds] if in_blocks else [(seed, i) for seed in seeds for i in places]
+    return [Group(f"seed{seed}-{i}", seed, tuple(c for t in chunks[i] for c in readings[t]), size) for seed, i in order]
 
 
 def resolve_device(wanted: str) -> torch.device:
@@ -173,14 +170,19 @@ def run_here(
     with one_thread(device):
         while waiting and may_start():
             group = waiting.popleft()
-            try:
-                result: Ending = run_group(group, experiment, device, progress)
-            except MACHINE_ERRORS as error:
-                if divides(group, error):
-                    waiting.extendleft(reversed(group.halves()))
-                    continue
-                result = Crash(group, one_line(error))
-            yield result
+            yield from ending(group, partial(run_group, group, experiment, device, progress), waiting)
+
+
+def ending(group: Group, outcome: Callable[[], Results], waiting: deque[Group]) -> Iterator[Ending]:
+    """The group's records or its crash; or nothing, where its halves wait to be tried instead."""
+    try:
+        result: Ending = outcome()
+    except MACHINE_ERRORS as error:
+        if divides(group, error):
+            waiting.extendleft(reversed(group.halves()))
+            return
+        result = Crash(group, one_line(error))
+    yield result
 
 
 def divides(group: Group, error: BaseException) -> bool:
@@ -233,14 +235,7 @@ def run_in_workers(
                     pool = new_pool()
                 for future in done:
                     group = running.pop(future)
-                    try:
-                        result: Ending = future.result()
-                    except MACHINE_ERRORS as error:
-                        if divides(group, error):
-                            waiting.extendleft(reversed(group.halves()))
-                            continue
-                        result = Crash(group, one_line(error))
-                    yield result
+                    yield from ending(group, future.result, waiting)
         finally:
             stop(pool)
 

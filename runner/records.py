@@ -21,9 +21,8 @@ def write_group(folder: Path, group: str, trials: pd.DataFrame, curves: pd.DataF
     write_atomically(folder / f"trials-{group}.parquet", lambda path: trials.to_parquet(path, index=False))
 
 
-def finished_trials(folder: Path) -> set[tuple[str, int]]:
-    """(key, seed) of every trial recorded."""
-    trials = read_trials(folder)
+def keys_and_seeds(trials: pd.DataFrame) -> set[tuple[str, int]]:
+    """(key, seed) of every trial of `read_trials`."""
     return set(zip(trials["key"], trials["seed"].astype(int), strict=True)) if len(trials) else set()
 
 

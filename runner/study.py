@@ -13,6 +13,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import torch
 import yaml
 
@@ -33,7 +34,7 @@ from runner.execution import (
 from runner.experiment import Experiment, ExperimentError
 from runner.files import write_atomically
 from runner.part import balanced_part
-from runner.records import finished_trials, read_trials, write_group
+from runner.records import keys_and_seeds, read_trials, write_group
 from runner.symptoms import symptom_table
 
 PACKAGES = ("torch", "numpy", "pandas", "pyarrow", "scipy", "statsmodels", "mlflow")
@@ -120,8 +121,9 @@ def run_study(
     check_device(folder, device)
     seed_data(experiment.data, experiment.seeds[0], torch.device("cpu"))  # bad data must be known before anything is written
     groups, records = groups_of(plan, group_size(plan, device, folder)), folder / "records"
-    prepare(folder, plan, device, groups[0].size)
-    there = finished_trials(records)
+    table = plan.table()
+    prepare(folder, plan, table, device, groups[0].size)
+    there = keys_and_seeds(read_trials(records))
     todo = [left for group in groups if (left := group.without(there))]
     budget, failed = Budget(max_seconds), 0
     progress = begin(plan, todo, plan.trials - sum(len(g.configurations) for g in todo))
@@ -135,7 +137,7 @@ def run_study(
         finished(len(result.trials), int((result.trials["status"] == "diverged").sum()))
     trials = read_trials(records)
     diverged = int((trials["status"] == "diverged").sum()) if len(trials) else 0
-    part = balanced_part(plan.table(), experiment.seeds, finished_trials(records), in_blocks(experiment))
+    part = balanced_part(table, experiment.seeds, keys_and_seeds(trials), in_blocks(experiment))
     return Outcome(plan.trials, len(trials), diverged, failed, budget.spent and len(trials) < plan.trials, part)
 
 
@@ -209,10 +211,10 @@ def read_study(folder: Path) -> dict[str, Any]:
     return content
 
 
-def prepare(folder: Path, plan: Plan, device: torch.device, size: int) -> None:
+def prepare(folder: Path, plan: Plan, table: pd.DataFrame, device: torch.device, size: int) -> None:
     """Write what the study is: its plan, its settings, the registry, the audit, the symptoms."""
     (folder / "records").mkdir(parents=True, exist_ok=True)
-    write_atomically(folder / "plan.parquet", lambda path: plan.table().to_parquet(path, index=False))
+    write_atomically(folder / "plan.parquet", lambda path: table.to_parquet(path, index=False))
     write_text(
         folder / "issues.json", json.dumps([describe(number) for number in sorted(ISSUES)], indent=1, ensure_ascii=False)
     )
