@@ -12,7 +12,8 @@ import numpy as np
 from analysis.effects import Effect, difference_gains, divergence, effect, ratio_gains
 from analysis.load import Study, require_complete
 from analysis.measures import trial_measures
-from analysis.tradeoff import beyond_gains, near_weight_keys
+from analysis.rules import Beyond
+from analysis.tradeoff import ERRORS, beyond_gains, near_weight_keys, nearest_weight, weight_at_far, weight_words
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -40,10 +41,22 @@ class Rulers:
         """Paired log gain of `key` over `base` on one lower-is-better measure."""
         return effect(ratio_gains(self.table[measure], base, key, self.study.seeds), level)
 
-    def beyond(self, key: str) -> Effect | None:
-        """Gain in ln near error beyond the curve of the near weight; None where the curve was not run."""
-        gains = beyond_gains(self.table, self.weights, key, self.study.seeds)
-        return None if gains is None else effect(gains)
+    def beyond(self, key: str) -> Beyond | None:
+        """Where a training lies against the curve of the near weight; None where that was not run.
+
+        A near weight is judged like a fix: against the curve of the others.
+        """
+        others = {weight: own for weight, own in self.weights.items() if own != key}
+        gains = beyond_gains(self.table, others, key, self.study.seeds)
+        if gains is None:
+            return None
+        curve, point = np.array([self.log_errors(own) for own in others.values()]), self.log_errors(key)
+        nearest, same_far = nearest_weight(list(others), curve, point), weight_at_far(list(others), curve, float(point[0]))
+        return Beyond(effect(gains), weight_words(*nearest), weight_words(*same_far), covered=same_far[1] == 0)
+
+    def log_errors(self, key: str) -> np.ndarray:
+        """(ln far, ln near) final error, means over the seeds: the point that the trade-off is drawn with."""
+        return np.array([np.log(self.values(name, key)).mean() for name in ERRORS])
 
     def values(self, measure: str, key: str) -> np.ndarray:
         """One value per seed."""
@@ -87,7 +100,7 @@ def speed_gain(steps: np.ndarray, y: np.ndarray, factor: float) -> float:
 def compare(rulers: Rulers, base: str, key: str) -> dict[str, Any]:
     """Every gain of `key` over `base` as plain numbers, for verdicts.json."""
     speed = rulers.convergence(base, key)
-    beyond = rulers.beyond(key) if base == rulers.study.baseline else None
+    beyond = rulers.beyond(key) if base == rulers.study.baseline != key else None
     return {
         "near": rulers.gain("final_near_abs_rel", base, key).as_dict(),
         "far": rulers.gain("final_far_abs_rel", base, key).as_dict(),

@@ -1,4 +1,4 @@
-"""The report's later sections: symptoms, the document's errors, readability, divergence, settings."""
+"""The report's later sections: the document's errors, readability, divergence, settings."""
 
 from __future__ import annotations
 
@@ -9,9 +9,7 @@ from typing import Any
 from analysis import words
 from analysis.effects import divergence
 from analysis.load import Study
-from analysis.plots_symptoms import short
-from analysis.symptoms import symptom_table
-from analysis.tables import NONE, Html, chip, joined, paragraphs, safe, table
+from analysis.tables import NONE, Html, chip, joined, paragraphs, table
 
 SHARES = {
     "loss": "own loss (as the document has it)",
@@ -20,42 +18,21 @@ SHARES = {
 }
 
 
-def symptoms(study: Study, judged: dict[str, Any]) -> Html:
-    """Each issue's own symptom before and after."""
-    rows = []
-    shown = symptom_table(study).to_dict("records")
-    before = {row["issue"]: row["value"] for row in shown if not row["fix"]}
-    for row in shown:
-        if row["fix"]:
-            values = [
-                short(value) if math.isfinite(value) else "?" for value in (before.get(row["issue"], math.nan), row["value"])
-            ]
-            rows.append(
-                [
-                    Html(f"<b>{row['issue']}</b> {safe(row['name'])}<small>{safe(row['unit'])}</small>"),
-                    row["fix"],
-                    *values,
-                    row["cured"],
-                    row["moves"],
-                ]
-            )
-    return table(
-        ["issue and symptom", "fix", "baseline", "with the fix", "cured would be", "the fix"], rows, numeric=(2, 3), first_of=0
-    )
-
-
 def audit(study: Study, judged: dict[str, Any]) -> Html:
-    """What the document got wrong."""
+    """What the document got wrong, counted; the claims themselves stand on the pages of their issues."""
     count = Counter(claim["verdict"] for claim in study.audit)
     said = ", ".join(f"{n} {verdict}" for verdict, n in count.most_common())
-    wrong = [claim for claim in study.audit if claim["verdict"] not in ("right", "rounded")]
-    rows = [[claim["issue"], claim["quantity"], claim["claimed"], claim["computed"], claim["verdict"]] for claim in wrong]
     found = paragraphs([f"{len(study.audit)} numbers and statements of the document recomputed: {said}."])
-    return (
-        joined(found, table(["issue", "quantity", "the document says", "computed", "verdict"], rows, numeric=(0,)))
-        if rows
-        else found
-    )
+    numbers = sorted({claim["issue"] for claim in study.audit})
+    names = list(count)
+    rows = [
+        [
+            f"issue {number}" if number else "the whole",
+            *(sum(c["verdict"] == name and c["issue"] == number for c in study.audit) or NONE for name in names),
+        ]
+        for number in numbers
+    ]
+    return joined(found, table(["", *names], rows, numeric=range(1, len(names) + 1)))
 
 
 def readability(study: Study, judged: dict[str, Any]) -> Html:

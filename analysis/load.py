@@ -15,6 +15,9 @@ PLAN = ("cell", "design", "fixes", "numbers", "key", "status", "same_as", "reaso
 SYMPTOMS = ("issue", "fix", "key", "name", "unit", "cured", "value")
 TRIALS = ("key", "seed", "status", "diverged_step", "steps", "final_near_abs_rel", "final_far_abs_rel", "final_abs_rel")
 CURVES = ("key", "seed", "step", "epoch", "probe_near_abs_rel", "loss")
+PROFILES = ("key", "seed", "low", "high", "pixels", "abs_rel", "bias")
+SAMPLES = ("key", "sample", "metres")
+DEFINITIONS = ("fix", "what", "x", "y")
 COUNTED = ("finished", "diverged")  # a crash is not a result
 
 
@@ -35,6 +38,9 @@ class Study:
     symptoms: pd.DataFrame
     trials: pd.DataFrame
     curves: pd.DataFrame
+    profiles: pd.DataFrame  # error by depth, no rows for diverged trials; empty in a study that kept none
+    samples: pd.DataFrame  # predictions of the first seed; empty likewise
+    definitions: pd.DataFrame  # weight and threshold curves; empty likewise
 
     @property
     def seeds(self) -> tuple[int, ...]:
@@ -82,11 +88,13 @@ def load(study_dir: Path | str) -> Study:
     plan = plan.assign(fixes=plan["fixes"].fillna(""), numbers=plan["numbers"].fillna("{}"))
     plan = plan.astype({"key": object}).assign(key=lambda table: table["key"].where(table["key"].notna(), None))
     trials, curves = _records(folder / "records")
+    more = {name: _more(folder / "records", name, columns) for name, columns in (("profiles", PROFILES), ("samples", SAMPLES))}
     name = str(meta.get("name", folder.name))
     symptoms = _table(folder / "symptoms.parquet", SYMPTOMS)
-    return Study(
-        name, folder, meta, plan, _json(folder / "issues.json"), _json(folder / "audit.json"), symptoms, trials, curves
-    )
+    path = folder / "definitions.parquet"
+    more["definitions"] = _table(path, DEFINITIONS) if path.exists() else _empty(DEFINITIONS)
+    issues, audit = _json(folder / "issues.json"), _json(folder / "audit.json")
+    return Study(name, folder, meta, plan, issues, audit, symptoms, trials, curves, **more)
 
 
 def missing_trials(study: Study) -> list[tuple[str, int]]:
@@ -133,6 +141,23 @@ def _records(folder: Path) -> tuple[pd.DataFrame, pd.DataFrame]:
         raise StudyError(f"{folder}: {bare} trials have no curves; their curves file is damaged")
     trials = _no_better_diverged(trials)
     return trials.drop(columns="part"), curves.drop(columns="part").sort_values(["key", "seed", "step"], ignore_index=True)
+
+
+def _more(folder: Path, name: str, columns: tuple[str, ...]) -> pd.DataFrame:
+    """What groups whose trials are there kept besides; each (key, ...) once."""
+    import pandas as pd
+
+    parts = [path.stem.removeprefix("trials-") for path in sorted(folder.glob("trials-*.parquet"))]
+    files = [file for part in parts if (file := folder / f"{name}-{part}.parquet").exists()]
+    found = pd.concat([_table(file, columns) for file in files], ignore_index=True) if files else _empty(columns)
+    by = [column for column in ("key", "seed", "low", "sample") if column in columns]
+    return found.drop_duplicates(by, ignore_index=True)
+
+
+def _empty(columns: tuple[str, ...]) -> pd.DataFrame:
+    import pandas as pd
+
+    return pd.DataFrame({column: [] for column in columns})
 
 
 def _no_better_diverged(trials: pd.DataFrame) -> pd.DataFrame:

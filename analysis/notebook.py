@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import tempfile
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 
 START = """from pathlib import Path
 
-from analysis import evidence, load, sections, verdicts
+from analysis import evidence, issue_page, load, sections, verdicts
 from analysis.plots import draw
 from analysis.verdicts_file import write_verdicts
 
@@ -25,43 +26,112 @@ study = load("..")
 judged = verdicts(study)
 path = write_verdicts(judged, Path(".."))"""
 Cell = tuple[str, str]  # kind, source
-Section = tuple[str, str, str]  # title, lead, what shows it
-FIRST: tuple[Section, ...] = (
-    ("The ten issues", "Each fix alone against the baseline. Gain: by how many percent the error is lower.", "sections.fixes"),
-    ("The three promises", "The document's whole recommendation against the baseline.", "sections.promises"),
-)
-WITHOUT_ONE: Section = (
-    "Leave one out",
-    "The whole against the whole without one fix, beside that fix alone.",
-    "sections.leave_one_out",
-)
-IN_STEPS: Section = ("Step by step", "The document's order of work, each step against the baseline.", "sections.cumulative")
-LAST: tuple[Section, ...] = (
-    ("Symptoms", "Each issue measured directly, without regard to the error.", "evidence.symptoms"),
-    ("What the document got wrong", "Its numbers and statements, recomputed.", "evidence.audit"),
-    (
-        "Can the curves be read? (issue 7)",
-        "Recording changes no training: which series tells the truth?",
-        "evidence.readability",
-    ),
-    ("Divergence", "Trials that ended in numbers that are not finite.", "evidence.divergences"),
+
+
+@dataclass(frozen=True)
+class Section:
+    """A chapter of the report: its anchor, its title, a lead, the functions that show it, the figures after them."""
+
+    anchor: str
+    title: str
+    lead: str
+    shown: tuple[str, ...] = ()
+    figures: tuple[str, ...] = ()
+
+
+def chapters(study: Study) -> list[Section]:
+    """What this study has data for, in reading order; the pages of the issues come between the two halves."""
+    having = set(available(study))
+
+    def figures(*names: str) -> tuple[str, ...]:
+        return tuple(name for name in names if name in having)
+
+    first = [
+        Section("recommendation", "What to take home", "", ("sections.recommendation",)),
+        Section(
+            "fixes",
+            "The ten issues",
+            "Each fix alone against the baseline. Gain: by how many percent the error is lower.",
+            ("sections.fixes",),
+            figures("forest"),
+        ),
+        Section(
+            "promises",
+            "The three promises",
+            "The document's whole recommendation against the baseline.",
+            ("sections.promises",),
+            figures("stability", "convergence"),
+        ),
+        Section(
+            "curve",
+            "Better, or only elsewhere on the same curve?",
+            "Weighting trades far error for near. A fix is an improvement where it lies beyond the curve that turning the near "
+            "weight alone gives.",
+            ("sections.controls",),
+            figures("trade_off"),
+        ),
+        Section("where", "Where along the range, and how it looks", "", (), figures("error_by_depth", "samples")),
+        Section("steadiness", "Steadiness and symptoms", "", (), figures("steadiness", "symptoms")),
+        Section("pairs", "Pairs of fixes", "Do two fixes add up?", (), figures("interactions")),
+        Section(
+            "leave-one-out",
+            "Leave one out",
+            "The whole against the whole without one fix, beside that fix alone.",
+            ("sections.leave_one_out",) * bool(whole_less_one(study)),
+            figures("leave_one_out"),
+        ),
+        Section(
+            "steps",
+            "Step by step",
+            "The document's order of work, each step against the baseline.",
+            ("sections.cumulative",) * bool((study.plan["design"] == "cumulative").any()),
+        ),
+        Section("seeds", "How many seeds", "What this study's seeds can tell apart.", ("sections.power",)),
+    ]
+    return [section for section in first if section.shown or section.figures]
+
+
+LAST = (
+    Section("wrong", "What the document got wrong", "Its numbers and statements, recomputed.", ("evidence.audit",)),
+    Section("divergence", "Divergence", "Trials that ended in numbers that are not finite.", ("evidence.divergences",)),
 )
 
 
 def cells(study: Study) -> list[Cell]:
-    """Every cell in reading order; sections without data are left out."""
+    """Every cell in reading order; chapters without data are left out."""
+    first = chapters(study)
     parts: list[Cell] = [("markdown", f"# Which fixes help? {study.name}"), ("code", START), _shown("sections.answer")]
-    parts += [cell for section in FIRST for cell in _section(*section)]
-    parts += [("markdown", "## In pictures")] + [_drawn(name) for name in available(study)]
-    later = (
-        [WITHOUT_ONE] * bool(whole_less_one(study)) + [IN_STEPS] * bool((study.plan["design"] == "cumulative").any()) + [*LAST]
-    )
-    parts += [cell for section in later for cell in _section(*section)]
+    parts.append(("markdown", contents(study, first)))
+    for section in first:
+        parts += _section(section)
+    parts.append(("markdown", '<a id="issues"></a>\n\n## Issue by issue'))
+    for issue in study.issues:
+        parts += _issue(study, issue)
+    for section in LAST:
+        parts += _section(section)
     return [*parts, ("markdown", method()), ("markdown", "## Settings"), _shown("evidence.settings")]
 
 
-def _section(title: str, lead: str, name: str) -> list[Cell]:
-    return [("markdown", f"## {title}\n\n{lead}"), _shown(name)]
+def contents(study: Study, first: list[Section]) -> str:
+    """Links to all chapters and issues."""
+    chapter_links = [f"[{section.title}](#{section.anchor})" for section in first]
+    issue_links = [f"[{issue['number']} {issue['title']}](#issue-{issue['number']})" for issue in study.issues]
+    rest = [f"[{section.title}](#{section.anchor})" for section in LAST]
+    return f"{' · '.join(chapter_links)}\n\nIssue by issue: {' · '.join(issue_links)}\n\n{' · '.join(rest)}"
+
+
+def _section(section: Section) -> list[Cell]:
+    head = f'<a id="{section.anchor}"></a>\n\n## {section.title}' + (f"\n\n{section.lead}" if section.lead else "")
+    return [("markdown", head), *map(_shown, section.shown), *map(_drawn, section.figures)]
+
+
+def _issue(study: Study, issue: dict[str, Any]) -> list[Cell]:
+    """One issue's page; its figure where a fix of it changes the training."""
+    number = issue["number"]
+    head = f'<a id="issue-{number}"></a>\n\n### Issue {number}: {issue["title"]} ({issue["severity"]})'
+    keys = {study.key_of((fix["id"],)) for fix in issue["fixes"]} - {None, study.baseline}
+    figure: list[Cell] = [("code", f'display(*draw("issue", study, judged, {number}).with_sentence())')] if keys else []
+    return [("markdown", head), ("code", f"issue_page.page(study, judged, {number})"), *figure]
 
 
 def _shown(name: str) -> Cell:

@@ -16,6 +16,7 @@ body { margin: 0; color: var(--ink); background: #fff;
   font: 15px/1.5 system-ui, "Segoe UI", "DejaVu Sans", "Noto Sans", sans-serif; }
 main { max-width: 1200px; margin: 0 auto; padding: 20px 28px 60px; }
 h1 { font-size: 25px; line-height: 1.25; margin: 6px 0 10px; }
+h3 { font-size: 16.5px; margin: 30px 0 2px; padding-top: 10px; border-top: 1px dashed var(--line); break-before: page; }
 h2 { font-size: 19px; margin: 38px 0 4px; padding-top: 12px; border-top: 1px solid var(--line); }
 p, li { margin: 6px 0; max-width: 130ch; }
 p.answer { font-size: 17px; max-width: none; }
@@ -38,7 +39,9 @@ table.nf small { display: block; color: var(--quiet); font-size: 12px; }
   background: #e8ebef; color: #3d4652; }
 .chip.adopt, .chip.confirmed { background: #d5f0e6; color: #00543d; }
 .chip.harmful, .chip.refuted-worse, .chip.refuted-smaller-than-promised, .chip.void { background: #fbe0cf; color: #8a3b00; }
+.chip.trade { background: #fdeeca; color: #6b4a00; }
 .chip.undecided, .chip.inconclusive, .chip.inconclusive-improves { background: #d9eaf6; color: #00466e; }
+.take { display: flex; gap: 14px; flex-wrap: wrap; } .take pre { flex: 1 1 400px; }
 .input, .jp-Cell-inputWrapper { display: none; }
 body.code .input, body.code .jp-CodeCell .jp-Cell-inputWrapper { display: block; }
 .text_cell .jp-Cell-inputWrapper, .jp-MarkdownCell .jp-Cell-inputWrapper { display: block; }

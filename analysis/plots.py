@@ -10,9 +10,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from analysis.interactions import pairs
 from analysis.load import Study
 from analysis.promises import full_key, whole_less_one
-from analysis.rules import ADOPT, HARMFUL, NO_EFFECT, UNDECIDED
+from analysis.rules import ADOPT, HARMFUL, NO_EFFECT, TRADE, UNDECIDED
 from analysis.tables import Html, safe
 
 if TYPE_CHECKING:
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 
 BLACK, ORANGE, SKY, GREEN, YELLOW = "#000000", "#E69F00", "#56B4E9", "#009E73", "#F0E442"
 BLUE, VERMILLION, PURPLE, GREY = "#0072B2", "#D55E00", "#CC79A7", "#8A8A8A"  # Okabe-Ito and a grey
-VERDICT_COLOUR = {ADOPT: GREEN, NO_EFFECT: GREY, HARMFUL: VERMILLION, UNDECIDED: BLUE}
+VERDICT_COLOUR = {ADOPT: GREEN, TRADE: ORANGE, NO_EFFECT: GREY, HARMFUL: VERMILLION, UNDECIDED: BLUE}
 STYLE: Any = {
     "font.family": ["DejaVu Sans"], "font.size": 9.5,
     "axes.titlesize": 10.5, "axes.titlelocation": "left", "axes.labelsize": 9.5,
@@ -29,10 +30,12 @@ STYLE: Any = {
     "axes.grid": True, "axes.axisbelow": True,
     "grid.color": "#E4E4E4", "grid.linewidth": 0.7, "xtick.color": "#333333", "ytick.color": "#333333", "legend.frameon": False,
     "lines.linewidth": 1.8, "figure.facecolor": "white", "savefig.dpi": 130, "axes.formatter.use_mathtext": False,
+    "svg.hashsalt": "nfloss",
 }  # fmt: skip
 HOME = {
     "forest": "plots_forest", "leave_one_out": "plots_forest", "convergence": "plots_curves", "stability": "plots_curves",
     "steadiness": "plots_spread", "trade_off": "plots_tradeoff", "symptoms": "plots_symptoms",
+    "error_by_depth": "plots_depth", "samples": "plots_samples", "interactions": "plots_interactions", "issue": "plots_issue",
 }  # fmt: skip
 PERCENT_TICKS = (-900, -400, -200, -100, -50, -20, -10, -5, -2, 0, 2, 5, 10, 20, 30, 50, 70, 90)
 
@@ -56,23 +59,42 @@ class Picture:
 
 
 def available(study: Study) -> list[str]:
-    """The figures that this study has data for, in the report's order."""
+    """The figures of the whole that this study has data for, in the report's order."""
     single = any(study.key_of((fix["id"],)) for issue in study.issues for fix in issue["fixes"])
-    lacking = {"forest": not single, "leave_one_out": not whole_less_one(study), "stability": full_key(study) is None}
+    lacking = {
+        "forest": not single,
+        "leave_one_out": not whole_less_one(study),
+        "stability": full_key(study) is None,
+        "error_by_depth": study.profiles.empty,
+        "samples": study.samples.empty or not (study.folder / "samples.npz").exists(),
+        "interactions": not pairs(study),
+        "issue": True,  # one for each issue, on its own page
+    }
     return [name for name in HOME if not lacking.get(name, False)]
 
 
-def draw(name: str, study: Study, judged: dict[str, Any]) -> Picture:
-    """Draw one figure, write it to report/figures/NAME.png, and give it back with its sentence."""
+def draw(name: str, study: Study, judged: dict[str, Any], *which: int) -> Picture:
+    """Draw one figure, write it to report/figures/ as PNG and SVG, and give it back with its sentence.
+
+    `which`: the number of the issue, for the figure "issue".
+    """
     module = importlib.import_module(f"analysis.{HOME[name]}")
     with style():
-        figure, sentence = getattr(module, name)(study, judged)
-        buffer = io.BytesIO()
-        figure.savefig(buffer, format="png", metadata={"Software": None}, bbox_inches="tight", pad_inches=0.12)
+        figure, sentence = getattr(module, name)(study, judged, *which)
+        files = {ending: _saved(figure, ending) for ending in ("png", "svg")}
     folder = study.folder / "report" / "figures"
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / f"{name}.png").write_bytes(buffer.getvalue())
-    return Picture(buffer.getvalue(), sentence)
+    for ending, content in files.items():
+        (folder / ("_".join([name, *map("{:02}".format, which)]) + f".{ending}")).write_bytes(content)
+    return Picture(files["png"], sentence)
+
+
+def _saved(figure: Figure, ending: str) -> bytes:
+    """The same figure, the same bytes."""
+    buffer = io.BytesIO()
+    metadata = {"Software": None} if ending == "png" else {"Date": None, "Creator": None}
+    figure.savefig(buffer, format=ending, metadata=metadata, bbox_inches="tight", pad_inches=0.12)
+    return buffer.getvalue()
 
 
 @contextmanager
@@ -102,16 +124,17 @@ def headline(figure: Figure, message: str, below: str = "") -> None:
     figure.text(0.008, 1 - 0.34 / height, below, ha="left", va="top", fontsize=9.5, color="#555555")
 
 
-def percent_axis(axes: Axes, low: float, high: float) -> None:
-    """An x axis of log ratios labelled in percent by which the error is lower (right is better)."""
+def percent_axis(axes: Axes, low: float, high: float, which: str = "x") -> None:
+    """An axis of log ratios labelled in percent by which the error is lower (right and up are better)."""
     places = [(-math.log(1 - p / 100), p) for p in PERCENT_TICKS]
     span = high - low
     kept: list[tuple[float, int]] = []
     for place, p in sorted(places, key=lambda item: abs(item[0])):  # from zero outwards, none too close to another
         if low <= place <= high and all(abs(place - other) > 0.115 * span for other, _ in kept):
             kept.append((place, p))
-    axes.set_xlim(low, high)
-    axes.set_xticks([place for place, _ in kept], [f"{p:+d} %".replace("-", "−") if p else "0" for _, p in kept])
+    axes.set(**{f"{which}lim": (low, high)})
+    axis = axes.xaxis if which == "x" else axes.yaxis
+    axis.set_ticks([place for place, _ in kept], [f"{p:+d} %".replace("-", "−") if p else "0" for _, p in kept])
     axes.tick_params(axis="x", pad=5)
 
 

@@ -12,6 +12,7 @@ from analysis.load import Study
 from analysis.measures import baseline_target
 from analysis.plots import BLACK, BLUE, GREEN, VERMILLION, canvas, change, headline, plain_log
 from analysis.promises import full_key
+from analysis.representatives import representatives
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -31,17 +32,14 @@ def convergence(study: Study, judged: dict[str, Any]) -> tuple[Figure, str]:
     """Near error on the probe over training: baseline, recommendation, best and worst single fix."""
     figure, axes = canvas(9.6, 5.0)
     ax = axes[0][0]
-    shown = _shown(study, judged)
-    for role, (label, key) in shown.items():
-        _banded(ax, study, key, label, *LINES[role])
+    for role, shown in representatives(study, judged).items():
+        banded(ax, study, shown.key, shown.label, *LINES[role])
     _target(ax, baseline_target(study))
     plain_log(ax)
     ax.set(xlabel="epoch", ylabel=NEAR_ERROR)
     ax.margins(x=0.01)
     figure.legend(loc="outside lower center", ncols=2)
-    headline(
-        figure, _convergence_message(judged, shown), f"geometric mean over {len(study.seeds)} seeds, band: 95 % t interval"
-    )
+    headline(figure, _convergence_message(judged), f"geometric mean over {len(study.seeds)} seeds, band: 95 % t interval")
     return figure, "Near error on probe scenes that no configuration can move; lower and earlier is better."
 
 
@@ -51,21 +49,7 @@ def _target(ax: Axes, error: float) -> None:
     ax.text(0.995, error, text, transform=ax.get_yaxis_transform(), ha="right", va="bottom", fontsize=8.5, color="#666666")
 
 
-def _shown(study: Study, judged: dict[str, Any]) -> dict[str, tuple[str, str]]:
-    """Role -> (label, key) of the curves that are worth a line."""
-    shown = {"baseline": ("baseline", study.baseline)}
-    whole = full_key(study)
-    if whole:
-        shown["full"] = ("the document's whole recommendation", whole)
-    moving = sorted((fix for fix in judged["fixes"] if fix["key"] and not fix["same_as"]), key=lambda fix: fix["estimate"])
-    if moving:
-        best, worst = moving[-1], moving[0]
-        shown["best"] = (f"lowest near error of one fix: {best['id']} {best['name']}", best["key"])
-        shown["worst"] = (f"highest near error of one fix: {worst['id']} {worst['name']}", worst["key"])
-    return shown
-
-
-def _convergence_message(judged: dict[str, Any], shown: dict[str, tuple[str, str]]) -> str:
+def _convergence_message(judged: dict[str, Any]) -> str:
     near = next((entry for entry in judged["promises"] if entry["promise"] == "near field"), None)
     best = max((fix for fix in judged["fixes"] if fix["key"]), key=lambda fix: fix["estimate"], default=None)
     parts = [f"Final near error: recommendation {change(near['estimate'])}"] if near else []
@@ -74,7 +58,7 @@ def _convergence_message(judged: dict[str, Any], shown: dict[str, tuple[str, str
     return ", ".join(parts) or "Near error over training"
 
 
-def _banded(ax: Axes, study: Study, key: str, label: str, colour: str, dashes: Any) -> None:
+def banded(ax: Axes, study: Study, key: str, label: str, colour: str, dashes: Any) -> None:
     """Geometric mean over seeds with a t band; a single seed has no band."""
     epoch, y = _by_seed(study, key, "probe_near_abs_rel")
     mean = y.mean(axis=0)
@@ -95,25 +79,32 @@ def _by_seed(study: Study, key: str, column: str) -> tuple[np.ndarray, np.ndarra
 
 
 def stability(study: Study, judged: dict[str, Any]) -> tuple[Figure, str]:
-    """Expected by the document, measured on the own loss, measured on the probe."""
-    figure, axes = canvas(12.5, 4.5, columns=3)
-    expected, own, probe = axes[0]
-    arms = {"baseline": study.baseline, "full": full_key(study)}
-    _expected(expected)
-    for ax, column in ((own, "loss"), (probe, "probe_near_abs_rel")):
+    """The document's expected curves with the measured ones on the same axes: on the own loss, as it reads them, and on the
+    fixed probe, as they should be read. Each is divided by the mean of its baseline, since the levels are incomparable."""
+    figure, axes = canvas(11.5, 4.9, columns=2, sharey=True)
+    arms = {"baseline": study.baseline, "full": str(full_key(study))}
+    for ax, column in zip(axes[0], ("loss", "probe_near_abs_rel"), strict=True):
+        level = float(np.nanmean(_by_seed(study, study.baseline, column)[1]))
+        _expected(ax)
         for role, key in arms.items():
-            _seeds(ax, study, str(key), column, *LINES[role])
+            _seeds(ax, study, key, column, level, *LINES[role])
         plain_log(ax)
-        ax.set_xlabel("epoch")
-    own.set(title="Measured: own training loss\n(two formulas: compare shapes, not levels)", ylabel="training loss (log scale)")
-    probe.set(title="Measured: error on the fixed probe\n(one ruler: compare both)", ylabel="near AbsRel (log scale)")
-    handles, labels = expected.get_legend_handles_labels()
+        ax.set(xlabel="epoch (of the 30 that the run stands for)")
+    own, probe = axes[0]
+    own.set(title="As documented: each on its own training loss", ylabel="relative to the baseline's mean (log scale)")
+    probe.set(title="As it should be: near error on the fixed probe")
+    handles, labels = own.get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside lower center", ncols=2)
     found = next(entry for entry in judged["promises"] if entry["promise"] == "stability")
-    headline(figure, _stability_message(found), "thin: every seed; thick: the seed whose wobble is the median")
+    headline(
+        figure,
+        _stability_message(found),
+        "thin: every seed; thick: the seed whose wobble is the median; pale: the document's sketch, numbers from its text",
+    )
     return (
         figure,
-        "The document's sketch of before and after, and what was measured; only the right panel compares like with like.",
+        "The document's sketch of before and after, and what was measured, on the same axes; a loss that was changed cannot "
+        "judge itself, so only the right panel compares like with like.",
     )
 
 
@@ -123,12 +114,14 @@ def _stability_message(found: dict[str, Any]) -> str:
     return f"Promised 3 times steadier; measured {times:.2g} times ({ends})"
 
 
-def _seeds(ax: Axes, study: Study, key: str, column: str, colour: str, dashes: Any) -> None:
+def _seeds(ax: Axes, study: Study, key: str, column: str, level: float, colour: str, dashes: Any) -> None:
+    """Every seed, and thick the one whose wobble is the median; `level` is subtracted from the logarithms."""
     epoch, y = _by_seed(study, key, column)
     wobble = Rulers.of(study).values("wobble", key)
     middle = int(np.argsort(np.nan_to_num(wobble, nan=0.0))[len(wobble) // 2])
-    ax.plot(epoch, np.exp(y).T, color=colour, linewidth=0.6, alpha=0.28)
-    ax.plot(epoch, np.exp(y[middle]), color=colour, linewidth=1.5, linestyle=dashes)
+    label = "measured: the baseline" if key == study.baseline else "measured: the document's whole recommendation"
+    ax.plot(epoch, np.exp(y - level).T, color=colour, linewidth=0.6, alpha=0.28)
+    ax.plot(epoch, np.exp(y[middle] - level), color=colour, linewidth=1.5, linestyle=dashes, label=label)
 
 
 def _expected(ax: Axes) -> None:
@@ -136,12 +129,9 @@ def _expected(ax: Axes) -> None:
     epoch = np.linspace(0, EXPECTED_EPOCHS, 301)
     low, high = BEFORE_RANGE
     swing = np.abs((epoch / 5.0 + 1.0) % 2.0 - 1.0)
+    before = low + (high - low) * swing
     fall = AFTER_END + (AFTER_PEAK - AFTER_END) * np.exp(-(((np.maximum(epoch, 4.0) - 4.0) / 10.0) ** 1.4))
-    after = np.where(epoch < 4.0, 6e-4 + (AFTER_PEAK - 6e-4) * np.sin(epoch / 8.0 * np.pi), fall)
-    ax.plot(epoch, low + (high - low) * swing, color=LINES["baseline"][0], label="before: the baseline")
-    ax.plot(
-        epoch, after, color=LINES["full"][0], linestyle=LINES["full"][1], label="after: the document's whole recommendation"
-    )
-    plain_log(ax)
-    ax.set_yticks([2e-4, 4e-4, 6e-4, 8e-4, 1e-3], ["0.0002", "0.0004", "0.0006", "0.0008", "0.0010"])
-    ax.set(title="As the document expects\n(its sketch, numbers from its text)", xlabel="epoch", ylabel="loss")
+    after = np.where(epoch < 4.0, low + (AFTER_PEAK - low) * np.sin(epoch / 8.0 * np.pi), fall)
+    level = np.exp(np.log(before).mean())
+    for role, curve, label in (("baseline", before, "expected: before"), ("full", after, "expected: after")):
+        ax.plot(epoch, curve / level, color=LINES[role][0], linewidth=4.5, alpha=0.22, label=f"{label} (the document's sketch)")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from analysis.load import Study
 from analysis.plots import GREY, VERDICT_COLOUR, canvas, change, headline, percent_axis
-from analysis.rules import ADOPT, HARMFUL, NO_EFFECT, TWO_PERCENT, UNDECIDED
+from analysis.rules import ADOPT, HARMFUL, NO_EFFECT, TRADE, TWO_PERCENT, UNDECIDED
 from analysis.words import signed
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ def forest(study: Study, judged: dict[str, Any]) -> tuple[Figure, str]:
     """Each fix alone against the baseline."""
     rows = [_row(entry, f"{entry['id']}  {entry['name']}", entry["issue"]) for entry in judged["fixes"] if entry["key"]]
     count = Counter(entry["verdict"] for entry in judged["fixes"] if entry["key"])
-    said = {ADOPT: "to adopt", NO_EFFECT: "without effect", HARMFUL: "harmful", UNDECIDED: "undecided"}
+    said = {ADOPT: "to adopt", TRADE: "a trade", NO_EFFECT: "without effect", HARMFUL: "harmful", UNDECIDED: "undecided"}
     message = f"{len(rows)} fixes alone: " + ", ".join(f"{count[word]} {text}" for word, text in said.items())
     below = f"change of validation error against the baseline, {len(study.seeds)} seeds paired, 95 % intervals; right is better"
     sentence = (

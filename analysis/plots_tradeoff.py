@@ -11,6 +11,7 @@ from analysis.labels import label
 from analysis.load import Study
 from analysis.plots import BLACK, ORANGE, PURPLE, VERDICT_COLOUR, canvas, headline, plain_log
 from analysis.promises import full_key
+from analysis.rules import Beyond
 from analysis.tradeoff import baseline_weight
 
 if TYPE_CHECKING:
@@ -63,15 +64,15 @@ def _outside(figure: Figure, points: dict[str, tuple[float, float, str]]) -> Non
 
 def _middle(rulers: Rulers, key: str) -> tuple[float, float]:
     """Geometric means over seeds of the final far and near error."""
-    far, near = (np.log(rulers.values(f"final_{side}_abs_rel", key)).mean() for side in ("far", "near"))
-    return float(np.exp(far)), float(np.exp(near))
+    far, near = np.exp(rulers.log_errors(key))
+    return float(far), float(near)
 
 
 def _message(judged: dict[str, Any]) -> str:
     known = [fix for fix in judged["fixes"] if fix["key"] and not fix["same_as"] and fix["beyond_near_weight_curve"]]
     if not known:
         return "Near error against far error, each fix alone"
-    beyond = [fix["id"] for fix in known if fix["beyond_near_weight_curve"]["low"] > 0]
+    beyond = [fix["id"] for fix in known if Beyond.of(fix["beyond_near_weight_curve"]).beyond]
     return f"{len(beyond)} of {len(known)} fixes do better than turning the near weight" + (
         f": {', '.join(beyond)}" if 0 < len(beyond) < 9 else ""
     )

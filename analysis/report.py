@@ -8,7 +8,8 @@ from typing import Any
 
 from analysis import words
 from analysis.load import Study, load, require_complete
-from analysis.rules import ADOPT, HARMFUL, WORDS
+from analysis.recommendation import yaml_block
+from analysis.rules import ADOPT, HARMFUL, TRADE, WORDS
 from analysis.verdicts import verdicts
 from analysis.verdicts_file import read_verdicts
 
@@ -45,12 +46,12 @@ def terminal_summary(study_dir: Path | str) -> str:
     parts = []
     for word in WORDS:
         ids = [fix["id"] for fix in tried if fix["verdict"] == word]
-        parts.append(f"{len(ids)} {word}" + (f" ({', '.join(ids)})" if ids and word in (ADOPT, HARMFUL) else ""))
+        parts.append(f"{len(ids)} {word}" + (f" ({', '.join(ids)})" if ids and word in (ADOPT, TRADE, HARMFUL) else ""))
     said = "; ".join(f"{entry['asked']}: {entry['verdict']}" for entry in judged["promises"])
     page = folder / "report" / "report.html"
     return "\n".join([
         f"{judged['study']}: " + ", ".join(parts) + f"; {len(judged['seeds'])} seeds",
-        f"promises: {said or 'the whole recommendation was not run'}",
+        f"promises: {said or 'the whole recommendation was not run'}; take home: {judged['recommendation']['words']}",
         f"report: {page}" if page.exists() else f"report: not written yet; nfloss report {folder}",
     ])  # fmt: skip
 
@@ -66,6 +67,7 @@ def summary(study: Study, judged: dict[str, Any]) -> str:
     ]
     titles = {issue["number"]: f"{issue['number']} {issue['title']}" for issue in judged["issues"]}
     lines += [_line(titles[fix["issue"]], fix) for fix in judged["fixes"]]
+    lines += ["", "```yaml", yaml_block(judged["recommendation"]), "```"]
     if judged["promises"]:
         lines += ["", "| promise | answer | measured | seeds |", "|---|---|---|---|"]
         lines += [

@@ -6,7 +6,11 @@ from collections import Counter
 from typing import Any
 
 from analysis import words
+from analysis.effects import percent
 from analysis.load import Study
+from analysis.power import power as power_of
+from analysis.power import seeds
+from analysis.recommendation import code, yaml_block
 from analysis.rules import ADOPT, HARMFUL, WORDS
 from analysis.tables import NONE, Html, chip, gain, joined, paragraphs, safe, table
 
@@ -20,6 +24,64 @@ def answer(study: Study, judged: dict[str, Any]) -> Html:
     return joined(Html(f'<p class="counts">{chips}</p>'), paragraphs([first], "answer"), paragraphs(rest))
 
 
+def recommendation(study: Study, judged: dict[str, Any]) -> Html:
+    """What to take home: the recommended loss, how it did on fresh seeds, and the YAML and code of it."""
+    found = judged["recommendation"]
+    rows: list[list[Any]] = [
+        [Html(f"<b>{safe(' + '.join(e['fixes']))}</b>"), *_fresh(e), chip("confirmed" if e["holds"] else "inconclusive")]
+        for e in found["entries"]
+    ]
+    if found["document"]:
+        whole = found["document"]
+        rows.append([Html("<b>the document's whole recommendation</b>"), *_fresh(whole), ""])
+    parts = [paragraphs([f"{found['words']}."], "answer")]
+    if rows:
+        fresh = found["fresh_seeds"]
+        lead = (
+            f"Trained again on {len(fresh)} fresh seeds ({fresh[0]} to {fresh[-1]}), which chose nothing, against the baseline:"
+        )
+        parts += [paragraphs([lead]), table(["", "near gain", "far gain", "wobble lower by", ""], rows, numeric=(1, 2, 3))]
+    elif found["candidates"]:
+        parts.append(paragraphs([f"Not yet confirmed on fresh seeds: nfloss confirm {study.folder.name}"], "quiet"))
+    blocks = "".join(f"<pre>{safe(text)}</pre>" for text in (yaml_block(found), code(found)))
+    return joined(*parts, Html(f'<div class="take">{blocks}</div>'))
+
+
+def _fresh(entry: dict[str, Any]) -> list[Html]:
+    return [gain_cell(entry[name]) for name in ("near", "far", "stability")]
+
+
+def controls(study: Study, judged: dict[str, Any]) -> Html:
+    """The near weights, each judged as if it were a fix, against the curve of the others: the method must see through it."""
+    rows = [
+        [f"baseline at near weight {e['weight']:g}", *gains({**e, "same_as": None}), chip(e["verdict"]), e["detail"]]
+        for e in judged["controls"]
+    ]
+    if not rows:
+        return paragraphs(["The near weights were not run, so no fix can be told from turning that knob."])
+    lead = paragraphs(["As a check, near weights presented as if they were fixes, each against the curve of the others:"])
+    headers = ["", "near gain", "far gain", "beyond any near weight", "p Holm", "verdict", "why"]
+    return joined(lead, table(headers, rows, numeric=(1, 2, 3, 4)))
+
+
+def power(study: Study, judged: dict[str, Any]) -> Html:
+    """What the seeds can tell apart on each ruler."""
+    rows = [
+        [
+            entry.ruler,
+            f"{percent(entry.sd):.2g} %",
+            f"{percent(entry.detectable):.2g} %",
+            seeds(entry.seeds_for_asked),
+            seeds(entry.seeds_for_equivalence),
+        ]
+        for entry in power_of(judged)
+    ]
+    n = len(study.seeds)
+    headers = ["", "spread between seeds", f"change that {n} seeds tell", "seeds to tell 5 %", "seeds to show “under 2 %”"]
+    note = "Spread: median over the fixes of the standard deviation of per-seed gains. Level 0.05 before Holm, power 80 %."
+    return joined(table(headers, rows, numeric=(1, 2, 3, 4)), paragraphs([note], "quiet"))
+
+
 def fixes(study: Study, judged: dict[str, Any]) -> Html:
     """All issues and their fixes alone against the baseline."""
     issues = {issue["number"]: issue for issue in judged["issues"]}
@@ -31,20 +93,23 @@ def fixes(study: Study, judged: dict[str, Any]) -> Html:
             + chip(issue["verdict"]).text
         )
         name = Html(f"<b>{safe(fix['id'])}</b> {safe(fix['name'])}")
-        rows.append([group, name, *_gains(fix), chip(fix["verdict"]), fix["detail"]])
+        rows.append([group, name, *gains(fix), chip(fix["verdict"]), fix["detail"]])
     headers = ["issue", "fix", "near gain", "far gain", "beyond any near weight", "p Holm", "verdict", "why"]
     return table(headers, rows, numeric=(2, 3, 4, 5), first_of=0)
 
 
-def _gains(entry: dict[str, Any]) -> list[Any]:
+def gains(entry: dict[str, Any]) -> list[Any]:
+    """Cells: near, far, beyond the near weight's curve, p after Holm."""
     if entry.get("key", True) is None:
         return [NONE] * 4
     if entry["same_as"] in ("baseline", "full"):
         return [Html('<span class="quiet">0, proved</span>'), Html('<span class="quiet">0, proved</span>'), NONE, NONE]
-    return [_gain(entry["near"]), _gain(entry["far"]), _gain(entry["beyond_near_weight_curve"]), words.p_value(entry["p_holm"])]
+    shown = [gain_cell(entry[name]) for name in ("near", "far", "beyond_near_weight_curve")]
+    return [*shown, words.p_value(entry["near"]["p_holm"])]
 
 
-def _gain(entry: dict[str, Any] | None) -> Html:
+def gain_cell(entry: dict[str, Any] | None) -> Html:
+    """A gain above its interval; a dash where there is none."""
     if entry is None:
         return NONE
     return gain(words.signed(entry["estimate"]), words.interval(entry), not entry["low"] <= 0 <= entry["high"])
@@ -93,8 +158,8 @@ def leave_one_out(study: Study, judged: dict[str, Any]) -> Html:
     rows = []
     for entry in judged["leave_one_out"]:
         fix = alone.get(entry["id"])
-        near, far, _, p = _gains(entry)
-        single = NONE if fix is None else _gains(fix)[0]
+        near, far, _, p = gains(entry)
+        single = NONE if fix is None else gains(fix)[0]
         name = Html(f"<b>{safe(entry['id'])}</b> {safe(fix['name'] if fix else '')}")
         rows.append([name, single, near, far, p, chip(entry["verdict"], said.get(entry["verdict"], "")), entry["detail"]])
     headers = ["fix", "near gain alone", "near gain in the whole", "far gain in the whole", "p Holm", "in the whole", "why"]
@@ -104,7 +169,7 @@ def leave_one_out(study: Study, judged: dict[str, Any]) -> Html:
 def cumulative(study: Study, judged: dict[str, Any]) -> Html:
     """The document's order of work, step by step, each against the baseline."""
     rows = [
-        [entry["cell"], entry["fixes"], _gain(entry["near"]), _gain(entry["far"]), _gain(entry["stability"])]
+        [entry["cell"], entry["fixes"], gain_cell(entry["near"]), gain_cell(entry["far"]), gain_cell(entry["stability"])]
         for entry in judged["cumulative"]
     ]
     return table(["step", "fixes", "near gain", "far gain", "wobble lower by"], rows, numeric=(2, 3, 4))

@@ -1,9 +1,9 @@
-"""The curve of (far, near) error that anyone gets by turning the near weight, and the gain beyond it."""
+"""The curve of (far, near) error that turning the near weight gives; a training's gain beyond it, and its place on it."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 DEFAULT_WEIGHT = 5.0
 LEAST_POINTS = 3
+STEPS = 400  # places between two weights, when the nearest is looked for
+ERRORS = ("final_far_abs_rel", "final_near_abs_rel")
 
 
 def baseline_weight(study: Study) -> float:
@@ -47,16 +49,47 @@ def near_on_curve(far: float, curve_far: np.ndarray, curve_near: np.ndarray) -> 
     return float(np.interp(far, curve_far[order], falling))
 
 
-def beyond_gains(table: pd.DataFrame, weights: dict[float, str], key: str, seeds: Sequence[int]) -> np.ndarray | None:
+def beyond_gains(table: pd.DataFrame, weights: Mapping[float, str], key: str, seeds: Sequence[int]) -> np.ndarray | None:
     """Per seed: ln near error of the curve at the training's own far error, minus its own.
 
     None with fewer than three weights.
     """
     if len(weights) < LEAST_POINTS:
         return None
-    near, far = np.log(table["final_near_abs_rel"]), np.log(table["final_far_abs_rel"])
+    far, near = (np.log(table[name]) for name in ERRORS)
     gains = []
     for seed in seeds:
         curve = [[float(column[(k, seed)]) for k in weights.values()] for column in (far, near)]
         gains.append(near_on_curve(float(far[(key, seed)]), *map(np.array, curve)) - float(near[(key, seed)]))
     return np.array(gains)
+
+
+def nearest_weight(weights: Sequence[float], curve: np.ndarray, point: np.ndarray) -> tuple[float, int]:
+    """The near weight whose errors are nearest to a training's, and -1 or +1 where that is an end of the curve (else 0).
+
+    Args:
+        weights: the near weights that were run, rising, W of them.
+        curve: their (ln far, ln near) error, means over seeds, [W, 2]; between two weights linear in ln weight.
+        point: the training's (ln far, ln near), [2].
+    """
+    log_weights = np.log(weights)
+    fine = np.interp(np.linspace(0, len(weights) - 1, STEPS * (len(weights) - 1) + 1), range(len(weights)), log_weights)
+    distances = np.hypot(*(np.interp(fine, log_weights, curve[:, axis]) - point[axis] for axis in (0, 1)))
+    nearest = int(np.argmin(distances))
+    return float(np.exp(fine[nearest])), (nearest == len(fine) - 1) - (nearest == 0)
+
+
+def weight_at_far(weights: Sequence[float], curve: np.ndarray, far: float) -> tuple[float, int]:
+    """The near weight that has this ln far error, and -1 or +1 where none of those that were run has less or more (else 0)."""
+    order = np.argsort(curve[:, 0], kind="stable")
+    rising, log_weights = curve[order, 0], np.log(weights)[order]
+    return float(np.exp(np.interp(far, rising, log_weights))), int(far > rising[-1]) - int(far < rising[0])
+
+
+def weight_words(weight: float, end: int) -> str:
+    """A place on the curve in words.
+
+    >>> weight_words(3.14, 0), weight_words(8.0, 1)
+    ('near weight 3.1', 'near weight 8 or more')
+    """
+    return f"near weight {weight:.2g}" + {-1: " or less", 0: "", 1: " or more"}[end]

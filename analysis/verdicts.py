@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +9,7 @@ from analysis.comparisons import Rulers, compare
 from analysis.effects import Effect, holm
 from analysis.load import Study, load
 from analysis.promises import full_key, promises, readability, whole_less_one
+from analysis.recommendation import recommendation
 from analysis.rules import (
     ADOPT,
     ALPHA,
@@ -19,6 +19,7 @@ from analysis.rules import (
     PROVED,
     UNDECIDED,
     WORSE,
+    Beyond,
     Evidence,
     for_issue,
     reach,
@@ -45,6 +46,8 @@ def verdicts(study: Study | Path | str) -> dict[str, Any]:
         "fixes": fixes,
         "promises": promises(rulers),
         "issues": [_issue(issue, fixes) for issue in study.issues],
+        "recommendation": recommendation(study, fixes),
+        "controls": controls(rulers),
         "leave_one_out": leave_one_out(rulers),
         "cumulative": _cumulative(rulers),
         "readability": readings,
@@ -86,17 +89,21 @@ def _measured(rulers: Rulers, entry: dict[str, Any], row: dict[str, Any] | None,
 
 
 def _correct(entries: list[dict[str, Any]]) -> None:
-    """Holm across the distinct single fixes, each ruler a family; a repeated training takes its p and counts once."""
-    counted = [entry for entry in entries if entry["key"] and entry["same_as"] is None]
-    for family in ("near", "far", "stability", "convergence"):
+    """Holm across the single fixes; `p_holm` of an entry is that of its near gain."""
+    judged = [entry for entry in entries if entry["key"]]
+    _correct_families(judged, ("near", "far", "stability", "convergence"))
+    for entry in judged:
+        entry["p_holm"] = entry["near"]["p_holm"]
+
+
+def _correct_families(entries: list[dict[str, Any]], families: tuple[str, ...]) -> None:
+    """Holm within each ruler; a training that another entry has already counts once and takes that one's p."""
+    counted = [entry for entry in entries if entry.get("same_as") is None]
+    for family in families:
         corrected = holm([entry[family]["p"] for entry in counted])
         known = dict(zip([entry["key"] for entry in counted], corrected, strict=True))
         for entry in entries:
-            if entry["key"]:
-                entry[family]["p_holm"] = known.get(entry["key"], 1.0)
-    for entry in entries:
-        if entry["key"]:
-            entry["p_holm"] = entry["near"]["p_holm"]
+            entry[family]["p_holm"] = known.get(entry["key"], 1.0)
 
 
 def _rule(entry: dict[str, Any], entries: list[dict[str, Any]], reading: dict[str, Any] | None) -> None:
@@ -107,7 +114,7 @@ def _rule(entry: dict[str, Any], entries: list[dict[str, Any]], reading: dict[st
         word, detail = _proved(reading)
     else:
         word, detail = recommend(_evidence(entry))
-        detail += _knob(entry) + _diverging(entry["divergence"])
+        detail += _diverging(entry["divergence"])
         if entry["same_as"]:
             detail = f"same training as {entry['same_as']}: {detail}"
     entry.update(verdict=word, detail=detail, words=f"{word}: {detail}")
@@ -126,18 +133,10 @@ def _proved(reading: dict[str, Any] | None) -> tuple[str, str]:
 
 def _evidence(entry: dict[str, Any]) -> Evidence:
     near, far = (Effect.of(entry[name]) for name in ("near", "far"))
-    split = entry["divergence"]
-    return Evidence(near, far, entry["p_holm"], split["more"] and split["p"] <= ALPHA)
-
-
-def _knob(entry: dict[str, Any]) -> str:
-    """What the near weight alone would have done; silent where its curve was not run or nothing is gained."""
-    beyond = entry["beyond_near_weight_curve"]
-    if beyond is None or entry["near"]["low"] <= 0:
-        return ""
-    if beyond["low"] > 0:
-        return "; beyond what any near weight does"
-    return "; a near weight alone does better" if beyond["high"] < 0 else "; no better than a near weight alone"
+    curve, split = entry["beyond_near_weight_curve"], entry["divergence"]
+    beyond = Beyond.of(curve) if curve else None
+    more = split["more"] and split["p"] <= ALPHA
+    return Evidence(near, far, entry["near"]["p_holm"], entry["far"]["p_holm"], beyond, more)
 
 
 def _diverging(split: dict[str, Any]) -> str:
@@ -162,13 +161,23 @@ def _issue(issue: dict[str, Any], fixes: list[dict[str, Any]]) -> dict[str, Any]
     }
 
 
+def controls(rulers: Rulers) -> list[dict[str, Any]]:
+    """The near weights between the others, each judged as if it were a fix: it must come out as a near weight."""
+    inner = {w: key for w, key in list(rulers.weights.items())[1:-1] if key != rulers.study.baseline}
+    entries = [{"weight": w, "key": key, **compare(rulers, rulers.study.baseline, key)} for w, key in inner.items()]
+    _correct_families(entries, ("near", "far"))
+    for entry in entries:
+        entry["verdict"], entry["detail"] = recommend(_evidence(entry))
+    return entries
+
+
 def leave_one_out(rulers: Rulers) -> list[dict[str, Any]]:
     """What each fix gives as part of the whole: the gain of the recommendation over the recommendation without it."""
     full, entries = full_key(rulers.study), []
     for fix, key in whole_less_one(rulers.study).items():
         entries.append({"id": fix, "key": key, "same_as": "full" if key == full else None, **compare(rulers, key, str(full))})
-    for entry, p in zip(entries, holm([math.nan if e["same_as"] else e["near"]["p"] for e in entries]), strict=True):
-        entry["p_holm"] = 1.0 if entry["same_as"] else p
+    _correct_families(entries, ("near", "far"))
+    for entry in entries:
         same = (NO_EFFECT, "proved: the whole is the same training without it")
         word, detail = recommend(_evidence(entry))
         entry["verdict"], entry["detail"] = (

@@ -7,6 +7,8 @@ import math
 from pathlib import Path
 from typing import Any
 
+EFFECT = ("estimate", "low", "high", "low90", "high90", "p", "p_sign_flip", "p_holm")  # numbers that may be unknown
+
 
 def write_verdicts(judged: dict[str, Any], folder: Path) -> Path:
     """Write verdicts.json beside the records; unknown numbers become null, infinite ones "inf" or "-inf"."""
@@ -22,7 +24,8 @@ def read_verdicts(folder: Path) -> dict[str, Any]:
 
 def _numbers(value: Any) -> Any:
     if isinstance(value, dict):
-        return {key: _numbers(item) for key, item in value.items()}
+        unknown = EFFECT if "estimate" in value else ()
+        return {key: math.nan if item is None and key in unknown else _numbers(item) for key, item in value.items()}
     if isinstance(value, list):
         return [_numbers(item) for item in value]
     return float(value) if value in ("inf", "-inf") else value

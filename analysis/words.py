@@ -8,32 +8,53 @@ from typing import Any
 from analysis.effects import percent
 from analysis.load import Study
 from analysis.plots import change
-from analysis.rules import ADOPT, HARMFUL, NO_EFFECT, PROVED, UNDECIDED
+from analysis.rules import ADOPT, HARMFUL, NO_EFFECT, PROVED, TRADE, UNDECIDED
 
-VERBS = {ADOPT: "help (adopt)", HARMFUL: "do harm", NO_EFFECT: "do nothing of note", UNDECIDED: "stay undecided"}
+VERBS = {
+    ADOPT: "help (adopt)",
+    TRADE: "trade one error for the other",
+    HARMFUL: "do harm",
+    NO_EFFECT: "do nothing of note",
+    UNDECIDED: "stay undecided",
+}
 USES = {"train": "train", "probe": "probe", "validation": "validate"}
-SINGULAR = {ADOPT: "helps (adopt)", HARMFUL: "does harm", NO_EFFECT: "does nothing of note", UNDECIDED: "stays undecided"}
+SINGULAR = {
+    ADOPT: "helps (adopt)",
+    TRADE: "trades one error for the other",
+    HARMFUL: "does harm",
+    NO_EFFECT: "does nothing of note",
+    UNDECIDED: "stays undecided",
+}
 
 
 def answer(study: Study, judged: dict[str, Any]) -> list[str]:
-    """The answer, sentence by sentence: the fixes, the whole, how sure, on what."""
-    return [sentence for sentence in (tally(judged), whole(judged), sureness(study, judged), ground(study)) if sentence]
+    """The answer, sentence by sentence: the fixes, the whole, what to take home, how sure, on what."""
+    said = (tally(judged), whole(judged), f"To take home: {judged['recommendation']['words']}.", sureness(study, judged))
+    return [sentence for sentence in (*said, ground(study)) if sentence]
 
 
 def tally(judged: dict[str, Any]) -> str:
-    """Which fixes help, harm, do nothing, stay undecided."""
+    """Which fixes help, trade, harm, do nothing, stay undecided."""
     judged_fixes = [fix for fix in judged["fixes"] if fix["key"]]
     parts = []
     for word in VERBS:
         own = [fix for fix in judged_fixes if fix["verdict"] == word]
         if own:
-            names = ", ".join(fix["id"] + (" (a series to log)" if _records_only(fix) else "") for fix in own)
+            names = ", ".join(f"{fix['id']}{_note(fix)}" for fix in own)
             proved = sum(fix["detail"] == PROVED for fix in own)
             extra = f"; {proved} of them provably, being the same training as the baseline" if proved else ""
             parts.append(f"{len(own)} {(SINGULAR if len(own) == 1 else VERBS)[word]}: {names}{extra}")
         elif word == ADOPT:
             parts.append("none is shown to help")
     return f"Of {len(judged_fixes)} fixes, each alone against the baseline, " + ". ".join(parts) + "."
+
+
+def _note(fix: dict[str, Any]) -> str:
+    """What a name in a list needs beside it: that it is a series only, or which near weight it amounts to."""
+    if _records_only(fix):
+        return " (a series to log)"
+    curve = fix["beyond_near_weight_curve"]
+    return f" (near weight {curve['weight'].removeprefix('near weight ')})" if fix["verdict"] == TRADE and curve else ""
 
 
 def _records_only(fix: dict[str, Any]) -> bool:
@@ -60,7 +81,7 @@ def measured(entry: dict[str, Any]) -> str:
 
 def times(gain: float) -> str:
     """A log ratio as a factor."""
-    return "∞" if gain == math.inf else f"{math.exp(gain):.2f}"
+    return "?" if math.isnan(gain) else "∞" if gain == math.inf else f"{math.exp(gain):.2f}"
 
 
 def sureness(study: Study, judged: dict[str, Any]) -> str:

@@ -1,4 +1,4 @@
-"""The command line: `nfloss issues | audit | plan | run | status | report | export | sync | mlflow`.
+"""The command line: `nfloss issues | audit | plan | run | status | confirm | report | power | export | sync | mlflow`.
 
 Exit status: 0 all trials accounted for, 1 some crashed, 2 bad input (one clear line), 130 interrupted (resumable).
 The standard library alone, and heavy imports wait inside the commands: --help and a mistyped word are answered at once.
@@ -13,6 +13,7 @@ import math
 import os
 import signal
 import sys
+import time
 from collections.abc import Callable, Collection, Sequence
 from importlib.util import find_spec
 from pathlib import Path
@@ -31,7 +32,10 @@ nfloss run experiments/ablation.yaml --set training.steps=600 --seeds 10 --out-d
 nfloss run experiments/ablation.yaml --resume
 nfloss run experiments/ablation.yaml --device cuda --no-tracking --no-report
 nfloss status runs/ablation
+nfloss confirm runs/ablation --seeds 10
 nfloss report runs/ablation
+nfloss report runs/ablation --compare runs/real_data
+nfloss power runs/ablation --gain 3
 nfloss mlflow runs/ablation --port 5001
 """.splitlines()
 
@@ -112,11 +116,34 @@ def run(
     no_report: bool,
 ) -> int:
     """Train every distinct configuration of an experiment, record, report."""
-    from runner.progress import Display
-    from runner.study import run_study
 
     settings = read_experiment(experiment, [*overrides, *([f"device={device}"] if device else [])], seeds)
     folder = out_dir or Path("runs") / settings.name
+    began = time.monotonic()
+    code = train(settings, folder, resume, max_seconds)
+    if code:
+        return code
+    missing = "" if no_report else report_lacks()
+    if missing:
+        say(f"no report here ({missing}); the records are safe, draw it elsewhere: nfloss report {folder}")
+    drawn = not (no_report or missing)
+    if drawn and settings.confirm:
+        left = None if max_seconds is None else max(0.0, max_seconds - (time.monotonic() - began))
+        code = train_confirmation(folder, settings.confirm, left)
+    if drawn:
+        draw_report(folder)
+    if settings.tracking.mlflow and not no_tracking:  # after the report: the view shows verdicts and figures
+        track(folder, settings.tracking.uri)
+    if drawn:
+        say_conclusions(folder)
+    return code
+
+
+def train(settings: Experiment, folder: Path, resume: bool, max_seconds: float | None) -> int:
+    """Run a study with its progress shown; says what became of it and gives the exit status."""
+    from runner.progress import Display
+    from runner.study import run_study
+
     signal.signal(signal.SIGTERM, lambda *_: os.kill(os.getpid(), signal.SIGINT))
     try:
         with Display(settings) as display:
@@ -130,21 +157,23 @@ def run(
         print(outcome.part)
         print(f"{line}; stopped for --max-seconds {max_seconds:g}, continue with --resume")
         return INTERRUPTED
-    if outcome.done < outcome.planned:
-        print(f"{line}; continue with --resume")
-        return CRASHED
-    missing = "" if no_report else report_lacks()
-    if missing:
-        say(f"no report here ({missing}); the records are safe, draw it elsewhere: nfloss report {folder}")
-    drawn = not (no_report or missing)
-    if drawn:
-        draw_report(folder)
-    if settings.tracking.mlflow and not no_tracking:  # after the report: the view shows verdicts and figures
-        track(folder, settings.tracking.uri)
-    print(line)
-    if drawn:
-        say_conclusions(folder)
-    return 0
+    complete = outcome.done == outcome.planned
+    print(line if complete else f"{line}; continue with --resume")
+    return 0 if complete else CRASHED
+
+
+def train_confirmation(study: Path, seeds: int, max_seconds: float | None = None) -> int:
+    """What the study's evidence supports, the baseline and the document's recommendation, on seeds that chose nothing."""
+    import analysis
+    from analysis.recommendation import candidates, confirmation_folder
+    from runner.confirmation import confirming
+    from runner.study import read_study
+
+    loaded = analysis.load(study)
+    fixes = analysis.verdicts(loaded)["fixes"]
+    experiment = confirming(read_study(study)["experiment"], candidates(loaded, fixes), seeds)
+    print(f"confirming on seeds {experiment.seeds[0]} to {experiment.seeds[-1]}: {', '.join(experiment.design.explicit)}")
+    return train(experiment, confirmation_folder(study), True, max_seconds)
 
 
 def status(study: Path) -> None:
@@ -168,22 +197,47 @@ def status(study: Path) -> None:
         print(f"  seed {seed}: {int((trials['seed'] == seed).sum()) if len(trials) else 0} trials")
 
 
-def report(study: Path) -> None:
-    """Draw the conclusions of a study: verdicts, figures, notebook, one HTML page."""
-    from runner.study import read_study
+def confirm(study: Path, seeds: int) -> int:
+    """Train a study's recommendation again on fresh seeds, beside the baseline and the document's; draw the report anew."""
+    need_report(study)
+    code = train_confirmation(study, seeds)
+    if not code:
+        draw_report(study)
+        say_conclusions(study)
+    return code
 
-    read_study(study)
-    if missing := report_lacks():
-        raise ValueError(f"no report here ({missing}); install it with pip")
+
+def report(study: Path, other: Path | None) -> None:
+    """Draw the conclusions of a study: verdicts, figures, notebook, one HTML page; or compare them with another study's."""
+    need_report(study)
+    if other is not None:
+        from analysis.compare import comparison
+
+        print(comparison(study, other))
+        return
     draw_report(study)
     say_conclusions(study)
 
 
-def export(study: Path) -> None:
-    """Print the adopted fixes as a YAML block for your training file, and as code."""
-    from runner.export import take_home
+def power(study: Path, gain: float) -> None:
+    """Say what a study's seeds can tell apart, and how many would tell a gain of so many percent."""
+    need_report(study)
+    from analysis.power import power_lines
 
-    print(take_home(study))
+    print("\n".join(power_lines(study, gain)))
+
+
+def export(study: Path) -> None:
+    """Print the recommended loss as a YAML block for your training file, and as code."""
+    from runner.study import StudyError, read_study
+
+    name = read_study(study)["name"]
+    if not (study / "verdicts.json").exists():
+        raise StudyError(f"{study}: no verdicts yet; draw the conclusions first: nfloss report {study}")
+    from analysis.recommendation import take_home
+    from analysis.verdicts_file import read_verdicts
+
+    print(take_home(name, read_verdicts(study)["recommendation"]))
 
 
 def sync(study: Path, uri: str | None) -> None:
@@ -226,6 +280,15 @@ def report_lacks() -> str:
     """What the report needs and this machine lacks, as words; empty where it can be drawn. Training needs none of it."""
     missing = [name for name in REPORT_NEEDS if find_spec(name) is None]
     return f"{', '.join(missing)} {'is' if len(missing) == 1 else 'are'} not installed" if missing else ""
+
+
+def need_report(study: Path) -> None:
+    """A study, and what its conclusions need installed."""
+    from runner.study import read_study
+
+    read_study(study)
+    if missing := report_lacks():
+        raise ValueError(f"no report here ({missing}); install it with pip")
 
 
 def draw_report(folder: Path) -> None:
@@ -310,7 +373,20 @@ COMMANDS: dict[Callable[..., int | None], list[Argument]] = {
         argument("--no-report", action="store_true", help="train and record, without the report"),
     ],
     status: [STUDY],
-    report: [STUDY],
+    confirm: [
+        STUDY,
+        argument("--seeds", metavar="N", type=number(int, 2), default=6, help="fresh seeds; default: %(default)s"),
+    ],
+    report: [
+        STUDY,
+        argument(
+            "--compare", dest="other", metavar="OTHER", type=Path, help="another study: which verdicts agree, which do not"
+        ),
+    ],
+    power: [
+        STUDY,
+        argument("--gain", metavar="PERCENT", type=number(float, 0, 99), default=5.0, help="to be told from none; default: 5"),
+    ],
     export: [STUDY],
     sync: [STUDY, argument("--uri", help="MLflow tracking URI; default: the study's, else MLFLOW_TRACKING_URI, else sqlite")],
     mlflow: [

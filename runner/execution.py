@@ -18,7 +18,6 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-import pandas as pd
 import torch
 
 from nfloss import Configuration
@@ -26,7 +25,7 @@ from nfloss.rows import code_path
 from runner.balance import balanced
 from runner.dataset import keep, kept_seed_data, make_seed_data
 from runner.experiment import Data, Experiment
-from runner.records import curve_rows, trial_rows
+from runner.records import Records
 from runner.training import SeedData, train
 
 #: Networks that a CPU core trains together: measured flat from about here on, at 32x48 and at 64x96 (benchmarks/group_size.py).
@@ -73,11 +72,10 @@ class Group:
 
 @dataclass(frozen=True)
 class Results:
-    """A group's records."""
+    """What a group came to."""
 
     group: Group
-    trials: pd.DataFrame
-    curves: pd.DataFrame
+    records: Records
 
 
 @dataclass(frozen=True)
@@ -316,7 +314,7 @@ def run_group(group: Group, experiment: Experiment, device: torch.device, progre
     )
     keys = [configuration.key for configuration in group.configurations]
     constant = {"steps": experiment.training.steps, "group": group.name, "device": str(device)}
-    return Results(group, trial_rows(keys, data, history, constant), curve_rows(keys, data, history))
+    return Results(group, Records.of(keys, data, history, constant, first=group.seed == experiment.seeds[0]))
 
 
 @lru_cache(maxsize=2)

@@ -149,6 +149,7 @@ class Experiment(Section):
     device: str = Field("auto", pattern=r"^(auto|cpu|cuda(:\d+)?)$")
     workers: int | None = Field(None, ge=1, description="processes on the CPU; default: one per core")
     group_size: int | None = Field(None, ge=1, description="networks trained together; default by device")
+    confirm: int = Field(0, ge=0, description="fresh seeds for the recommendation, the baseline and the document's; 0: none")
     tracking: Tracking = Tracking()  # type: ignore[call-arg]
 
     @field_validator("seeds", mode="before")

@@ -1,8 +1,9 @@
-"""Records: the truth that everything else reads. One pair of parquet files per group of trials, written atomically."""
+"""Records: the truth that everything else reads. A few parquet files per group of trials, written atomically."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -11,14 +12,40 @@ import pandas as pd
 import torch
 
 from runner.files import write_atomically
-from runner.rulers import abs_rel
+from runner.rulers import DEPTH_EDGES, abs_rel, error_by_depth
+from runner.samples import sample_rows
 from runner.training import History, SeedData
 
 
-def write_group(folder: Path, group: str, trials: pd.DataFrame, curves: pd.DataFrame) -> None:
-    """Curves first: a trials file says that its curves are there."""
-    write_atomically(folder / f"curves-{group}.parquet", lambda path: curves.to_parquet(path, index=False))
-    write_atomically(folder / f"trials-{group}.parquet", lambda path: trials.to_parquet(path, index=False))
+@dataclass(frozen=True)
+class Records:
+    """A group's tables. `profiles` has no rows for diverged trials, `samples` none but for the study's first seed."""
+
+    trials: pd.DataFrame
+    curves: pd.DataFrame
+    profiles: pd.DataFrame
+    samples: pd.DataFrame
+
+    @classmethod
+    def of(cls, keys: Sequence[str], data: SeedData, history: History, constant: Mapping[str, Any], first: bool) -> Records:
+        """What is kept of a trained group; `constant` is in each trial's row, `first`: the first seed's."""
+        assert history.predicted is not None
+        samples = sample_rows(keys, history.predicted, data.validation) if first else pd.DataFrame()
+        return cls(
+            trial_rows(keys, data, history, constant),
+            curve_rows(keys, data, history),
+            profile_rows(keys, data, history),
+            samples,
+        )
+
+
+def write_group(folder: Path, group: str, records: Records) -> None:
+    """The trials last: their file says that all others are there."""
+    for name in ("samples", "profiles", "curves", "trials"):
+        table: pd.DataFrame = getattr(records, name)
+        if len(table):
+            path = folder / f"{name}-{group}.parquet"
+            write_atomically(path, lambda temporary, table=table: table.to_parquet(temporary, index=False))  # type: ignore[misc]
 
 
 def keys_and_seeds(trials: pd.DataFrame) -> set[tuple[str, int]]:
@@ -72,6 +99,19 @@ def curve_rows(keys: Sequence[str], data: SeedData, history: History) -> pd.Data
         frame |= {name: probe[name] for name in ("batch_near_error", "batch_far_error", "near_share", "threshold")}
         frames.append(pd.DataFrame(frame))
     return pd.concat(frames, ignore_index=True).sort_values(["key", "step"], ignore_index=True)
+
+
+def profile_rows(keys: Sequence[str], data: SeedData, history: History) -> pd.DataFrame:
+    """One row per finished trial and bin of true depth that the validation frames have pixels in: the final network's error."""
+    assert history.predicted is not None
+    by_depth = {name: value.cpu().numpy() for name, value in error_by_depth(history.predicted, data.validation.depth).items()}
+    filled = by_depth["pixels"] > 0
+    bins = {"low": np.array(DEPTH_EDGES)[filled], "high": np.array([*DEPTH_EDGES[1:], np.inf])[filled]}
+    bins["pixels"] = by_depth["pixels"][filled]
+    alive = [(k, key) for k, key in enumerate(keys) if int(history.diverged_at[k]) < 0]
+    errors = [{name: by_depth[name][k][filled] for name in ("abs_rel", "bias")} for k, _ in alive]
+    tables = [pd.DataFrame({"key": key, "seed": data.seed, **bins, **own}) for (_, key), own in zip(alive, errors, strict=True)]
+    return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame()
 
 
 def column(which: str) -> str:

@@ -7,6 +7,8 @@ from torch import Tensor
 
 NEAR = 1.0  # metres; the ruler's boundary stays, whatever threshold a fix uses
 RANGES = ("all", "near", "far")
+#: Metres; the ruler's boundary is one of them.
+DEPTH_EDGES = (0.0, 0.25, 0.35, 0.5, 0.7, NEAR, 1.4, 2.0, 2.8, 4.0, 5.6, 8.0, 11.0, 16.0, 22.0, 32.0)
 METRICS = ("abs_rel", "sq_rel", "rmse", "rmse_log", "silog", "delta1", "delta2", "delta3")
 
 
@@ -20,6 +22,22 @@ def abs_rel(predicted: Tensor, true: Tensor) -> dict[str, Tensor]:
     """AbsRel for each range: mean of |p - t| / t. predicted [K, ..] and true [..] in metres -> [K]; NaN without pixels."""
     error = (predicted - true).abs() / true.clamp(min=1e-6)
     return {which: mean_over(error, in_range(true, which)) for which in RANGES}
+
+
+def error_by_depth(predicted: Tensor, true: Tensor) -> dict[str, Tensor]:
+    """Where along the range a network errs: by true depth between DEPTH_EDGES (the last bin is open), [K, bins] each.
+
+    `abs_rel`: mean of |p - t| / t. `bias`: mean of (p - t) / t, positive where it says too far. `pixels`: [bins]. Pooled over
+    all images; NaN where a bin has no pixel. predicted [K, ..], true [..], in metres.
+    """
+    ratio = (predicted - true) / true.clamp(min=1e-6)
+    ends = (*DEPTH_EDGES[1:], float("inf"))
+    bins = [(true > 0) & (true >= low) & (true < high) for low, high in zip(DEPTH_EDGES, ends, strict=True)]
+    return {
+        "pixels": torch.stack([pixels.sum() for pixels in bins]),
+        "abs_rel": torch.stack([mean_over(ratio.abs(), pixels) for pixels in bins], dim=1),
+        "bias": torch.stack([mean_over(ratio, pixels) for pixels in bins], dim=1),
+    }
 
 
 def all_metrics(predicted: Tensor, true: Tensor) -> dict[str, Tensor]:

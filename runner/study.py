@@ -18,6 +18,7 @@ import torch
 import yaml
 
 from nfloss import ISSUES, Configuration, audit
+from runner.definitions import definition_table
 from runner.designs import Plan, make_plan
 from runner.execution import (
     CPU_GROUP,
@@ -35,6 +36,7 @@ from runner.experiment import Experiment, ExperimentError
 from runner.files import write_atomically
 from runner.part import balanced_part
 from runner.records import keys_and_seeds, read_trials, write_group
+from runner.samples import write_frames
 from runner.symptoms import symptom_table
 
 PACKAGES = ("torch", "numpy", "pandas", "pyarrow", "scipy", "statsmodels", "mlflow")
@@ -132,9 +134,10 @@ def run_study(
             failed += len(result.group.configurations)
             crashed(result)
             continue
-        budget.took(float(result.trials["seconds"].sum()))
-        write_group(records, result.group.name, result.trials, result.curves)
-        finished(len(result.trials), int((result.trials["status"] == "diverged").sum()))
+        new = result.records.trials
+        budget.took(float(new["seconds"].sum()))
+        write_group(records, result.group.name, result.records)
+        finished(len(new), int((new["status"] == "diverged").sum()))
     trials = read_trials(records)
     diverged = int((trials["status"] == "diverged").sum()) if len(trials) else 0
     part = balanced_part(table, experiment.seeds, keys_and_seeds(trials), in_blocks(experiment))
@@ -194,8 +197,9 @@ def device_name(device: torch.device) -> str:
 
 
 def comparable(experiment: Experiment) -> dict[str, Any]:
-    """What must not change when a study is resumed; more seeds may be added, workers and tracking do not matter."""
-    return experiment.model_dump(mode="json", exclude={"seeds", "workers", "tracking", "device"})
+    """What must not change when a study is resumed; more seeds may be added; workers, tracking and
+    confirmation do not matter."""
+    return experiment.model_dump(mode="json", exclude={"seeds", "workers", "tracking", "device", "confirm"})
 
 
 def read_study(folder: Path) -> dict[str, Any]:
@@ -212,7 +216,8 @@ def read_study(folder: Path) -> dict[str, Any]:
 
 
 def prepare(folder: Path, plan: Plan, table: pd.DataFrame, device: torch.device, size: int) -> None:
-    """Write what the study is: its plan, its settings, the registry, the audit, the symptoms."""
+    """Write what the study is: its plan, its settings, the registry, the audit, the symptoms,
+    the weights' curves, the frames to look at."""
     (folder / "records").mkdir(parents=True, exist_ok=True)
     write_atomically(folder / "plan.parquet", lambda path: table.to_parquet(path, index=False))
     write_text(
@@ -220,9 +225,13 @@ def prepare(folder: Path, plan: Plan, table: pd.DataFrame, device: torch.device,
     )
     if not (folder / "audit.json").exists():
         write_json(folder / "audit.json", [asdict(claim) for claim in audit()])
+    first = seed_data(plan.experiment.data, plan.experiment.seeds[0], torch.device("cpu"))
     if not (folder / "symptoms.parquet").exists():
-        symptoms = symptom_table(plan, seed_data(plan.experiment.data, plan.experiment.seeds[0], torch.device("cpu")))
+        symptoms = symptom_table(plan, first)
         write_atomically(folder / "symptoms.parquet", lambda path: symptoms.to_parquet(path, index=False))
+    definitions = definition_table(plan.experiment.loss, plan.experiment.training.epochs)
+    write_atomically(folder / "definitions.parquet", lambda path: definitions.to_parquet(path, index=False))
+    write_frames(folder / "samples.npz", first.validation)
     write_text(folder / "study.yaml", yaml.safe_dump(description(plan, device, size), sort_keys=False, allow_unicode=True))
 
 

@@ -59,6 +59,7 @@ class History:
     probes: list[dict[str, np.ndarray]] = field(default_factory=list)
     validations: list[dict[str, np.ndarray]] = field(default_factory=list)
     bn_gap: np.ndarray | None = None
+    predicted: Tensor | None = None  # depth of the validation frames at the end, metres, [M, N, 1, H, W]
     seconds: float = 0.0
 
     @classmethod
@@ -149,7 +150,9 @@ def train(
             measure(history, networks, data, training_state(one_step, step + 1, epoch, depth_range), last_tenth)
             optimiser.freeze(history.diverged_at >= 0)
             heartbeat(step + 1, int((networks.read(history.diverged_at) >= 0).sum()))
-    history.bn_gap = batch_norm_gap(networks, data.validation)
+    with torch.no_grad():
+        history.predicted = predicted_depth(networks, data.validation)
+        history.bn_gap = batch_norm_gap(networks, data.validation, history.predicted)
     history.seconds = time.monotonic() - started
     return history.read_by(networks)
 
@@ -241,9 +244,8 @@ def batch_errors(prediction: Tensor, truth: Tensor, depth_range: DepthRange) -> 
     }
 
 
-@torch.no_grad()
-def batch_norm_gap(networks: StackedNetworks, validation: Frames) -> np.ndarray:
-    """Validation near AbsRel with running statistics / with batch statistics (batches of 8), [K]."""
-    running = abs_rel(predicted_depth(networks, validation), validation.depth)["near"]
+def batch_norm_gap(networks: StackedNetworks, validation: Frames, predicted: Tensor) -> np.ndarray:
+    """Validation near AbsRel with running statistics (`predicted`) / with batch statistics (batches of 8), [M]."""
+    running = abs_rel(predicted, validation.depth)["near"]
     batch = abs_rel(predicted_depth(networks, validation, chunk=8, training=True), validation.depth)["near"]
     return (running / batch).cpu().numpy()

@@ -100,11 +100,15 @@ def write_study(
     without: dict[str, Planted] | None = None,
     weights: dict[float, Planted] | None = None,
     steps_of_work: dict[str, Planted] | None = None,
+    explicit: dict[str, tuple[str, Planted]] | None = None,
     seeds: int = 6,
+    first_seed: int = 0,
     probes: int = 60,
     steps: int = 1200,
 ) -> Path:
-    """A study of the baseline, each fix alone, and where given the whole, the whole less one, and near weights."""
+    """A study of the baseline, each fix alone, and where given the whole, the whole less one, near weights, and cells by name
+    (fixes, plant)."""
+    span = range(first_seed, first_seed + seeds)
     cells = [("baseline", "one at a time", "", "{}", Planted())]
     cells += [(f"+{fix}", "one at a time", fix, "{}", planted) for fix, planted in fixes.items()]
     if full:
@@ -115,14 +119,16 @@ def write_study(
         cells.append((f"cum:{last}", "cumulative", last.replace("+", " "), "{}", planted))
     for weight, planted in (weights or {}).items():
         cells.append((f"near weight {weight:g}", "near weights", "", json.dumps({"near_weight": weight}), planted))
+    for name, (ids, planted) in (explicit or {}).items():
+        cells.append((name, "explicit", ids, "{}", planted))
     (folder / "records").mkdir(parents=True)
     plan, rows, curves = [], [], []
     for cell, design, ids, numbers, planted in cells:
         status = "clash" if planted.clash else "same as" if planted.same_as else "trained"
         key = None if planted.clash else key_of(planted.same_as or cell)
         plan.append((cell, design, ids, numbers, key, status, planted.same_as, "proved" if planted.same_as else ""))
-        for seed in range(seeds) if status == "trained" else ():
-            row, curve = trial(cell, planted, seed, seed < planted.diverge, probes, steps)
+        for seed in span if status == "trained" else ():
+            row, curve = trial(cell, planted, seed, seed - first_seed < planted.diverge, probes, steps)
             rows.append(row)
             curves.append(curve)
     names = ["cell", "design", "fixes", "numbers", "key", "status", "same_as", "reason"]
@@ -132,11 +138,47 @@ def write_study(
         if b > a:
             pd.DataFrame(rows[a:b]).to_parquet(folder / "records" / f"trials-{part:03d}.parquet")
             pd.concat(curves[a:b], ignore_index=True).to_parquet(folder / "records" / f"curves-{part:03d}.parquet")
-    _write_rest(folder, {ids: planted for _, _, ids, _, planted in cells}, seeds, steps)
+            profiles = pd.concat([profile(row) for row in rows[a:b]], ignore_index=True)
+            profiles.to_parquet(folder / "records" / f"profiles-{part:03d}.parquet")
+            pictures = pd.DataFrame([said for row in rows[a:b] if row["seed"] == first_seed for said in predictions(row)])
+            if len(pictures):
+                pictures.to_parquet(folder / "records" / f"samples-{part:03d}.parquet")
+    _write_rest(folder, {ids: planted for _, _, ids, _, planted in cells}, list(span), steps)
     return folder
 
 
-def _write_rest(folder: Path, planted: dict[str, Planted], seeds: int, steps: int) -> None:
+def profile(row: dict) -> pd.DataFrame:
+    """Error by depth: the trial's near and far errors, with a dip at 1 m."""
+    low = np.array([0.0, 0.35, 0.7, 1.0, 2.0, 4.0, 8.0])
+    level = np.where(low < 1.0, row["final_near_abs_rel"], row["final_far_abs_rel"])
+    bins = {"low": low, "high": [*low[1:], np.inf], "pixels": 100, "abs_rel": level * (1 + 0.1 * np.abs(np.log(low + 0.2)))}
+    return pd.DataFrame({"key": row["key"], "seed": row["seed"], **bins, "bias": 0.0})
+
+
+def predictions(row: dict) -> list[dict]:
+    """Three frames of a slope, too far by the trial's near error."""
+    said = (SLOPE * (1 + row["final_near_abs_rel"])).astype(np.float16)
+    return [{"key": row["key"], "sample": at, "metres": said.tobytes()} for at in range(3)]
+
+
+SLOPE = np.linspace(0.3, 10.0, 8 * 12).reshape(8, 12)  # metres
+
+
+def definitions() -> pd.DataFrame:
+    """Weight over depth and threshold over the run: 5-1 is smooth, 9-2 rises, all others are as the baseline."""
+    depth, epoch = np.geomspace(0.1, 20, 30), np.linspace(0, 30, 11)
+    fixes = ["", *(fix["id"] for issue in registry() for fix in issue["fixes"])]
+    hard = np.where(depth < 1, 5.0, 1.0)
+    weights = {fix: 1 + 4 / (1 + depth**8) if fix == "5-1" else hard for fix in fixes}
+    thresholds = {fix: 0.5 + epoch / 30 if fix == "9-2" else np.ones(11) for fix in fixes}
+    both = (("weight", depth, weights), ("threshold", epoch, thresholds))
+    return pd.concat([pd.DataFrame({"fix": f, "what": w, "x": x, "y": y}) for w, x, ys in both for f, y in ys.items()])
+
+
+def _write_rest(folder: Path, planted: dict[str, Planted], seeds: list[int], steps: int) -> None:
+    definitions().to_parquet(folder / "definitions.parquet")
+    images = np.full((3, 8, 12, 3), 128, dtype=np.uint8)
+    np.savez_compressed(folder / "samples.npz", rgb=images, depth=np.stack([SLOPE] * 3).astype(np.float32))
     (folder / "issues.json").write_text(json.dumps(registry()))
     (folder / "audit.json").write_text(json.dumps(AUDIT))
     symptoms = []
@@ -161,7 +203,7 @@ def _write_rest(folder: Path, planted: dict[str, Planted], seeds: int, steps: in
         "experiment": {
             "data": {"kind": "scenes", "train": 256},
             "training": training,
-            "seeds": list(range(seeds)),
+            "seeds": seeds,
             "near_weight": 5.0,
         },
         "versions": {"nfloss": "0.1.0", "torch": "2.13.0", "python": "3.11"},

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from nfloss import find_fix
+
 ISSUES = {
     1: (
         "Weight normalisation",
@@ -155,6 +157,11 @@ AUDIT = [
 ]
 
 
+def slots(fix: str) -> dict[str, list[str]]:
+    """As the true registry has them."""
+    return {"slots": list(find_fix(fix).fills)}
+
+
 def registry() -> list[dict]:
     return [
         {
@@ -163,7 +170,14 @@ def registry() -> list[dict]:
             "severity": severity,
             "says": f"{title}.",
             "fixes": [
-                {"id": i, "name": n, "summary": n.replace("-", " "), "origin": "document", "source": f"Solution {i}"}
+                {
+                    "id": i,
+                    "name": n,
+                    "summary": n.replace("-", " "),
+                    "origin": "document",
+                    "source": f"Solution {i}",
+                    **slots(i),
+                }
                 for i, n in fixes.items()
             ],
             "symptom": {"name": name, "unit": unit, "cured": cured},

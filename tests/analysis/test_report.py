@@ -12,7 +12,7 @@ from analysis import load, report, terminal_summary
 from analysis.load import StudyError
 from analysis.notebook import build, cells
 from analysis.page import to_html
-from analysis.plots import HOME, available, change, draw
+from analysis.plots import available, change, draw
 from analysis.symptoms import moves
 from analysis.words import signed
 
@@ -25,7 +25,10 @@ def page(rich: Path) -> Path:
 def test_everything_is_written(page: Path, rich: Path) -> None:
     assert page == rich / "report" / "report.html"
     assert (rich / "verdicts.json").exists()
-    assert {path.stem for path in (rich / "report" / "figures").glob("*.png")} == set(HOME)
+    pages = {f"issue_{number:02}" for number in range(1, 11)} - {"issue_07"}  # which trains nothing of its own
+    for ending in ("png", "svg"):
+        figures = {path.stem for path in (rich / "report" / "figures").glob(f"*.{ending}")}
+        assert figures == set(available(load(rich))) | pages
     summary = (rich / "report" / "summary.md").read_text()
     assert "| 8 Inverse depth against depth | 8-2 detached-scale |" in summary
     assert "3 times steadier" in summary
@@ -35,13 +38,18 @@ def test_the_page_needs_nothing_from_elsewhere(page: Path) -> None:
     text = page.read_text()
     assert not re.search(r"(?:src|href)=[\"']?https?:", text)
     assert "<script" not in text
-    assert text.count("data:image/png;base64") == len(HOME)
+    assert text.count("data:image/png;base64") == len(list((page.parent / "figures").glob("*.png")))
     assert (
         text.index("Of 25 fixes")
-        < text.index("The ten issues")
-        < text.index("The three promises")
+        < text.index("What to take home</a>")
+        < text.index('id="recommendation"')
+        < text.index('id="fixes"')
         < text.index("data:image/png")
+        < text.index('id="promises"')
+        < text.index('id="issue-1"')
     )
+    for anchor in set(re.findall(r'href="#([^"]+)"', text)):
+        assert f'id="{anchor}"' in text, f"a link to {anchor} leads nowhere"
     assert 'alt="' in text
 
 

@@ -12,7 +12,7 @@ import pytest
 
 from analysis import load
 from analysis.effects import Effect, effect
-from analysis.rules import Evidence, for_issue, reach, recommend, unless_void, verdict
+from analysis.rules import Beyond, Evidence, for_issue, reach, recommend, unless_void, verdict
 from analysis.verdicts_file import read_verdicts, write_verdicts
 
 
@@ -54,39 +54,60 @@ NOTHING, BETTER, WORSE, WIDE = (
 SLIGHTLY_WORSE = about(-0.03, -0.005, -0.035, -0.001)
 
 
+SLIGHTLY_BETTER = about(0.012, 0.05, 0.005, 0.06)
+ON, BEYOND, INSIDE, UNCLEAR = (
+    Beyond(gain, "near weight 3", "near weight 3") for gain in (NOTHING, BETTER, about(-0.08, -0.06, -0.09, -0.05), WIDE)
+)
+
+
 @pytest.mark.parametrize(
-    ("near", "far", "p_holm", "more", "word", "detail"),
+    ("near", "far", "p_near", "p_far", "beyond", "word", "detail"),
     [
-        (BETTER, BETTER, 0.01, True, "harmful", "diverges"),
-        (NOTHING, NOTHING, 0.01, False, "no effect", "under 2 %"),
-        (BETTER, NOTHING, 0.01, False, "adopt", "near error lower"),
-        (BETTER, WORSE, 0.01, False, "undecided", "trades far for near"),
-        (BETTER, SLIGHTLY_WORSE, 0.01, False, "undecided", "trades far for near"),
-        (BETTER, WIDE, 0.01, False, "undecided", "far not settled"),
-        (BETTER, NOTHING, 0.2, False, "undecided", "not after Holm"),
-        (WORSE, BETTER, 0.01, False, "harmful", "near error higher"),
-        (WIDE, WORSE, 0.9, False, "harmful", "far error higher"),
-        (BETTER, WORSE, 0.2, False, "undecided", "trades far for near"),
-        (NOTHING, BETTER, 0.9, False, "no effect", "far error lower"),
-        (NOTHING, WIDE, 0.9, False, "undecided", "far not settled"),
-        (WORSE, NOTHING, 0.2, False, "undecided", "not after Holm"),
-        (WIDE, WIDE, 0.9, False, "undecided", "allows both"),
+        (NOTHING, NOTHING, 0.01, 0.01, None, "no effect", "under 2 %"),
+        (BETTER, NOTHING, 0.01, 1.0, None, "adopt", "near error lower"),
+        (BETTER, NOTHING, 0.01, 1.0, BEYOND, "adopt", "beyond what any near weight does"),
+        (BETTER, NOTHING, 0.01, 1.0, ON, "trade", "the same as near weight 3"),
+        (BETTER, NOTHING, 0.01, 1.0, UNCLEAR, "undecided", "not told apart from near weight 3"),
+        (BETTER, WORSE, 0.01, 0.01, None, "trade", "trades far for near: near weights were not run"),
+        (BETTER, WORSE, 0.2, 0.01, ON, "trade", "trades far for near: the same as near weight 3 (within 2 %)"),
+        (BETTER, SLIGHTLY_WORSE, 0.01, 0.2, BEYOND, "trade", "beyond any near weight"),
+        (BETTER, WORSE, 0.2, 0.2, None, "undecided", "far error higher, near lower, not after Holm"),
+        (BETTER, WIDE, 0.01, 1.0, BEYOND, "undecided", "far not settled"),
+        (BETTER, NOTHING, 0.2, 1.0, BEYOND, "undecided", "not after Holm"),
+        (WORSE, NOTHING, 0.01, 1.0, None, "harmful", "near error higher"),
+        (WORSE, WORSE, 0.01, 0.01, ON, "harmful", "near error higher"),
+        (WORSE, BETTER, 0.01, 0.01, None, "trade", "trades near for far: near weights were not run"),
+        (WORSE, BETTER, 0.01, 0.01, ON, "trade", "the same as near weight 3"),
+        (WORSE, BETTER, 0.01, 0.01, BEYOND, "trade", "beyond any near weight"),
+        (WORSE, BETTER, 0.01, 0.01, INSIDE, "harmful", "has the same far error and less near error"),
+        (WORSE, BETTER, 0.01, 0.01, replace(INSIDE, covered=False), "trade", "further than the near weights"),
+        (WIDE, WORSE, 0.9, 0.01, None, "harmful", "far error higher"),
+        (WIDE, SLIGHTLY_BETTER, 0.9, 0.01, ON, "trade", "far error lower: the same as near weight 3"),
+        (WIDE, SLIGHTLY_BETTER, 0.9, 0.3, ON, "undecided", "allows both"),
+        (NOTHING, BETTER, 0.9, 0.2, None, "no effect", "far error lower"),
+        (NOTHING, WIDE, 0.9, 0.9, None, "undecided", "far not settled"),
+        (WORSE, NOTHING, 0.2, 0.9, None, "undecided", "not after Holm"),
+        (WIDE, WIDE, 0.9, 0.9, None, "undecided", "allows both"),
     ],
 )
-def test_the_order_of_a_recommendation(near: Effect, far: Effect, p_holm: float, more: bool, word: str, detail: str) -> None:
-    found = recommend(Evidence(near, far, p_holm, more))
+def test_the_order_of_a_recommendation(
+    near: Effect, far: Effect, p_near: float, p_far: float, beyond: Beyond | None, word: str, detail: str
+) -> None:
+    found = recommend(Evidence(near, far, p_near, p_far, beyond))
     assert found[0] == word
     assert detail in found[1]
+    assert recommend(Evidence(near, far, p_near, p_far, beyond, diverges_more=True)) == ("harmful", "diverges more often")
 
 
 def test_equal_to_the_last_digit_is_said() -> None:
     nothing = effect([0.0] * 4)
-    assert recommend(Evidence(nothing, nothing, 1.0)) == ("no effect", "not a digit's difference at any seed")
+    assert recommend(Evidence(nothing, nothing, 1.0, 1.0)) == ("no effect", "not a digit's difference at any seed")
 
 
 def test_an_issue_takes_the_best_word_that_is_shown() -> None:
     assert for_issue(["harmful", "adopt"]) == "adopt"
-    assert for_issue(["harmful", "undecided"]) == "undecided"
+    assert for_issue(["harmful", "undecided", "trade"]) == "undecided"
+    assert for_issue(["harmful", "trade", "no effect"]) == "trade"
     assert for_issue(["harmful", "no effect"]) == "no effect"
     assert for_issue(["harmful"]) == "harmful"
 
@@ -104,7 +125,7 @@ def test_planted_truth_is_found(judged: dict) -> None:
     assert words["2-2b"] == "no effect"
     assert words["3-1"] == "undecided"
     assert words["4-1"] == "no effect"
-    assert words["5-1"] == "undecided"
+    assert words["5-1"] == "trade"
     details = {fix["id"]: fix["detail"] for fix in judged["fixes"]}
     assert "trades far for near" in details["5-1"]
     assert details["4-1"].startswith("proved")
@@ -142,6 +163,15 @@ def test_divergence_is_never_hidden(judged: dict, small: Path) -> None:
     assert fix["n"] == 8  # not dropped
     assert [fix["seeds"][str(seed)] < -2 for seed in range(8)] == [True] * 3 + [False] * 5  # the trivial predictor's error
     assert fix["stability"]["kind"] == "median" and fix["stability"]["values"][:3] == [-math.inf] * 3
+
+
+def test_a_near_weight_is_seen_through(rich: Path) -> None:
+    """The near weights between the others, presented as fixes."""
+    from analysis import verdicts
+
+    judged = verdicts(load(rich))
+    assert [entry["weight"] for entry in judged["controls"]] == [2.0, 3.0]
+    assert all(entry["verdict"] == "trade" for entry in judged["controls"])
 
 
 def test_readability_tells_the_good_series_from_the_noisy_one(judged: dict) -> None:
@@ -192,8 +222,8 @@ def test_the_recommendation_is_wrong_at_most_as_often_as_said(monkeypatch: pytes
     for _ in range(120):
         near = [effect(g) for g in rng.normal(0, 0.05, (10, 6))]
         far = effect(rng.normal(0, 0.001, 6))
-        words = [recommend(Evidence(e, replace(far), p))[0] for e, p in zip(near, holm([e.p for e in near]), strict=True)]
-        false += any(word in ("adopt", "harmful") for word in words)
+        words = [recommend(Evidence(e, replace(far), p, 1.0))[0] for e, p in zip(near, holm([e.p for e in near]), strict=True)]
+        false += any(word in ("adopt", "harmful", "trade") for word in words)
     assert false <= 120 * 0.05 + 3 * math.sqrt(120 * 0.05 * 0.95)
 
 

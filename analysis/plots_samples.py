@@ -1,0 +1,79 @@
+"""Pictures: frames of the first seed, what the baseline, the best and the worst fix say, and where they err."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from analysis.load import Study, StudyError
+from analysis.plots import canvas, headline
+from analysis.representatives import representatives
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+NEAREST, FURTHEST = 0.2, 20.0  # metres shown
+LARGEST_RATIO = 2.0  # of an error map
+
+
+def samples(study: Study, judged: dict[str, Any]) -> tuple[Figure, str]:
+    """A row per frame: image, true depth, then per configuration its depth and ln(predicted / true)."""
+    rgb, depth = frames(study)
+    shown = [one for role, one in representatives(study, judged).items() if role != "full"]
+    width, height = depth.shape[2], depth.shape[1]
+    columns = 2 + 2 * len(shown)
+    figure, axes = canvas(13.5, 1.9 + len(depth) * 13.5 / columns * height / width, rows=len(depth), columns=columns)
+    maps: dict[str, Any] = {}
+    for row in range(len(depth)):
+        known = depth[row] > 0
+        axes[row][0].imshow(rgb[row])
+        maps["depth"] = _depth(axes[row][1], np.where(known, depth[row], np.nan))
+        for place, one in enumerate(shown):
+            said = prediction(study, one.key, row, depth.shape[1:])
+            _depth(axes[row][2 + 2 * place], said)
+            ratio = np.log(said / np.where(known, depth[row], np.nan))
+            limit = np.log(LARGEST_RATIO)
+            maps["ratio"] = axes[row][3 + 2 * place].imshow(ratio, cmap="RdBu_r", vmin=-limit, vmax=limit)
+    titles = ["image", "true depth", *(title for one in shown for title in (one.short, "its error"))]
+    for at, title in enumerate(titles):
+        axes[0][at].set_title(title, fontsize=9)
+    for ax in axes.flat:
+        ax.set(xticks=[], yticks=[])
+        ax.grid(False)
+        ax.spines[:].set_visible(False)
+    ticks = [0.25, 0.5, 1, 2, 5, 10, 20]
+    bar = figure.colorbar(
+        maps["depth"], ax=axes[:, 1 : columns // 2], location="bottom", shrink=0.6, aspect=40, label="depth, metres"
+    )
+    bar.set_ticks([np.log(t) for t in ticks], labels=[f"{t:g}" for t in ticks])
+    bar = figure.colorbar(
+        maps["ratio"], ax=axes[:, columns // 2 :], location="bottom", shrink=0.6, aspect=40, label="predicted / true depth"
+    )
+    ratios = [0.5, 0.7, 1.0, 1.4, 2.0]
+    bar.set_ticks([np.log(r) for r in ratios], labels=[f"{r:g}" for r in ratios])
+    below = f"validation frames of seed {study.seeds[0]}, final networks; error maps: blue: said too near, red: too far"
+    headline(figure, "What the networks see", below)
+    return figure, "Frames with few, some and many near pixels; the errors of one seed show where, not how much on average."
+
+
+def frames(study: Study) -> tuple[np.ndarray, np.ndarray]:
+    """Images [n, H, W, 3] and depth in metres [n, H, W]."""
+    path = study.folder / "samples.npz"
+    try:
+        with np.load(path, allow_pickle=False) as content:
+            return content["rgb"], content["depth"]
+    except (OSError, ValueError, KeyError) as error:
+        raise StudyError(f"{path}: not readable ({str(error).splitlines()[0]})") from None
+
+
+def prediction(study: Study, key: str, sample: int, shape: tuple[int, ...]) -> np.ndarray:
+    """Metres [H, W] as recorded; NaN where the trial kept none."""
+    rows = study.samples[(study.samples["key"] == key) & (study.samples["sample"] == sample)]
+    if rows.empty:
+        return np.full(shape, np.nan)
+    return np.frombuffer(rows["metres"].iloc[0], dtype=np.float16).astype(float).reshape(shape)
+
+
+def _depth(ax: Any, metres: np.ndarray) -> Any:
+    return ax.imshow(np.log(metres), cmap="viridis_r", vmin=np.log(NEAREST), vmax=np.log(FURTHEST))

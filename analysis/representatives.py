@@ -1,0 +1,34 @@
+"""The few trainings that figures with room for a few show: baseline, recommendation, best and worst single fix."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from analysis.load import Study
+from analysis.promises import full_key
+
+
+@dataclass(frozen=True)
+class Shown:
+    """A training by key, with a label for a legend and a short one for a narrow column."""
+
+    key: str
+    label: str
+    short: str
+
+
+def representatives(study: Study, judged: dict[str, Any]) -> dict[str, Shown]:
+    """Role ("baseline", "full", "best", "worst") -> training; best and worst by near error among the distinct fixes."""
+    shown = {"baseline": Shown(study.baseline, "baseline", "baseline")}
+    whole = full_key(study)
+    if whole:
+        shown["full"] = Shown(whole, "the document's whole recommendation", "recommendation")
+    moving = sorted((fix for fix in judged["fixes"] if fix["key"] and not fix["same_as"]), key=lambda fix: fix["estimate"])
+    if moving:
+        best, worst = moving[-1], moving[0]
+        shown["best"] = Shown(best["key"], f"lowest near error of one fix: {best['id']} {best['name']}", f"best: {best['id']}")
+        shown["worst"] = Shown(
+            worst["key"], f"highest near error of one fix: {worst['id']} {worst['name']}", f"worst: {worst['id']}"
+        )
+    return shown

@@ -1,0 +1,96 @@
+"""What is recommended: supported fixes together, held by fresh seeds or dropped; and two studies compared."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import yaml
+from synthetic import Planted, write_study
+
+from analysis import load, verdicts
+from analysis.compare import comparison, pairs
+from analysis.recommendation import BEST, TOGETHER, candidates, take_home
+from nfloss import Configuration, SSISilogNearFieldLoss
+
+GOOD = {"1-1": Planted(near=0.10, far=0.03), "5-2": Planted(near=0.20, far=0.03), "2-1": Planted(near=-0.1)}
+WHOLE = Planted(near=-0.2, far=-0.1)
+
+
+def study(folder: Path, fixes: dict[str, Planted] = GOOD, seeds: int = 6, first: int = 0) -> Path:
+    return write_study(folder, fixes, full=WHOLE, seeds=seeds, first_seed=first)
+
+
+def confirm(folder: Path, together: Planted, best: Planted, first: int = 6) -> None:
+    explicit = {TOGETHER: ("1-1 5-2", together), BEST: ("5-2", best)}
+    write_study(folder / "confirmation", {}, full=WHOLE, explicit=explicit, seeds=6, first_seed=first)
+
+
+def test_supported_fixes_are_the_candidates(tmp_path: Path) -> None:
+    loaded = load(study(tmp_path / "s"))
+    judged = verdicts(loaded)
+    assert candidates(loaded, judged["fixes"]) == {TOGETHER: ["1-1", "5-2"], BEST: ["5-2"]}
+    assert judged["recommendation"]["confirmed"] is False
+    assert "not yet confirmed" in judged["recommendation"]["words"]
+
+
+def test_two_fixes_for_one_slot_are_not_put_together(tmp_path: Path) -> None:
+    both = {"1-1": Planted(near=0.10, far=0.03), "1-2": Planted(near=0.20, far=0.03)}
+    loaded = load(study(tmp_path / "s", both))
+    assert candidates(loaded, verdicts(loaded)["fixes"]) == {TOGETHER: ["1-2"]}
+
+
+def test_what_holds_on_fresh_seeds_is_recommended(tmp_path: Path) -> None:
+    folder = study(tmp_path / "s")
+    confirm(folder, Planted(near=0.3, far=0.03), Planted(near=0.2, far=0.03))
+    found = verdicts(folder)["recommendation"]
+    assert found["confirmed"] and found["fixes"] == ["1-1", "5-2"] and found["fresh_seeds"] == list(range(6, 12))
+    assert found["entries"][0]["near_against_document"]["low"] > 0
+    text = take_home("s", found)
+    (tmp_path / "train.yaml").write_text(text)
+    assert SSISilogNearFieldLoss.from_yaml(tmp_path / "train.yaml").configuration == Configuration.of("1-1", "5-2")
+    assert "fixes=['1-1', '5-2']" in text and "confirmed on 6 fresh seeds" in text
+
+
+def test_what_does_not_hold_is_dropped(tmp_path: Path) -> None:
+    folder = study(tmp_path / "s")
+    confirm(folder, Planted(near=-0.05), Planted(near=0.2, far=-0.1))
+    found = verdicts(folder)["recommendation"]
+    assert not found["confirmed"] and found["fixes"] == []
+    assert "not confirmed on 6 fresh seeds; keep the loss as it is" in found["words"]
+
+
+def test_seeds_that_chose_cannot_confirm(tmp_path: Path) -> None:
+    folder = study(tmp_path / "s")
+    confirm(folder, Planted(near=0.3, far=0.03), Planted(near=0.2, far=0.03), first=5)
+    assert verdicts(folder)["recommendation"]["fresh_seeds"] == []
+
+
+def test_nothing_supported_keeps_the_loss(tmp_path: Path) -> None:
+    found = verdicts(study(tmp_path / "s", {"2-1": Planted(near=-0.1)}))["recommendation"]
+    assert found["candidates"] == {} and found["words"].startswith("No fix is supported")
+    assert yaml.safe_load(take_home("s", found))["loss"] == {"type": "ssi-silog-nearfield", "fixes": []}
+
+
+def test_two_studies_agree_or_not(tmp_path: Path) -> None:
+    """Planted: 1-1 alike in both, 2-1 of the opposite sign, 5-2 sure in one only."""
+    one = study(tmp_path / "one", {"1-1": Planted(0.1, 0.03), "2-1": Planted(-0.1), "5-2": Planted(0.2, 0.03)})
+    other = study(tmp_path / "two", {"1-1": Planted(0.2, 0.04), "2-1": Planted(0.1), "5-2": Planted(0.0, noise=0.1)}, first=20)
+    found = {pair.id: pair for pair in pairs(verdicts(one), verdicts(other))}
+    assert found["1-1"].same_word and found["1-1"].sure("near") and found["1-1"].same_sign("near")
+    assert found["2-1"].sure("near") and not found["2-1"].same_sign("near") and not found["2-1"].same_word
+    assert not found["5-2"].sure("near")
+    text = comparison(one, other)
+    assert "not: near error of 2-1" in text and "| 3 times steadier |" in text
+    assert (one / "report" / "compare-two.png").read_bytes().startswith(b"\x89PNG")
+
+
+@pytest.mark.parametrize("absent", ["study.yaml", "plan.parquet"])
+def test_a_broken_confirmation_is_said(tmp_path: Path, absent: str) -> None:
+    from analysis.load import StudyError
+
+    folder = study(tmp_path / "s")
+    confirm(folder, Planted(near=0.3), Planted(near=0.2))
+    (folder / "confirmation" / absent).write_bytes(b"{")
+    with pytest.raises(StudyError, match=absent):
+        verdicts(folder)
