@@ -17,7 +17,7 @@ READABILITY = 7  # the issue whose fixes only record
 
 
 def page(study: Study, judged: dict[str, Any], number: int) -> Html:
-    """Everything about one issue, but for its figure."""
+    """What to do about one issue and why; its figure and the document's numbers follow."""
     issue = next(issue for issue in study.issues if issue["number"] == number)
     fixes = [fix for fix in judged["fixes"] if fix["issue"] == number]
     verdict = next(entry for entry in judged["issues"] if entry["number"] == number)
@@ -25,7 +25,7 @@ def page(study: Study, judged: dict[str, Any], number: int) -> Html:
     parts = [head, what_to_do(study, fixes), gains(fixes), proofs(study, fixes), symptom(study, number)]
     if number == READABILITY:
         parts.append(evidence.readability(study, judged))
-    return joined(*parts, claims(study, number))
+    return joined(*parts)
 
 
 def what_to_do(study: Study, fixes: list[dict[str, Any]]) -> Html:
@@ -95,7 +95,7 @@ def symptom(study: Study, number: int) -> Html:
     return joined(paragraphs([title]), table(["", "measured", "the fix"], shown, numeric=(1,)))
 
 
-def claims(study: Study, number: int) -> Html:
+def claims(study: Study, judged: dict[str, Any], number: int) -> Html:
     """The document's numbers about this issue, recomputed."""
     rows = [
         [claim["quantity"], claim["claimed"], claim["computed"], claim["verdict"], claim["shown_by"]]

@@ -17,18 +17,26 @@ POINTS = (
     f"least {LEAST_PROBES} probes). *Time to the target*: first of {RUN} consecutive probes at or below {TARGET:.0%} "
     "of the baseline's log improvement (medians over its seeds); where over 20 % of an arm never arrive, the mean of "
     "ln error over training, whose margin is what the baseline's own curve would gain if it ran 20 % faster.",
+    "**Beyond any near weight**: the unfixed loss is also run with other near weights, which trade far error for near: "
+    "what this one knob buys. A fix's gain beyond it is its distance in ln near error to that curve at the fix's own far "
+    "error, by seed (isotonic regression, monotone cubics between the weights; outside the curve its nearest end counts). "
+    "*The same as near weight x*: the 90 % interval of that gain lies within 2 %, or within 5 % with no side shown; x is "
+    "the place on the mean curve that is nearest in both errors. Near weights are judged in the same way, as a check.",
     "**Verdict on a fix**, in this order: *harmful* if it diverges significantly more; *no effect* if the 90 % "
-    "intervals of near and far lie inside ±2 %; *adopt* if the near error is lower after Holm's correction across the "
-    "fixes and the far error is not worse by 2 %; *undecided, trades far for near* if the far error pays; *harmful* "
-    "if the near error is higher after Holm, or the far error more than 2 % higher without a near gain; else "
-    "*undecided*. *Proved* means the same training as the baseline: shown by algebra, not measured. A fix that only "
-    "records is judged on whether its series tells the truth.",
+    "intervals of near and far lie inside ±2 %; *harmful* if the near error is higher after Holm's correction across the "
+    "fixes and the far error is not lower, or a near weight with the same far error does better; *trade* if one error is "
+    "higher and the other lower (95 %, one of them after Holm); *harmful* if the far error is over 2 % higher without a "
+    "near gain; *adopt* if the near error is lower after Holm, the far error not worse by 2 %, and the gain lies beyond any "
+    "near weight; *trade* if the far error moved and the fix is the same as a near weight; else *undecided*. *Proved* means "
+    "the same training as the baseline: shown by algebra, not measured. A fix that only records is judged on whether its "
+    "series tells the truth.",
+    "**Recommendation**: the fixes to adopt, and those whose near gain excludes zero before Holm, beyond any near weight and "
+    "with the far error not worse, put together unless they fill the same slot; trained again on fresh seeds beside the "
+    "baseline and the document's recommendation, since those that chose them flatter them. It stands where the near error is "
+    "lower there after Holm and the far error not worse by 2 %; else the loss stays as it is.",
     "**Verdict on a promise**, in this order: equivalent (90 % interval inside the band), confirmed (lower end at or "
     "above the promise), refuted, worse (upper end below zero), refuted, smaller than promised (upper end below the "
     "promise), inconclusive; void if it was bought with a worse net.",
-    "**Beyond any near weight**: the unfixed loss is also run with other near weights, which trade far error for "
-    "near. This gain is the distance in ln near error to that curve at the fix's own far error, by seed; outside the "
-    "curve its nearest end counts.",
     "**Divergence** is a result: wobble and time are infinite, the error is that of predicting the training set's "
     "median depth; it is never dropped and never run again.",
     "**What this cannot tell**: other data, networks, optimisers or longer training; effects smaller than the "

@@ -131,7 +131,8 @@ def _issue(study: Study, issue: dict[str, Any]) -> list[Cell]:
     head = f'<a id="issue-{number}"></a>\n\n### Issue {number}: {issue["title"]} ({issue["severity"]})'
     keys = {study.key_of((fix["id"],)) for fix in issue["fixes"]} - {None, study.baseline}
     figure: list[Cell] = [("code", f'display(*draw("issue", study, judged, {number}).with_sentence())')] if keys else []
-    return [("markdown", head), ("code", f"issue_page.page(study, judged, {number})"), *figure]
+    page, claims = (("code", f"issue_page.{part}(study, judged, {number})") for part in ("page", "claims"))
+    return [("markdown", head), page, *figure, claims]
 
 
 def _shown(name: str) -> Cell:

@@ -124,13 +124,16 @@ def headline(figure: Figure, message: str, below: str = "") -> None:
     figure.text(0.008, 1 - 0.34 / height, below, ha="left", va="top", fontsize=9.5, color="#555555")
 
 
-def percent_axis(axes: Axes, low: float, high: float, which: str = "x") -> None:
-    """An axis of log ratios labelled in percent by which the error is lower (right and up are better)."""
+def percent_axis(axes: Axes, low: float, high: float, which: str = "x", apart: float = 0.115) -> None:
+    """An axis of log ratios labelled in percent by which the error is lower (right and up are better).
+
+    `apart`: least distance of two labels as a share of the axis.
+    """
     places = [(-math.log(1 - p / 100), p) for p in PERCENT_TICKS]
     span = high - low
     kept: list[tuple[float, int]] = []
     for place, p in sorted(places, key=lambda item: abs(item[0])):  # from zero outwards, none too close to another
-        if low <= place <= high and all(abs(place - other) > 0.115 * span for other, _ in kept):
+        if low <= place <= high and all(abs(place - other) > apart * span for other, _ in kept):
             kept.append((place, p))
     axes.set(**{f"{which}lim": (low, high)})
     axis = axes.xaxis if which == "x" else axes.yaxis

@@ -101,7 +101,7 @@ def _document(fresh: Study) -> dict[str, Any] | None:
 
 def _words(wanted: dict[str, list[str]], fresh: Study | None, best: dict[str, Any] | None) -> str:
     if not wanted:
-        return "No fix is supported by the evidence: keep the loss as it is"
+        return "no fix is supported by the evidence: keep the loss as it is"
     named = " and ".join(dict.fromkeys(" + ".join(fixes) for fixes in wanted.values()))
     if fresh is None:
         return f"{named}: supported, not yet confirmed on fresh seeds (nfloss confirm)"

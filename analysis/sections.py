@@ -34,7 +34,7 @@ def recommendation(study: Study, judged: dict[str, Any]) -> Html:
     if found["document"]:
         whole = found["document"]
         rows.append([Html("<b>the document's whole recommendation</b>"), *_fresh(whole), ""])
-    parts = [paragraphs([f"{found['words']}."], "answer")]
+    parts = [paragraphs([f"{found['words'][0].upper()}{found['words'][1:]}."], "answer")]
     if rows:
         fresh = found["fresh_seeds"]
         lead = (

@@ -39,14 +39,18 @@ def near_weight_keys(study: Study) -> dict[float, str]:
 def near_on_curve(far: float, curve_far: np.ndarray, curve_near: np.ndarray) -> float:
     """ln near error that the knob reaches at this ln far error.
 
-    The points are made monotone (far up, near down) by isotonic regression and joined linearly; outside their range the
-    nearest end counts, since the knob was not turned further.
+    The points are made monotone (far up, near down) by isotonic regression and joined by monotone cubics (Fritsch and Carlson
+    1980): the curve bends, and straight lines would lie above it. Outside their range the nearest end counts, since the knob
+    was not turned further.
     """
+    from scipy.interpolate import PchipInterpolator
     from scipy.optimize import isotonic_regression
 
-    order = np.argsort(curve_far, kind="stable")
-    falling = isotonic_regression(curve_near[order], increasing=False).x
-    return float(np.interp(far, curve_far[order], falling))
+    rising, first = np.unique(curve_far, return_index=True)
+    falling = isotonic_regression(curve_near[first], increasing=False).x
+    if len(rising) < 2:
+        return float(falling[0])
+    return float(PchipInterpolator(rising, falling)(np.clip(far, rising[0], rising[-1])))
 
 
 def beyond_gains(table: pd.DataFrame, weights: Mapping[float, str], key: str, seeds: Sequence[int]) -> np.ndarray | None:

@@ -68,7 +68,7 @@ def test_seeds_that_chose_cannot_confirm(tmp_path: Path) -> None:
 
 def test_nothing_supported_keeps_the_loss(tmp_path: Path) -> None:
     found = verdicts(study(tmp_path / "s", {"2-1": Planted(near=-0.1)}))["recommendation"]
-    assert found["candidates"] == {} and found["words"].startswith("No fix is supported")
+    assert found["candidates"] == {} and found["words"].startswith("no fix is supported")
     assert yaml.safe_load(take_home("s", found))["loss"] == {"type": "ssi-silog-nearfield", "fixes": []}
 
 
