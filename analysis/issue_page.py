@@ -63,7 +63,7 @@ def gains(fixes: list[dict[str, Any]]) -> Html:
 
 
 def steadier(fix: dict[str, Any]) -> Html:
-    return sections.gain_cell(fix["stability"] if fix["key"] and fix["same_as"] != "baseline" else None)
+    return sections.gain_cell(fix["stability"] if fix["key"] and fix["same_as"] != "baseline" else None, "")
 
 
 def proofs(study: Study, fixes: list[dict[str, Any]]) -> Html:

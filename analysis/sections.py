@@ -48,7 +48,7 @@ def recommendation(study: Study, judged: dict[str, Any]) -> Html:
 
 
 def _fresh(entry: dict[str, Any]) -> list[Html]:
-    return [gain_cell(entry[name]) for name in ("near", "far", "stability")]
+    return [gain_cell(entry["near"]), gain_cell(entry["far"]), gain_cell(entry["stability"], "")]
 
 
 def controls(study: Study, judged: dict[str, Any]) -> Html:
@@ -108,11 +108,13 @@ def gains(entry: dict[str, Any]) -> list[Any]:
     return [*shown, words.p_value(entry["near"]["p_holm"])]
 
 
-def gain_cell(entry: dict[str, Any] | None) -> Html:
-    """A gain above its interval; a dash where there is none."""
+def gain_cell(entry: dict[str, Any] | None, noun: str = "error ") -> Html:
+    """A gain above its interval; a dash where there is none. `noun`: what is said to be so many times higher."""
     if entry is None:
         return NONE
-    return gain(words.signed(entry["estimate"]), words.interval(entry), not entry["low"] <= 0 <= entry["high"])
+    return gain(
+        words.signed(entry["estimate"]).replace("error ", noun), words.interval(entry), not entry["low"] <= 0 <= entry["high"]
+    )
 
 
 def promises(study: Study, judged: dict[str, Any]) -> Html:
@@ -169,7 +171,7 @@ def leave_one_out(study: Study, judged: dict[str, Any]) -> Html:
 def cumulative(study: Study, judged: dict[str, Any]) -> Html:
     """The document's order of work, step by step, each against the baseline."""
     rows = [
-        [entry["cell"], entry["fixes"], gain_cell(entry["near"]), gain_cell(entry["far"]), gain_cell(entry["stability"])]
+        [entry["cell"], entry["fixes"], gain_cell(entry["near"]), gain_cell(entry["far"]), gain_cell(entry["stability"], "")]
         for entry in judged["cumulative"]
     ]
     return table(["step", "fixes", "near gain", "far gain", "wobble lower by"], rows, numeric=(2, 3, 4))

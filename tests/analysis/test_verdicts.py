@@ -233,3 +233,31 @@ def test_a_true_gain_is_confirmed_and_nothing_is_called_equivalent() -> None:
     assert sum(verdict(g, 0.0513, 0.0202) == "confirmed" for g in gains) > 45
     still = [effect(rng.normal(0, 0.01, 8), 1 - 0.05 / 3) for _ in range(50)]
     assert sum(verdict(g, 0.0513, 0.0202) == "equivalent" for g in still) > 40
+
+
+@pytest.mark.parametrize("near", [0.0, 0.2, -0.2])
+def test_one_diverged_seed_of_five_is_never_hidden(tmp_path: Path, near: float) -> None:
+    """Whatever its other seeds say: named in the verdict, counted in the answer, never adopted for its gain alone."""
+    from synthetic import Planted, write_study
+
+    from analysis import verdicts
+    from analysis.words import answer
+
+    study = load(write_study(tmp_path / "s", {"1-1": Planted(near=near, far=near, diverge=1)}, seeds=5))
+    judged = verdicts(study)
+    fix = next(fix for fix in judged["fixes"] if fix["id"] == "1-1")
+    assert "1 of 5 seeds diverge" in fix["words"]
+    assert fix["verdict"] not in ("adopt", "no effect")
+    assert "1 of 10 trials diverged" in " ".join(answer(study, judged))
+
+
+@pytest.mark.parametrize(("gain", "word"), [(0.12, "adopt"), (-0.12, "harmful")])
+def test_planted_gains_are_found_at_the_stated_power(gain: float, word: str) -> None:
+    """At the gain that n seeds tell with power 0.8 or more, the right word comes at least so often; 150 studies of 8 seeds."""
+    from analysis.power import detectable_gain
+
+    rng, sd = np.random.default_rng(11), 0.05
+    assert detectable_gain(8, sd) < abs(gain)
+    far = effect(rng.normal(0, 0.001, 8))
+    found = [recommend(Evidence(e, far, e.p, 1.0))[0] for e in (effect(rng.normal(gain, sd, 8)) for _ in range(150))]
+    assert found.count(word) >= 150 * 0.8

@@ -1,0 +1,58 @@
+"""What algebra says comes out of training too: the whole way, at the size that users train."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from runner.experiment import parse_experiment
+from runner.study import run_study
+
+EXPERIMENT = {
+    "name": "facts",
+    "design": {"one_at_a_time": ["1-1", "4-1", "5-1w", "8-1w", "10-1"], "near_weights": [1.0, 2.0, 3.0, 8.0]},
+    "seeds": 4,
+    "training": {"steps": 240, "batch": 8, "evaluate_every": 8},
+}
+
+
+@pytest.fixture(scope="module")
+def judged(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """Eight configurations on four seeds of the full scenes: a minute on two cores."""
+    from analysis import verdicts
+
+    folder = tmp_path_factory.mktemp("facts") / "study"
+    outcome = run_study(
+        parse_experiment(EXPERIMENT, "facts"), folder, False, None, _begin, lambda trials, diverged: None, _crashed
+    )
+    assert outcome.done == outcome.planned == 32
+    return verdicts(Path(folder))
+
+
+def _begin(*_: object) -> Any:
+    return lambda group, steps, diverged: None
+
+
+def _crashed(crash: Any) -> None:
+    raise AssertionError(crash.reason)
+
+
+def test_known_facts(judged: dict[str, Any]) -> None:
+    """The code of 5-1 and 8-1 to the letter harms; 4-1 is the baseline, 10-1 is 1-1: to the last digit."""
+    fixes = {fix["id"]: fix for fix in judged["fixes"]}
+    assert fixes["5-1w"]["verdict"] == "harmful" and fixes["5-1w"]["near"]["high"] < -1.0  # near error e times higher
+    assert fixes["8-1w"]["verdict"] == "harmful"
+    assert fixes["4-1"]["verdict"] == "no effect" and fixes["4-1"]["same_as"] == "baseline"
+    assert fixes["10-1"]["same_as"] == "1-1" and fixes["10-1"]["near"]["values"] == fixes["1-1"]["near"]["values"]
+
+
+def test_weighting_trades_far_for_near(judged: dict[str, Any]) -> None:
+    """And a near weight, presented as a fix, is named as what it is."""
+    assert [control["weight"] for control in judged["controls"]] == [2.0, 3.0]
+    for control in judged["controls"]:
+        assert control["near"]["estimate"] < 0 < control["far"]["low"]
+        assert control["verdict"] in ("trade", "undecided")  # four seeds may not pass Holm
+    three = judged["controls"][1]["beyond_near_weight_curve"]
+    assert abs(three["estimate"]) < 0.1 and not three["words"].startswith(("beyond", "near weight"))
