@@ -28,6 +28,7 @@ REPORT_NEEDS = ("scipy", "statsmodels", "matplotlib", "nbformat", "nbclient", "n
 ABOUT = "Which of ten documented fixes of a near-field-weighted depth loss help, do nothing, or harm?"
 EXAMPLES = """\
 nfloss plan experiments/ablation.yaml
+nfloss plan experiments/ablation.yaml --budget 200
 nfloss run experiments/ablation.yaml --set training.steps=600 --seeds 10 --out-dir runs/longer
 nfloss run experiments/ablation.yaml --resume
 nfloss run experiments/ablation.yaml --device cuda --no-tracking --no-report
@@ -73,13 +74,17 @@ def audit(as_json: bool) -> None:
     print("\n" + ", ".join(f"{verdicts.count(v)} {v}" for v in dict.fromkeys(verdicts)) + f"; {len(claims)} in all")
 
 
-def plan(experiment: Path, overrides: list[str], seeds: int | None, as_json: bool) -> None:
+def plan(experiment: Path, overrides: list[str], seeds: int | None, budget: int | None, as_json: bool) -> None:
     """Account for every cell (trained, same as another, clash) and estimate the time. Writes nothing."""
+    from runner.designs import aliases_of
     from runner.estimate import estimate_minutes
     from runner.execution import resolve_device
     from runner.study import plan_experiment
 
     settings = read_experiment(experiment, overrides, seeds)
+    if budget is not None:
+        propose(settings, budget)
+        return
     the_plan = plan_experiment(settings)
     counts: dict[str, Any] = {
         "experiment": settings.name,
@@ -100,8 +105,27 @@ def plan(experiment: Path, overrides: list[str], seeds: int | None, as_json: boo
         rows = [[a.cell.name, " ".join(a.cell.fixes), f, a.reason] for a, f in zip(the_plan.cells, fates, strict=True)]
         print_table(["cell", "fixes", "becomes", "because"], rows)
         print()
+    if aliases := aliases_of(settings.design):
+        print("aliases, effects that this design cannot tell apart:")
+        print("\n".join(f"  {' = '.join(pair)}" for pair in aliases) + "\n")
     print(", ".join(f"{value} {name}" for name, value in counts.items() if name not in ("experiment", "minutes")))
     print(f"about {counts['minutes']:.1f} minutes on this machine")
+
+
+def propose(settings: Experiment, trials: int) -> None:
+    """What so many trials can pay for: a line per design, the best of them as YAML, and what it leaves open."""
+    from runner.budget import FEWEST_SEEDS, best, proposals
+
+    found = proposals(settings, trials)
+    rows = [[p.name, str(p.distinct), str(p.seeds) if p.fits else f"{p.seeds} (too few)", p.answers] for p in found]
+    print_table(["design", "configurations", "seeds", "answers"], rows)
+    chosen = best(found)
+    if chosen is None:
+        least = min(p.distinct for p in found) * FEWEST_SEEDS
+        raise ValueError(f"--budget {trials}: no design has {FEWEST_SEEDS} seeds; the smallest needs {least} trials")
+    print(f"\nWith {trials} trials: {chosen.name}, {chosen.distinct} configurations with {chosen.seeds} seeds each.")
+    print(f"It answers {chosen.answers}. It leaves open: {chosen.leaves_open}.\n")
+    print(chosen.block())
 
 
 def run(
@@ -355,7 +379,18 @@ JSON = argument("--json", dest="as_json", action="store_true", help="print JSON,
 COMMANDS: dict[Callable[..., int | None], list[Argument]] = {
     issues: [JSON],
     audit: [JSON],
-    plan: [EXPERIMENT, SET, SEEDS, JSON],
+    plan: [
+        EXPERIMENT,
+        SET,
+        SEEDS,
+        argument(
+            "--budget",
+            metavar="TRIALS",
+            type=number(int, 1),
+            help="which design so many trials pay for, and what it leaves open",
+        ),
+        JSON,
+    ],
     run: [
         EXPERIMENT,
         SET,

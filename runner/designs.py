@@ -5,13 +5,15 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import product
+from itertools import combinations, product
 from typing import Literal
 
 import pandas as pd
 
 from nfloss import ISSUES, ClashError, Configuration, all_fixes, find_fix
-from runner.experiment import Design, Experiment
+from nfloss.registry import issue_of
+from runner.experiment import Design, Experiment, Product
+from runner.factorial_designs import covering, fraction
 
 #: The document's recommendation, all together.
 RECOMMENDATION = ("1-1", "2-1", "3-1", "4-2", "5-1", "6-1", "7-1", "8-1", "9-3", "10-1")
@@ -129,22 +131,53 @@ def all_cells(design: Design) -> Iterator[Cell]:
         yield from leave_one_out(RECOMMENDATION)
     if design.cumulative:
         yield from cumulative(CUMULATIVE_ORDER)
+    if design.pairs is not None:
+        yield from pairs(chosen_fixes(design.pairs))
+    if design.fractional is not None:
+        for fixes in fraction(design.fractional.fixes, design.fractional.resolution).cells():
+            yield product_cell("fractional", fixes)
+    if design.covering is not None:
+        yield from covering_cells(levels_of_issues(design.covering.issues), design.covering.strength)
     if design.cartesian is not None:
-        yield from cartesian(list(ISSUES) if design.cartesian == "all" else design.cartesian)
+        yield from cartesian(design.cartesian)
     for weight in design.near_weights:
         yield Cell("near weights", f"near weight {weight:g}", (), {"near_weight": weight})
     for name, fixes in design.explicit.items():
         yield Cell("explicit", name, ids(fixes), {})
 
 
+def aliases_of(design: Design) -> tuple[tuple[str, str], ...]:
+    """Pairs of terms that the design's fraction cannot tell apart; empty where it has none."""
+    if design.fractional is None:
+        return ()
+    return fraction(design.fractional.fixes, design.fractional.resolution).aliases
+
+
 def one_at_a_time(which: str | Sequence[str]) -> Iterator[Cell]:
     """The baseline plus one fix: all fixes, the document's own, or a list."""
-    if isinstance(which, str):
-        chosen = [fix.id for fix in all_fixes() if which == "all" or fix.origin == "document"]
-    else:
-        chosen = [find_fix(fix).id for fix in which]
-    for fix in chosen:
+    for fix in chosen_fixes(which):
         yield Cell("one at a time", f"+{fix}", (fix,), {})
+
+
+def chosen_fixes(which: str | Sequence[str]) -> tuple[str, ...]:
+    """Ids of all fixes, of the document's own, or of a list."""
+    if isinstance(which, str):
+        return tuple(fix.id for fix in all_fixes() if which == "all" or fix.origin == "document")
+    return ids(which)
+
+
+def pairs(fixes: Sequence[str]) -> Iterator[Cell]:
+    """Each fix alone and each two of different issues together: what two do beyond the sum of both."""
+    for fix in fixes:
+        yield product_cell("pairs", (fix,))
+    for first, second in combinations(fixes, 2):
+        if issue_of(find_fix(first)) is not issue_of(find_fix(second)):
+            yield product_cell("pairs", (first, second))
+
+
+def product_cell(design: str, fixes: tuple[str, ...]) -> Cell:
+    """A cell named by its fixes."""
+    return Cell(design, "+" + "+".join(fixes) if fixes else "baseline", fixes, {})
 
 
 def leave_one_out(full: Sequence[str]) -> Iterator[Cell]:
@@ -178,12 +211,55 @@ def cumulative(order: Sequence[Sequence[str]]) -> Iterator[Cell]:
         yield Cell("cumulative", f"first {count}: ..+{flat[count - 1]}", tuple(flat[:count]), {})
 
 
-def cartesian(issues: Sequence[int]) -> Iterator[Cell]:
-    """Every combination of one of the document's fixes, or none, for each issue."""
-    levels = [[None, *(fix.id for fix in ISSUES[issue].fixes if fix.origin == "document")] for issue in issues]
+def covering_cells(levels: Sequence[Sequence[str | None]], strength: int) -> Iterator[Cell]:
+    """A covering array; what its clashing cells would have covered, and can be had, is added in cells of its own."""
+    kept = []
+    for fixes in covering(levels, strength):
+        if goes_together(fixes):
+            kept.append(frozenset(fixes))
+            yield product_cell("covering", fixes)
+    for factors in combinations(levels, strength):
+        others = set().union(*factors)
+        for chosen in product(*factors):
+            fixes = tuple(fix for fix in chosen if fix is not None)
+            covered = any(cell & others == set(fixes) for cell in kept)
+            if not covered and goes_together(fixes):
+                kept.append(frozenset(fixes))
+                yield product_cell("covering", fixes)
+
+
+def goes_together(fixes: Sequence[str]) -> bool:
+    try:
+        Configuration.of(*fixes)
+    except ClashError:
+        return False
+    return True
+
+
+def cartesian(which: Product) -> Iterator[Cell]:
+    """Every combination of one fix, or none, for each issue or slot, but for those that hold an excluded one."""
+    levels = levels_of_slots(which.slots) if which.slots else levels_of_issues(which.issues or "all")
+    excluded = [set(together) for together in which.exclude]
     for chosen in product(*levels):
         fixes = tuple(fix for fix in chosen if fix is not None)
-        yield Cell("cartesian", "+" + "+".join(fixes) if fixes else "baseline", fixes, {})
+        if not any(together <= set(fixes) for together in excluded):
+            yield product_cell("cartesian", fixes)
+
+
+def levels_of_issues(which: str | Sequence[int]) -> list[list[str | None]]:
+    """For each issue: none, and each of the document's own fixes."""
+    issues = list(ISSUES) if isinstance(which, str) else which
+    return [[None, *(fix.id for fix in ISSUES[issue].fixes if fix.origin == "document")] for issue in issues]
+
+
+def levels_of_slots(slots: Sequence[str]) -> list[list[str | None]]:
+    """For each slot: none, and each of the document's own fixes that fills it; a fix of several slots is in the first only."""
+    left, levels = [fix for fix in all_fixes() if fix.origin == "document"], list[list[str | None]]()
+    for slot in slots:
+        own = [fix for fix in left if slot in fix.fills]
+        left = [fix for fix in left if fix not in own]
+        levels.append([None, *(fix.id for fix in own)])
+    return levels
 
 
 def ids(fixes: Sequence[str]) -> tuple[str, ...]:
