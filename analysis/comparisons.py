@@ -22,7 +22,7 @@ NEVER_ARRIVE = 0.20  # share of an arm above which time to the target gives way 
 FASTER, FASTER_BAND = 1.2, 1.05
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Rulers:
     """A complete study with its per-trial measures."""
 

@@ -72,7 +72,14 @@ def chapters(study: Study) -> list[Section]:
         ),
         Section("where", "Where along the range, and how it looks", "", (), figures("error_by_depth", "samples")),
         Section("steadiness", "Steadiness and symptoms", "", (), figures("steadiness", "symptoms")),
-        Section("pairs", "Pairs of fixes", "Do two fixes add up?", (), figures("interactions")),
+        Section(
+            "effects",
+            "Main effects and interactions",
+            "Each fix averaged over the others, and what two do together beyond their sum.",
+            ("sections.effects",) * ("effects" in having),
+            figures("effects", "interactions"),
+        ),
+        Section("many", "Many configurations at once", "", (), figures("pareto", "coordinates")),
         Section(
             "leave-one-out",
             "Leave one out",

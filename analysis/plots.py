@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from analysis.interactions import pairs
+from analysis.factorial import DESIGNS, has_pairs, product_cells
 from analysis.load import Study
 from analysis.promises import full_key, whole_less_one
 from analysis.rules import ADOPT, HARMFUL, NO_EFFECT, TRADE, UNDECIDED
@@ -35,7 +35,9 @@ STYLE: Any = {
 HOME = {
     "forest": "plots_forest", "leave_one_out": "plots_forest", "convergence": "plots_curves", "stability": "plots_curves",
     "steadiness": "plots_spread", "trade_off": "plots_tradeoff", "symptoms": "plots_symptoms",
-    "error_by_depth": "plots_depth", "samples": "plots_samples", "interactions": "plots_interactions", "issue": "plots_issue",
+    "error_by_depth": "plots_depth", "samples": "plots_samples", "issue": "plots_issue", "effects": "plots_effects",
+    "interactions": "plots_effects",
+    "pareto": "plots_front", "coordinates": "plots_front",
 }  # fmt: skip
 PERCENT_TICKS = (-900, -400, -200, -100, -50, -20, -10, -5, -2, 0, 2, 5, 10, 20, 30, 50, 70, 90)
 
@@ -60,6 +62,7 @@ class Picture:
 
 def available(study: Study) -> list[str]:
     """The figures of the whole that this study has data for, in the report's order."""
+    many = bool(study.plan["design"].isin((*DESIGNS, "optuna")).any())
     single = any(study.key_of((fix["id"],)) for issue in study.issues for fix in issue["fixes"])
     lacking = {
         "forest": not single,
@@ -67,7 +70,10 @@ def available(study: Study) -> list[str]:
         "stability": full_key(study) is None,
         "error_by_depth": study.profiles.empty,
         "samples": study.samples.empty or not (study.folder / "samples.npz").exists(),
-        "interactions": not pairs(study),
+        "effects": product_cells(study).empty,
+        "interactions": not has_pairs(study),
+        "pareto": not many,
+        "coordinates": not many,
         "issue": True,  # one for each issue, on its own page
     }
     return [name for name in HOME if not lacking.get(name, False)]

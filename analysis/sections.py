@@ -6,13 +6,17 @@ from collections import Counter
 from typing import Any
 
 from analysis import words
+from analysis.comparisons import Rulers
 from analysis.effects import percent
+from analysis.factorial import Term, factorial
 from analysis.load import Study
 from analysis.power import power as power_of
 from analysis.power import seeds
 from analysis.recommendation import code, yaml_block
-from analysis.rules import ADOPT, HARMFUL, WORDS
+from analysis.rules import ADOPT, ALPHA, HARMFUL, WORDS
 from analysis.tables import NONE, Html, chip, gain, joined, paragraphs, safe, table
+
+MOST_ALIASES = 4  # named in a row
 
 
 def answer(study: Study, judged: dict[str, Any]) -> Html:
@@ -62,6 +66,36 @@ def controls(study: Study, judged: dict[str, Any]) -> Html:
     lead = paragraphs(["As a check, near weights presented as if they were fixes, each against the curve of the others:"])
     headers = ["", "near gain", "far gain", "beyond any near weight", "p Holm", "verdict", "why"]
     return joined(lead, table(headers, rows, numeric=(1, 2, 3, 4)))
+
+
+def effects(study: Study, judged: dict[str, Any]) -> Html:
+    """Main effects, then the pairs that show after Holm or have aliases, with what each estimate carries besides."""
+    rulers = Rulers.of(study)
+    near, far = (factorial(rulers, f"final_{side}_abs_rel") for side in ("near", "far"))
+    assert near is not None and far is not None
+    told = [(one, other) for one, other in zip(near.pairs, far.pairs, strict=True) if one.p_holm <= ALPHA]
+    rows = [
+        [
+            Html(f"<b>{safe(one.name)}</b>"),
+            *(gain_cell(t.gain.as_dict()) for t in (one, other)),
+            words.p_value(one.p_holm),
+            _besides(one),
+        ]
+        for one, other in [*zip(near.mains, far.mains, strict=True), *told]
+    ]
+    aliased = sum(bool(term.carries) for term in near.pairs)
+    said = f"{near.cells} cells. " + (
+        f"{len(told)} of {len(near.pairs)} pairs interact in near error after Holm"
+        + (f"; {aliased} pairs have aliases" if aliased else "")
+        if near.pairs
+        else "The cells are too few to estimate pairs; what a main effect carries of them stands beside it"
+    )
+    headers = ["", "near gain, averaged over the others", "far gain", "p Holm (near)", "not told apart from"]
+    return joined(paragraphs([said + "."]), table(headers, rows, numeric=(1, 2, 3)))
+
+
+def _besides(term: Term) -> str:
+    return ", ".join(term.carries[:MOST_ALIASES]) + (", ..." if len(term.carries) > MOST_ALIASES else "")
 
 
 def power(study: Study, judged: dict[str, Any]) -> Html:

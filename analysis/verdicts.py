@@ -39,6 +39,8 @@ def verdicts(study: Study | Path | str) -> dict[str, Any]:
     rulers = Rulers.of(study)
     readings = readability(rulers)
     fixes = _fixes(rulers, {entry["fix"]: entry for entry in readings})
+    recommended = recommendation(study, fixes)
+    _confirm(fixes, recommended)
     return {
         "study": study.name,
         "seeds": list(study.seeds),
@@ -46,7 +48,7 @@ def verdicts(study: Study | Path | str) -> dict[str, Any]:
         "fixes": fixes,
         "promises": promises(rulers),
         "issues": [_issue(issue, fixes) for issue in study.issues],
-        "recommendation": recommendation(study, fixes),
+        "recommendation": recommended,
         "controls": controls(rulers),
         "leave_one_out": leave_one_out(rulers),
         "cumulative": _cumulative(rulers),
@@ -86,6 +88,15 @@ def _measured(rulers: Rulers, entry: dict[str, Any], row: dict[str, Any] | None,
     seeds = dict(zip(map(str, rulers.study.seeds), near["values"], strict=True))
     interval = {"interval": [near["low"], near["high"]], "seeds": seeds}
     return {**entry, "cell": row["cell"], "key": row["key"], "same_as": same_as, "absent": None, **head, **interval, **gains}
+
+
+def _confirm(entries: list[dict[str, Any]], recommended: dict[str, Any]) -> None:
+    """A fix that was open, and that fresh seeds bear out by itself, is to adopt."""
+    borne_out = {entry["fixes"][0] for entry in recommended["entries"] if entry["holds"] and len(entry["fixes"]) == 1}
+    for entry in entries:
+        if entry["id"] in borne_out and entry["verdict"] == UNDECIDED:
+            entry["verdict"], entry["detail"] = ADOPT, f"{entry['detail']}; confirmed on fresh seeds"
+            entry["words"] = f"{entry['verdict']}: {entry['detail']}"
 
 
 def _correct(entries: list[dict[str, Any]]) -> None:

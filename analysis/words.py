@@ -102,7 +102,7 @@ def ground(study: Study) -> str:
     training, data = experiment.get("training", {}), experiment.get("data") or {}
     size = {**training, **data}
     source = str(data.get("folder") or data.get("kind") or "procedural scenes").rstrip("/").split("/")[-1]
-    counts = ", ".join(f"{data[part]} to {verb}" for part, verb in USES.items() if part in data)
+    counts = "" if data.get("folder") else ", ".join(f"{data[part]} to {verb}" for part, verb in USES.items() if part in data)
     pixels = f", {size['height']} x {size['width']} pixels" if {"height", "width"} <= set(size) else ""
     device = study.meta.get("device", "an unknown device")
     steps = f"{training.get('steps', '?')} steps of batch {training.get('batch', '?')}"

@@ -1,0 +1,127 @@
+"""Many configurations at once: the front of near against far error, and which fixes the best of them have."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from analysis.comparisons import Rulers
+from analysis.load import Study
+from analysis.plots import BLACK, GREY, ORANGE, VERMILLION, canvas, headline, plain_log
+from analysis.promises import full_key
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+LEAST_CELLS = 20
+BEST = 0.1  # share of the cells that the coordinates highlight
+NAMED = 6  # cells of the front with a label
+
+
+def trained_cells(study: Study) -> dict[str, str]:
+    """Key -> cell, of all that was trained."""
+    rows = study.plan[study.plan["status"] == "trained"]
+    return dict(zip(rows["key"], rows["cell"], strict=True))
+
+
+def front(errors: np.ndarray) -> np.ndarray:
+    """Which of the points [n, 2] no other is at or below in both coordinates, [n] booleans."""
+    order = np.lexsort((errors[:, 1], errors[:, 0]))
+    best, on = np.inf, np.zeros(len(errors), dtype=bool)
+    for at in order:
+        if errors[at, 1] < best:
+            best, on[at] = errors[at, 1], True
+    return on
+
+
+def pareto(study: Study, judged: dict[str, Any]) -> tuple[Figure, str]:
+    """Every configuration's far error across and near error up; the front is what no other beats on both."""
+    rulers, cells = Rulers.of(study), trained_cells(study)
+    points = np.exp(np.array([rulers.log_errors(key) for key in cells]))
+    on = front(points)
+    figure, axes = canvas(9.6, 5.8)
+    ax = axes[0][0]
+    ax.plot(*points[~on].T, "o", color=GREY, markersize=3.5, alpha=0.5, markeredgewidth=0, label="configurations")
+    line = points[on][np.argsort(points[on][:, 0])]
+    ax.step(*line.T, where="post", color=ORANGE, linewidth=1.2)
+    ax.plot(*line.T, "o", color=ORANGE, markersize=6, label="front: beaten by none on both")
+    marks = {"baseline": (study.baseline, "*", BLACK), "the document's recommendation": (full_key(study), "X", VERMILLION)}
+    for label, (key, marker, colour) in marks.items():
+        if key in cells:
+            ax.plot(*np.exp(rulers.log_errors(str(key))), marker, color=colour, markersize=12, linestyle="none", label=label)
+    names = [cell for cell, is_on in zip(cells.values(), on, strict=True) if is_on]
+    places = points[on]
+    for at in np.unique(np.linspace(0, len(names) - 1, min(NAMED, len(names))).round().astype(int)):
+        place = np.argsort(places[:, 0])[at]
+        ax.annotate(names[place], tuple(places[place]), (5, 5), textcoords="offset points", fontsize=8)
+    plain_log(ax)
+    plain_log(ax, "x")
+    ax.set(xlabel="final far AbsRel (log scale)", ylabel="final near AbsRel (log scale)")
+    ax.legend(loc="best", fontsize=8.5)
+    beaten = "is beaten on both errors" if not on[list(cells).index(study.baseline)] else "is on the front"
+    below = f"geometric means over {len(study.seeds)} seeds; the best of many means are flattered by chance"
+    headline(figure, f"{int(on.sum())} of {len(cells)} configurations are on the front; the baseline {beaten}", below)
+    return figure, "Near against far error of every configuration; lower left is better."
+
+
+def coordinates(study: Study, judged: dict[str, Any]) -> tuple[Figure, str]:
+    """Parallel coordinates: a line per configuration through its fix of each issue to its near error; the best in colour."""
+    rulers, cells = Rulers.of(study), trained_cells(study)
+    fixes = dict(zip(study.plan["key"], study.plan["fixes"], strict=True))
+    used = {fix for key in cells for fix in fixes[key].split()}
+    levels = {
+        issue["number"]: ["none", *(f["id"] for f in issue["fixes"] if f["id"] in used)]
+        for issue in study.issues
+        if any(fix["id"] in used for fix in issue["fixes"])
+    }
+    near = np.array([rulers.log_errors(key)[1] for key in cells])
+    best = near <= np.quantile(near, BEST)
+    figure, axes = canvas(11.5, 5.4)
+    ax = axes[0][0]
+    shake = np.random.default_rng(0).uniform(-0.018, 0.018, (len(cells), len(levels)))
+    scale = (near - near.min()) / max(float(np.ptp(near)), 1e-9)
+    for row, key in enumerate(cells):
+        own = set(fixes[key].split())
+        heights = [_height(level, own) + shake[row, at] for at, level in enumerate(levels.values())]
+        colour, width, order = (ORANGE, 1.1, 3) if best[row] else (GREY, 0.4, 2)
+        ax.plot(range(len(levels) + 1), [*heights, scale[row]], color=colour, linewidth=width, alpha=0.55, zorder=order)
+    for at, level in enumerate(levels.values()):
+        for place, name in enumerate(level):
+            text = ax.text(at, place / max(len(level) - 1, 1), f" {name}", fontsize=8.5, va="center", zorder=5)
+            text.set_bbox({"facecolor": "white", "alpha": 0.8, "edgecolor": "none", "pad": 0.6})
+    ends = [f"{np.exp(near.min() + s * np.ptp(near)):.2g}" for s in (0, 0.5, 1)]
+    for s, end in zip((0, 0.5, 1), ends, strict=True):
+        ax.text(len(levels) + 0.04, s, end, fontsize=8.5, va="center")
+    ax.set_xticks(range(len(levels) + 1), [*(f"issue {number}" for number in levels), "near AbsRel"])
+    ax.set(yticks=[], xlim=(-0.2, len(levels) + 0.4))
+    ax.spines[:].set_visible(False)
+    ax.grid(axis="y", visible=False)
+    headline(
+        figure,
+        _common(fixes, list(cells), best),
+        f"orange: the {BEST:.0%} of {len(cells)} configurations with the lowest near error",
+    )
+    return figure, "Which fixes the best configurations have; a line per configuration, read from issue to issue."
+
+
+def _height(levels: list[str], own: set[str]) -> float:
+    place = next((at for at, name in enumerate(levels) if name in own), 0)
+    return place / max(len(levels) - 1, 1)
+
+
+def _common(fixes: dict[str, str], keys: list[str], best: np.ndarray) -> str:
+    """The fixes that the best have more often than all."""
+
+    def share(chosen: list[str], fix: str) -> float:
+        return sum(fix in fixes[key].split() for key in chosen) / max(len(chosen), 1)
+
+    top = [key for key, is_best in zip(keys, best, strict=True) if is_best]
+    every = sorted({fix for key in keys for fix in fixes[key].split()})
+    lift = {fix: share(top, fix) - share(keys, fix) for fix in every}
+    strong = [fix for fix in sorted(every, key=lambda fix: -lift[fix]) if lift[fix] > 0.15][:3]
+    return (
+        f"The best configurations have {', '.join(strong)} more often than the rest"
+        if strong
+        else "No fix stands out among the best configurations"
+    )
