@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 LARGEST = 4096  # cells of a fraction
+MOST_FIXES = 16  # beyond, the library's search takes minutes; fewer fixes than that go together anyway
 SHOWN = 3  # aliases in an error
 
 
@@ -44,8 +45,10 @@ def fraction(fixes: Sequence[str], resolution: int) -> Fraction:
     """The smallest fraction that the library knows and that keeps its word.
 
     Raises:
-        DesignError: none does, or it would have over 4096 cells.
+        DesignError: none does, or it would have over 4096 cells or 16 fixes.
     """
+    if len(fixes) > MOST_FIXES:
+        raise DesignError(f"a fraction of {len(fixes)} fixes: at most {MOST_FIXES} can be had")
     doe, count, first = _library("pyDOE3", "pydoe3"), len(fixes), None
     for asked in range(resolution, count + 1):
         try:

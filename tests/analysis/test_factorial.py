@@ -109,7 +109,9 @@ def test_estimates_are_those_of_statsmodels(tmp_path: Path) -> None:
     """The mean over seeds of the per-seed fits is the OLS with sum contrasts and the seed as a block (balanced product)."""
     import statsmodels.formula.api as smf
 
-    rulers = study(tmp_path / "s", Design.model_validate({"cartesian": {"issues": [1, 2, 5]}, "one_at_a_time": None}), noise=0.05)
+    rulers = study(
+        tmp_path / "s", Design.model_validate({"cartesian": {"issues": [1, 2, 5]}, "one_at_a_time": None}), noise=0.05
+    )
     found = factorial(rulers)
     assert found is not None
     rows = []
