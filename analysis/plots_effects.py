@@ -91,7 +91,7 @@ def interactions(study: Study, judged: dict[str, Any]) -> tuple[Figure, str]:
     figure.colorbar(image, ax=ax, shrink=0.7, label="ln near error: gain of both beyond the sum")
     sure = sum(term.p_holm <= ALPHA for term in terms.values())
     below = "percent of near error; bold: shown after Holm; *: with an alias, see the table"
-    headline(figure, f"{sure} of {len(terms)} pairs of fixes interact", below)
+    headline(figure, f"{sure} of {len(terms)} pairs of fixes are shown to interact", below)
     return figure, "What two fixes do together beyond the sum of what each does, averaged over the others; 0 where they add up."
 
 
