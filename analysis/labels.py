@@ -18,9 +18,9 @@ LETTER, LINE, DOT, TRACK = 5.6, 10.0, 5.0, 3.0  # width and height of a letter i
 
 
 def label(ax: Axes, names: dict[str, tuple[float, float, str]], track: list[Point]) -> None:
-    """Write each name (x, y, colour) beside its point, off the other points, names, and the line through `track`."""
+    """Write each name (x, y, colour) beside its point, off the other points, names, the line through `track` and the edges."""
     ax.figure.canvas.draw()
-    taken = [_around(_pixels(ax, (x, y)), DOT) for x, y, _ in names.values()] + _along(ax, track)
+    taken = _edges(ax) + [_around(_pixels(ax, (x, y)), DOT) for x, y, _ in names.values()] + _along(ax, track)
     for name, (x, y, colour) in names.items():
         boxes = [_beside(_pixels(ax, (x, y)), offset, len(name), ax.figure.dpi) for offset in OFFSETS]
         best = min(range(len(OFFSETS)), key=lambda at: (_overlap(boxes[at], taken), at))
@@ -36,6 +36,12 @@ def label(ax: Axes, names: dict[str, tuple[float, float, str]], track: list[Poin
             "zorder": 5,
         }
         ax.annotate(name, (x, y), OFFSETS[best], **how)
+
+
+def _edges(ax: Axes) -> list[Box]:
+    """What lies left and right of the axes is taken."""
+    frame, far = ax.get_window_extent(), 10_000.0
+    return [(-far, -far, frame.x0, far), (frame.x1, -far, far, far)]
 
 
 def _pixels(ax: Axes, point: Point) -> Point:
