@@ -12,10 +12,11 @@ from analysis.factorial import Term, factorial
 from analysis.load import Study
 from analysis.power import power as power_of
 from analysis.power import seeds
-from analysis.recommendation import code, yaml_block
+from analysis.recommendation import code, label, yaml_block
 from analysis.rules import ADOPT, ALPHA, HARMFUL, WORDS
 from analysis.tables import NONE, Html, chip, gain, joined, paragraphs, safe, table
 
+FRESH = ["", "near gain on the seeds that chose it", "near gain, fresh", "far gain, fresh", "wobble lower by", ""]
 MOST_ALIASES = 4  # named in a row
 
 
@@ -32,23 +33,32 @@ def recommendation(study: Study, judged: dict[str, Any]) -> Html:
     """What to take home: the recommended loss, how it did on fresh seeds, and the YAML and code of it."""
     found = judged["recommendation"]
     rows: list[list[Any]] = [
-        [Html(f"<b>{safe(' + '.join(e['fixes']))}</b>"), *_fresh(e), chip("confirmed" if e["holds"] else "inconclusive")]
+        [Html(f"<b>{safe(label(e))}</b>"), _first(e), *_fresh(e), chip("confirmed" if e["holds"] else "inconclusive")]
         for e in found["entries"]
     ]
     if found["document"]:
         whole = found["document"]
-        rows.append([Html("<b>the document's whole recommendation</b>"), *_fresh(whole), ""])
+        rows.append([Html("<b>the document's whole recommendation</b>"), NONE, *_fresh(whole), ""])
     parts = [paragraphs([f"{found['words'][0].upper()}{found['words'][1:]}."], "answer")]
     if rows:
         fresh = found["fresh_seeds"]
         lead = (
             f"Trained again on {len(fresh)} fresh seeds ({fresh[0]} to {fresh[-1]}), which chose nothing, against the baseline:"
         )
-        parts += [paragraphs([lead]), table(["", "near gain", "far gain", "wobble lower by", ""], rows, numeric=(1, 2, 3))]
+        parts += [paragraphs([lead]), table(FRESH, rows, numeric=(1, 2, 3, 4))]
     elif found["candidates"]:
         parts.append(paragraphs([f"Not yet confirmed on fresh seeds: nfloss confirm {study.folder.name}"], "quiet"))
     blocks = "".join(f"<pre>{safe(text)}</pre>" for text in (yaml_block(found), code(found)))
     return joined(*parts, Html(f'<div class="take">{blocks}</div>'))
+
+
+def _first(entry: dict[str, Any]) -> Html:
+    """The gain that a candidate was chosen by, and how much of it is left on fresh seeds."""
+    first = entry["chosen_by"]
+    if first is None:
+        return NONE
+    left = entry["near"]["estimate"] / first["estimate"] if first["estimate"] > 0 else 0.0
+    return gain(words.signed(first["estimate"]), f"{max(left, 0.0):.0%} of it survives", False)
 
 
 def _fresh(entry: dict[str, Any]) -> list[Html]:

@@ -92,7 +92,11 @@ def _measured(rulers: Rulers, entry: dict[str, Any], row: dict[str, Any] | None,
 
 def _confirm(entries: list[dict[str, Any]], recommended: dict[str, Any]) -> None:
     """A fix that was open, and that fresh seeds bear out by itself, is to adopt."""
-    borne_out = {entry["fixes"][0] for entry in recommended["entries"] if entry["holds"] and len(entry["fixes"]) == 1}
+    borne_out = {
+        entry["fixes"][0]
+        for entry in recommended["entries"]
+        if entry["holds"] and len(entry["fixes"]) == 1 and not entry["numbers"]
+    }
     for entry in entries:
         if entry["id"] in borne_out and entry["verdict"] == UNDECIDED:
             entry["verdict"], entry["detail"] = ADOPT, f"{entry['detail']}; confirmed on fresh seeds"

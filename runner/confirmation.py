@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 from runner.designs import RECOMMENDATION
 from runner.experiment import Experiment, parse_experiment
 
 
-def confirming(settings: Mapping[str, Any], candidates: Mapping[str, Sequence[str]], seeds: int) -> Experiment:
+def confirming(settings: Mapping[str, Any], candidates: Mapping[str, Mapping[str, Any]], seeds: int) -> Experiment:
     """The experiment that confirms a study: its settings, its candidates, and so many seeds after its last.
 
     Args:
         settings: the study's `experiment` as study.yaml has it.
-        candidates: name -> fixes; the baseline and the document's recommendation ("full") are always there.
+        candidates: name -> {fixes, numbers}; the baseline and the document's recommendation ("full") are always there.
     """
     first = max(settings["seeds"]) + 1
-    explicit = {"full": list(RECOMMENDATION), **{name: list(fixes) for name, fixes in candidates.items()}}
+    explicit = {"full": list(RECOMMENDATION), **candidates}
     changed = {
         "name": f"{settings['name']}-confirmation",
         "design": {"explicit": explicit},

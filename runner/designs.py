@@ -142,8 +142,8 @@ def all_cells(design: Design) -> Iterator[Cell]:
         yield from cartesian(design.cartesian)
     for weight in design.near_weights:
         yield Cell("near weights", f"near weight {weight:g}", (), {"near_weight": weight})
-    for name, listed in design.explicit.items():
-        yield Cell("explicit", name, ids(listed), {})
+    for name, cell in design.explicit.items():
+        yield Cell("explicit", name, ids(cell.fixes), cell.numbers)
 
 
 def aliases_of(design: Design) -> tuple[tuple[str, str], ...]:

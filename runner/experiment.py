@@ -146,6 +146,27 @@ class Product(Section):
         return self
 
 
+class Explicit(Section):
+    """One cell: its fixes, and numbers of the loss that it alone has."""
+
+    fixes: list[str] = Field(default_factory=list)
+    numbers: dict[str, float] = Field(default_factory=dict)
+
+    @field_validator("numbers")
+    @classmethod
+    def _known_numbers(cls, value: dict[str, float]) -> dict[str, float]:
+        return known_numbers(value)
+
+
+def known_numbers(value: dict[str, float]) -> dict[str, float]:
+    """Numbers of the loss, each within its limits."""
+    for name in value:
+        if name not in NUMBER_NAMES:
+            raise ValueError(f"unknown number {name!r}{nearest(name, NUMBER_NAMES)}; known: {', '.join(NUMBER_NAMES)}")
+    make_numbers(value)
+    return value
+
+
 def known_issues(value: Any) -> Any:
     """A list of different issues, or "all"."""
     issues = value if isinstance(value, list) else []
@@ -168,7 +189,7 @@ class Design(Section):
     covering: Covering | None = None
     cartesian: Product | None = Field(None, description="all, a list of issues, or {issues | slots, exclude}")
     near_weights: list[float] = Field(default_factory=list, description="the baseline at other near weights")
-    explicit: dict[str, list[str]] = Field(default_factory=dict, description="name: [fixes]")
+    explicit: dict[str, Explicit] = Field(default_factory=dict, description="name: [fixes], or {fixes, numbers}")
 
     @field_validator("one_at_a_time", "pairs")
     @classmethod
@@ -182,12 +203,20 @@ class Design(Section):
     def _short_form(cls, value: Any) -> Any:
         return {"issues": value} if isinstance(value, str | list) else value
 
+    @field_validator("explicit", mode="before")
+    @classmethod
+    def _lists(cls, value: Any) -> Any:
+        """A list of fixes is a cell without numbers of its own."""
+        if not isinstance(value, Mapping):
+            return value
+        return {name: {"fixes": cell} if isinstance(cell, list) else cell for name, cell in value.items()}
+
     @field_validator("explicit")
     @classmethod
-    def _known_lists(cls, value: dict[str, list[str]]) -> dict[str, list[str]]:
-        for name, fixes in value.items():
+    def _known_cells(cls, value: dict[str, Explicit]) -> dict[str, Explicit]:
+        for name, cell in value.items():
             try:
-                Configuration.of(*fixes)
+                Configuration.of(*cell.fixes, **cell.numbers)
             except ClashError as clash:
                 raise ValueError(f"{name}: {clash}") from None
         return value
@@ -242,11 +271,7 @@ class Experiment(Section):
     @field_validator("loss")
     @classmethod
     def _known_numbers(cls, value: dict[str, float]) -> dict[str, float]:
-        for name in value:
-            if name not in NUMBER_NAMES:
-                raise ValueError(f"unknown number {name!r}{nearest(name, NUMBER_NAMES)}; known: {', '.join(NUMBER_NAMES)}")
-        make_numbers(value)
-        return value
+        return known_numbers(value)
 
 
 def load_experiment(path: Path, overrides: Sequence[str] = ()) -> Experiment:

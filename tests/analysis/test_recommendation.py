@@ -26,10 +26,14 @@ def confirm(folder: Path, together: Planted, best: Planted, first: int = 6) -> N
     write_study(folder / "confirmation", {}, full=WHOLE, explicit=explicit, seeds=6, first_seed=first)
 
 
+def alone(*fixes: str) -> dict[str, object]:
+    return {"fixes": list(fixes), "numbers": {}}
+
+
 def test_supported_fixes_are_the_candidates(tmp_path: Path) -> None:
     loaded = load(study(tmp_path / "s"))
     judged = verdicts(loaded)
-    assert candidates(loaded, judged["fixes"]) == {TOGETHER: ["1-1", "5-2"], BEST: ["5-2"]}
+    assert candidates(loaded, judged["fixes"]) == {TOGETHER: alone("1-1", "5-2"), BEST: alone("5-2")}
     assert judged["recommendation"]["confirmed"] is False
     assert "not yet confirmed" in judged["recommendation"]["words"]
 
@@ -37,7 +41,7 @@ def test_supported_fixes_are_the_candidates(tmp_path: Path) -> None:
 def test_two_fixes_for_one_slot_are_not_put_together(tmp_path: Path) -> None:
     both = {"1-1": Planted(near=0.10, far=0.03), "1-2": Planted(near=0.20, far=0.03)}
     loaded = load(study(tmp_path / "s", both))
-    assert candidates(loaded, verdicts(loaded)["fixes"]) == {TOGETHER: ["1-2"]}
+    assert candidates(loaded, verdicts(loaded)["fixes"]) == {TOGETHER: alone("1-2")}
 
 
 def test_what_holds_on_fresh_seeds_is_recommended(tmp_path: Path) -> None:

@@ -37,16 +37,20 @@ def test_the_experiment_is_the_study_s_on_later_seeds() -> None:
         "training": {"steps": 20},
         "loss": {"near_weight": 3.0},
     }
-    made = confirming(settings, {"supported together": ["1-1", "5-2"]}, 3)
+    made = confirming(settings, {"supported together": {"fixes": ["1-1", "5-2"], "numbers": {"near_weight": 2.0}}}, 3)
     assert made.name == "s-confirmation" and made.seeds == [8, 9, 10]
     assert made.training.steps == 20 and made.loss == {"near_weight": 3.0}
-    assert made.design.explicit == {"full": list(RECOMMENDATION), "supported together": ["1-1", "5-2"]}
+    assert {name: cell.fixes for name, cell in made.design.explicit.items()} == {
+        "full": list(RECOMMENDATION),
+        "supported together": ["1-1", "5-2"],
+    }
+    assert made.design.explicit["supported together"].numbers == {"near_weight": 2.0}
     assert made.design.one_at_a_time is None
 
 
 def test_a_clash_is_refused() -> None:
     with pytest.raises(ExperimentError, match="1-1 and 1-2"):
-        confirming({"name": "s", "seeds": [0]}, {"x": ["1-1", "1-2"]}, 3)
+        confirming({"name": "s", "seeds": [0]}, {"x": {"fixes": ["1-1", "1-2"]}}, 3)
 
 
 def test_a_run_confirms_and_says_so(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
