@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +18,7 @@ CURVES = ("key", "seed", "step", "epoch", "probe_near_abs_rel", "loss")
 PROFILES = ("key", "seed", "low", "high", "pixels", "abs_rel", "bias")
 SAMPLES = ("key", "sample", "metres")
 DEFINITIONS = ("fix", "what", "x", "y")
+PRODUCT = "cartesian"
 COUNTED = ("finished", "diverged")  # a crash is not a result
 
 
@@ -41,6 +42,7 @@ class Study:
     profiles: pd.DataFrame  # error by depth, no rows for diverged trials; empty in a study that kept none
     samples: pd.DataFrame  # predictions of the first seed; empty likewise
     definitions: pd.DataFrame  # weight and threshold curves; empty likewise
+    part: str = ""  # of a product that was stopped: what of it this is
 
     @property
     def seeds(self) -> tuple[int, ...]:
@@ -88,13 +90,40 @@ def load(study_dir: Path | str) -> Study:
     plan = plan.assign(fixes=plan["fixes"].fillna(""), numbers=plan["numbers"].fillna("{}"))
     plan = plan.astype({"key": object}).assign(key=lambda table: table["key"].where(table["key"].notna(), None))
     trials, curves = _records(folder / "records")
-    more = {name: _more(folder / "records", name, columns) for name, columns in (("profiles", PROFILES), ("samples", SAMPLES))}
     name = str(meta.get("name", folder.name))
-    symptoms = _table(folder / "symptoms.parquet", SYMPTOMS)
-    path = folder / "definitions.parquet"
-    more["definitions"] = _table(path, DEFINITIONS) if path.exists() else _empty(DEFINITIONS)
-    issues, audit = _json(folder / "issues.json"), _json(folder / "audit.json")
-    return Study(name, folder, meta, plan, issues, audit, symptoms, trials, curves, **more)
+    study = Study(
+        name=name,
+        folder=folder,
+        meta=meta,
+        plan=plan,
+        issues=_json(folder / "issues.json"),
+        audit=_json(folder / "audit.json"),
+        symptoms=_table(folder / "symptoms.parquet", SYMPTOMS),
+        trials=trials,
+        curves=curves,
+        profiles=_more(folder / "records", "profiles", PROFILES),
+        samples=_more(folder / "records", "samples", SAMPLES),
+        definitions=_definitions(folder / "definitions.parquet"),
+    )
+    return _part(study)
+
+
+def _definitions(path: Path) -> pd.DataFrame:
+    return _table(path, DEFINITIONS) if path.exists() else _empty(DEFINITIONS)
+
+
+def _part(study: Study) -> Study:
+    """Of a whole product that was stopped, the configurations that have all their seeds: they are trained in balanced blocks,
+    so that these are a fair part. Other designs stay as they are, and are refused where they are incomplete."""
+    missing = missing_trials(study)
+    if not missing or not (study.plan["design"] == PRODUCT).any():
+        return study
+    lacking = set(study.plan.set_index("cell")["key"][[cell for cell, _ in missing]])
+    planned = study.plan[study.plan["key"].notna()]
+    kept = study.plan[~study.plan["key"].isin(lacking)]
+    count = f"{planned['key'].nunique() - len(lacking)} of {planned['key'].nunique()} configurations with all their seeds"
+    trials, curves = (table[~table["key"].isin(lacking)] for table in (study.trials, study.curves))
+    return replace(study, plan=kept, trials=trials, curves=curves, part=f"a balanced part: {count}")
 
 
 def missing_trials(study: Study) -> list[tuple[str, int]]:

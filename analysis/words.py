@@ -92,7 +92,9 @@ def sureness(study: Study, judged: dict[str, Any]) -> str:
         if diverged
         else "no trial diverged"
     )
-    parts = [f"{len(study.seeds)} seeds, paired, 95 % intervals, Holm across the fixes; {lost}"]
+    parts = [study.part] * bool(study.part) + [
+        f"{len(study.seeds)} seeds, paired, 95 % intervals, Holm across the fixes; {lost}"
+    ]
     return "How sure: " + "; ".join(parts + [judged["reach"]] * bool(judged["reach"])) + "."
 
 

@@ -113,3 +113,25 @@ def test_diverging_never_pays(copy: Path) -> None:
     trials = load(copy).trials
     diverged = trials[trials["status"] == "diverged"]
     assert (diverged["final_far_abs_rel"] >= 7.5).all()
+
+
+def test_a_stopped_product_is_its_complete_part(tmp_path: Path) -> None:
+    """Configurations that lack a seed are left out, and that is said; without the baseline nothing can be compared."""
+    from synthetic import Planted, write_study
+
+    from analysis import verdicts
+    from analysis.words import sureness
+
+    folder = write_study(tmp_path / "s", {"1-1": Planted(0.1), "2-1": Planted(-0.1), "3-1": Planted(0.0)}, seeds=3, probes=20)
+    plan = pd.read_parquet(folder / "plan.parquet")
+    plan.assign(design="cartesian").to_parquet(folder / "plan.parquet")
+    part = folder / "records" / "trials-001.parquet"
+    rows = pd.read_parquet(part)
+    rows[:-1].to_parquet(part)
+    study = load(folder)
+    assert "3-1" not in " ".join(study.plan["fixes"]) and study.part == (
+        "a balanced part: 3 of 4 configurations with all their seeds"
+    )
+    judged = verdicts(study)
+    assert "a balanced part" in sureness(study, judged)
+    assert next(fix for fix in judged["fixes"] if fix["id"] == "3-1")["key"] is None
