@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 DESIGNS = ("pairs", "fractional", "covering", "cartesian")
 SHARE = 0.25  # of another term's effect that an estimate may carry before it is said
+ROUND_OFF = 1e-9
 Pair = tuple[str, str]
 
 
@@ -69,15 +70,21 @@ def product_cells(study: Study) -> pd.DataFrame:
     return plan[inside | (plan["fixes"] == "")].drop_duplicates("fixes") if inside.any() else plan[:0]
 
 
+def averaged(study: Study) -> bool:
+    """Whether main effects are averages over the other fixes, or of each fix by itself."""
+    return bool(study.plan["design"].isin(set(DESIGNS) - {"pairs"}).any())
+
+
 def columns(study: Study) -> Columns:
-    """Centre: a fix of an issue with L levels (itself, its siblings, none) has 1 - 1/L where it is on and -1/L elsewhere, so
-    that every level of an issue counts alike."""
+    """Centred: a fix of an issue with L levels (itself, its siblings, none) has 1 - 1/L where it is on and -1/L elsewhere, so
+    that every level of an issue counts alike. In a design of pairs alone no fix is ever among many: there it has 1 and 0, and
+    its effect is that of the fix by itself."""
     cells = product_cells(study)
     sets = [frozenset(text.split()) for text in cells["fixes"]]
     fixes = tuple(sorted(frozenset().union(*sets), key=_place))
     levels = Counter(fix.split("-")[0] for fix in fixes)
     on = np.array([[fix in own for fix in fixes] for own in sets], dtype=float).reshape(len(sets), len(fixes))
-    mains = on - np.array([1 / (1 + levels[fix.split("-")[0]]) for fix in fixes])
+    mains = on - np.array([averaged(study) / (1 + levels[fix.split("-")[0]]) for fix in fixes])
     met = on.T @ on
     together = [
         (i, j)
@@ -124,6 +131,7 @@ def factorial(rulers: Rulers, measure: str = "final_near_abs_rel") -> Factorial 
     log = np.log(rulers.table[measure])
     y = np.array([[float(log[(key, seed)]) for seed in rulers.study.seeds] for key in c.keys])
     gains = -np.linalg.lstsq(matrix, y, rcond=None)[0][1:]  # [terms, seeds]
+    gains[np.abs(gains) < ROUND_OFF] = 0.0  # what is equal by algebra must not look sure
     count = len(c.fixes)
     carried = carries(small, c, () if with_pairs else range(len(c.pair_names)))
     mains = _terms([(fix,) for fix in c.fixes], gains[:count], carried)

@@ -79,7 +79,7 @@ def chapters(study: Study) -> list[Section]:
             ("sections.effects",) * ("effects" in having),
             figures("effects", "interactions"),
         ),
-        Section("many", "Many configurations at once", "", (), figures("pareto", "coordinates")),
+        Section("many", "Many configurations at once", "", (), figures("importance", "pareto", "coordinates")),
         Section(
             "leave-one-out",
             "Leave one out",

@@ -8,6 +8,7 @@ import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 from analysis.factorial import DESIGNS, has_pairs, product_cells
@@ -37,7 +38,7 @@ HOME = {
     "steadiness": "plots_spread", "trade_off": "plots_tradeoff", "symptoms": "plots_symptoms",
     "error_by_depth": "plots_depth", "samples": "plots_samples", "issue": "plots_issue", "effects": "plots_effects",
     "interactions": "plots_effects",
-    "pareto": "plots_front", "coordinates": "plots_front",
+    "importance": "plots_effects", "pareto": "plots_front", "coordinates": "plots_front",
 }  # fmt: skip
 PERCENT_TICKS = (-900, -400, -200, -100, -50, -20, -10, -5, -2, 0, 2, 5, 10, 20, 30, 50, 70, 90)
 
@@ -72,6 +73,7 @@ def available(study: Study) -> list[str]:
         "samples": study.samples.empty or not (study.folder / "samples.npz").exists(),
         "effects": product_cells(study).empty,
         "interactions": not has_pairs(study),
+        "importance": not (study.plan["design"] == "optuna").any() or find_spec("optuna") is None,
         "pareto": not many,
         "coordinates": not many,
         "issue": True,  # one for each issue, on its own page

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from analysis.comparisons import Rulers
-from analysis.factorial import Factorial, Term, factorial
+from analysis.factorial import Term, averaged, factorial
+from analysis.importance import ped_anova
 from analysis.load import Study
 from analysis.plots import BLUE, GREY, VERMILLION, canvas, headline, percent_axis
 from analysis.rules import ALPHA
@@ -27,21 +28,21 @@ def effects(study: Study, judged: dict[str, Any]) -> tuple[Figure, str]:
     found = {measure: factorial(Rulers.of(study), measure) for measure in MEASURES}
     near = found["final_near_abs_rel"]
     assert near is not None
-    names = [term.name for term in near.mains]
+    names, how = [term.name for term in near.mains], "averaged over the others" if averaged(study) else "each by itself"
     height = 1.9 + 0.27 * len(names)
     figure, axes = canvas(11.5, height, columns=3, gridspec_kw={"width_ratios": [1.3, 1.3, 1]})
     for ax, (measure, analysis) in zip(axes[0], found.items(), strict=False):
         assert analysis is not None
         _mains(ax, analysis.mains)
-        ax.set(title=MEASURES[measure], xlabel="AbsRel lower by, averaged over the others")
+        ax.set(title=MEASURES[measure], xlabel=f"AbsRel lower by, {how}")
     axes[0][0].set_yticks(range(len(names)), names)
     axes[0][1].set_yticklabels([])
-    _shares(axes[0][2], near)
+    _shares(axes[0][2], near.shares, ped_anova(Rulers.of(study)))
     sure = [term.name for term in near.mains if term.p_holm <= ALPHA]
-    message = f"{len(sure)} of {len(names)} fixes move the near error, averaged over the others"
+    message = f"{len(sure)} of {len(names)} fixes move the near error, {how}"
     below = f"{near.cells} cells, {len(study.seeds)} seeds as blocks, 95 % t intervals over seeds; filled: shown after Holm"
     headline(figure, message, below)
-    return figure, "The effect of each fix averaged over the presence of the others; right is better."
+    return figure, f"The effect of each fix, {how}; right is better."
 
 
 def _mains(ax: Axes, terms: tuple[Term, ...]) -> None:
@@ -60,13 +61,29 @@ def _mains(ax: Axes, terms: tuple[Term, ...]) -> None:
     ax.tick_params(axis="y", length=0)
 
 
-def _shares(ax: Axes, analysis: Factorial) -> None:
-    issues = list(analysis.shares)
-    ax.barh(range(len(issues)), [100 * analysis.shares[issue] for issue in issues], color="#9AB8D1", height=0.65)
+def _shares(ax: Axes, shares: dict[str, float], ranks: dict[str, float]) -> None:
+    """Two bars an issue: its share of the variance, and PED-ANOVA's importance, which asks about the best tenth alone."""
+    issues = list(shares or ranks)
+    bars = [("share of the variance", shares, "#9AB8D1", -0.19), ("PED-ANOVA: what the best have", ranks, "#E3B35B", 0.19)]
+    for label, values, colour, shift in bars:
+        if values:
+            places = [place + shift for place in range(len(issues))]
+            ax.barh(places, [100 * values.get(i, 0.0) for i in issues], height=0.36, color=colour, label=label)
     ax.set_yticks(range(len(issues)), [f"issue {issue}" for issue in issues])
     ax.set_ylim(len(issues) - 0.4, -0.6)
-    ax.set(title="Importance", xlabel="share of the variance of ln near error, %")
+    ax.set(title="Importance for the near error", xlabel="%")
     ax.grid(axis="y", visible=False)
+    ax.legend(loc="best", fontsize=8)
+
+
+def importance(study: Study, judged: dict[str, Any]) -> tuple[Figure, str]:
+    """PED-ANOVA's importance of each issue, for cells that a search chose."""
+    ranks = ped_anova(Rulers.of(study))
+    figure, axes = canvas(8.0, 1.9 + 0.4 * max(len(ranks), 1))
+    _shares(axes[0][0], {}, ranks)
+    first = max(ranks, key=lambda issue: ranks[issue], default="")
+    headline(figure, f"Issue {first} tells the best configurations from the rest most" if ranks else "No issue stands out")
+    return figure, "Which issues' choices differ between the best tenth of the configurations and all of them."
 
 
 def interactions(study: Study, judged: dict[str, Any]) -> tuple[Figure, str]:
@@ -96,7 +113,8 @@ def interactions(study: Study, judged: dict[str, Any]) -> tuple[Figure, str]:
 
 
 def _label(ax: Axes, x: int, y: int, term: Term, limit: float) -> None:
-    text = signed(term.gain.estimate).replace(" %", "").replace("error ", "") + ("*" if term.carries else "")
+    said = signed(term.gain.estimate).replace(" %", "").replace("error ", "") if abs(term.gain.estimate) >= 0.0005 else "0"
+    text = said + ("*" if term.carries else "")
     dark = abs(term.gain.estimate) > 0.6 * limit
     weight = "bold" if term.p_holm <= ALPHA else "normal"
     ax.text(x, y, text, ha="center", va="center", fontsize=8, color="white" if dark else "black", fontweight=weight)

@@ -68,7 +68,8 @@ def pareto(study: Study, judged: dict[str, Any]) -> tuple[Figure, str]:
 def coordinates(study: Study, judged: dict[str, Any]) -> tuple[Figure, str]:
     """Parallel coordinates: a line per configuration through its fix of each issue to its near error; the best in colour."""
     rulers, cells = Rulers.of(study), trained_cells(study)
-    fixes = dict(zip(study.plan["key"], study.plan["fixes"], strict=True))
+    trained = study.plan[study.plan["status"] == "trained"]
+    fixes = dict(zip(trained["key"], trained["fixes"], strict=True))
     used = {fix for key in cells for fix in fixes[key].split()}
     levels = {
         issue["number"]: ["none", *(f["id"] for f in issue["fixes"] if f["id"] in used)]

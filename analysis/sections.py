@@ -8,7 +8,7 @@ from typing import Any
 from analysis import words
 from analysis.comparisons import Rulers
 from analysis.effects import percent
-from analysis.factorial import Term, factorial
+from analysis.factorial import Term, averaged, factorial
 from analysis.load import Study
 from analysis.power import power as power_of
 from analysis.power import seeds
@@ -100,7 +100,8 @@ def effects(study: Study, judged: dict[str, Any]) -> Html:
         if near.pairs
         else "The cells are too few to estimate pairs; what a main effect carries of them stands beside it"
     )
-    headers = ["", "near gain, averaged over the others", "far gain", "p Holm (near)", "not told apart from"]
+    headers = ["", "near gain, " + ("averaged over the others" if averaged(study) else "by itself")]
+    headers += ["far gain", "p Holm (near)", "not told apart from"]
     return joined(paragraphs([said + "."]), table(headers, rows, numeric=(1, 2, 3)))
 
 
