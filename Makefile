@@ -36,6 +36,9 @@ check: $(VENV)/dev ## lint, format, types, import rules
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
+fuzz: $(VENV)/dev ## ten thousand mutated experiments, a thousand images, records and loss blocks (minutes)
+	NFLOSS_FUZZ=10000 $(BIN)/python -m pytest -q tests/test_fuzz.py
+
 bench: $(VENV)/bench ## trials per minute beside a plain loop, Ray Tune, Optuna and mushin-py (BENCH=--full: every figure, an hour)
 	$(BIN)/python benchmarks/bench.py $(BENCH)
 
@@ -64,4 +67,4 @@ $(VENV)/bench: $(VENV)/run
 	$(PIP) -e '.[bench]'
 	@touch $@
 
-.PHONY: help ablation smoke mlflow audit test check bench setup clean
+.PHONY: help ablation smoke mlflow audit test check fuzz bench setup clean

@@ -210,14 +210,14 @@ def _once(trials: pd.DataFrame, folder: Path) -> pd.DataFrame:
 
 def _table(path: Path, columns: tuple[str, ...]) -> pd.DataFrame:
     import pandas as pd
-    from pyarrow import ArrowInvalid
+    from pyarrow import ArrowException
 
     try:
         table = pd.read_parquet(path)
     except FileNotFoundError:
         raise StudyError(f"{path}: missing") from None
-    except (ArrowInvalid, OSError) as error:
-        raise StudyError(f"{path}: not readable as parquet ({str(error).splitlines()[0]})") from None
+    except (ArrowException, OSError, ValueError) as error:
+        raise StudyError(f"{path}: not readable as parquet ({_first_line(error)})") from None
     lacking = [column for column in columns if column not in table]
     if lacking:
         raise StudyError(f"{path}: lacks the columns {', '.join(lacking)}")
@@ -237,11 +237,13 @@ def _yaml(path: Path) -> dict[str, Any]:
         content = yaml.safe_load(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise StudyError(f"{path}: missing; is this a study directory?") from None
-    except yaml.YAMLError as error:
-        raise StudyError(f"{path}: not readable as YAML ({str(error).splitlines()[0]})") from None
-    if not isinstance(content, dict) or not content.get("experiment", {}).get("seeds"):
-        raise StudyError(f"{path}: lacks experiment.seeds")
-    return content
+    except (yaml.YAMLError, ValueError, OSError) as error:  # YAML accepts dates and numbers that Python does not
+        raise StudyError(f"{path}: not readable as YAML ({_first_line(error)})") from None
+    experiment = content.get("experiment") if isinstance(content, dict) else None
+    seeds = experiment.get("seeds") if isinstance(experiment, dict) else None
+    if not isinstance(seeds, list) or not seeds or not all(type(seed) is int for seed in seeds):
+        raise StudyError(f"{path}: lacks experiment.seeds, a list of whole numbers")
+    return dict(content)
 
 
 def _json(path: Path) -> list[dict[str, Any]]:
@@ -249,6 +251,12 @@ def _json(path: Path) -> list[dict[str, Any]]:
         content = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise StudyError(f"{path}: missing") from None
-    except json.JSONDecodeError as error:
-        raise StudyError(f"{path}: not readable as JSON ({error})") from None
-    return list(content)
+    except (ValueError, OSError) as error:  # not JSON, or not text at all
+        raise StudyError(f"{path}: not readable as JSON ({_first_line(error)})") from None
+    if not isinstance(content, list) or not all(isinstance(entry, dict) for entry in content):
+        raise StudyError(f"{path}: a list of entries is needed")
+    return content
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).strip() or type(error).__name__).splitlines()[0]
