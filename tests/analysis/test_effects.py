@@ -94,6 +94,8 @@ def test_percent() -> None:
 
 def test_the_near_weight_curve_is_monotone_and_clamped() -> None:
     far, near = np.array([0.0, 1.0, 2.0]), np.array([3.0, 1.0, 2.0])  # the last two are pooled to 1.5
-    assert near_on_curve(0.5, far, near) == pytest.approx(2.25)
+    # Fritsch and Carlson by hand: slopes -1.5 and 0, so the derivative is 0 at 1 and ((2 + 1)(-1.5) - 0) / 2 = -2.25 at 0; the
+    # cubic's middle is (3 + 1.5) / 2 + (-2.25 - 0) / 8.
+    assert near_on_curve(0.5, far, near) == pytest.approx(2.25 - 2.25 / 8)
     assert near_on_curve(9.0, far, near) == pytest.approx(1.5)
     assert near_on_curve(-9.0, far, near) == pytest.approx(3.0)
