@@ -34,6 +34,7 @@ from runner.execution import (
 )
 from runner.experiment import Experiment, ExperimentError
 from runner.files import write_atomically
+from runner.lock import NAME as LOCK
 from runner.part import balanced_part
 from runner.records import keys_and_seeds, read_trials, write_group
 from runner.samples import write_frames
@@ -171,7 +172,7 @@ def check_folder(folder: Path, experiment: Experiment, resume: bool) -> None:
         return
     if not folder.is_dir():
         raise StudyError(f"{folder}: is a file; a folder for the study is needed (--out-dir)")
-    if not resume and any(folder.iterdir()):
+    if not resume and any(path.name != LOCK for path in folder.iterdir()):
         raise StudyError(f"{folder}: exists already; continue it with --resume, or take another with --out-dir or name")
     if existing.exists():
         recorded = read_study(folder)["experiment"]

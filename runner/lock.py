@@ -1,0 +1,56 @@
+"""One run at a time on a study: a lock that the system drops when its process dies, however it dies."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+
+NAME = ".running"
+
+
+class LockedError(ValueError):
+    """Another run is at work on the study; one line that says which."""
+
+
+@contextmanager
+def only_run(folder: Path) -> Iterator[None]:
+    """Hold the study for the while.
+
+    The file says who holds it; what counts is the lock on it (flock), which ends with the process, so that nothing is left
+    behind by a run that was killed. Where the system has no such locks, the study is not protected.
+
+    Raises:
+        LockedError: another process holds it.
+    """
+    try:
+        import fcntl
+    except ImportError:  # not on this system
+        yield
+        return
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / NAME).open("a+", encoding="utf-8") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            file.seek(0)
+            raise LockedError(f"{folder}: another run is at work on it ({who(file.read())}); wait for it or stop it") from None
+        file.truncate(0)
+        json.dump(
+            {"pid": os.getpid(), "host": socket.gethostname(), "since": datetime.now(UTC).isoformat("T", "seconds")}, file
+        )
+        file.flush()
+        yield  # the file stays: another process may have it open already
+
+
+def who(said: str) -> str:
+    """The holder in words, from what its file says."""
+    try:
+        holder = json.loads(said)
+        return f"process {holder['pid']} on {holder['host']} since {holder['since']}"
+    except (ValueError, KeyError, TypeError):
+        return "it has not said who it is"

@@ -1,0 +1,41 @@
+"""A second run on a study is refused while the first lives, and only then."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from runner.lock import LockedError, only_run, who
+
+HOLD = """
+import pathlib, sys, time
+from runner.lock import only_run
+with only_run(pathlib.Path(sys.argv[1])):
+    print('held', flush=True)
+    time.sleep(60)
+"""
+
+
+@pytest.mark.parametrize("end", [signal.SIGKILL, signal.SIGTERM])
+def test_refused_while_the_first_lives(tmp_path: Path, end: signal.Signals) -> None:
+    with subprocess.Popen([sys.executable, "-c", HOLD, str(tmp_path / "s")], stdout=subprocess.PIPE, text=True) as holder:
+        assert holder.stdout is not None and holder.stdout.readline() == "held\n"
+        with pytest.raises(LockedError, match=f"process {holder.pid} on"), only_run(tmp_path / "s"):
+            pass
+        holder.send_signal(end)
+    with only_run(tmp_path / "s"):
+        pass
+
+
+def test_one_after_the_other(tmp_path: Path) -> None:
+    for _ in range(2):
+        with only_run(tmp_path):
+            pass
+
+
+def test_a_holder_that_said_nothing() -> None:
+    assert who("{") == who("[]") == "it has not said who it is"
