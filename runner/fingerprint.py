@@ -1,0 +1,98 @@
+"""What a trial depended on besides the experiment's settings: the code of its words, of everything all trials share, and the
+frames. A record whose fingerprint is no longer that of the code is trained again."""
+
+from __future__ import annotations
+
+import ast
+import hashlib
+import inspect
+import textwrap
+from dataclasses import is_dataclass
+from functools import cache
+from pathlib import Path
+from types import FunctionType
+from typing import Any
+
+import nfloss
+import runner
+from nfloss import Configuration
+from nfloss.slots import BASELINE, Choice
+
+#: Modules that every training runs through; the ten issues' own rooms are told apart by the words that are used.
+SHARED_LOSS = ("loss", "terms", "weighting", "rows", "slots", "near_field", "fallback", "threshold")
+SHARED_RUNNER = ("training", "models", "graphs", "rulers", "dataset", "data/*")
+DIGITS = 8
+
+
+def fingerprint(configuration: Configuration, folder: str | None) -> str:
+    """Parts with a hash each, "shared:1a2b3c4d frames:... residual:...": the shared code, a folder's files, and each word that
+    is not the baseline's."""
+    words = {slot: choice for slot, choice in configuration.words.items() if choice != BASELINE[slot]}
+    parts = {"shared": shared_code(), **({"frames": frames_in(folder)} if folder else {})}
+    parts |= {slot: code_of(choice) for slot, choice in sorted(words.items())}
+    return " ".join(f"{name}:{value}" for name, value in parts.items())
+
+
+def changed_parts(before: str, now: str) -> list[str]:
+    """The names of the parts that differ."""
+    one, other = (dict(part.split(":", 1) for part in text.split() if ":" in part) for text in (before, now))
+    return sorted(name for name in one.keys() | other.keys() if one.get(name) != other.get(name))
+
+
+@cache
+def shared_code() -> str:
+    """Hash of the code that all trainings run, the baseline's words included."""
+    rooms = [Path(nfloss.__file__).parent / f"{name}.py" for name in SHARED_LOSS]
+    for pattern in SHARED_RUNNER:
+        rooms += sorted(Path(runner.__file__).parent.glob(f"{pattern}.py"))
+    texts = [meaning(ast.parse(path.read_text(encoding="utf-8"))) for path in rooms]
+    return short("\n".join([*texts, *(code_of(choice) for choice in BASELINE.values())]))
+
+
+@cache
+def code_of(choice: Choice) -> str:
+    """Hash of a word: its functions, what of their own module they come to use, and its plain values."""
+    found: dict[str, str] = {}
+    parts = vars(choice.function) if is_dataclass(choice.function) else {"function": choice.function}
+    for name, part in parts.items():
+        found |= pieces(part) if callable(part) else {f"value of {name}": repr(part)}
+    return short("\n".join(f"{name} = {found[name]}" for name in sorted(found)))
+
+
+def pieces(thing: Any) -> dict[str, str]:
+    """The meaning of a function or class, and of all functions, classes and constants of its module that it names, by name."""
+    module, found, waiting = inspect.getmodule(thing), dict[str, str](), [thing]
+    while waiting:
+        one = waiting.pop()
+        tree = ast.parse(textwrap.dedent(inspect.getsource(one)))
+        found[one.__qualname__] = meaning(tree)
+        for name in {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}:
+            other = vars(module).get(name)
+            if isinstance(other, FunctionType | type) and other.__module__ == one.__module__:
+                waiting += [other] * (other.__qualname__ not in found)
+            elif isinstance(other, int | float | str | tuple):
+                found[name] = repr(other)
+    return found
+
+
+def meaning(tree: ast.Module) -> str:
+    """Code without comments, layout and docstrings: what can change a result.
+
+    >>> meaning(ast.parse("def f(x):\\n    return x  # why")) == meaning(ast.parse("def f(x): return x"))
+    True
+    """
+    for node in ast.walk(tree):
+        if isinstance(node, ast.FunctionDef | ast.ClassDef | ast.Module) and ast.get_docstring(node, clean=False):
+            node.body = node.body[1:] or [ast.Pass()]
+    return ast.dump(tree)
+
+
+@cache
+def frames_in(folder: str) -> str:
+    """Hash of the names and sizes of a folder's files."""
+    files = sorted(path for path in Path(folder).rglob("*") if path.is_file())
+    return short("\n".join(f"{path.relative_to(folder)} {path.stat().st_size}" for path in files))
+
+
+def short(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:DIGITS]
