@@ -89,7 +89,7 @@ def load(study_dir: Path | str) -> Study:
     plan = _table(folder / "plan.parquet", PLAN)
     plan = plan.assign(fixes=plan["fixes"].fillna(""), numbers=plan["numbers"].fillna("{}"))
     plan = plan.astype({"key": object}).assign(key=lambda table: table["key"].where(table["key"].notna(), None))
-    trials, curves = _records(folder / "records")
+    trials, curves = _records(folder / "records", plan)
     name = str(meta.get("name", folder.name))
     study = Study(
         name=name,
@@ -99,10 +99,10 @@ def load(study_dir: Path | str) -> Study:
         issues=_json(folder / "issues.json"),
         audit=_json(folder / "audit.json"),
         symptoms=_table(folder / "symptoms.parquet", SYMPTOMS),
-        trials=trials,
+        trials=trials.drop(columns="part"),
         curves=curves,
-        profiles=_more(folder / "records", "profiles", PROFILES),
-        samples=_more(folder / "records", "samples", SAMPLES),
+        profiles=_more(folder / "records", "profiles", PROFILES, trials),
+        samples=_more(folder / "records", "samples", SAMPLES, trials),
         definitions=_definitions(folder / "definitions.parquet"),
     )
     return _part(study)
@@ -151,15 +151,16 @@ def require_complete(study: Study) -> None:
         raise StudyError(f"{study.folder}: {len(missing)} trials are missing ({first}{more}); run with --resume")
 
 
-def _records(folder: Path) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """All counted trials and their curves; a curves file without its trials file is ignored."""
+def _records(folder: Path, plan: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """All counted trials with the `part` they are from, and their curves; a curves file without its trials file is ignored, and
+    so are trials of code or frames that are no longer the plan's."""
     import pandas as pd
 
     parts = sorted(folder.glob("trials-*.parquet"))
     if not parts:
         raise StudyError(f"{folder}: no trial has been recorded yet; run with --resume")
     trials = pd.concat([_table(part, TRIALS).assign(part=part.stem[7:]) for part in parts], ignore_index=True)
-    trials = _once(trials[trials["status"].isin(COUNTED)], folder)
+    trials = _once(trials[trials["status"].isin(COUNTED) & ~_outdated(trials, plan)], folder)
     files = [folder / f"curves-{part}.parquet" for part in trials["part"].unique()]
     if not files:
         raise StudyError(f"{folder}: every recorded trial crashed; run with --resume")
@@ -169,18 +170,28 @@ def _records(folder: Path) -> tuple[pd.DataFrame, pd.DataFrame]:
     if bare:
         raise StudyError(f"{folder}: {bare} trials have no curves; their curves file is damaged")
     trials = _no_better_diverged(trials)
-    return trials.drop(columns="part"), curves.drop(columns="part").sort_values(["key", "seed", "step"], ignore_index=True)
+    return trials, curves.drop(columns="part").sort_values(["key", "seed", "step"], ignore_index=True)
 
 
-def _more(folder: Path, name: str, columns: tuple[str, ...]) -> pd.DataFrame:
-    """What groups whose trials are there kept besides; each (key, ...) once."""
+def _outdated(trials: pd.DataFrame, plan: pd.DataFrame) -> pd.Series:
+    """Which trials have another fingerprint than the plan has for their key; a record or plan without one is of before."""
+    if "fingerprint" not in trials or "fingerprint" not in plan:
+        return trials["key"].isna()
+    now = plan.dropna(subset=["key"]).drop_duplicates("key").set_index("key")["fingerprint"]
+    wanted = trials["key"].map(now)
+    return trials["fingerprint"].notna() & wanted.notna() & (trials["fingerprint"] != wanted)
+
+
+def _more(folder: Path, name: str, columns: tuple[str, ...], trials: pd.DataFrame) -> pd.DataFrame:
+    """What the counted trials' groups kept besides."""
     import pandas as pd
 
-    parts = [path.stem.removeprefix("trials-") for path in sorted(folder.glob("trials-*.parquet"))]
-    files = [file for part in parts if (file := folder / f"{name}-{part}.parquet").exists()]
-    found = pd.concat([_table(file, columns) for file in files], ignore_index=True) if files else _empty(columns)
-    by = [column for column in ("key", "seed", "low", "sample") if column in columns]
-    return found.drop_duplicates(by, ignore_index=True)
+    files = [file for part in trials["part"].unique() if (file := folder / f"{name}-{part}.parquet").exists()]
+    if not files:
+        return _empty(columns)
+    found = pd.concat([_table(file, columns).assign(part=file.stem[len(name) + 1 :]) for file in files], ignore_index=True)
+    by = [column for column in ("part", "key", "seed") if column in found]
+    return found.merge(trials[by].drop_duplicates(), on=by).drop(columns="part")
 
 
 def _empty(columns: tuple[str, ...]) -> pd.DataFrame:

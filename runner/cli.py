@@ -79,7 +79,7 @@ def plan(experiment: Path, overrides: list[str], seeds: int | None, budget: int 
     from runner.designs import aliases_of
     from runner.estimate import estimate_minutes
     from runner.execution import resolve_device
-    from runner.study import plan_experiment
+    from runner.study import plan_experiment, resumption
 
     settings = read_experiment(experiment, overrides, seeds)
     if budget is not None:
@@ -110,6 +110,8 @@ def plan(experiment: Path, overrides: list[str], seeds: int | None, budget: int 
         print("\n".join(f"  {' = '.join(pair)}" for pair in aliases) + "\n")
     print(", ".join(f"{value} {name}" for name, value in counts.items() if name not in ("experiment", "minutes")))
     print(f"about {counts['minutes']:.1f} minutes on this machine")
+    if there := resumption(the_plan, Path("runs") / settings.name):
+        print(there)
 
 
 def propose(settings: Experiment, trials: int) -> None:
@@ -210,7 +212,7 @@ def status(study: Path) -> None:
 
     settings = read_study(study)
     cells = pd.read_parquet(study / "plan.parquet")
-    trials = read_trials(study / "records")
+    trials = read_trials(study / "records", cells)
     planned = int((cells["status"] == "trained").sum()) * len(settings["seeds"])
     diverged = int((trials["status"] == "diverged").sum()) if len(trials) else 0
     print(f"{settings['name']}: {planned} planned, {len(trials)} done, {diverged} diverged, {planned - len(trials)} missing")

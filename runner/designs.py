@@ -14,6 +14,7 @@ from nfloss import ISSUES, ClashError, Configuration, all_fixes, find_fix
 from nfloss.registry import issue_of
 from runner.experiment import Design, Experiment, Product
 from runner.factorial_designs import covering, fraction
+from runner.fingerprint import fingerprint
 
 #: The document's recommendation, all together.
 RECOMMENDATION = ("1-1", "2-1", "3-1", "4-2", "5-1", "6-1", "7-1", "8-1", "9-3", "10-1")
@@ -69,7 +70,8 @@ class Plan:
         return len({a.configuration.trained() for a in self.trained if a.configuration}) * len(self.experiment.seeds)
 
     def table(self) -> pd.DataFrame:
-        """A row per cell: cell, design, fixes, numbers, key, status, same_as, reason."""
+        """A row per cell: cell, design, fixes, numbers, key, status, same_as, reason, fingerprint (of code and frames)."""
+        folder = self.experiment.data.folder
         rows = [
             {
                 "cell": a.cell.name,
@@ -80,6 +82,7 @@ class Plan:
                 "status": a.status,
                 "same_as": a.same_as,
                 "reason": a.reason,
+                "fingerprint": fingerprint(a.configuration, folder) if a.configuration else None,
             }
             for a in self.cells
         ]

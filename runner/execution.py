@@ -12,7 +12,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache, partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -25,6 +25,7 @@ from nfloss.rows import code_path
 from runner.balance import balanced
 from runner.dataset import keep, kept_seed_data, make_seed_data
 from runner.experiment import Data, Experiment
+from runner.fingerprint import fingerprint
 from runner.records import Records
 from runner.training import SeedData, train
 
@@ -314,7 +315,9 @@ def run_group(group: Group, experiment: Experiment, device: torch.device, progre
     )
     keys = [configuration.key for configuration in group.configurations]
     constant = {"steps": experiment.training.steps, "group": group.name, "device": str(device)}
-    return Results(group, Records.of(keys, data, history, constant, first=group.seed == experiment.seeds[0]))
+    records = Records.of(keys, data, history, constant, first=group.seed == experiment.seeds[0])
+    marks = [fingerprint(configuration, experiment.data.folder) for configuration in group.configurations]
+    return Results(group, replace(records, trials=records.trials.assign(fingerprint=marks)))
 
 
 @lru_cache(maxsize=2)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,12 @@ from runner.files import write_atomically
 from runner.rulers import DEPTH_EDGES, abs_rel, error_by_depth
 from runner.samples import sample_rows
 from runner.training import History, SeedData
+
+
+def unused(folder: Path, group: str) -> str:
+    """The name, or the first of "name.2", "name.3", ... that no group has."""
+    names = (group if number == 1 else f"{group}.{number}" for number in count(1))
+    return next(name for name in names if not (folder / f"trials-{name}.parquet").exists())
 
 
 @dataclass(frozen=True)
@@ -40,7 +47,9 @@ class Records:
 
 
 def write_group(folder: Path, group: str, records: Records) -> None:
-    """The trials last: their file says that all others are there."""
+    """The trials last: their file says that all others are there. A name that is taken, as when trials are made anew because
+    their code has changed, gets a number: nothing is overwritten."""
+    group = unused(folder, group)
     for name in ("samples", "profiles", "curves", "trials"):
         table: pd.DataFrame = getattr(records, name)
         if len(table):
@@ -53,10 +62,24 @@ def keys_and_seeds(trials: pd.DataFrame) -> set[tuple[str, int]]:
     return set(zip(trials["key"], trials["seed"].astype(int), strict=True)) if len(trials) else set()
 
 
-def read_trials(folder: Path) -> pd.DataFrame:
-    """All trials recorded so far, a row each; empty where there are none."""
+def read_trials(folder: Path, plan: pd.DataFrame | None = None) -> pd.DataFrame:
+    """All trials recorded so far, a row each; empty where there are none.
+
+    With the plan's table, only those that were trained by the code, and on the frames, of which it has the fingerprints;
+    records without a fingerprint are of before there were any, and count.
+    """
     parts = [pd.read_parquet(path) for path in sorted(folder.glob("trials-*.parquet"))]
-    return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame()
+    trials = pd.concat(parts, ignore_index=True) if parts else pd.DataFrame()
+    return trials if plan is None or not len(trials) else trials[~stale(trials, plan)].reset_index(drop=True)
+
+
+def stale(trials: pd.DataFrame, plan: pd.DataFrame) -> pd.Series:
+    """Which trials have another fingerprint than the plan."""
+    if "fingerprint" not in trials or "fingerprint" not in plan:
+        return pd.Series(False, index=trials.index)
+    now = plan.dropna(subset=["key"]).drop_duplicates("key").set_index("key")["fingerprint"]
+    wanted = trials["key"].map(now)
+    return trials["fingerprint"].notna() & wanted.notna() & (trials["fingerprint"] != wanted)
 
 
 def trial_rows(keys: Sequence[str], data: SeedData, history: History, constant: Mapping[str, Any]) -> pd.DataFrame:

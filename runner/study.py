@@ -34,9 +34,11 @@ from runner.execution import (
 )
 from runner.experiment import Experiment, ExperimentError
 from runner.files import write_atomically
+from runner.fingerprint import changed_parts
 from runner.lock import NAME as LOCK
+from runner.lock import only_run
 from runner.part import balanced_part
-from runner.records import keys_and_seeds, read_trials, write_group
+from runner.records import keys_and_seeds, read_trials, stale, write_group
 from runner.samples import write_frames
 from runner.symptoms import symptom_table
 
@@ -123,10 +125,25 @@ def run_study(
         raise ExperimentError("nothing to train: every cell is a clash")
     check_device(folder, device)
     seed_data(experiment.data, experiment.seeds[0], torch.device("cpu"))  # bad data must be known before anything is written
+    with only_run(folder):
+        return carry_out(plan, folder, device, max_seconds, begin, finished, crashed)
+
+
+def carry_out(
+    plan: Plan,
+    folder: Path,
+    device: torch.device,
+    max_seconds: float | None,
+    begin: Callable[[Plan, Sequence[Group], int], Progress],
+    finished: Callable[[int, int], None],
+    crashed: Callable[[Crash], None],
+) -> Outcome:
+    """What `run_study` does once all is known to be well and the folder is held."""
+    experiment = plan.experiment
     groups, records = groups_of(plan, group_size(plan, device, folder)), folder / "records"
     table = plan.table()
     prepare(folder, plan, table, device, groups[0].size)
-    there = keys_and_seeds(read_trials(records))
+    there = keys_and_seeds(read_trials(records, table))
     todo = [left for group in groups if (left := group.without(there))]
     budget, failed = Budget(max_seconds), 0
     progress = begin(plan, todo, plan.trials - sum(len(g.configurations) for g in todo))
@@ -139,10 +156,27 @@ def run_study(
         budget.took(float(new["seconds"].sum()))
         write_group(records, result.group.name, result.records)
         finished(len(new), int((new["status"] == "diverged").sum()))
-    trials = read_trials(records)
+    trials = read_trials(records, table)
     diverged = int((trials["status"] == "diverged").sum()) if len(trials) else 0
     part = balanced_part(table, experiment.seeds, keys_and_seeds(trials), in_blocks(experiment))
     return Outcome(plan.trials, len(trials), diverged, failed, budget.spent and len(trials) < plan.trials, part)
+
+
+def resumption(plan: Plan, folder: Path) -> str:
+    """What a resumed run of the plan would find in its folder, in a line; empty where there is nothing."""
+    trials, table = read_trials(folder / "records"), plan.table()
+    if not len(trials):
+        return ""
+    outdated = trials[stale(trials, table)]
+    line = f"in {folder}: {len(keys_and_seeds(read_trials(folder / 'records', table)))} trials are there"
+    if len(outdated):
+        now = table.dropna(subset=["key"]).drop_duplicates("key").set_index("key")["fingerprint"]
+        pairs = zip(outdated["fingerprint"], outdated["key"].map(now), strict=True)
+        changed = sorted({part for before, after in pairs for part in changed_parts(before, after)})
+        line += (
+            f"; {len(outdated)} records are of other code or frames (changed: {', '.join(changed)}) and would be trained anew"
+        )
+    return line
 
 
 class Budget:

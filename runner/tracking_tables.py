@@ -17,6 +17,8 @@ from typing import Any
 import pandas as pd
 import yaml
 
+from runner.records import stale
+
 Metric = tuple[str, float, int]  # (name, value, step)
 
 ERRORS = ("near_abs_rel", "far_abs_rel", "abs_rel")
@@ -67,8 +69,13 @@ def read_tables(folder: Path) -> Tables:
     """Everything the view is made of; trials may still be missing."""
     plan = pd.read_parquet(folder / "plan.parquet").fillna({"fixes": "", "numbers": "{}"})
     groups = sorted((folder / "records").glob("trials-*.parquet"))
-    trials = [pd.read_parquet(path) for path in groups]
-    curves = [pd.read_parquet(path.with_name(path.name.replace("trials-", "curves-", 1))) for path in groups]
+    trials, curves = [], []
+    for path in groups:
+        counted = pd.read_parquet(path)
+        counted = counted[~stale(counted, plan)]
+        trials.append(counted)
+        own = pd.read_parquet(path.with_name(path.name.replace("trials-", "curves-", 1)))
+        curves.append(own.merge(counted[["key", "seed"]], on=["key", "seed"]))
     return Tables(
         yaml.safe_load((folder / "study.yaml").read_text(encoding="utf-8")),
         plan,

@@ -1,0 +1,116 @@
+"""After an edit to one fix only the trials that use it are trained again; old records stay on disk and do not count."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+
+import runner.fingerprint as fingerprints
+from analysis import load
+from nfloss import Configuration
+from nfloss.issues import i05_discontinuous_boundary as issue_5
+from runner.experiment import parse_experiment
+from runner.fingerprint import changed_parts, fingerprint, meaning, pieces
+from runner.records import read_trials, stale, unused
+from runner.study import plan_experiment, resumption, run_study
+
+TINY = {
+    "name": "tiny",
+    "design": {"one_at_a_time": ["5-1", "2-1"]},
+    "seeds": 2,
+    "data": {"train": 8, "probe": 4, "validation": 4},
+    "training": {"steps": 4, "batch": 4, "evaluate_every": 2},
+    "workers": 1,
+}
+
+
+def run(folder: Path, resume: bool) -> list[str]:
+    """Trains what is missing and gives the keys of what was trained."""
+    trained: list[str] = []
+
+    def begin(plan: Any, todo: Any, there: int) -> Any:
+        trained.extend(c.key for group in todo for c in group.configurations)
+        return lambda group, steps, diverged: None
+
+    outcome = run_study(parse_experiment(TINY, "t"), folder, resume, None, begin, lambda *_: None, lambda crash: None)
+    assert outcome.done == outcome.planned == 6
+    return trained
+
+
+def test_a_word_names_its_slot_and_the_baseline_none() -> None:
+    assert fingerprint(Configuration.of(), None).startswith("shared:") and " " not in fingerprint(Configuration.of(), None)
+    assert [part.split(":")[0] for part in fingerprint(Configuration.of("5-1", "2-1"), None).split()] == [
+        "shared",
+        "moments",
+        "weigh",
+    ]
+
+
+def test_comments_and_docstrings_do_not_matter_and_code_does() -> None:
+    one, other, third = (
+        ast.parse(text) for text in ("def f(x):\n    'a'\n    return x", "def f(x): return x  # b", "def f(x): return -x")
+    )
+    assert meaning(one) == meaning(other) != meaning(third)
+
+
+def test_what_a_function_uses_of_its_module_is_part_of_it() -> None:
+    """`number_of` calls `helper` and reads LIMIT, both of this module."""
+    assert {"number_of", "helper", "LIMIT"} <= set(pieces(number_of))
+
+
+LIMIT = 3
+
+
+def helper(x: int) -> int:
+    return x + LIMIT
+
+
+def number_of(x: int) -> int:
+    return helper(x)
+
+
+def test_changed_parts_are_named() -> None:
+    assert changed_parts("shared:1 weigh:2", "shared:1 weigh:3 guard:4") == ["guard", "weigh"]
+
+
+def test_files_of_a_folder_count(tmp_path: Path) -> None:
+    (tmp_path / "a.png").write_bytes(b"12")
+    fingerprints.frames_in.cache_clear()
+    before = fingerprint(Configuration.of(), str(tmp_path))
+    (tmp_path / "b.png").write_bytes(b"3")
+    fingerprints.frames_in.cache_clear()
+    assert changed_parts(before, fingerprint(Configuration.of(), str(tmp_path))) == ["frames"]
+
+
+def test_only_what_uses_the_edited_fix_is_trained_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The edit is a changed hash of 5-1's word: what an edit of its source gives, without editing the source."""
+    folder = tmp_path / "study"
+    assert len(run(folder, False)) == 6
+    assert run(folder, True) == []
+    before = load(folder).trials
+    true, edited = fingerprints.code_of, Configuration.of("5-1").words["weigh"]
+    assert edited.function is issue_5.smooth_tanh
+    monkeypatch.setattr(fingerprints, "code_of", lambda choice: "edited00" if choice == edited else true(choice))
+    plan = plan_experiment(parse_experiment(TINY, "t"))
+    assert "2 records are of other code or frames (changed: weigh) and would be trained anew" in resumption(plan, folder)
+    key = Configuration.of("5-1").simplified().key
+    assert run(folder, True) == [key, key]
+    kept = read_trials(folder / "records")
+    assert len(kept) == 8 and int(stale(kept, pd.read_parquet(folder / "plan.parquet")).sum()) == 2
+    after = load(folder)
+    assert len(after.trials) == 6 and not after.curves.duplicated(["key", "seed", "step"]).any()
+    assert not after.profiles.duplicated(["key", "seed", "low"]).any()
+    same = before.merge(after.trials, on=["key", "seed"])
+    assert (same["final_near_abs_rel_x"] == same["final_near_abs_rel_y"])[same["key"] != key].all()
+    assert run(folder, True) == []
+
+
+def test_a_taken_name_gets_a_number(tmp_path: Path) -> None:
+    assert unused(tmp_path, "seed0-0") == "seed0-0"
+    for name in ("seed0-0", "seed0-0.2"):
+        (tmp_path / f"trials-{name}.parquet").touch()
+    assert unused(tmp_path, "seed0-0") == "seed0-0.3"
