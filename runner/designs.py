@@ -131,6 +131,8 @@ def all_cells(design: Design) -> Iterator[Cell]:
         yield from cumulative(CUMULATIVE_ORDER)
     if design.cartesian is not None:
         yield from cartesian(list(ISSUES) if design.cartesian == "all" else design.cartesian)
+    if design.optuna is not None:  # the beginning of it: the search itself adds its cells as it asks for them
+        yield Cell("optuna", "trial 1", design.optuna.within(RECOMMENDATION), {})
     for weight in design.near_weights:
         yield Cell("near weights", f"near weight {weight:g}", (), {"near_weight": weight})
     for name, fixes in design.explicit.items():
