@@ -24,6 +24,9 @@ smoke: $(VENV)/run ## the whole way in under a minute, too short to conclude any
 mlflow: $(VENV)/run ## open the MLflow UI on 127.0.0.1
 	$(RUN) mlflow
 
+dashboard: $(VENV)/run ## open the Optuna dashboard of the newest study on 127.0.0.1
+	$(RUN) dashboard
+
 audit: $(VENV)/run ## every number of the source document recomputed
 	$(RUN) audit
 
@@ -67,4 +70,4 @@ $(VENV)/bench: $(VENV)/run
 	$(PIP) -e '.[bench]'
 	@touch $@
 
-.PHONY: help ablation smoke mlflow audit test check fuzz bench setup clean
+.PHONY: help ablation smoke mlflow dashboard audit test check fuzz bench setup clean

@@ -169,7 +169,7 @@ def _records(folder: Path, plan: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFra
     bare = len(trials) - len(curves[["key", "seed"]].drop_duplicates())
     if bare:
         raise StudyError(f"{folder}: {bare} trials have no curves; their curves file is damaged")
-    trials = _no_better_diverged(trials)
+    trials = no_better_diverged(trials)
     return trials, curves.drop(columns="part").sort_values(["key", "seed", "step"], ignore_index=True)
 
 
@@ -200,7 +200,7 @@ def _empty(columns: tuple[str, ...]) -> pd.DataFrame:
     return pd.DataFrame({column: [] for column in columns})
 
 
-def _no_better_diverged(trials: pd.DataFrame) -> pd.DataFrame:
+def no_better_diverged(trials: pd.DataFrame) -> pd.DataFrame:
     """A diverged trial's final errors, recorded as the trivial predictor's, raised to the worst finished trial's where that
     is worse: saying one depth everywhere can beat a network that is bad far away, and diverging must never pay."""
     diverged = trials["status"] == "diverged"

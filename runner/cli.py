@@ -1,4 +1,5 @@
-"""The command line: `nfloss issues | audit | plan | run | status | confirm | report | power | export | sync | mlflow`.
+"""The command line: `nfloss issues | audit | plan | run | status | confirm | report | power | export | sync | mlflow |
+dashboard`.
 
 Exit status: 0 all trials accounted for, 1 some crashed, 2 bad input (one clear line), 130 interrupted (resumable).
 The standard library alone, and heavy imports wait inside the commands: --help and a mistyped word are answered at once.
@@ -38,6 +39,7 @@ nfloss report runs/ablation
 nfloss report runs/ablation --compare runs/real_data
 nfloss power runs/ablation --gain 3
 nfloss mlflow runs/ablation --port 5001
+nfloss dashboard runs/optuna
 """.splitlines()
 
 
@@ -85,6 +87,9 @@ def plan(experiment: Path, overrides: list[str], seeds: int | None, budget: int 
     if budget is not None:
         propose(settings, budget)
         return
+    if settings.design.optuna is not None:
+        plan_search(settings, as_json)
+        return
     the_plan = plan_experiment(settings)
     counts: dict[str, Any] = {
         "experiment": settings.name,
@@ -130,6 +135,24 @@ def propose(settings: Experiment, trials: int) -> None:
     print(chosen.block())
 
 
+def plan_search(settings: Experiment, as_json: bool) -> None:
+    """The size of a search's space, what is asked for, and how long it takes."""
+    from runner.estimate import estimate_minutes
+    from runner.execution import resolve_device
+    from runner.search_run import sampled_plan, search_of, space_of
+    from runner.search_words import size_line
+
+    space, trials, seeds = space_of(settings), search_of(settings).trials, len(settings.seeds)
+    minutes = estimate_minutes(sampled_plan(settings), resolve_device(settings.device))
+    counts = {"experiment": settings.name, "combinations": space.combinations, "cells": trials, "seeds": seeds}
+    if as_json:
+        print(json.dumps({**counts, "trials": trials * seeds, "minutes": minutes}, indent=1))
+        return
+    print(f"the space: {size_line(settings, space)}")
+    print(f"{trials} cells asked for x {seeds} seeds = {trials * seeds} trials")
+    print(f"about {minutes:.1f} minutes on this machine")
+
+
 def run(
     experiment: Path,
     overrides: list[str],
@@ -146,7 +169,9 @@ def run(
     settings = read_experiment(experiment, [*overrides, *([f"device={device}"] if device else [])], seeds)
     folder = out_dir or Path("runs") / settings.name
     began = time.monotonic()
-    code = train(settings, folder, resume, max_seconds)
+    code = (train if settings.design.optuna is None else train_search)(settings, folder, resume, max_seconds)
+    if code is None:
+        return 0
     if code:
         return code
     missing = "" if no_report else report_lacks()
@@ -184,6 +209,38 @@ def train(settings: Experiment, folder: Path, resume: bool, max_seconds: float |
         print(f"{line}; stopped for --max-seconds {max_seconds:g}, continue with --resume")
         return INTERRUPTED
     complete = outcome.done == outcome.planned
+    print(line if complete else f"{line}; continue with --resume")
+    return 0 if complete else CRASHED
+
+
+def train_search(settings: Experiment, folder: Path, resume: bool, max_seconds: float | None) -> int | None:
+    """Run a search; says what it found and gives the exit status, None where another process trains the rest of it."""
+    from runner.progress import Display
+
+    try:
+        from runner.search_run import Hooks, run_search
+    except ModuleNotFoundError as error:
+        raise ValueError(f"a search needs {error.name}, which is not installed: pip install 'nfloss[search]'") from None
+    signal.signal(signal.SIGTERM, lambda *_: os.kill(os.getpid(), signal.SIGINT))
+    try:
+        with Display(settings) as display:
+            found = run_search(settings, folder, resume, max_seconds, Hooks(display.batch, display.finished, display.crashed))
+    except KeyboardInterrupt:
+        say("interrupted; what was recorded is safe, continue with --resume")
+        return INTERRUPTED
+    outcome = found.outcome
+    line = f"{outcome.planned} planned, {outcome.done} done, {outcome.diverged} diverged, {outcome.failed} failed"
+    if found.trouble:
+        say(found.trouble)
+        return CRASHED
+    print("\n".join(found.best) or "nothing is complete yet")
+    if outcome.stopped:
+        print(f"{line}; stopped for --max-seconds {max_seconds:g}, continue with --resume")
+        return INTERRUPTED
+    if found.elsewhere:
+        print(f"{line}; another process trains the rest and draws the report")
+        return None
+    complete = outcome.done >= outcome.planned and not outcome.failed
     print(line if complete else f"{line}; continue with --resume")
     return 0 if complete else CRASHED
 
@@ -281,6 +338,15 @@ def mlflow(study: Path | None, port: int) -> int:
 
     if study is not None:
         read_study(study)
+    return serve(study, port)
+
+
+def dashboard(study: Path | None, port: int) -> int:
+    """Open the Optuna dashboard on 127.0.0.1, of a search or of any other study."""
+    try:
+        from runner.dashboard import serve
+    except ModuleNotFoundError as error:
+        raise ValueError(f"the dashboard needs {error.name}, which is not installed: pip install 'nfloss[search]'") from None
     return serve(study, port)
 
 
@@ -430,6 +496,12 @@ COMMANDS: dict[Callable[..., int | None], list[Argument]] = {
         argument("study", metavar="STUDY_DIR", nargs="?", type=Path, help="open at this study; default: at all of them"),
         argument(
             "--port", metavar="N", type=number(int, 1, 65535), default=5000, help="port on 127.0.0.1; default: %(default)s"
+        ),
+    ],
+    dashboard: [
+        argument("study", metavar="STUDY_DIR", nargs="?", type=Path, help="a study's folder; default: the newest in runs/"),
+        argument(
+            "--port", metavar="N", type=number(int, 1, 65535), default=8080, help="port on 127.0.0.1; default: %(default)s"
         ),
     ],
 }

@@ -143,6 +143,8 @@ def all_cells(design: Design) -> Iterator[Cell]:
         yield from covering_cells(levels_of_issues(design.covering.issues), design.covering.strength)
     if design.cartesian is not None:
         yield from cartesian(design.cartesian)
+    if design.optuna is not None:  # the beginning of it: the search itself adds its cells as it asks for them
+        yield Cell("optuna", "trial 1", design.optuna.within(RECOMMENDATION), {})
     for weight in design.near_weights:
         yield Cell("near weights", f"near weight {weight:g}", (), {"near_weight": weight})
     for name, cell in design.explicit.items():

@@ -27,6 +27,7 @@ from runner.dataset import keep, kept_seed_data, make_seed_data
 from runner.experiment import Data, Experiment
 from runner.fingerprint import fingerprint
 from runner.records import Records
+from runner.space import record_key
 from runner.training import SeedData, train
 
 #: Networks that a CPU core trains together: measured flat from about here on, at 32x48 and at 64x96 (benchmarks/group_size.py).
@@ -49,26 +50,30 @@ Progress = Callable[[str, int, int], None]  # (group, steps done, diverged so fa
 @dataclass(frozen=True)
 class Group:
     """Configurations of one seed that are trained together, as so many networks (`runner/training.py` pads): the bits of a
-    result depend on how many are trained together, so that number is part of the study."""
+    result depend on how many are trained together, so that number is part of the study. `rate`: their learning rate, where
+    that is not the experiment's."""
 
     name: str
     seed: int
     configurations: tuple[Configuration, ...]
     size: int
+    rate: float | None = None
 
     def halves(self) -> tuple[Group, Group]:
         """The same trainings in two groups."""
         trainings = list(by_training(self.configurations).values())
         middle = -(-len(trainings) // 2)
         first, second = (tuple(c for readings in part for c in readings) for part in (trainings[:middle], trainings[middle:]))
-        return Group(f"{self.name}a", self.seed, first, middle), Group(f"{self.name}b", self.seed, second, middle)
+        halves = (("a", first), ("b", second))
+        a, b = (replace(self, name=self.name + half, configurations=part, size=middle) for half, part in halves)
+        return a, b
 
     def without(self, done: Collection[tuple[str, int]]) -> Group | None:
         """What of it is not done, where `done` has (key, seed); None if that is nothing."""
-        left = tuple(c for c in self.configurations if (c.key, self.seed) not in done)
+        left = tuple(c for c in self.configurations if (record_key(c, self.rate), self.seed) not in done)
         if len(left) in (0, len(self.configurations)):
             return self if left else None
-        return Group(f"{self.name}-rest", self.seed, left, len(by_training(left)))
+        return replace(self, name=f"{self.name}-rest", configurations=left, size=len(by_training(left)))
 
 
 @dataclass(frozen=True)
@@ -304,17 +309,18 @@ def work(group: Group, experiment: Experiment) -> Results:
 def run_group(group: Group, experiment: Experiment, device: torch.device, progress: Progress) -> Results:
     """Train a group and make its records."""
     data = seed_data(experiment.data, group.seed, device)
+    settings = experiment.training
     history = train(
         group.configurations,
         data,
-        experiment.training,
+        settings if group.rate is None else settings.model_copy(update={"learning_rate": group.rate}),
         experiment.model.depth_range,
         device,
         lambda steps, diverged: progress(group.name, steps, diverged),
         group.size,
     )
-    keys = [configuration.key for configuration in group.configurations]
-    constant = {"steps": experiment.training.steps, "group": group.name, "device": str(device)}
+    keys = [record_key(configuration, group.rate) for configuration in group.configurations]
+    constant = {"steps": settings.steps, "group": group.name, "device": str(device)}
     records = Records.of(keys, data, history, constant, first=group.seed == experiment.seeds[0])
     marks = [fingerprint(configuration, experiment.data.folder) for configuration in group.configurations]
     return Results(group, replace(records, trials=records.trials.assign(fingerprint=marks)))

@@ -7,23 +7,20 @@ from pathlib import Path
 from typing import Any, Literal, get_args
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import Field, ValidationError, field_validator, model_validator
 
 from nfloss.configuration import ClashError, Configuration, make_numbers
 from nfloss.registry import ISSUES, find_fix
 from nfloss.slots import NUMBER_NAMES, SLOTS
 from nfloss.yaml_block import Loader, load_yaml, nearest
 from runner.models import LARGEST_STRIDE, DepthRange
+from runner.search_settings import Search
+from runner.section import Section
+from runner.space import check_search
 
 
 class ExperimentError(ValueError):
     """What is wrong with an experiment, a line for each error."""
-
-
-class Section(BaseModel):
-    """A part of the file: frozen, unknown keys refused."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
 
 
 class Data(Section):
@@ -190,6 +187,7 @@ class Design(Section):
     cartesian: Product | None = Field(None, description="all, a list of issues, or {issues | slots, exclude}")
     near_weights: list[float] = Field(default_factory=list, description="the baseline at other near weights")
     explicit: dict[str, Explicit] = Field(default_factory=dict, description="name: [fixes], or {fixes, numbers}")
+    optuna: Search | None = Field(None, description="a search; goes with no other part")
 
     @field_validator("one_at_a_time", "pairs")
     @classmethod
@@ -225,6 +223,11 @@ class Design(Section):
     def _not_empty(self) -> Design:
         if not any(getattr(self, name) for name in type(self).model_fields):
             raise ValueError(f"an empty design; give at least one of {', '.join(type(self).model_fields)}")
+        others = [name for name in type(self).model_fields if name != "optuna" and getattr(self, name)]
+        if self.optuna is not None and others:
+            raise ValueError(
+                f"optuna goes with no other part ({', '.join(others)}); warm_start takes in what another study found"
+            )
         return self
 
 
@@ -272,6 +275,17 @@ class Experiment(Section):
     @classmethod
     def _known_numbers(cls, value: dict[str, float]) -> dict[str, float]:
         return known_numbers(value)
+
+    @model_validator(mode="after")
+    def _searchable(self) -> Experiment:
+        if self.design.optuna is not None:
+            check_search(self.design.optuna, self.loss, len(self.seeds), self.training.learning_rate, self.probes)
+        return self
+
+    @property
+    def probes(self) -> int:
+        """Evaluations on the probe during a training."""
+        return -(-self.training.steps // self.training.evaluate_every)
 
 
 def load_experiment(path: Path, overrides: Sequence[str] = ()) -> Experiment:

@@ -55,6 +55,18 @@ class Display:
             self.task = self.bar.add_task("training", total=self.total, trials=self.trials())
         return self.progress
 
+    def batch(self, groups: Sequence[Group], there: int, planned: int) -> Hook:
+        """Announce a search's next batch; the first time, the search."""
+        first, self.done, self.planned = not hasattr(self, "sizes"), there, planned
+        if first:
+            say(f"a search: {planned} trials at most" + (f", {there} there already" if there else ""))
+            self.sizes, self.total = dict[str, int](), max(planned - there, 1) * self.experiment.training.steps
+            self.started = self.last_line = time.monotonic()
+            if self.bar:
+                self.task = self.bar.add_task("training", total=self.total, trials=self.trials())
+        self.sizes |= {group.name: len(group.configurations) for group in groups}
+        return self.progress
+
     def progress(self, group: str, steps: int, diverged: int) -> None:
         """A group has done so many steps."""
         if group not in self.sizes:  # a half of a group that was too large for the memory, and is trained anew

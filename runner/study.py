@@ -18,6 +18,7 @@ import torch
 import yaml
 
 from nfloss import ISSUES, Configuration, audit
+from nfloss.slots import Numbers
 from runner.definitions import definition_table
 from runner.designs import Plan, make_plan
 from runner.execution import (
@@ -42,7 +43,9 @@ from runner.records import keys_and_seeds, read_trials, stale, write_group
 from runner.samples import write_frames
 from runner.symptoms import symptom_table
 
-PACKAGES = ("torch", "numpy", "pandas", "pyarrow", "scipy", "statsmodels", "mlflow")
+#: Of a search: more trials may be asked for, and how many go together is the machine's matter.
+MAY_CHANGE = ("trials", "at_once")
+PACKAGES = ("torch", "numpy", "pandas", "pyarrow", "scipy", "statsmodels", "mlflow", "optuna")
 
 
 class StudyError(ValueError):
@@ -71,9 +74,9 @@ def plan_experiment(experiment: Experiment) -> Plan:
     return make_plan(experiment, dataset_weight_mean(experiment))
 
 
-def dataset_weight_mean(experiment: Experiment) -> float:
+def dataset_weight_mean(experiment: Experiment, numbers: Numbers | None = None) -> float:
     """Mean weight of the first seed's training set under the hard boundary: 1 + (near_weight - 1) * near share."""
-    numbers = Configuration.of(**experiment.loss).numbers
+    numbers = numbers or Configuration.of(**experiment.loss).numbers
     frames = seed_data(experiment.data, experiment.seeds[0], torch.device("cpu")).train
     return round(1.0 + (numbers.near_weight - 1.0) * frames.near_share(numbers.near_threshold), 4)
 
@@ -145,21 +148,38 @@ def carry_out(
     prepare(folder, plan, table, device, groups[0].size)
     there = keys_and_seeds(read_trials(records, table))
     todo = [left for group in groups if (left := group.without(there))]
-    budget, failed = Budget(max_seconds), 0
+    budget = Budget(max_seconds)
     progress = begin(plan, todo, plan.trials - sum(len(g.configurations) for g in todo))
-    for result in run_groups(todo, experiment, device, progress, budget.may_start) if todo else ():
+    lost = train_groups(todo, experiment, device, records, budget, progress, finished, crashed)
+    failed = sum(len(group.configurations) for group in lost)
+    trials = read_trials(records, table)
+    diverged = int((trials["status"] == "diverged").sum()) if len(trials) else 0
+    part = balanced_part(table, experiment.seeds, keys_and_seeds(trials), in_blocks(experiment))
+    return Outcome(plan.trials, len(trials), diverged, failed, budget.spent and len(trials) < plan.trials, part)
+
+
+def train_groups(
+    groups: list[Group],
+    experiment: Experiment,
+    device: torch.device,
+    records: Path,
+    budget: Budget,
+    progress: Progress,
+    finished: Callable[[int, int], None],
+    crashed: Callable[[Crash], None],
+) -> list[Group]:
+    """Train groups and write their records as they finish; gives those that the machine failed to finish."""
+    lost = []
+    for result in run_groups(groups, experiment, device, progress, budget.may_start) if groups else ():
         if isinstance(result, Crash):
-            failed += len(result.group.configurations)
+            lost.append(result.group)
             crashed(result)
             continue
         new = result.records.trials
         budget.took(float(new["seconds"].sum()))
         write_group(records, result.group.name, result.records)
         finished(len(new), int((new["status"] == "diverged").sum()))
-    trials = read_trials(records, table)
-    diverged = int((trials["status"] == "diverged").sum()) if len(trials) else 0
-    part = balanced_part(table, experiment.seeds, keys_and_seeds(trials), in_blocks(experiment))
-    return Outcome(plan.trials, len(trials), diverged, failed, budget.spent and len(trials) < plan.trials, part)
+    return lost
 
 
 def resumption(plan: Plan, folder: Path) -> str:
@@ -210,7 +230,7 @@ def check_folder(folder: Path, experiment: Experiment, resume: bool) -> None:
         raise StudyError(f"{folder}: exists already; continue it with --resume, or take another with --out-dir or name")
     if existing.exists():
         recorded = read_study(folder)["experiment"]
-        changed = [key for key, value in comparable(experiment).items() if recorded.get(key) != value]
+        changed = [key for key, value in comparable(experiment).items() if fixed(recorded).get(key) != value]
         if experiment.seeds[: len(recorded["seeds"])] != recorded["seeds"]:
             changed.append("seeds (more may be added at the end)")
         if changed:
@@ -234,7 +254,16 @@ def device_name(device: torch.device) -> str:
 def comparable(experiment: Experiment) -> dict[str, Any]:
     """What must not change when a study is resumed; more seeds may be added; workers, tracking and
     confirmation do not matter."""
-    return experiment.model_dump(mode="json", exclude={"seeds", "workers", "tracking", "device", "confirm"})
+    return fixed(experiment.model_dump(mode="json", exclude={"seeds", "workers", "tracking", "device", "confirm"}))
+
+
+def fixed(settings: dict[str, Any]) -> dict[str, Any]:
+    """Settings without what a search may be resumed with another of, and without parts of a design that are not used: a study
+    written before there was such a part is resumed all the same."""
+    design = {name: part for name, part in settings["design"].items() if part}
+    if "optuna" in design:
+        design["optuna"] = {name: value for name, value in design["optuna"].items() if name not in MAY_CHANGE}
+    return {**settings, "design": design}
 
 
 def read_study(folder: Path) -> dict[str, Any]:

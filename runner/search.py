@@ -1,0 +1,246 @@
+"""The Optuna study of a search: what to try next, and what it came to. With the dashboard, the only file that knows Optuna."""
+
+from __future__ import annotations
+
+import math
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import optuna
+from optuna.exceptions import ExperimentalWarning, StorageInternalError
+from optuna.storages import BaseStorage, JournalStorage, RDBStorage
+from optuna.storages.journal import JournalFileBackend
+from optuna.study import StudyDirection
+from optuna.trial import FrozenTrial, TrialState, create_trial
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import ArgumentError, SQLAlchemyError
+
+from runner.search_loop import Asked
+from runner.search_sampler import distributions, make_sampler
+from runner.search_settings import Search
+from runner.search_values import NAMES, Worth
+from runner.space import Point, Space
+
+JOURNAL = "optuna.journal"
+PATIENCE = 1  # proposals that repeat a cell before one is drawn that does not
+DRAWS = 2000  # cells looked at before the space is held to be used up
+STEP = 100  # of these, so many are drawn before another parameter more is changed
+UNREACHABLE = (OSError, StorageInternalError, SQLAlchemyError)
+
+optuna.logging.set_verbosity(optuna.logging.ERROR)
+
+
+class StorageError(ValueError):
+    """Why the storage of a search cannot be used, in one line."""
+
+
+def open_storage(folder: Path, url: str | None) -> BaseStorage:
+    """The study folder's journal, or a database."""
+    if url is None:
+        folder.mkdir(parents=True, exist_ok=True)
+        return JournalStorage(JournalFileBackend(str(folder / JOURNAL)))
+    with reachable(url), warnings.catch_warnings():
+        warnings.simplefilter("ignore", ExperimentalWarning)
+        return RDBStorage(url)
+
+
+@contextmanager
+def reachable(url: str | None) -> Iterator[None]:
+    """Says in one line that a storage cannot be reached, the password left out."""
+    try:
+        yield
+    except (*UNREACHABLE, ImportError) as error:
+        why = str(error.__cause__ or error).strip().splitlines() or [type(error).__name__]
+        raise StorageError(f"the search's storage {shown(url)} cannot be used: {why[0]}") from None
+
+
+def shown(url: str | None) -> str:
+    """The storage without its password."""
+    try:
+        return JOURNAL if url is None else make_url(url).render_as_string(hide_password=True)
+    except ArgumentError:
+        return "(no URL)"
+
+
+class Searcher:
+    """Proposes cells and remembers what they came to. Every method is called by one process at a time."""
+
+    def __init__(self, search: Search, space: Space, storage: BaseStorage, name: str) -> None:
+        self.search, self.space, self.storage = search, space, storage
+        with self.reachable(), warnings.catch_warnings():
+            warnings.simplefilter("ignore", ExperimentalWarning)
+            directions = [StudyDirection.MINIMIZE] * len(search.objectives)
+            self.study = optuna.create_study(storage=storage, study_name=name, directions=directions, load_if_exists=True)
+            self.study.set_metric_names([NAMES[objective] for objective in search.objectives])
+
+    def reachable(self) -> Any:
+        return reachable(self.search.storage)
+
+    def trials(self) -> list[FrozenTrial]:
+        """Every trial that stands for a cell, in the order of their numbers."""
+        with self.reachable():
+            every = self.study.get_trials(deepcopy=False)
+        return [trial for trial in every if "key" in trial.user_attrs and trial.state != TrialState.FAIL]
+
+    def begin(self, starts: Sequence[Point]) -> None:
+        """Have these tried first, where they have not been asked for yet."""
+        known = {trial.user_attrs["key"] for trial in self.trials()}
+        with self.reachable():
+            others = self.study.get_trials(deepcopy=False)
+            waiting = [trial.system_attrs.get("fixed_params") for trial in others if "key" not in trial.user_attrs]
+            for point in starts:
+                wanted = self.space.parameters(point.fixes, point.numbers)
+                if wanted is not None and point.key not in known and wanted not in waiting:
+                    self.study.enqueue_trial(wanted)
+                    known.add(point.key)
+
+    def settle(self, worths: Mapping[str, Worth]) -> None:
+        """Tell every running trial whose cell's worth is known."""
+        for trial in self.trials():
+            worth = worths.get(trial.user_attrs["key"])
+            if trial.state == TrialState.RUNNING and worth is not None:
+                self.tell(trial.number, trial._trial_id, worth)
+
+    def running(self) -> list[Asked]:
+        """The distinct cells that have been asked for and not been told, the oldest first."""
+        found: dict[str, Asked] = {}
+        for trial in self.trials():
+            if trial.state == TrialState.RUNNING:
+                found.setdefault(trial.user_attrs["key"], asked_of(trial, self.space))
+        return list(found.values())
+
+    def distinct(self) -> int:
+        """How many distinct cells have been asked for; those that another study has found are not counted."""
+        every = self.trials()
+        return len({t.user_attrs["key"] for t in every} - {t.user_attrs["key"] for t in every if "from" in t.user_attrs})
+
+    def planned(self) -> int:
+        """Cells that are to have all of their seeds: those asked for and those still to be, the ones given up not counted."""
+        every = self.trials()
+        return len({t.user_attrs["key"] for t in every} - {t.user_attrs["key"] for t in every if t.state == TrialState.PRUNED})
+
+    def facts(self) -> list[dict[str, Any]]:
+        """What each trial says of its cell."""
+        return [{**trial.user_attrs, "pruned": trial.state == TrialState.PRUNED} for trial in self.trials()]
+
+    def ask(self, worths: Mapping[str, Worth]) -> Asked | None:
+        """A cell that has not been asked for; None where the space holds no more.
+
+        A proposal that repeats a cell is told that cell's worth at once, or when it is known. The sampler is made anew, seeded
+        by how far the search is: it goes on alike after an interruption, and two processes do not propose the same.
+        """
+        known = {trial.user_attrs["key"] for trial in self.trials()}
+        for _ in range(PATIENCE):
+            asked = self.propose()
+            if asked.point.key not in known:
+                return asked
+            if asked.point.key in worths:
+                self.settle(worths)
+        unseen = self.unseen(known, asked)
+        if unseen is None:
+            return None
+        with self.reachable():
+            self.study.enqueue_trial(unseen)
+        return self.propose()
+
+    def propose(self) -> Asked:
+        """The next trial, whatever its cell."""
+        with self.reachable(), warnings.catch_warnings():
+            warnings.simplefilter("ignore", ExperimentalWarning)
+            known = {trial.user_attrs["key"] for trial in self.trials()}
+            self.study.sampler = make_sampler(self.search, self.space, self.count(), known)
+            return self.named(self.half_asked() or self.study.ask())
+
+    def count(self) -> int:
+        return len(self.study.get_trials(deepcopy=False))
+
+    def half_asked(self) -> optuna.Trial | None:
+        """A trial that a process was killed in the middle of asking for; what it was given it keeps."""
+        for trial in self.study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
+            if "key" not in trial.user_attrs:
+                return optuna.Trial(self.study, trial._trial_id)
+        return None
+
+    def named(self, trial: optuna.Trial) -> Asked:
+        """Sample a trial's cell and write down which it is; the key last: a trial that has one is whole."""
+        point = self.space.suggest(trial)
+        cell = f"trial {trial.number}" if point.fixes or point.numbers else "baseline"
+        for name, value in facts(point, cell).items():
+            trial.set_user_attr(name, value)
+        return Asked(trial.number, cell, point)
+
+    def unseen(self, known: set[str], proposed: Asked) -> dict[str, Any] | None:
+        """Parameters of a cell not asked for, as near to the proposed one as there is; None where none is found."""
+        near = self.space.parameters(proposed.point.fixes, proposed.point.numbers) or {}
+        rng = np.random.default_rng([self.search.sampler_seed, self.count()])
+        for tries in range(DRAWS):
+            drawn = self.space.draw(rng, near, 1 + tries // STEP)
+            if drawn is not None and drawn[1].key not in known:
+                return drawn[0]
+        return None
+
+    def tell(self, number: int, trial_id: int, worth: Worth) -> None:
+        """What a cell came to, and each seed's value, which is what is compared between cells."""
+        with self.reachable():
+            for objective, values in worth.seeds.items():
+                self.storage.set_trial_user_attr(trial_id, f"{NAMES[objective]} of each seed", values)
+            self.storage.set_trial_user_attr(trial_id, "diverged seeds", worth.diverged)
+            if len(worth.values) == 1:
+                for place, value in enumerate(next(iter(worth.seeds.values()))):
+                    self.storage.set_trial_intermediate_value(trial_id, place, math.log(value))
+            self.study.tell(number, list(worth.values), skip_if_finished=True)
+
+    def hopeless(self, number: int, logs: Sequence[float]) -> bool:
+        """Whether a cell with these ln errors on its first seeds is worse than the best (Wilcoxon, p < 0.1); then told."""
+        with self.reachable(), warnings.catch_warnings():
+            warnings.simplefilter("ignore", ExperimentalWarning)
+            trial_id = self.study.trials[number]._trial_id
+            for place, value in enumerate(logs):
+                self.storage.set_trial_intermediate_value(trial_id, place, value)
+            pruner = optuna.pruners.WilcoxonPruner(p_threshold=0.1, n_startup_steps=2)
+            hopeless = pruner.prune(self.study, self.study.trials[number])
+            if hopeless:
+                self.study.tell(number, state=TrialState.PRUNED)
+        return hopeless
+
+    def add(self, point: Point, cell: str, worth: Worth, source: str) -> None:
+        """A finished trial that another study has found."""
+        params = self.space.parameters(point.fixes, point.numbers)
+        if params is None or point.key in {trial.user_attrs["key"] for trial in self.trials()}:
+            return
+        attrs = {**facts(point, cell), "from": source, "diverged seeds": worth.diverged}
+        attrs |= {f"{NAMES[objective]} of each seed": values for objective, values in worth.seeds.items()}
+        kinds = {name: kind for name, kind in distributions(self.space).items() if name in params}
+        with self.reachable():
+            self.study.add_trial(create_trial(values=worth.values, params=params, distributions=kinds, user_attrs=attrs))
+
+    def note(self, text: str) -> None:
+        """A paragraph for the dashboard, where that is installed."""
+        try:
+            from optuna_dashboard import save_note
+        except ImportError:
+            return
+        with self.reachable():
+            save_note(self.study, text)
+
+    def best(self) -> list[FrozenTrial]:
+        """The best trial, or those of the Pareto front; each cell once."""
+        with self.reachable():
+            if not self.study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,)):
+                return []
+            front = self.study.best_trials if len(self.search.objectives) > 1 else [self.study.best_trial]
+        return list({trial.user_attrs["key"]: trial for trial in reversed(front)}.values())[::-1]
+
+
+def asked_of(trial: FrozenTrial, space: Space) -> Asked:
+    attrs = trial.user_attrs
+    return Asked(trial.number, attrs["cell"], space.point(tuple(attrs["fixes"].split()), attrs["numbers"]))
+
+
+def facts(point: Point, cell: str) -> dict[str, Any]:
+    """What a trial says of its cell."""
+    return {"cell": cell, "fixes": " ".join(point.fixes), "numbers": dict(point.numbers), "key": point.key}

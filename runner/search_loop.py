@@ -1,0 +1,99 @@
+"""The loop of a search: settle what is known, ask for what is missing, train it, again. Neither Optuna nor training in here.
+
+Records are the truth. A cell that has been asked for is in the search's storage as running; once its records hold all seeds
+it is told, by whichever process comes first; until then it is trained first of all. So a search that is killed anywhere goes
+on where it stood, and nothing is told twice.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from typing import Protocol
+
+from runner.search_values import Worth
+from runner.space import Point
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A cell that has been asked for, and the number of its trial."""
+
+    number: int
+    cell: str
+    point: Point
+
+
+class Proposer(Protocol):
+    """What proposes cells and remembers what they came to (runner/search.py)."""
+
+    def settle(self, worths: Mapping[str, Worth]) -> None:
+        """Tell every running trial whose cell's worth is known."""
+
+    def running(self) -> list[Asked]:
+        """The distinct cells that have been asked for and not been told."""
+        ...
+
+    def distinct(self) -> int:
+        """How many distinct cells have been asked for."""
+        ...
+
+    def ask(self, worths: Mapping[str, Worth]) -> Asked | None:
+        """A cell that has not been asked for; None where the space holds no more."""
+        ...
+
+
+class Laboratory(Protocol):
+    """Where cells are trained, or are made believe to be."""
+
+    def turn(self) -> AbstractContextManager[None]:
+        """Alone among the processes of this search."""
+        ...
+
+    def worths(self) -> dict[str, Worth]:
+        """Key -> worth of every cell that is complete."""
+        ...
+
+    def claim(self, key: str) -> bool:
+        """Whether the cell is this process's to train."""
+        ...
+
+    def planned(self) -> None:
+        """What has been asked for has changed."""
+
+    def train(self, batch: list[Asked]) -> bool:
+        """Train the cells with all seeds; whether the search may go on."""
+        ...
+
+
+def search_loop(proposer: Proposer, laboratory: Laboratory, trials: int, at_once: int) -> None:
+    """Until so many distinct cells have been asked for and nothing is left to train here."""
+    goes_on = True
+    while goes_on:
+        with laboratory.turn():
+            worths = laboratory.worths()
+            proposer.settle(worths)
+            batch = next_batch(proposer, laboratory, worths, trials, at_once)
+            laboratory.planned()
+        goes_on = bool(batch) and laboratory.train(batch)
+    with laboratory.turn():
+        proposer.settle(laboratory.worths())
+        laboratory.planned()
+
+
+def next_batch(
+    proposer: Proposer, laboratory: Laboratory, worths: Mapping[str, Worth], trials: int, at_once: int
+) -> list[Asked]:
+    """What an interrupted process left first, then new cells."""
+    batch: list[Asked] = []
+    for left in proposer.running():
+        if len(batch) < at_once and laboratory.claim(left.point.key):
+            batch.append(left)
+    while len(batch) < at_once and proposer.distinct() < trials:
+        asked = proposer.ask(worths)
+        if asked is None:
+            break
+        if laboratory.claim(asked.point.key):
+            batch.append(asked)
+    return batch

@@ -1,0 +1,211 @@
+"""A search from its experiment to its records: cells are asked for, trained with all seeds, recorded, told."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from runner.claims import Claims, exclusive
+from runner.designs import RECOMMENDATION, Accounted, Cell, Plan
+from runner.execution import Crash, Group, Progress, cores, make_groups, resolve_device, seed_data
+from runner.experiment import Experiment
+from runner.files import write_atomically
+from runner.records import keys_and_seeds, read_trials
+from runner.search import Searcher, StorageError, open_storage
+from runner.search_loop import Asked, search_loop
+from runner.search_plan import plan_rows
+from runner.search_settings import Search
+from runner.search_values import FINALS, Worth, seen_trials, worths
+from runner.search_words import best_lines, note_text
+from runner.space import Space, record_key
+from runner.study import (
+    Budget,
+    Outcome,
+    check_device,
+    check_folder,
+    dataset_weight_mean,
+    group_size,
+    plan_experiment,
+    prepare,
+    train_groups,
+)
+from runner.warm_start import own_storage, warm_start
+
+#: A batch is at most this share of the search: one that never looks back at what it has found is no search.
+ROUNDS = 5
+
+
+@dataclass(frozen=True)
+class Hooks:
+    """What is called as a search goes on: `batch` with the groups to train, trials done and planned; the others as in
+    `run_study`."""
+
+    batch: Callable[[Sequence[Group], int, int], Progress]
+    finished: Callable[[int, int], None]
+    crashed: Callable[[Crash], None]
+
+
+@dataclass(frozen=True)
+class Found:
+    """What became of a search, its best as lines, and whether another process still trains the rest of it."""
+
+    outcome: Outcome
+    best: list[str]
+    elsewhere: bool
+    trouble: str = ""
+
+
+def search_of(experiment: Experiment) -> Search:
+    """The experiment's search."""
+    assert experiment.design.optuna is not None
+    return experiment.design.optuna
+
+
+def space_of(experiment: Experiment) -> Space:
+    """The space of the experiment's search."""
+    rate = experiment.training.learning_rate
+    return Space.of(search_of(experiment), experiment.loss, rate, lambda n: dataset_weight_mean(experiment, n))
+
+
+def batch_size(search: Search, size: int, workers: int) -> int:
+    """Cells asked for together."""
+    return search.at_once or max(1, min(size * workers, -(-search.trials // ROUNDS)))
+
+
+def run_search(experiment: Experiment, folder: Path, resume: bool, max_seconds: float | None, hooks: Hooks) -> Found:
+    """Ask, train, record, tell, until the trials are there."""
+    search, device = search_of(experiment), resolve_device(experiment.device)
+    check_folder(folder, experiment, resume)
+    check_device(folder, device)
+    plan, space = plan_experiment(experiment), space_of(experiment)
+    seed_data(experiment.data, experiment.seeds[0], torch.device("cpu"))  # bad data must be known before anything is written
+    storage = open_storage(folder, search.storage)
+    size = group_size(sampled_plan(experiment), device, folder)
+    with exclusive(folder / "search.lock"):
+        searcher = Searcher(search, space, storage, experiment.name)
+        own_storage(searcher.study, folder, search.storage)
+        fresh = not (folder / "plan.parquet").exists()
+        prepare(folder, plan, plan.table() if fresh else plan_rows(searcher.facts()), device, size)
+        searcher.note(note_text(experiment, space))
+        if search.warm_start is not None:
+            warm_start(searcher, experiment, Path(search.warm_start), folder)
+        searcher.begin([space.point((), {}), space.point(search.within(RECOMMENDATION), {})])
+    workers = 1 if device.type == "cuda" else experiment.workers or cores()
+    bench = Bench(experiment, folder, device, searcher, hooks, Budget(max_seconds), size)
+    trouble = ""
+    try:
+        search_loop(searcher, bench, search.trials, batch_size(search, size, workers))
+    except StorageError as error:
+        if not bench.trained:
+            raise
+        trouble = f"{error}; what is trained is recorded, and told with --resume"
+    finally:
+        bench.claims.release()
+    return bench.found(trouble)
+
+
+def sampled_plan(experiment: Experiment) -> Plan:
+    """A plan of as many random cells as the search asks for: what it is like to train them."""
+    space, rng, drawn = space_of(experiment), np.random.default_rng(0), dict[str, Accounted]()
+    for _ in range(4 * search_of(experiment).trials):
+        found = space.draw(rng, {}, 0)
+        if found is not None and len(drawn) < search_of(experiment).trials:
+            point = found[1]
+            drawn[point.key] = Accounted(Cell("optuna", point.key, point.fixes, point.numbers), "trained", point.configuration)
+    return Plan(experiment, tuple(drawn.values()))
+
+
+@dataclass
+class Bench:
+    """The laboratory of `search_loop` that really trains."""
+
+    experiment: Experiment
+    folder: Path
+    device: torch.device
+    searcher: Searcher
+    hooks: Hooks
+    budget: Budget
+    size: int
+    lost: set[str] = field(default_factory=set)  # keys of cells that the machine failed to train
+    failed: int = 0
+    trained: bool = False
+
+    def __post_init__(self) -> None:
+        self.claims = Claims(self.folder / "claims")
+
+    @contextmanager
+    def turn(self) -> Iterator[None]:
+        with exclusive(self.folder / "search.lock"):
+            yield
+
+    def worths(self) -> dict[str, Worth]:
+        objectives = self.searcher.search.objectives
+        return worths(self.folder, self.experiment.seeds, objectives, self.searcher.space.point((), {}).key)
+
+    def claim(self, key: str) -> bool:
+        return key not in self.lost and self.claims.take(key)
+
+    def planned(self) -> None:
+        table = plan_rows(self.searcher.facts())
+        if len(table):
+            write_atomically(self.folder / "plan.parquet", lambda path: table.to_parquet(path, index=False))
+
+    def train(self, batch: list[Asked]) -> bool:
+        """All seeds at once; where cells may be given up, one seed after another."""
+        self.trained = True
+        rounds = [[seed] for seed in self.experiment.seeds] if self.searcher.search.prune else [list(self.experiment.seeds)]
+        alive = batch
+        for place, seeds in enumerate(rounds):
+            there = keys_and_seeds(read_trials(self.folder / "records"))
+            groups = [left for group in self.groups(alive, seeds) if (left := group.without(there))]
+            planned = self.searcher.search.trials * len(self.experiment.seeds)
+            progress = self.hooks.batch(groups, len(there), planned)
+            hooks = (progress, self.hooks.finished, self.hooks.crashed)
+            for group in train_groups(groups, self.experiment, self.device, self.folder / "records", self.budget, *hooks):
+                self.failed += len(group.configurations)
+                self.lost |= {record_key(c, group.rate) for c in group.configurations}
+            if len(rounds) > 1 and place + 1 < len(rounds):
+                alive = self.worth_going_on(alive, self.experiment.seeds[: place + 1])
+        self.claims.release()
+        return not self.budget.spent
+
+    def groups(self, batch: list[Asked], seeds: Sequence[int]) -> list[Group]:
+        """The batch's trainings with these seeds, those of one learning rate together."""
+        groups = []
+        for rate in sorted({asked.point.rate or 0.0 for asked in batch}):
+            cells = [asked for asked in batch if (asked.point.rate or 0.0) == rate]
+            first = f"trial{min(asked.number for asked in cells)}x{len(cells)}"
+            for group in make_groups([asked.point.configuration for asked in cells], seeds, self.size, False):
+                name = f"{first}-{group.configurations[0].key}-{group.name}"
+                groups.append(Group(name, group.seed, group.configurations, group.size, rate or None))
+        return groups
+
+    def worth_going_on(self, batch: list[Asked], seeds: Sequence[int]) -> list[Asked]:
+        """The cells that are not worse than the best on these seeds; the others are told so."""
+        column = FINALS[self.searcher.search.objectives[0]]
+        errors = seen_trials(self.folder / "records", seeds).set_index(["key", "seed"])[column]
+        kept = []
+        for asked in batch:
+            own = [errors.get((asked.point.key, seed), math.nan) for seed in seeds]
+            whole = bool(np.isfinite(own).all())
+            if not (whole and self.searcher.hopeless(asked.number, [math.log(value) for value in own])):
+                kept.append(asked)
+        return kept
+
+    def found(self, trouble: str) -> Found:
+        """What became of it."""
+        seeds, trials = self.experiment.seeds, read_trials(self.folder / "records")
+        running = [] if trouble else self.searcher.running()
+        elsewhere = any(self.claims.held(asked.point.key) for asked in running)
+        planned = len(seeds) * (self.searcher.planned() if not trouble else self.searcher.search.trials)
+        done = len(keys_and_seeds(trials))
+        diverged = int((trials["status"] == "diverged").sum()) if len(trials) else 0
+        lines = [] if trouble else best_lines(self.searcher.best(), self.searcher.search.objectives, len(seeds))
+        outcome = Outcome(planned, done, diverged, self.failed, self.budget.spent and done < planned, "")
+        return Found(outcome, lines, elsewhere, trouble)

@@ -1,0 +1,97 @@
+"""Optuna's samplers, kept from proposing fixes that clash and cells that are known, so that no trial is wasted on one."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from typing import Any
+
+import numpy as np
+from optuna import Study
+from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution
+from optuna.samplers import BaseSampler, NSGAIISampler, TPESampler
+from optuna.trial import FrozenTrial, TrialState
+
+from runner.search_settings import Search
+from runner.space import NONE, RATE, Drawn, Space, issue_name
+
+REDRAWS = 2  # a search that has settled proposes the same again and again, and a draw takes its time
+MOVES, STEP = 2000, 100  # cells looked at near a known one; after so many, another parameter more is changed
+STARTUP, POPULATION = 20, 20
+
+
+class Fresh(BaseSampler):
+    """A sampler whose every proposal can be trained and has not been asked for: the cell as a whole is drawn again, or moved by
+    as few parameters as it takes.
+
+    Were repeats told instead, each would weigh like another measurement, and a cell that was lucky once would draw the search
+    to itself.
+    """
+
+    def __init__(self, inner: BaseSampler, space: Space, known: Collection[str], seed: int) -> None:
+        self.inner, self.space, self.known = inner, space, known
+        self.rng = np.random.default_rng(seed)
+
+    def infer_relative_search_space(self, study: Study, trial: FrozenTrial) -> dict[str, BaseDistribution]:
+        return distributions(self.space)
+
+    def sample_relative(self, study: Study, trial: FrozenTrial, search_space: dict[str, BaseDistribution]) -> dict[str, Any]:
+        """All parameters at once, those too that the sampled fixes will turn out not to use. What was begun before is kept."""
+        kept = {**trial.system_attrs.get("fixed_params", {}), **trial.params}
+        drawn: dict[str, Any] = {}
+        for _ in range(REDRAWS):
+            drawn = self.space.repaired({**self.draw(study, trial, search_space), **kept})
+            if kept or self.is_new(drawn):
+                return drawn
+        for tries in range(MOVES):
+            moved = self.space.draw(self.rng, drawn, 1 + tries // STEP)
+            if moved is not None and moved[1].key not in self.known:
+                return {**drawn, **moved[0]}
+        return drawn
+
+    def draw(self, study: Study, trial: FrozenTrial, search_space: dict[str, BaseDistribution]) -> dict[str, Any]:
+        """What the sampler within proposes: jointly what it can, the rest one by one."""
+        joint = self.inner.infer_relative_search_space(study, trial)
+        drawn = dict(self.inner.sample_relative(study, trial, joint))
+        rest = {name: kind for name, kind in search_space.items() if name not in drawn}
+        return drawn | {name: self.inner.sample_independent(study, trial, name, kind) for name, kind in rest.items()}
+
+    def is_new(self, drawn: dict[str, Any]) -> bool:
+        return self.space.suggest(Drawn(self.rng, drawn, {})).key not in self.known
+
+    def sample_independent(
+        self, study: Study, trial: FrozenTrial, param_name: str, param_distribution: BaseDistribution
+    ) -> Any:
+        return self.inner.sample_independent(study, trial, param_name, param_distribution)
+
+    def before_trial(self, study: Study, trial: FrozenTrial) -> None:
+        self.inner.before_trial(study, trial)
+
+    def after_trial(self, study: Study, trial: FrozenTrial, state: TrialState, values: Any) -> None:
+        self.inner.after_trial(study, trial, state, values)
+
+    def reseed_rng(self) -> None:
+        self.inner.reseed_rng()
+
+
+def distributions(space: Space) -> dict[str, BaseDistribution]:
+    """Every parameter of the space."""
+    kinds: dict[str, BaseDistribution] = {
+        issue_name(n): CategoricalDistribution([NONE, *ids]) for n, ids in space.levels.items()
+    }
+    kinds |= {name: FloatDistribution(low, high) for name, (low, high) in space.numbers.items()}
+    return kinds | ({RATE: FloatDistribution(space.rates[0], space.rates[-1], log=True)} if space.rates else {})
+
+
+def make_sampler(search: Search, space: Space, done: int, known: Collection[str]) -> Fresh:
+    """The search's sampler, seeded by how many trials there are; `known`: keys of the cells that have been asked for.
+
+    TPE draws each issue by itself: the fixes' effects are near to additive. Its constant liar holds trials that are still
+    running for bad ones, so that a batch spreads.
+    """
+    seed = int(np.random.SeedSequence([search.sampler_seed, done]).generate_state(1)[0])
+    inner: BaseSampler
+    if search.sampler == "nsga2":
+        inner = NSGAIISampler(population_size=POPULATION, seed=seed)
+    else:
+        inner = TPESampler(seed=seed, n_startup_trials=STARTUP, multivariate=False, constant_liar=True)
+    return Fresh(inner, space, known, seed)

@@ -1,0 +1,99 @@
+"""The schema of `design: {optuna: ...}`: what a search may vary, what it minimises, how it proposes.
+
+Seeds are blocks, never searched: every cell is trained with all of them.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from pydantic import Field, field_validator, model_validator
+
+from nfloss import ISSUES, find_fix
+from nfloss.registry import issue_of
+from nfloss.slots import NUMBER_NAMES
+from nfloss.yaml_block import nearest
+from runner.section import Section
+
+Objective = Literal["near", "far", "wobble", "time_to_target"]
+#: Fewer seeds than this and no Wilcoxon test at 10 % can end a cell: 1/16 is the smallest p of four pairs, 1/8 of three.
+LEAST_SEEDS_TO_PRUNE = 4
+
+
+class Search(Section):
+    """A search with Optuna."""
+
+    trials: int = Field(60, ge=2, description="distinct cells to train, the baseline and the recommendation among them")
+    fixes: Any = Field("all", description="all, document, a list of issues, or a list of fixes; per issue one of them or none")
+    numbers: dict[str, list[float]] = Field(default_factory=dict, description="number of the loss: [low, high]")
+    learning_rate: list[float] | None = Field(None, description="[low, high], on a few log-spaced levels")
+    objectives: list[Objective] = Field(["near"], min_length=1, description="one, or several for a Pareto front")
+    sampler: Literal["tpe", "nsga2"] = "tpe"
+    sampler_seed: int = Field(0, ge=0, lt=2**31)
+    at_once: int | None = Field(None, ge=1, description="cells asked and told together; default: what is trained together")
+    storage: str | None = Field(None, description="default: optuna.journal in the study's folder; else a database's URL")
+    prune: bool = Field(False, description="leave out the later seeds of a cell that is worse on the first (Wilcoxon)")
+    warm_start: str | None = Field(None, description="folder of a finished study whose records are told first")
+
+    @field_validator("fixes", mode="before")
+    @classmethod
+    def _known_fixes(cls, value: Any) -> Any:
+        if isinstance(value, list) and value and len({type(item) for item in value}) == 1:
+            if isinstance(value[0], int) and not isinstance(value[0], bool):
+                for issue in value:
+                    if issue not in ISSUES:
+                        raise ValueError(f"there is no issue {issue}; the issues are {', '.join(map(str, ISSUES))}")
+                return value
+            if isinstance(value[0], str):
+                return [find_fix(fix).id for fix in value]
+        if value not in ("all", "document"):
+            raise ValueError("all, document, a list of issues (numbers), or a list of fixes (strings) is needed")
+        return value
+
+    @field_validator("numbers")
+    @classmethod
+    def _known_numbers(cls, value: dict[str, list[float]]) -> dict[str, list[float]]:
+        for name, given in value.items():
+            if name not in NUMBER_NAMES:
+                raise ValueError(f"unknown number {name!r}{nearest(name, NUMBER_NAMES)}; known: {', '.join(NUMBER_NAMES)}")
+            if len(given) != 2 or given[0] >= given[1]:
+                raise ValueError(f"{name}: {given}: [low, high] is needed")
+        return value
+
+    @field_validator("learning_rate")
+    @classmethod
+    def _rates(cls, value: list[float] | None) -> list[float] | None:
+        if value is not None and (len(value) != 2 or not 0 < value[0] < value[1]):
+            raise ValueError(f"{value}: [low, high], both above 0, is needed")
+        return value
+
+    @field_validator("objectives")
+    @classmethod
+    def _different_objectives(cls, value: list[str]) -> list[str]:
+        if len(set(value)) < len(value):
+            raise ValueError(f"{value}: different objectives are needed")
+        return value
+
+    @model_validator(mode="after")
+    def _one_ruler_to_prune_by(self) -> Search:
+        if self.prune and self.objectives not in (["near"], ["far"]):
+            raise ValueError(f"prune compares one final error, near or far; the objectives are {', '.join(self.objectives)}")
+        return self
+
+    @property
+    def levels(self) -> dict[int, tuple[str, ...]]:
+        """The fixes to choose from, for each issue that has any."""
+        chosen = {number: [fix.id for fix in issue.fixes] for number, issue in sorted(ISSUES.items())}
+        if self.fixes == "document":
+            chosen = {n: [f.id for f in ISSUES[n].fixes if f.origin == "document"] for n in chosen}
+        elif isinstance(self.fixes, list) and isinstance(self.fixes[0], int):
+            chosen = {n: ids for n, ids in chosen.items() if n in self.fixes}
+        elif isinstance(self.fixes, list):
+            wanted = {fix: issue_of(find_fix(fix)).number for fix in self.fixes}
+            chosen = {n: [fix for fix in ids if fix in wanted] for n, ids in chosen.items()}
+        return {number: tuple(ids) for number, ids in chosen.items() if ids}
+
+    def within(self, fixes: tuple[str, ...]) -> tuple[str, ...]:
+        """Those of the fixes that the search may choose."""
+        known = {fix for ids in self.levels.values() for fix in ids}
+        return tuple(fix for fix in fixes if fix in known)

@@ -1,0 +1,88 @@
+"""What a cell's records come to for the search: one finite value per objective, the geometric mean over all seeds."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from runner.records import read_trials
+
+#: Objective -> what its value is called wherever it is shown.
+NAMES = {
+    "near": "near AbsRel",
+    "far": "far AbsRel",
+    "wobble": "wobble",
+    "time_to_target": "steps to target",
+}
+FINALS = {"near": "final_near_abs_rel", "far": "final_far_abs_rel"}
+
+
+@dataclass(frozen=True)
+class Worth:
+    """A cell's values in the order of the objectives, and the plain facts they come from."""
+
+    values: tuple[float, ...]
+    seeds: dict[str, list[float]]  # objective -> value of each seed, in the seeds' order
+    diverged: int = 0
+
+
+def worths(folder: Path, seeds: Sequence[int], objectives: Sequence[str], baseline: str) -> dict[str, Worth]:
+    """Key -> worth of every cell that has been through all of the seeds; `baseline` is the baseline's key.
+
+    A diverged training counts as bad as the worst that finished so far, never as a failure: diverging must cost, and a search
+    learns nothing from a trial that is left out.
+    """
+    trials = seen_trials(folder / "records", seeds)
+    if not len(trials):
+        return {}
+    table = trials.set_index(["key", "seed"])
+    if set(objectives) - set(FINALS):
+        table = table.join(curve_measures(folder / "records", trials, baseline))
+    columns = {objective: FINALS.get(objective, objective) for objective in objectives}
+    if any(column not in table or table[column].isna().all() for column in columns.values()):
+        return {}  # the target is the baseline's, and the baseline is not there yet
+    found = {}
+    for key, rows in table.groupby("key"):
+        if len(rows) == len(seeds):
+            each = {objective: rows[column].droplevel("key").loc[list(seeds)] for objective, column in columns.items()}
+            values = tuple(float(np.exp(np.log(value.clip(lower=1e-12)).mean())) for value in each.values())
+            lost = int((rows["status"] == "diverged").sum())
+            found[str(key)] = Worth(values, {name: [float(v) for v in value] for name, value in each.items()}, lost)
+    return found
+
+
+def seen_trials(records: Path, seeds: Sequence[int]) -> pd.DataFrame:
+    """The recorded trials of these seeds, each once, a diverged one's errors as the analysis counts them."""
+    from analysis.load import no_better_diverged
+
+    trials = read_trials(records)
+    if not len(trials):
+        return trials
+    trials = trials[trials["seed"].isin(seeds)].drop_duplicates(["key", "seed"], ignore_index=True)
+    return no_better_diverged(trials)
+
+
+def curve_measures(records: Path, trials: pd.DataFrame, baseline: str) -> pd.DataFrame:
+    """Wobble and steps to the target of each trial; those of a diverged one are the worst that any finished one has."""
+    from analysis.measures import first_arrival, target_error, wobble
+
+    parts = [p.with_name(p.name.replace("trials-", "curves-", 1)) for p in sorted(records.glob("trials-*.parquet"))]
+    curves = pd.concat([pd.read_parquet(part) for part in parts]).drop_duplicates(["key", "seed", "step"])
+    by_trial = {trial: rows.sort_values("step") for trial, rows in curves.groupby(["key", "seed"])}
+    own = [rows["probe_near_abs_rel"].to_numpy() for (key, _), rows in by_trial.items() if key == baseline]
+    if not own:
+        return pd.DataFrame(columns=["wobble", "time_to_target"])
+    target, measured = target_error(own), {}
+    for key, seed, status in trials[["key", "seed", "status"]].itertuples(index=False):
+        rows = by_trial[key, seed]
+        steps, errors = rows["step"].to_numpy(float), rows["probe_near_abs_rel"].to_numpy(float)
+        lost = status == "diverged"
+        arrival = steps[-1] if lost else min(first_arrival(steps, errors, target), steps[-1])
+        measured[key, seed] = {"wobble": np.nan if lost else wobble(errors), "time_to_target": arrival}
+    table = pd.DataFrame.from_dict(measured, orient="index").rename_axis(["key", "seed"])
+    worst = table["wobble"].replace(np.inf, np.nan).max()
+    return table.assign(wobble=table["wobble"].replace(np.inf, np.nan).fillna(1.0 if np.isnan(worst) else worst))

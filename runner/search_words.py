@@ -1,0 +1,50 @@
+"""What a search says of itself: its best at the end of a run, its note in the dashboard."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from runner.experiment import Experiment
+from runner.search_values import NAMES
+from runner.space import Space
+
+
+def best_lines(best: Sequence[Any], objectives: Sequence[str], seeds: int) -> list[str]:
+    """The best cell, or the Pareto front, a line each; what was chosen for its value looks better than it is.
+
+    Args:
+        best: Optuna's trials.
+    """
+    if not best:
+        return []
+    few = "the best of the search" if len(objectives) == 1 else f"the Pareto front, {len(best)} cells"
+    lines = [f"{few} (geometric means over {seeds} seeds; picked for its luck too: confirm it on fresh seeds)"]
+    for trial in best:
+        attrs = trial.user_attrs
+        numbers = "".join(f", {name} {value:g}" for name, value in attrs["numbers"].items())
+        values = ", ".join(f"{NAMES[o]} {value:.4g}" for o, value in zip(objectives, trial.values, strict=True))
+        lines.append(f"  {attrs['cell']}: {attrs['fixes'] or 'no fixes'}{numbers}: {values}")
+    return lines
+
+
+def size_line(experiment: Experiment, space: Space) -> str:
+    """How large the space is."""
+    numbers = [f"{name} {low:g} to {high:g}" for name, (low, high) in space.numbers.items()]
+    rates = [f"{len(space.rates)} learning rates"] if space.rates else []
+    return ", ".join([f"{space.combinations} combinations of fixes (those that clash included)", *numbers, *rates])
+
+
+def note_text(experiment: Experiment, space: Space) -> str:
+    """What the study is, for whoever opens it in a year."""
+    assert experiment.design.optuna is not None
+    data, settings, search = experiment.data, experiment.training, experiment.design.optuna
+    frames = f"frames of {data.folder}" if data.folder else f"{data.train} procedural scenes"
+    goals = " and ".join(NAMES[objective] for objective in search.objectives)
+    return (
+        f"**{experiment.name}**: a search over fixes of a near-field-weighted depth loss ({size_line(experiment, space)}) for "
+        f"the smallest {goals}, by {search.sampler}. Every cell is trained with all of the seeds "
+        f"{', '.join(map(str, experiment.seeds))} for {settings.steps} steps of batch {settings.batch} on {frames} "
+        f"({data.height}x{data.width}); a value is the geometric mean over the seeds. A diverged training counts as the worst "
+        "that finished. The study's records are the truth; this is a view of them."
+    )

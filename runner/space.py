@@ -1,0 +1,230 @@
+"""The space of a search: per issue a fix or none, the numbers that the sampled fixes use, a learning rate. No Optuna here."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
+from typing import Any, Protocol
+
+import numpy as np
+
+from nfloss import ClashError, Configuration
+from nfloss.configuration import make_numbers
+from nfloss.slots import ORDERED, Numbers
+from runner.search_settings import LEAST_SEEDS_TO_PRUNE, Search
+
+NONE = "none"
+RATE = "learning_rate"
+DATASET_MEAN = "dataset_weight_mean"
+RATE_LEVELS = 5
+LEAST_PROBES = 9  # eight after the first 5 %, or the wobble is not measured
+DIGITS = 3  # significant digits of a sampled number
+
+
+class Suggests(Protocol):
+    """What proposes values: an Optuna trial, or `Drawn`."""
+
+    def suggest_categorical(self, name: str, choices: Sequence[Any]) -> Any: ...
+
+    def suggest_float(self, name: str, low: float, high: float, *, log: bool = False) -> float: ...
+
+
+@dataclass(frozen=True)
+class Point:
+    """One cell of a search. `numbers`: the sampled ones that its words use and that are not the baseline's, and the learning
+    rate where it is not the experiment's."""
+
+    fixes: tuple[str, ...]
+    numbers: Mapping[str, float]
+    configuration: Configuration  # simplified
+
+    @property
+    def rate(self) -> float | None:
+        """Its learning rate, where that is not the experiment's."""
+        return self.numbers.get(RATE)
+
+    @property
+    def key(self) -> str:
+        """Key of its records."""
+        return record_key(self.configuration, self.rate)
+
+
+def record_key(configuration: Configuration, rate: float | None) -> str:
+    """The configuration's key, with the learning rate where that is another than the experiment's.
+
+    >>> record_key(Configuration.of(), 0.001).split("@")[1]
+    '0.00100'
+    """
+    return configuration.key if rate is None else f"{configuration.key}@{rate:#.3g}"
+
+
+@dataclass(frozen=True)
+class Space:
+    """What a search may vary. `shared`: the loss numbers of every cell; `mean_weight`: what fix 1-3 divides by."""
+
+    levels: Mapping[int, tuple[str, ...]]
+    numbers: Mapping[str, tuple[float, float]]
+    rates: tuple[float, ...]
+    rate: float
+    shared: Mapping[str, float]
+    mean_weight: Callable[[Numbers], float] | None = None
+
+    @classmethod
+    def of(
+        cls, search: Search, loss: Mapping[str, float], rate: float, mean_weight: Callable[[Numbers], float] | None = None
+    ) -> Space:
+        numbers = {name: (low, high) for name, (low, high) in search.numbers.items()}
+        return cls(search.levels, numbers, rate_levels(search.learning_rate, rate), rate, dict(loss), mean_weight)
+
+    @property
+    def combinations(self) -> int:
+        """Combinations of a fix or none for each issue, those that clash included."""
+        return math.prod(len(ids) + 1 for ids in self.levels.values())
+
+    @cached_property
+    def usual(self) -> Numbers:
+        """The numbers of the baseline."""
+        return make_numbers(self.shared)
+
+    def suggest(self, trial: Suggests) -> Point:
+        """Ask for a value of each parameter that matters: a number only where the sampled fixes use it."""
+        picked = [trial.suggest_categorical(issue_name(n), [NONE, *ids]) for n, ids in self.levels.items()]
+        fixes = tuple(fix for fix in picked if fix != NONE)
+        used = Configuration.of(*fixes, **self.shared).simplified().used_numbers
+        numbers = {n: rounded(trial.suggest_float(n, *self.numbers[n])) for n in self.numbers if n in used}
+        if self.rates:
+            numbers[RATE] = self.nearest_rate(trial.suggest_float(RATE, self.rates[0], self.rates[-1], log=True))
+        return self.point(fixes, numbers)
+
+    def point(self, fixes: tuple[str, ...], numbers: Mapping[str, float]) -> Point:
+        """The cell with these fixes and numbers.
+
+        Raises:
+            ClashError: two of the fixes fill one slot with different words.
+        """
+        own = {name: value for name, value in numbers.items() if name != RATE}
+        configuration = Configuration.of(*fixes, **{**self.shared, **own})
+        divides = DATASET_MEAN in configuration.used_numbers and DATASET_MEAN not in {**self.shared, **own}
+        if divides and self.mean_weight is not None:
+            mean = self.mean_weight(configuration.numbers)
+            configuration = Configuration.of(*fixes, **{**self.shared, **own, DATASET_MEAN: mean})
+        simplified = configuration.simplified()
+        used = simplified.used_numbers
+        kept = {name: value for name, value in own.items() if name in used and value != getattr(self.usual, name)}
+        if numbers.get(RATE, self.rate) != self.rate:
+            kept[RATE] = numbers[RATE]
+        return Point(configuration.fixes, kept, simplified)
+
+    def parameters(self, fixes: Sequence[str], numbers: Mapping[str, float]) -> dict[str, Any] | None:
+        """What a trial would have been asked to come to these fixes and numbers; None where the space does not hold them."""
+        chosen = {n: [fix for fix in fixes if fix in ids] for n, ids in self.levels.items()}
+        known = {*self.numbers, *([RATE] if self.rates else [])}
+        if sum(map(len, chosen.values())) < len(fixes) or any(len(f) > 1 for f in chosen.values()) or {*numbers} - known:
+            return None
+        used = Configuration.of(*fixes, **self.shared).simplified().used_numbers
+        found: dict[str, Any] = {issue_name(n): fix[0] if fix else NONE for n, fix in chosen.items()}
+        found |= {name: numbers.get(name, getattr(self.usual, name)) for name in self.numbers if name in used}
+        if self.rates:
+            found[RATE] = numbers.get(RATE, self.rate)
+        inside = all(low <= found.get(name, low) <= high for name, (low, high) in self.numbers.items())
+        return found if inside and (not self.rates or found[RATE] in self.rates) else None
+
+    def draw(self, rng: np.random.Generator, near: Mapping[str, Any], changed: int) -> tuple[dict[str, Any], Point] | None:
+        """Parameters and cell that differ from `near` in so many parameters, drawn evenly; None where the fixes clash."""
+        names = [*map(issue_name, self.levels), *self.numbers, *([RATE] if self.rates else [])]
+        anew = set(rng.choice(names, min(changed, len(names)), replace=False).tolist())
+        drawn = Drawn(rng, {name: value for name, value in near.items() if name not in anew}, {})
+        try:
+            return drawn.values, self.suggest(drawn)
+        except ClashError:
+            return None
+
+    def clashes(self, parameters: Mapping[str, Any]) -> bool:
+        """Whether the fixes among some parameters clash."""
+        return clash(tuple(fix for n in self.levels if (fix := parameters.get(issue_name(n), NONE)) != NONE))
+
+    def repaired(self, parameters: Mapping[str, Any]) -> dict[str, Any]:
+        """The parameters, a fix that clashes with those of the issues before it replaced by none."""
+        kept = {name: value for name, value in parameters.items() if name not in set(map(issue_name, self.levels))}
+        for name in map(issue_name, self.levels):
+            if name in parameters:
+                kept[name] = NONE if self.clashes({**kept, name: parameters[name]}) else parameters[name]
+        return kept
+
+    def nearest_rate(self, value: float) -> float:
+        return min(self.rates, key=lambda level: abs(math.log(level / value)))
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """Gives what is given, draws the rest evenly, and keeps what it was asked for in `values`."""
+
+    rng: np.random.Generator
+    given: Mapping[str, Any]
+    values: dict[str, Any]
+
+    def suggest_categorical(self, name: str, choices: Sequence[Any]) -> Any:
+        drawn = choices[int(self.rng.integers(len(choices)))]
+        return self.values.setdefault(name, self.given.get(name, drawn))
+
+    def suggest_float(self, name: str, low: float, high: float, *, log: bool = False) -> float:
+        share = self.rng.random()
+        value = low * (high / low) ** share if log else low + (high - low) * share
+        return float(self.values.setdefault(name, self.given.get(name, value)))
+
+
+def issue_name(number: int) -> str:
+    """The parameter that chooses an issue's fix."""
+    return f"issue {number}"
+
+
+@lru_cache(maxsize=65536)
+def clash(fixes: tuple[str, ...]) -> bool:
+    try:
+        Configuration.of(*fixes)
+    except ClashError:
+        return True
+    return False
+
+
+def rounded(value: float) -> float:
+    """To three significant digits, so that a number can be read and written down.
+
+    >>> rounded(4.56789)
+    4.57
+    """
+    return float(f"{value:.{DIGITS}g}")
+
+
+def rate_levels(limits: Sequence[float] | None, usual: float) -> tuple[float, ...]:
+    """A few log-spaced rates, so that cells of one rate are trained together; the one nearest to the usual rate is that."""
+    if limits is None:
+        return ()
+    low, high = limits
+    levels = [rounded(low * (high / low) ** (step / (RATE_LEVELS - 1))) for step in range(RATE_LEVELS)]
+    place = min(range(RATE_LEVELS), key=lambda i: abs(math.log(levels[i] / usual)))
+    return tuple(sorted({usual if i == place else level for i, level in enumerate(levels)}))
+
+
+def check_search(search: Search, loss: Mapping[str, float], seeds: int, rate: float, probes: int) -> None:
+    """Raises ValueError where the rest of the experiment does not go with the search."""
+    usual = make_numbers(loss)
+    for name, (low, high) in search.numbers.items():
+        if not low <= getattr(usual, name) <= high:
+            raise ValueError(
+                f"design.optuna.numbers.{name}: [{low:g}, {high:g}] leaves out the baseline's {vars(usual)[name]:g}"
+            )
+        for end in (low, high):
+            make_numbers({**loss, name: end})
+    limits = {name: search.numbers.get(name, [value, value]) for name, value in vars(usual).items()}
+    for small, large in ORDERED:
+        if limits[small][1] >= limits[large][0]:
+            raise ValueError(f"design.optuna.numbers: {small} and {large} may cross; {small} must stay below {large}")
+    if search.learning_rate and not search.learning_rate[0] <= rate <= search.learning_rate[1]:
+        raise ValueError(f"design.optuna.learning_rate: {search.learning_rate} leaves out training.learning_rate, {rate:g}")
+    if search.prune and seeds < LEAST_SEEDS_TO_PRUNE:
+        raise ValueError(f"design.optuna.prune needs {LEAST_SEEDS_TO_PRUNE} seeds or more; there are {seeds}")
+    if "wobble" in search.objectives and probes < LEAST_PROBES:
+        raise ValueError(f"design.optuna.objectives: wobble needs {LEAST_PROBES} evaluations or more; there are {probes}")
