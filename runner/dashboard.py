@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import socket
 import sys
+import warnings
 from collections.abc import Mapping
 from itertools import combinations
 from pathlib import Path
@@ -15,6 +16,7 @@ import optuna
 import pandas as pd
 from optuna.artifacts import FileSystemArtifactStore, upload_artifact
 from optuna.distributions import CategoricalDistribution
+from optuna.exceptions import ExperimentalWarning
 from optuna.storages import BaseStorage, JournalStorage
 from optuna.storages.journal import JournalFileBackend
 from optuna.study import StudyDirection
@@ -102,7 +104,9 @@ def write_view(folder: Path, settings: Mapping[str, Any]) -> BaseStorage:
     storage = JournalStorage(JournalFileBackend(str(folder / VIEW)))
     directions = [StudyDirection.MINIMIZE] * len(OBJECTIVES)
     view = optuna.create_study(storage=storage, study_name=settings["name"], directions=directions)
-    view.set_metric_names([NAMES[objective] for objective in OBJECTIVES])
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ExperimentalWarning)
+        view.set_metric_names([NAMES[objective] for objective in OBJECTIVES])
     plan = pd.read_parquet(folder / "plan.parquet").fillna({"fixes": "", "numbers": "{}"})
     cells = plan[plan["status"] == "trained"].to_dict("records")
     found = worths(folder, settings["seeds"], OBJECTIVES, "")
