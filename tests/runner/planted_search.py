@@ -72,8 +72,10 @@ def true_best(planted: Planted, space: Space) -> float:
     return best
 
 
-def search_planted(seed: int, trials: int, at_once: int, **settings) -> tuple[Planted, Searcher, Space]:
-    search = Search(trials=trials, fixes="document", sampler_seed=seed, **settings)
+def search_planted(
+    seed: int, trials: int, at_once: int, only: str | list[str] = "document", sampler: str = "tpe"
+) -> tuple[Planted, Searcher, Space]:
+    search = Search(trials=trials, fixes=only, sampler_seed=seed, sampler=sampler)
     space = Space.of(search, {}, 1e-3)
     planted = Planted(seed, space)
     searcher = Searcher(search, space, optuna.storages.InMemoryStorage(), "planted")
