@@ -6,7 +6,6 @@ import json
 import socket
 import sys
 from collections.abc import Mapping
-from importlib.util import find_spec
 from itertools import combinations
 from pathlib import Path
 from typing import Any
@@ -46,10 +45,8 @@ def serve(study: Path | None, port: int) -> int:
     """Serve a study's dashboard until Ctrl-C; returns the exit status.
 
     Raises:
-        StudyError: no study, a port that is taken, or no dashboard installed.
+        StudyError: no study, or a port that is taken.
     """
-    if find_spec("optuna_dashboard") is None:
-        raise StudyError("optuna-dashboard is not installed: pip install optuna-dashboard")
     folder = study or newest(Path("runs"))
     with make_dashboard(folder, port) as server:
         print(f"Optuna dashboard of {folder}: http://{HOST}:{server.server_port}/dashboard  (Ctrl-C ends it)", flush=True)

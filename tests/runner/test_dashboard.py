@@ -1,0 +1,119 @@
+"""The Optuna dashboard answers on this machine, for a search and for any other study."""
+
+import json
+import subprocess
+import sys
+import threading
+import urllib.request
+from contextlib import contextmanager
+from pathlib import Path
+
+import optuna
+import pytest
+
+pytest.importorskip("optuna_dashboard")
+
+from runner.dashboard import VIEW, make_dashboard, newest, several, write_view
+from runner.study import StudyError, read_study
+
+pytestmark = [
+    pytest.mark.filterwarnings("ignore::optuna.exceptions.ExperimentalWarning"),
+    pytest.mark.filterwarnings("ignore::ResourceWarning"),
+    pytest.mark.filterwarnings("ignore::DeprecationWarning"),
+]
+
+SMALL = """
+design: {DESIGN}
+seeds: 2
+data: {train: 16, probe: 4, validation: 4, height: 16, width: 16}
+training: {steps: 8, batch: 2, evaluate_every: 4}
+device: cpu
+workers: 1
+"""
+
+
+def run(folder: Path, design: str) -> Path:
+    (folder / "small.yaml").write_text(SMALL.replace("DESIGN", design))
+    command = [sys.executable, "-m", "runner.cli", "run", folder / "small.yaml", "--out-dir", folder / "study"]
+    done = subprocess.run([*map(str, command), "--no-report", "--no-tracking"], capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stderr
+    return folder / "study"
+
+
+@pytest.fixture(scope="module")
+def plain(tmp_path_factory) -> Path:
+    study = run(
+        tmp_path_factory.mktemp("plain"), 'one_at_a_time: ["1-1", "4-1"], near_weights: [2, 8], explicit: {two: ["9-1"]}'
+    )
+    (study / "report" / "figures").mkdir(parents=True)
+    (study / "report" / "figures" / "forest.png").write_bytes(b"\x89PNG\r\n\x1a\n")
+    return study
+
+
+@contextmanager
+def served(study: Path):
+    with make_dashboard(study, 0) as server:
+        thread = threading.Thread(target=server.serve_forever, daemon=True)
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{server.server_port}"
+        finally:
+            server.shutdown()
+            thread.join()
+
+
+def get(address: str) -> bytes:
+    with urllib.request.urlopen(address, timeout=30) as answer:
+        assert answer.status == 200
+        return answer.read()
+
+
+def test_a_search_is_shown(tmp_path):
+    study = run(tmp_path, "optuna: {trials: 3}")
+    with served(study) as link:
+        assert b"html" in get(f"{link}/dashboard")
+        assert json.loads(get(f"{link}/api/studies"))["study_summaries"][0]["study_name"] == "small"
+        assert len(json.loads(get(f"{link}/api/studies/0?after=0"))["trials"]) == 3
+    assert not (study / VIEW).exists()
+
+
+def test_any_other_study_is_shown(plain):
+    for _ in range(2):  # the second time, what is there already is written anew
+        with served(plain) as link:
+            shown = json.loads(get(f"{link}/api/studies/0?after=0"))
+    cells = {attr["value"].strip('"') for t in shown["trials"] for attr in t["user_attrs"] if attr["key"] == "cell"}
+    assert cells == {"baseline", "+1-1", "two", "near weight 2", "near weight 8"}
+    assert [artifact["filename"] for artifact in shown["artifacts"]] == ["forest.png"]
+    assert "2 seeds" in shown["note"]["body"] or "seeds 0, 1" in shown["note"]["body"]
+
+
+def test_a_plain_study_has_an_issue_and_a_number_a_parameter(plain):
+    view = optuna.load_study(study_name="small", storage=write_view(plain, read_study(plain)))
+    trials = {trial.user_attrs["cell"]: trial for trial in view.trials}
+    assert view.metric_names == ["near AbsRel", "far AbsRel"]
+    assert trials["+1-1"].params["issue 1"] == "1-1" and trials["baseline"].params["issue 1"] == "none"
+    assert trials["near weight 8"].params["near_weight"] == 8.0 and trials["baseline"].params["near_weight"] == 5.0
+    assert all(len(trial.values) == 2 for trial in trials.values())
+
+
+def test_several_fixes_of_one_issue_are_one_choice():
+    assert several(["a", "b", "c"]) == ["a+b", "a+c", "b+c", "a+b+c"]
+
+
+def test_the_newest_study_is_opened(tmp_path, plain):
+    with pytest.raises(StudyError, match="no study in"):
+        newest(tmp_path)
+    assert newest(plain.parent) == plain
+
+
+def test_a_port_that_is_taken_is_one_line(plain):
+    with served(plain) as link, pytest.raises(StudyError, match="is taken"):
+        make_dashboard(plain, int(link.rpartition(":")[2]))
+
+
+def test_without_optuna_one_line_says_what_to_install(tmp_path):
+    code = "import sys, runner.cli as cli; cli.find_spec = lambda name: None; cli.main(sys.argv[1:])"
+    for arguments in (["dashboard"], ["plan", str(tmp_path / "small.yaml")], ["run", str(tmp_path / "small.yaml")]):
+        (tmp_path / "small.yaml").write_text(SMALL.replace("DESIGN", "optuna: {trials: 3}"))
+        done = subprocess.run([sys.executable, "-c", code, *arguments], capture_output=True, text=True, timeout=120)
+        assert done.returncode == 2 and "pip install" in done.stderr and len(done.stderr.splitlines()) == 1, done.stderr
