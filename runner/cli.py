@@ -139,6 +139,8 @@ def plan_search(settings: Experiment, as_json: bool) -> None:
     """The size of a search's space, what is asked for, and how long it takes."""
     from runner.estimate import estimate_minutes
     from runner.execution import resolve_device
+
+    need_optuna("a search")
     from runner.search_run import sampled_plan, search_of, space_of
     from runner.search_words import size_line
 
@@ -215,12 +217,10 @@ def train(settings: Experiment, folder: Path, resume: bool, max_seconds: float |
 
 def train_search(settings: Experiment, folder: Path, resume: bool, max_seconds: float | None) -> int | None:
     """Run a search; says what it found and gives the exit status, None where another process trains the rest of it."""
+    need_optuna("a search")
     from runner.progress import Display
+    from runner.search_run import Hooks, run_search
 
-    try:
-        from runner.search_run import Hooks, run_search
-    except ModuleNotFoundError as error:
-        raise ValueError(f"a search needs {error.name}, which is not installed: pip install 'nfloss[search]'") from None
     signal.signal(signal.SIGTERM, lambda *_: os.kill(os.getpid(), signal.SIGINT))
     try:
         with Display(settings) as display:
@@ -343,10 +343,9 @@ def mlflow(study: Path | None, port: int) -> int:
 
 def dashboard(study: Path | None, port: int) -> int:
     """Open the Optuna dashboard on 127.0.0.1, of a search or of any other study."""
-    try:
-        from runner.dashboard import serve
-    except ModuleNotFoundError as error:
-        raise ValueError(f"the dashboard needs {error.name}, which is not installed: pip install 'nfloss[search]'") from None
+    need_optuna("the dashboard", "optuna_dashboard")
+    from runner.dashboard import serve
+
     return serve(study, port)
 
 
@@ -381,6 +380,13 @@ def need_report(study: Path) -> None:
     read_study(study)
     if missing := report_lacks():
         raise ValueError(f"no report here ({missing}); install it with pip")
+
+
+def need_optuna(what: str, *more: str) -> None:
+    """Say in one line what is to be installed."""
+    missing = [name.replace("_", "-") for name in ("optuna", *more) if find_spec(name) is None]
+    if missing:
+        raise ValueError(f"{what} needs {' and '.join(missing)}, not installed here: pip install {' '.join(missing)}")
 
 
 def draw_report(folder: Path) -> None:

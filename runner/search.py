@@ -19,6 +19,7 @@ from optuna.trial import FrozenTrial, TrialState, create_trial
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 
+from runner.main_effects import steadiest
 from runner.search_loop import Asked
 from runner.search_sampler import distributions, make_sampler
 from runner.search_settings import Search
@@ -234,6 +235,13 @@ class Searcher:
                 return []
             front = self.study.best_trials if len(self.search.objectives) > 1 else [self.study.best_trial]
         return list({trial.user_attrs["key"]: trial for trial in reversed(front)}.values())[::-1]
+
+    def steadiest(self) -> FrozenTrial | None:
+        """The tried cell that the main effects of all speak for; only where one objective is minimised."""
+        told = [trial for trial in self.trials() if trial.state == TrialState.COMPLETE]
+        if not told or len(self.search.objectives) > 1:
+            return None
+        return told[steadiest([t.user_attrs["fixes"].split() for t in told], [t.values[0] for t in told])]
 
 
 def asked_of(trial: FrozenTrial, space: Space) -> Asked:

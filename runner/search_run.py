@@ -206,6 +206,7 @@ class Bench:
         planned = len(seeds) * (self.searcher.planned() if not trouble else self.searcher.search.trials)
         done = len(keys_and_seeds(trials))
         diverged = int((trials["status"] == "diverged").sum()) if len(trials) else 0
-        lines = [] if trouble else best_lines(self.searcher.best(), self.searcher.search.objectives, len(seeds))
+        searcher, goals = self.searcher, self.searcher.search.objectives
+        lines = [] if trouble else best_lines(searcher.best(), searcher.steadiest(), goals, len(seeds))
         outcome = Outcome(planned, done, diverged, self.failed, self.budget.spent and done < planned, "")
         return Found(outcome, lines, elsewhere, trouble)

@@ -11,11 +11,12 @@ from optuna.distributions import BaseDistribution, CategoricalDistribution, Floa
 from optuna.samplers import BaseSampler, NSGAIISampler, TPESampler
 from optuna.trial import FrozenTrial, TrialState
 
+from runner.main_effects import main_effects
 from runner.search_settings import Search
 from runner.space import NONE, RATE, Drawn, Space, issue_name
 
 REDRAWS = 2  # a search that has settled proposes the same again and again, and a draw takes its time
-MOVES, STEP = 2000, 100  # cells looked at near a known one; after so many, another parameter more is changed
+MOVES, STEP = 2000, 100  # cells looked at near a known one; where so many are all known, another parameter more is changed
 STARTUP, POPULATION = 20, 20
 
 
@@ -42,11 +43,19 @@ class Fresh(BaseSampler):
             drawn = self.space.repaired({**self.draw(study, trial, search_space), **kept})
             if kept or self.is_new(drawn):
                 return drawn
+        return {**drawn, **self.moved(study, drawn)}
+
+    def moved(self, study: Study, drawn: dict[str, Any]) -> dict[str, Any]:
+        """The known cell, changed into one that is not: of some near it, the one that all cells' main effects speak for."""
+        effects = fitted(study)
+        found: list[tuple[float, dict[str, Any]]] = []
         for tries in range(MOVES):
-            moved = self.space.draw(self.rng, drawn, 1 + tries // STEP)
-            if moved is not None and moved[1].key not in self.known:
-                return {**drawn, **moved[0]}
-        return drawn
+            candidate = self.space.draw(self.rng, drawn, 1 + tries // STEP)
+            if candidate is not None and candidate[1].key not in self.known:
+                found.append((sum(effects.get(fix, 0.0) for fix in candidate[1].fixes), candidate[0]))
+            if found and (tries + 1) % STEP == 0:
+                break
+        return min(found, key=lambda pair: pair[0])[1] if found else {}
 
     def draw(self, study: Study, trial: FrozenTrial, search_space: dict[str, BaseDistribution]) -> dict[str, Any]:
         """What the sampler within proposes: jointly what it can, the rest one by one."""
@@ -71,6 +80,13 @@ class Fresh(BaseSampler):
 
     def reseed_rng(self) -> None:
         self.inner.reseed_rng()
+
+
+def fitted(study: Study) -> dict[str, float]:
+    """The main effects of what has been told; none where several objectives are weighed."""
+    told = study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,)) if len(study.directions) == 1 else []
+    told = [trial for trial in told if "fixes" in trial.user_attrs]
+    return main_effects([t.user_attrs["fixes"].split() for t in told], [t.values[0] for t in told]) if told else {}
 
 
 def distributions(space: Space) -> dict[str, BaseDistribution]:

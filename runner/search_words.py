@@ -10,22 +10,32 @@ from runner.search_values import NAMES
 from runner.space import Space
 
 
-def best_lines(best: Sequence[Any], objectives: Sequence[str], seeds: int) -> list[str]:
+def best_lines(best: Sequence[Any], steadiest: Any, objectives: Sequence[str], seeds: int) -> list[str]:
     """The best cell, or the Pareto front, a line each; what was chosen for its value looks better than it is.
 
     Args:
         best: Optuna's trials.
+        steadiest: the trial that the main effects of all cells speak for, or None.
     """
     if not best:
         return []
     few = "the best of the search" if len(objectives) == 1 else f"the Pareto front, {len(best)} cells"
     lines = [f"{few} (geometric means over {seeds} seeds; picked for its luck too: confirm it on fresh seeds)"]
-    for trial in best:
-        attrs = trial.user_attrs
-        numbers = "".join(f", {name} {value:g}" for name, value in attrs["numbers"].items())
-        values = ", ".join(f"{NAMES[o]} {value:.4g}" for o, value in zip(objectives, trial.values, strict=True))
-        lines.append(f"  {attrs['cell']}: {attrs['fixes'] or 'no fixes'}{numbers}: {values}")
+    lines += [trial_line(trial, objectives) for trial in best]
+    if steadiest is not None:
+        lines += [
+            "the one of them all that the fixes' main effects over all cells speak for",
+            trial_line(steadiest, objectives),
+        ]
     return lines
+
+
+def trial_line(trial: Any, objectives: Sequence[str]) -> str:
+    """A cell and what it came to."""
+    attrs = trial.user_attrs
+    numbers = "".join(f", {name} {value:g}" for name, value in attrs["numbers"].items())
+    values = ", ".join(f"{NAMES[o]} {value:.4g}" for o, value in zip(objectives, trial.values, strict=True))
+    return f"  {attrs['cell']}: {attrs['fixes'] or 'no fixes'}{numbers}: {values}"
 
 
 def size_line(experiment: Experiment, space: Space) -> str:

@@ -2,35 +2,46 @@
 
 from __future__ import annotations
 
+import itertools
 import math
+from collections.abc import Iterable
 from contextlib import nullcontext
+from functools import lru_cache
 
 import numpy as np
 import optuna
 
+from nfloss import Configuration
+from nfloss.slots import BASELINE
 from runner.search import Searcher
 from runner.search_loop import Asked, search_loop
 from runner.search_settings import Search
 from runner.search_values import Worth
-from runner.space import NONE, Space, clash
+from runner.space import Space, clash
 
 SEEDS = 3
 NOISE = 0.03 / math.sqrt(SEEDS)
+EFFECT = 0.05
 
 
 class Planted:
-    """Effects of the fixes by their identifiers; what is asked twice is an error."""
+    """Effects of the words that the fixes put into the loss, added up over a cell's simplified words: cells that train alike
+    are alike. What is trained twice is an error."""
 
-    def __init__(self, seed: int, space: Space) -> None:
-        rng = np.random.default_rng(seed)
-        self.effects = {fix: rng.normal(0, 0.05) for ids in space.levels.values() for fix in ids}
+    def __init__(self, seed: int) -> None:
+        self.seed, self.effects = seed, dict[tuple[str, str], float]()
         self.noise = np.random.default_rng([seed, 1])
         self.known: dict[str, Worth] = {}
         self.asked: list[Asked] = []
 
-    def true(self, fixes: tuple[str, ...]) -> float:
+    def true(self, words: Iterable[tuple[str, str]]) -> float:
         """ln error."""
-        return sum(self.effects[fix] for fix in fixes)
+        return sum(self.effect(word) for word in words)
+
+    def effect(self, word: tuple[str, str]) -> float:
+        if word not in self.effects:
+            self.effects[word] = float(np.random.default_rng([self.seed, *repr(word).encode()]).normal(0, EFFECT))
+        return self.effects[word]
 
     def turn(self):
         return nullcontext()
@@ -46,30 +57,36 @@ class Planted:
     def train(self, batch: list[Asked]) -> bool:
         for asked in batch:
             assert asked.point.key not in self.known, "trained twice"
-            value = math.exp(self.true(asked.point.fixes) + self.noise.normal(0, NOISE))
+            value = math.exp(self.true(words_of(asked.point.configuration)) + self.noise.normal(0, NOISE))
             self.known[asked.point.key] = Worth((value,), {"near": [value] * SEEDS})
             self.asked.append(asked)
         return True
 
 
-def true_best(planted: Planted, space: Space) -> float:
-    """The smallest ln error of any combination without clashes, branch and bound."""
-    levels = [[NONE, *sorted(ids, key=planted.effects.get)] for ids in space.levels.values()]
-    least = [min(0.0, *(planted.effects[fix] for fix in ids)) for ids in space.levels.values()]
-    best = 0.0
+def words_of(configuration: Configuration) -> tuple[tuple[str, str], ...]:
+    """The words that are not the baseline's."""
+    return tuple((slot, word.name) for slot, word in configuration.words.items() if word != BASELINE[slot])
 
-    def descend(place: int, chosen: tuple[str, ...], value: float) -> None:
-        nonlocal best
-        best = min(best, value)
-        if place == len(levels) or value + sum(least[place:]) >= best:
-            return
-        for fix in [*levels[place][1:], NONE]:
-            more = chosen if fix == NONE else (*chosen, fix)
-            if not clash(more):
-                descend(place + 1, more, value + (0.0 if fix == NONE else planted.effects[fix]))
 
-    descend(0, (), 0.0)
-    return best
+@lru_cache(maxsize=1)
+def all_sentences() -> tuple[tuple[tuple[str, str], ...], ...]:
+    """The words of every combination of the document's fixes that does not clash."""
+    space, found = Space.of(Search(fixes="document"), {}, 1e-3), set()
+    for chosen in itertools.product(*[[None, *ids] for ids in space.levels.values()]):
+        fixes = tuple(fix for fix in chosen if fix is not None)
+        if not clash(fixes):
+            found.add(words_of(Configuration.of(*fixes).simplified()))
+    return tuple(found)
+
+
+def true_best(planted: Planted) -> float:
+    """The smallest ln error of any combination."""
+    return min(map(planted.true, all_sentences()))
+
+
+def true_of(planted: Planted, trial: optuna.trial.FrozenTrial) -> float:
+    """A trial's true ln error."""
+    return planted.true(words_of(Configuration.of(*trial.user_attrs["fixes"].split()).simplified()))
 
 
 def search_planted(
@@ -77,7 +94,7 @@ def search_planted(
 ) -> tuple[Planted, Searcher, Space]:
     search = Search(trials=trials, fixes=only, sampler_seed=seed, sampler=sampler)
     space = Space.of(search, {}, 1e-3)
-    planted = Planted(seed, space)
+    planted = Planted(seed)
     searcher = Searcher(search, space, optuna.storages.InMemoryStorage(), "planted")
     searcher.begin([space.point((), {})])
     search_loop(searcher, planted, trials, at_once)
