@@ -270,6 +270,8 @@ def status(study: Path) -> None:
     settings = read_study(study)
     cells = pd.read_parquet(study / "plan.parquet")
     trials = read_trials(study / "records", cells)
+    if len(trials):
+        trials = trials[trials["key"].isin(cells["key"])]  # a search may have given a cell up after its first seeds
     planned = int((cells["status"] == "trained").sum()) * len(settings["seeds"])
     diverged = int((trials["status"] == "diverged").sum()) if len(trials) else 0
     print(f"{settings['name']}: {planned} planned, {len(trials)} done, {diverged} diverged, {planned - len(trials)} missing")

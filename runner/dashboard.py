@@ -25,7 +25,7 @@ from optuna.trial import create_trial
 from nfloss import ISSUES
 from nfloss.configuration import make_numbers
 from nfloss.registry import find_fix, issue_of
-from runner.search import JOURNAL, open_storage, reachable
+from runner.search_storage import JOURNAL, open_storage, reachable
 from runner.search_values import NAMES, Worth, worths
 from runner.space import NONE, issue_name
 from runner.study import StudyError, read_study

@@ -14,9 +14,9 @@ from nfloss.registry import ISSUES, find_fix
 from nfloss.slots import NUMBER_NAMES, SLOTS
 from nfloss.yaml_block import Loader, load_yaml, nearest
 from runner.models import LARGEST_STRIDE, DepthRange
+from runner.search_check import check_search
 from runner.search_settings import Search
 from runner.section import Section
-from runner.space import check_search
 
 
 class ExperimentError(ValueError):

@@ -4,67 +4,29 @@ from __future__ import annotations
 
 import math
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from pathlib import Path
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import optuna
-from optuna.exceptions import ExperimentalWarning, StorageInternalError
-from optuna.storages import BaseStorage, JournalStorage, RDBStorage
-from optuna.storages.journal import JournalFileBackend
+from optuna.exceptions import ExperimentalWarning
+from optuna.storages import BaseStorage
 from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState, create_trial
-from sqlalchemy.engine import make_url
-from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 
 from runner.main_effects import steadiest
 from runner.search_loop import Asked
 from runner.search_sampler import distributions, make_sampler
 from runner.search_settings import Search
+from runner.search_storage import reachable
 from runner.search_values import NAMES, Worth
 from runner.space import Point, Space
 
-JOURNAL = "optuna.journal"
 PATIENCE = 1  # proposals that repeat a cell before one is drawn that does not
 DRAWS = 2000  # cells looked at before the space is held to be used up
 STEP = 100  # of these, so many are drawn before another parameter more is changed
-UNREACHABLE = (OSError, StorageInternalError, SQLAlchemyError)
 
 optuna.logging.set_verbosity(optuna.logging.ERROR)
-
-
-class StorageError(ValueError):
-    """Why the storage of a search cannot be used, in one line."""
-
-
-def open_storage(folder: Path, url: str | None) -> BaseStorage:
-    """The study folder's journal, or a database."""
-    if url is None:
-        folder.mkdir(parents=True, exist_ok=True)
-        return JournalStorage(JournalFileBackend(str(folder / JOURNAL)))
-    with reachable(url), warnings.catch_warnings():
-        warnings.simplefilter("ignore", ExperimentalWarning)
-        return RDBStorage(url)
-
-
-@contextmanager
-def reachable(url: str | None) -> Iterator[None]:
-    """Says in one line that a storage cannot be reached, the password left out."""
-    try:
-        yield
-    except (*UNREACHABLE, ImportError) as error:
-        why = str(error.__cause__ or error).strip().splitlines() or [type(error).__name__]
-        raise StorageError(f"the search's storage {shown(url)} cannot be used: {why[0]}") from None
-
-
-def shown(url: str | None) -> str:
-    """The storage without its password."""
-    try:
-        return JOURNAL if url is None else make_url(url).render_as_string(hide_password=True)
-    except ArgumentError:
-        return "(no URL)"
 
 
 class Searcher:
@@ -119,10 +81,10 @@ class Searcher:
         every = self.trials()
         return len({t.user_attrs["key"] for t in every} - {t.user_attrs["key"] for t in every if "from" in t.user_attrs})
 
-    def planned(self) -> int:
-        """Cells that are to have all of their seeds: those asked for and those still to be, the ones given up not counted."""
+    def kept(self) -> set[str]:
+        """Keys of the cells that have or are to have all of their seeds: those given up are not among them."""
         every = self.trials()
-        return len({t.user_attrs["key"] for t in every} - {t.user_attrs["key"] for t in every if t.state == TrialState.PRUNED})
+        return {t.user_attrs["key"] for t in every} - {t.user_attrs["key"] for t in every if t.state == TrialState.PRUNED}
 
     def facts(self) -> list[dict[str, Any]]:
         """What each trial says of its cell."""

@@ -17,10 +17,11 @@ from runner.execution import Crash, Group, Progress, cores, make_groups, resolve
 from runner.experiment import Experiment
 from runner.files import write_atomically
 from runner.records import keys_and_seeds, read_trials
-from runner.search import Searcher, StorageError, open_storage
+from runner.search import Searcher
 from runner.search_loop import Asked, search_loop
 from runner.search_plan import plan_rows
 from runner.search_settings import Search
+from runner.search_storage import StorageError, open_storage
 from runner.search_values import FINALS, Worth, seen_trials, worths
 from runner.search_words import best_lines, note_text
 from runner.space import Space, record_key
@@ -199,14 +200,16 @@ class Bench:
         return kept
 
     def found(self, trouble: str) -> Found:
-        """What became of it."""
-        seeds, trials = self.experiment.seeds, read_trials(self.folder / "records")
-        running = [] if trouble else self.searcher.running()
-        elsewhere = any(self.claims.held(asked.point.key) for asked in running)
-        planned = len(seeds) * (self.searcher.planned() if not trouble else self.searcher.search.trials)
-        done = len(keys_and_seeds(trials))
+        """What became of it; of cells that were given up, nothing counts."""
+        searcher, seeds, trials = self.searcher, self.experiment.seeds, read_trials(self.folder / "records")
+        if trouble:
+            planned = searcher.search.trials * len(seeds)
+            return Found(Outcome(planned, len(trials), 0, self.failed, False, ""), [], False, trouble)
+        keys = searcher.kept()
+        trials = trials[trials["key"].isin(keys)] if len(trials) else trials
         diverged = int((trials["status"] == "diverged").sum()) if len(trials) else 0
-        searcher, goals = self.searcher, self.searcher.search.objectives
-        lines = [] if trouble else best_lines(searcher.best(), searcher.steadiest(), goals, len(seeds))
-        outcome = Outcome(planned, done, diverged, self.failed, self.budget.spent and done < planned, "")
-        return Found(outcome, lines, elsewhere, trouble)
+        planned, done = len(seeds) * len(keys), len(keys_and_seeds(trials))
+        stopped = self.budget.spent and (done < planned or searcher.distinct() < searcher.search.trials)
+        lines = best_lines(searcher.best(), searcher.steadiest(), searcher.search.objectives, len(seeds))
+        elsewhere = any(self.claims.held(asked.point.key) for asked in searcher.running())
+        return Found(Outcome(planned, done, diverged, self.failed, stopped, ""), lines, elsewhere)

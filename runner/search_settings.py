@@ -16,8 +16,6 @@ from nfloss.yaml_block import nearest
 from runner.section import Section
 
 Objective = Literal["near", "far", "wobble", "time_to_target"]
-#: Fewer seeds than this and no Wilcoxon test at 10 % can end a cell: 1/16 is the smallest p of four pairs, 1/8 of three.
-LEAST_SEEDS_TO_PRUNE = 4
 
 
 class Search(Section):

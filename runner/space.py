@@ -12,14 +12,13 @@ import numpy as np
 
 from nfloss import ClashError, Configuration
 from nfloss.configuration import make_numbers
-from nfloss.slots import ORDERED, Numbers
-from runner.search_settings import LEAST_SEEDS_TO_PRUNE, Search
+from nfloss.slots import Numbers
+from runner.search_settings import Search
 
 NONE = "none"
 RATE = "learning_rate"
 DATASET_MEAN = "dataset_weight_mean"
 RATE_LEVELS = 5
-LEAST_PROBES = 9  # eight after the first 5 %, or the wobble is not measured
 DIGITS = 3  # significant digits of a sampled number
 
 
@@ -206,25 +205,3 @@ def rate_levels(limits: Sequence[float] | None, usual: float) -> tuple[float, ..
     levels = [rounded(low * (high / low) ** (step / (RATE_LEVELS - 1))) for step in range(RATE_LEVELS)]
     place = min(range(RATE_LEVELS), key=lambda i: abs(math.log(levels[i] / usual)))
     return tuple(sorted({usual if i == place else level for i, level in enumerate(levels)}))
-
-
-def check_search(search: Search, loss: Mapping[str, float], seeds: int, rate: float, probes: int) -> None:
-    """Raises ValueError where the rest of the experiment does not go with the search."""
-    usual = make_numbers(loss)
-    for name, (low, high) in search.numbers.items():
-        if not low <= getattr(usual, name) <= high:
-            raise ValueError(
-                f"design.optuna.numbers.{name}: [{low:g}, {high:g}] leaves out the baseline's {vars(usual)[name]:g}"
-            )
-        for end in (low, high):
-            make_numbers({**loss, name: end})
-    limits = {name: search.numbers.get(name, [value, value]) for name, value in vars(usual).items()}
-    for small, large in ORDERED:
-        if limits[small][1] >= limits[large][0]:
-            raise ValueError(f"design.optuna.numbers: {small} and {large} may cross; {small} must stay below {large}")
-    if search.learning_rate and not search.learning_rate[0] <= rate <= search.learning_rate[1]:
-        raise ValueError(f"design.optuna.learning_rate: {search.learning_rate} leaves out training.learning_rate, {rate:g}")
-    if search.prune and seeds < LEAST_SEEDS_TO_PRUNE:
-        raise ValueError(f"design.optuna.prune needs {LEAST_SEEDS_TO_PRUNE} seeds or more; there are {seeds}")
-    if "wobble" in search.objectives and probes < LEAST_PROBES:
-        raise ValueError(f"design.optuna.objectives: wobble needs {LEAST_PROBES} evaluations or more; there are {probes}")

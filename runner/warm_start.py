@@ -12,7 +12,8 @@ import pandas as pd
 from runner.experiment import Experiment
 from runner.files import write_atomically
 from runner.records import Records, keys_and_seeds, read_trials, write_group
-from runner.search import Searcher, StorageError, shown
+from runner.search import Searcher
+from runner.search_storage import StorageError, shown
 from runner.search_values import worths
 from runner.space import Point
 from runner.study import StudyError, read_study

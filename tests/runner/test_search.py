@@ -21,8 +21,8 @@ from nfloss import Configuration
 from runner.claims import Claims
 from runner.designs import RECOMMENDATION
 from runner.experiment import ExperimentError, parse_experiment
-from runner.search import JOURNAL, open_storage
 from runner.search_settings import Search
+from runner.search_storage import JOURNAL, open_storage
 from runner.search_values import worths
 from runner.space import Drawn, Space
 

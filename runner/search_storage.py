@@ -1,0 +1,49 @@
+"""Where Optuna keeps a search: the study folder's journal, or a database; and in one line why it cannot be reached."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from optuna.exceptions import ExperimentalWarning, StorageInternalError
+from optuna.storages import BaseStorage, JournalStorage, RDBStorage
+from optuna.storages.journal import JournalFileBackend
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import ArgumentError, SQLAlchemyError
+
+JOURNAL = "optuna.journal"
+UNREACHABLE = (OSError, StorageInternalError, SQLAlchemyError)
+
+
+class StorageError(ValueError):
+    """Why the storage of a search cannot be used, in one line."""
+
+
+def open_storage(folder: Path, url: str | None) -> BaseStorage:
+    """The study folder's journal, or a database."""
+    if url is None:
+        folder.mkdir(parents=True, exist_ok=True)
+        return JournalStorage(JournalFileBackend(str(folder / JOURNAL)))
+    with reachable(url), warnings.catch_warnings():
+        warnings.simplefilter("ignore", ExperimentalWarning)
+        return RDBStorage(url)
+
+
+@contextmanager
+def reachable(url: str | None) -> Iterator[None]:
+    """Says in one line that a storage cannot be reached, the password left out."""
+    try:
+        yield
+    except (*UNREACHABLE, ImportError) as error:
+        why = str(error.__cause__ or error).strip().splitlines() or [type(error).__name__]
+        raise StorageError(f"the search's storage {shown(url)} cannot be used: {why[0]}") from None
+
+
+def shown(url: str | None) -> str:
+    """The storage without its password."""
+    try:
+        return JOURNAL if url is None else make_url(url).render_as_string(hide_password=True)
+    except ArgumentError:
+        return "(no URL)"
