@@ -63,7 +63,7 @@ def served(study: Path):
 
 
 def get(address: str) -> bytes:
-    with urllib.request.urlopen(address, timeout=30) as answer:
+    with urllib.request.urlopen(address, timeout=120) as answer:
         assert answer.status == 200
         return answer.read()
 
