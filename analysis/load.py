@@ -224,7 +224,7 @@ def _table(path: Path, columns: tuple[str, ...]) -> pd.DataFrame:
     from pyarrow import ArrowException
 
     try:
-        table = pd.read_parquet(path)
+        table = pd.read_parquet(path, page_checksum_verification=True)
     except FileNotFoundError:
         raise StudyError(f"{path}: missing") from None
     except (ArrowException, OSError, ValueError) as error:

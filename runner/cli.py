@@ -194,6 +194,7 @@ def run(
 
 def train(settings: Experiment, folder: Path, resume: bool, max_seconds: float | None) -> int:
     """Run a study with its progress shown; says what became of it and gives the exit status."""
+    from runner.files import WriteError
     from runner.progress import Display
     from runner.study import run_study
 
@@ -205,6 +206,9 @@ def train(settings: Experiment, folder: Path, resume: bool, max_seconds: float |
     except KeyboardInterrupt:
         say("interrupted; what was recorded is safe, continue with --resume")
         return INTERRUPTED
+    except WriteError as error:
+        return stopped_by(error, folder)
+    say_damaged(outcome.damaged, folder)
     line = f"{outcome.planned} planned, {outcome.done} done, {outcome.diverged} diverged, {outcome.failed} failed"
     if outcome.stopped:
         print(outcome.part)
@@ -215,9 +219,24 @@ def train(settings: Experiment, folder: Path, resume: bool, max_seconds: float |
     return 0 if complete else CRASHED
 
 
+def stopped_by(error: OSError, folder: Path) -> int:
+    """A disk that takes no more: what is there is safe. Where nothing is there yet, the folder was a bad choice."""
+    if not any((folder / "records").glob("trials-*.parquet")):
+        raise error
+    say(f"{error}; what was recorded is safe, make room and continue with --resume")
+    return CRASHED
+
+
+def say_damaged(groups: Sequence[str], folder: Path) -> None:
+    if groups:
+        where, names = folder / "records" / "damaged", ", ".join(groups[:5]) + (", ..." if len(groups) > 5 else "")
+        say(f"{len(groups)} groups of records could not be read and were trained again: {names}; what was there is in {where}")
+
+
 def train_search(settings: Experiment, folder: Path, resume: bool, max_seconds: float | None) -> int | None:
     """Run a search; says what it found and gives the exit status, None where another process trains the rest of it."""
     need_optuna("a search")
+    from runner.files import WriteError
     from runner.progress import Display
     from runner.search_run import Hooks, run_search
 
@@ -228,7 +247,10 @@ def train_search(settings: Experiment, folder: Path, resume: bool, max_seconds: 
     except KeyboardInterrupt:
         say("interrupted; what was recorded is safe, continue with --resume")
         return INTERRUPTED
+    except WriteError as error:
+        return stopped_by(error, folder)
     outcome = found.outcome
+    say_damaged(outcome.damaged, folder)
     line = f"{outcome.planned} planned, {outcome.done} done, {outcome.diverged} diverged, {outcome.failed} failed"
     if found.trouble:
         say(found.trouble)
@@ -261,14 +283,13 @@ def train_confirmation(study: Path, seeds: int, max_seconds: float | None = None
 
 def status(study: Path) -> None:
     """Say what is done and what is missing."""
-    import pandas as pd
-
     from runner.part import balanced_part
     from runner.records import keys_and_seeds, read_trials
     from runner.study import read_study
+    from runner.tables import read_table
 
     settings = read_study(study)
-    cells = pd.read_parquet(study / "plan.parquet")
+    cells = read_table(study / "plan.parquet")
     trials = read_trials(study / "records", cells)
     if len(trials):
         trials = trials[trials["key"].isin(cells["key"])]  # a search may have given a cell up after its first seeds

@@ -13,7 +13,6 @@ from typing import Any
 from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
 
 import optuna
-import pandas as pd
 from optuna.artifacts import FileSystemArtifactStore, upload_artifact
 from optuna.distributions import CategoricalDistribution
 from optuna.exceptions import ExperimentalWarning
@@ -29,6 +28,7 @@ from runner.search_storage import JOURNAL, open_storage, reachable
 from runner.search_values import NAMES, Worth, worths
 from runner.space import NONE, issue_name
 from runner.study import StudyError, read_study
+from runner.tables import read_table
 
 HOST = "127.0.0.1"
 VIEW = "optuna-view.journal"  # of a study that is no search: written anew each time, from its records
@@ -107,7 +107,7 @@ def write_view(folder: Path, settings: Mapping[str, Any]) -> BaseStorage:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ExperimentalWarning)
         view.set_metric_names([NAMES[objective] for objective in OBJECTIVES])
-    plan = pd.read_parquet(folder / "plan.parquet").fillna({"fixes": "", "numbers": "{}"})
+    plan = read_table(folder / "plan.parquet").fillna({"fixes": "", "numbers": "{}"})
     cells = plan[plan["status"] == "trained"].to_dict("records")
     found = worths(folder, settings["seeds"], OBJECTIVES, "")
     varied = varied_numbers(cells, settings["experiment"])

@@ -26,7 +26,14 @@ def keep(shelf: Path, made: SeedData) -> None:
     """Put a seed's frames into a file, for other processes to map into their memory."""
     parts = {"train": made.train, "probe": made.probe, "validation": made.validation}
     tensors = {name: {"rgb": frames.rgb, "depth": frames.depth} for name, frames in parts.items()}
-    write_atomically(shelf / f"seed{made.seed}.pt", lambda path: torch.save(tensors, path))
+
+    def save(temporary: Path) -> None:
+        try:
+            torch.save(tensors, temporary)
+        except RuntimeError as error:  # what torch makes of a disk that is full
+            raise OSError(str(error)) from None
+
+    write_atomically(shelf / f"seed{made.seed}.pt", save)
 
 
 def kept_seed_data(shelf: Path, data: Data, seed: int) -> SeedData:

@@ -189,11 +189,15 @@ def ending(group: Group, outcome: Callable[[], Results], waiting: deque[Group]) 
     yield result
 
 
+#: What torch, and what oneDNN within it, say of memory on the CPU that is not to be had.
+NO_MEMORY = ("can't allocate memory", "could not create a primitive")
+
+
 def divides(group: Group, error: BaseException) -> bool:
     """Whether the group ran out of memory and is to be tried in halves; what the device kept for it is given back."""
     if torch.cuda.is_initialized():
         torch.cuda.empty_cache()
-    out_of_memory = isinstance(error, (MemoryError, torch.OutOfMemoryError)) or "can't allocate memory" in str(error)
+    out_of_memory = isinstance(error, (MemoryError, torch.OutOfMemoryError)) or any(says in str(error) for says in NO_MEMORY)
     return out_of_memory and len(by_training(group.configurations)) > 1
 
 

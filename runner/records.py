@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from hashlib import sha256
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -12,10 +13,15 @@ import numpy as np
 import pandas as pd
 import torch
 
-from runner.files import write_atomically
+from runner.files import write_bytes
 from runner.rulers import DEPTH_EDGES, abs_rel, error_by_depth
 from runner.samples import sample_rows
+from runner.tables import as_bytes, read_table
 from runner.training import History, SeedData
+
+#: A group's tables, in the order in which they are written: the trials last, for their file says that all others are there.
+KINDS = ("samples", "profiles", "curves", "trials")
+SUMS = ".sha256"
 
 
 def unused(folder: Path, group: str) -> str:
@@ -47,14 +53,18 @@ class Records:
 
 
 def write_group(folder: Path, group: str, records: Records) -> None:
-    """The trials last: their file says that all others are there. A name that is taken, as when trials are made anew because
-    their code has changed, gets a number: nothing is overwritten."""
+    """A name that is taken, as when trials are made anew because their code has changed, gets a number: nothing is
+    overwritten. Beside the tables lie their checksums."""
     group = unused(folder, group)
-    for name in ("samples", "profiles", "curves", "trials"):
-        table: pd.DataFrame = getattr(records, name)
-        if len(table):
-            path = folder / f"{name}-{group}.parquet"
-            write_atomically(path, lambda temporary, table=table: table.to_parquet(temporary, index=False))  # type: ignore[misc]
+    tables: dict[str, pd.DataFrame] = {kind: getattr(records, kind) for kind in KINDS}
+    files = {f"{kind}-{group}.parquet": as_bytes(table) for kind, table in tables.items() if len(table)}
+    for name, content in {f"{group}{SUMS}": checksums(files), **files}.items():
+        write_bytes(folder / name, content)
+
+
+def checksums(files: Mapping[str, bytes]) -> bytes:
+    """As `sha256sum` writes them."""
+    return "".join(f"{sha256(content).hexdigest()}  {name}\n" for name, content in files.items()).encode()
 
 
 def keys_and_seeds(trials: pd.DataFrame) -> set[tuple[str, int]]:
@@ -68,7 +78,7 @@ def read_trials(folder: Path, plan: pd.DataFrame | None = None) -> pd.DataFrame:
     With the plan's table, only those that were trained by the code, and on the frames, of which it has the fingerprints;
     records without a fingerprint are of before there were any, and count.
     """
-    parts = [pd.read_parquet(path) for path in sorted(folder.glob("trials-*.parquet"))]
+    parts = [read_table(path) for path in sorted(folder.glob("trials-*.parquet"))]
     trials = pd.concat(parts, ignore_index=True) if parts else pd.DataFrame()
     return trials if plan is None or not len(trials) else trials[~stale(trials, plan)].reset_index(drop=True)
 

@@ -12,10 +12,10 @@ import numpy as np
 import torch
 
 from runner.claims import Claims, exclusive
+from runner.damage import set_aside_damaged
 from runner.designs import RECOMMENDATION, Accounted, Cell, Plan
 from runner.execution import Crash, Group, Progress, cores, make_groups, resolve_device, seed_data
 from runner.experiment import Experiment
-from runner.files import write_atomically
 from runner.records import keys_and_seeds, read_trials
 from runner.search import Searcher
 from runner.search_loop import Asked, search_loop
@@ -36,6 +36,7 @@ from runner.study import (
     prepare,
     train_groups,
 )
+from runner.tables import write_table
 from runner.warm_start import own_storage, warm_start
 
 #: A batch is at most this share of the search: one that never looks back at what it has found is no search.
@@ -91,6 +92,7 @@ def run_search(experiment: Experiment, folder: Path, resume: bool, max_seconds: 
     with exclusive(folder / "search.lock"):
         searcher = Searcher(search, space, storage, experiment.name)
         own_storage(searcher.study, folder, search.storage)
+        damaged = set_aside_damaged(folder / "records")
         fresh = not (folder / "plan.parquet").exists()
         prepare(folder, plan, plan.table() if fresh else plan_rows(searcher.facts()), device, size)
         searcher.note(note_text(experiment, space))
@@ -98,7 +100,7 @@ def run_search(experiment: Experiment, folder: Path, resume: bool, max_seconds: 
             warm_start(searcher, experiment, Path(search.warm_start), folder)
         searcher.begin([space.point((), {}), space.point(search.within(RECOMMENDATION), {})])
     workers = 1 if device.type == "cuda" else experiment.workers or cores()
-    bench = Bench(experiment, folder, device, searcher, hooks, Budget(max_seconds), size)
+    bench = Bench(experiment, folder, device, searcher, hooks, Budget(max_seconds), size, damaged)
     trouble = ""
     try:
         search_loop(searcher, bench, search.trials, batch_size(search, size, workers))
@@ -133,6 +135,7 @@ class Bench:
     hooks: Hooks
     budget: Budget
     size: int
+    damaged: tuple[str, ...]
     lost: set[str] = field(default_factory=set)  # keys of cells that the machine failed to train
     failed: int = 0
     trained: bool = False
@@ -155,7 +158,7 @@ class Bench:
     def planned(self) -> None:
         table = plan_rows(self.searcher.facts())
         if len(table):
-            write_atomically(self.folder / "plan.parquet", lambda path: table.to_parquet(path, index=False))
+            write_table(self.folder / "plan.parquet", table)
 
     def train(self, batch: list[Asked]) -> bool:
         """All seeds at once; where cells may be given up, one seed after another."""
@@ -212,4 +215,4 @@ class Bench:
         stopped = self.budget.spent and (done < planned or searcher.distinct() < searcher.search.trials)
         lines = best_lines(searcher.best(), searcher.steadiest(), searcher.search.objectives, len(seeds))
         elsewhere = any(self.claims.held(asked.point.key) for asked in searcher.running())
-        return Found(Outcome(planned, done, diverged, self.failed, stopped, ""), lines, elsewhere)
+        return Found(Outcome(planned, done, diverged, self.failed, stopped, "", self.damaged), lines, elsewhere)

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from runner.records import read_trials
+from runner.tables import read_table
 
 #: Objective -> what its value is called wherever it is shown.
 NAMES = {
@@ -71,7 +72,7 @@ def curve_measures(records: Path, trials: pd.DataFrame, baseline: str) -> pd.Dat
     from analysis.measures import first_arrival, target_error, wobble
 
     parts = [p.with_name(p.name.replace("trials-", "curves-", 1)) for p in sorted(records.glob("trials-*.parquet"))]
-    curves = pd.concat([pd.read_parquet(part) for part in parts]).drop_duplicates(["key", "seed", "step"])
+    curves = pd.concat([read_table(part) for part in parts]).drop_duplicates(["key", "seed", "step"])
     by_trial = {trial: rows.sort_values("step") for trial, rows in curves.groupby(["key", "seed"])}
     own = [rows["probe_near_abs_rel"].to_numpy() for (key, _), rows in by_trial.items() if key == baseline]
     if not own:

@@ -19,6 +19,7 @@ import yaml
 
 from nfloss import ISSUES, Configuration, audit
 from nfloss.slots import Numbers
+from runner.damage import set_aside_damaged
 from runner.definitions import definition_table
 from runner.designs import Plan, make_plan
 from runner.execution import (
@@ -34,14 +35,16 @@ from runner.execution import (
     seed_data,
 )
 from runner.experiment import Experiment, ExperimentError
-from runner.files import write_atomically
+from runner.files import sweep, write_atomically
 from runner.fingerprint import changed_parts
 from runner.lock import NAME as LOCK
 from runner.lock import only_run
 from runner.part import balanced_part
 from runner.records import keys_and_seeds, read_trials, stale, write_group
 from runner.samples import write_frames
+from runner.signals import undisturbed
 from runner.symptoms import symptom_table
+from runner.tables import write_table
 
 #: Of a search: more trials may be asked for, and how many go together is the machine's matter.
 MAY_CHANGE = ("trials", "at_once")
@@ -63,6 +66,7 @@ class Outcome:
     failed: int
     stopped: bool
     part: str
+    damaged: tuple[str, ...] = ()  # groups whose records could not be read
 
 
 def plan_experiment(experiment: Experiment) -> Plan:
@@ -144,7 +148,7 @@ def carry_out(
     """What `run_study` does once all is known to be well and the folder is held."""
     experiment = plan.experiment
     groups, records = groups_of(plan, group_size(plan, device, folder)), folder / "records"
-    table = plan.table()
+    table, damaged = plan.table(), mended(folder)
     prepare(folder, plan, table, device, groups[0].size)
     there = keys_and_seeds(read_trials(records, table))
     todo = [left for group in groups if (left := group.without(there))]
@@ -155,7 +159,14 @@ def carry_out(
     trials = read_trials(records, table)
     diverged = int((trials["status"] == "diverged").sum()) if len(trials) else 0
     part = balanced_part(table, experiment.seeds, keys_and_seeds(trials), in_blocks(experiment))
-    return Outcome(plan.trials, len(trials), diverged, failed, budget.spent and len(trials) < plan.trials, part)
+    return Outcome(plan.trials, len(trials), diverged, failed, budget.spent and len(trials) < plan.trials, part, damaged)
+
+
+def mended(folder: Path) -> tuple[str, ...]:
+    """Sweep up after a process that was killed, set damaged records aside; gives the names of their groups."""
+    for place in (folder, folder / "records"):
+        sweep(place)
+    return set_aside_damaged(folder / "records")
 
 
 def train_groups(
@@ -177,7 +188,8 @@ def train_groups(
             continue
         new = result.records.trials
         budget.took(float(new["seconds"].sum()))
-        write_group(records, result.group.name, result.records)
+        with undisturbed():
+            write_group(records, result.group.name, result.records)
         finished(len(new), int((new["status"] == "diverged").sum()))
     return lost
 
@@ -283,7 +295,7 @@ def prepare(folder: Path, plan: Plan, table: pd.DataFrame, device: torch.device,
     """Write what the study is: its plan, its settings, the registry, the audit, the symptoms,
     the weights' curves, the frames to look at."""
     (folder / "records").mkdir(parents=True, exist_ok=True)
-    write_atomically(folder / "plan.parquet", lambda path: table.to_parquet(path, index=False))
+    write_table(folder / "plan.parquet", table)
     write_text(
         folder / "issues.json", json.dumps([describe(number) for number in sorted(ISSUES)], indent=1, ensure_ascii=False)
     )
@@ -292,9 +304,8 @@ def prepare(folder: Path, plan: Plan, table: pd.DataFrame, device: torch.device,
     first = seed_data(plan.experiment.data, plan.experiment.seeds[0], torch.device("cpu"))
     if not (folder / "symptoms.parquet").exists():
         symptoms = symptom_table(plan, first)
-        write_atomically(folder / "symptoms.parquet", lambda path: symptoms.to_parquet(path, index=False))
-    definitions = definition_table(plan.experiment.loss, plan.experiment.training.epochs)
-    write_atomically(folder / "definitions.parquet", lambda path: definitions.to_parquet(path, index=False))
+        write_table(folder / "symptoms.parquet", symptoms)
+    write_table(folder / "definitions.parquet", definition_table(plan.experiment.loss, plan.experiment.training.epochs))
     write_frames(folder / "samples.npz", first.validation)
     write_text(folder / "study.yaml", yaml.safe_dump(description(plan, device, size), sort_keys=False, allow_unicode=True))
 

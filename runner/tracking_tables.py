@@ -18,6 +18,7 @@ import pandas as pd
 import yaml
 
 from runner.records import stale
+from runner.tables import read_table
 
 Metric = tuple[str, float, int]  # (name, value, step)
 
@@ -67,14 +68,14 @@ class Tables:
 
 def read_tables(folder: Path) -> Tables:
     """Everything the view is made of; trials may still be missing."""
-    plan = pd.read_parquet(folder / "plan.parquet").fillna({"fixes": "", "numbers": "{}"})
+    plan = read_table(folder / "plan.parquet").fillna({"fixes": "", "numbers": "{}"})
     groups = sorted((folder / "records").glob("trials-*.parquet"))
     trials, curves = [], []
     for path in groups:
-        counted = pd.read_parquet(path)
+        counted = read_table(path)
         counted = counted[~stale(counted, plan)]
         trials.append(counted)
-        own = pd.read_parquet(path.with_name(path.name.replace("trials-", "curves-", 1)))
+        own = read_table(path.with_name(path.name.replace("trials-", "curves-", 1)))
         curves.append(own.merge(counted[["key", "seed"]], on=["key", "seed"]))
     return Tables(
         yaml.safe_load((folder / "study.yaml").read_text(encoding="utf-8")),

@@ -11,12 +11,13 @@ import pandas as pd
 
 from runner.experiment import Experiment
 from runner.files import write_atomically
-from runner.records import Records, keys_and_seeds, read_trials, write_group
+from runner.records import KINDS, Records, keys_and_seeds, read_trials, write_group
 from runner.search import Searcher
 from runner.search_storage import StorageError, shown
 from runner.search_values import worths
 from runner.space import Point
 from runner.study import StudyError, read_study
+from runner.tables import read_table
 
 SAME = ("data", "training", "model", "loss")
 
@@ -66,7 +67,7 @@ def known_cells(searcher: Searcher, source: Path) -> dict[str, tuple[str, Point]
     """Key -> (cell, point) of the other study's trained cells that the space holds; a repeated cell is told once."""
 
     found: dict[str, tuple[str, Point]] = {}
-    plan = pd.read_parquet(source / "plan.parquet")
+    plan = read_table(source / "plan.parquet")
     for row in plan[plan["status"] == "trained"].to_dict("records"):
         fixes, numbers = tuple((row["fixes"] or "").split()), json.loads(row["numbers"] or "{}")
         if searcher.space.parameters(fixes, numbers) is not None:
@@ -79,8 +80,8 @@ def known_cells(searcher: Searcher, source: Path) -> dict[str, tuple[str, Point]
 def records_of(folder: Path, keys: list[str], seeds: list[int]) -> Records:
     """The rows of these cells and seeds from a folder of records."""
     tables = {}
-    for name in ("trials", "curves", "profiles", "samples"):
-        parts = [pd.read_parquet(path) for path in sorted(folder.glob(f"{name}-*.parquet"))]
+    for name in KINDS:
+        parts = [read_table(path) for path in sorted(folder.glob(f"{name}-*.parquet"))]
         table = pd.concat(parts, ignore_index=True) if parts else pd.DataFrame({"key": []})
         kept = table["key"].isin(keys)
         if "seed" in table:
