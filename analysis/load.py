@@ -96,7 +96,7 @@ def load(study_dir: Path | str) -> Study:
         folder=folder,
         meta=meta,
         plan=plan,
-        issues=_json(folder / "issues.json"),
+        issues=_issues(folder / "issues.json"),
         audit=_json(folder / "audit.json"),
         symptoms=_table(folder / "symptoms.parquet", SYMPTOMS),
         trials=trials.drop(columns="part"),
@@ -227,7 +227,7 @@ def _table(path: Path, columns: tuple[str, ...]) -> pd.DataFrame:
         table = pd.read_parquet(path, page_checksum_verification=True)
     except FileNotFoundError:
         raise StudyError(f"{path}: missing") from None
-    except (ArrowException, OSError, ValueError) as error:
+    except (ArrowException, OSError, ValueError, KeyError, TypeError) as error:  # the last two: a footer that was changed
         raise StudyError(f"{path}: not readable as parquet ({_first_line(error)})") from None
     lacking = [column for column in columns if column not in table]
     if lacking:
@@ -267,6 +267,15 @@ def _json(path: Path) -> list[dict[str, Any]]:
     if not isinstance(content, list) or not all(isinstance(entry, dict) for entry in content):
         raise StudyError(f"{path}: a list of entries is needed")
     return content
+
+
+def _issues(path: Path) -> list[dict[str, Any]]:
+    """The registry as the study had it. The numbers stand in the report's code."""
+    issues = _json(path)
+    for issue in issues:
+        if type(issue.get("number")) is not int:
+            raise StudyError(f"{path}: an issue's number is {issue.get('number')!r}; a whole number is needed")
+    return issues
 
 
 def _first_line(error: Exception) -> str:

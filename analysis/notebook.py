@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import html
 import os
+import re
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -107,7 +109,7 @@ LAST = (
 def cells(study: Study) -> list[Cell]:
     """Every cell in reading order; chapters without data are left out."""
     first = chapters(study)
-    parts: list[Cell] = [("markdown", f"# Which fixes help? {study.name}"), ("code", START), _shown("sections.answer")]
+    parts: list[Cell] = [("markdown", f"# Which fixes help? {plain(study.name)}"), ("code", START), _shown("sections.answer")]
     parts.append(("markdown", contents(study, first)))
     for section in first:
         parts += _section(section)
@@ -122,9 +124,18 @@ def cells(study: Study) -> list[Cell]:
 def contents(study: Study, first: list[Section]) -> str:
     """Links to all chapters and issues."""
     chapter_links = [f"[{section.title}](#{section.anchor})" for section in first]
-    issue_links = [f"[{issue['number']} {issue['title']}](#issue-{issue['number']})" for issue in study.issues]
+    issue_links = [f"[{issue['number']} {plain(issue['title'])}](#issue-{issue['number']})" for issue in study.issues]
     rest = [f"[{section.title}](#{section.anchor})" for section in LAST]
     return f"{' · '.join(chapter_links)}\n\nIssue by issue: {' · '.join(issue_links)}\n\n{' · '.join(rest)}"
+
+
+def plain(text: str) -> str:
+    """A study's own words as Markdown that shows them and does nothing else.
+
+    >>> plain("<b> [a](b)")
+    '&lt;b&gt; \\\\[a\\\\]\\\\(b\\\\)'
+    """
+    return re.sub(r"([\\`*_{}\[\]()#+!|~$])", r"\\\1", html.escape(" ".join(str(text).split())))
 
 
 def _section(section: Section) -> list[Cell]:
@@ -135,7 +146,7 @@ def _section(section: Section) -> list[Cell]:
 def _issue(study: Study, issue: dict[str, Any]) -> list[Cell]:
     """One issue's page; its figure where a fix of it changes the training."""
     number = issue["number"]
-    head = f'<a id="issue-{number}"></a>\n\n### Issue {number}: {issue["title"]} ({issue["severity"]})'
+    head = f'<a id="issue-{number}"></a>\n\n### Issue {number}: {plain(issue["title"])} ({plain(issue["severity"])})'
     keys = {study.key_of((fix["id"],)) for fix in issue["fixes"]} - {None, study.baseline}
     figure: list[Cell] = [("code", f'display(*draw("issue", study, judged, {number}).with_sentence())')] if keys else []
     page, claims = (("code", f"issue_page.{part}(study, judged, {number})") for part in ("page", "claims"))

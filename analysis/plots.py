@@ -30,7 +30,8 @@ STYLE: Any = {
     "axes.spines.top": False, "axes.spines.right": False, "axes.edgecolor": "#555555",
     "axes.grid": True, "axes.axisbelow": True,
     "grid.color": "#E4E4E4", "grid.linewidth": 0.7, "xtick.color": "#333333", "ytick.color": "#333333", "legend.frameon": False,
-    "lines.linewidth": 1.8, "figure.facecolor": "white", "savefig.dpi": 130, "axes.formatter.use_mathtext": False,
+    "lines.linewidth": 1.8, "figure.facecolor": "white", "savefig.dpi": 130,
+    "axes.formatter.use_mathtext": False, "text.parse_math": False,
     "svg.hashsalt": "nfloss",
 }  # fmt: skip
 HOME = {

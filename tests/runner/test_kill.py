@@ -31,7 +31,7 @@ def killed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     assert done.returncode == 0, done.stderr
     recorded = [int(line.split()[1]) for line in done.stdout.splitlines()]
     assert len(recorded) == KILLS
-    assert sum(0 < count < 4 for count in recorded) >= KILLS // 10, recorded  # in the midst of it, not before or after alone
+    assert sum(0 < count < 6 for count in recorded) >= KILLS // 10, recorded  # in the midst of it, not before or after alone
     return folder
 
 
