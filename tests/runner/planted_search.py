@@ -1,4 +1,4 @@
-"""A laboratory that trains nothing: each fix adds its own effect to the ln error, and noise on top."""
+"""A laboratory that trains nothing: each word and each two of them add an effect to the ln error, and there is noise on top."""
 
 from __future__ import annotations
 
@@ -26,22 +26,24 @@ EFFECT = 0.05
 
 class Planted:
     """Effects of the words that the fixes put into the loss, added up over a cell's simplified words: cells that train alike
-    are alike. What is trained twice is an error."""
+    are alike. What two words do beyond their sum has SD `together`. What is trained twice is an error."""
 
-    def __init__(self, seed: int) -> None:
-        self.seed, self.effects = seed, dict[tuple[str, str], float]()
+    def __init__(self, seed: int, together: float = 0.0) -> None:
+        self.seed, self.together, self.effects = seed, together, dict[tuple, float]()
         self.noise = np.random.default_rng([seed, 1])
         self.known: dict[str, Worth] = {}
         self.asked: list[Asked] = []
 
     def true(self, words: Iterable[tuple[str, str]]) -> float:
         """ln error."""
-        return sum(self.effect(word) for word in words)
+        words = sorted(words)
+        pairs = itertools.combinations(words, 2) if self.together else ()
+        return sum(self.effect(word, EFFECT) for word in words) + sum(self.effect(pair, self.together) for pair in pairs)
 
-    def effect(self, word: tuple[str, str]) -> float:
-        if word not in self.effects:
-            self.effects[word] = float(np.random.default_rng([self.seed, *repr(word).encode()]).normal(0, EFFECT))
-        return self.effects[word]
+    def effect(self, of: tuple, spread: float) -> float:
+        if of not in self.effects:
+            self.effects[of] = float(np.random.default_rng([self.seed, *repr(of).encode()]).normal(0, spread))
+        return self.effects[of]
 
     def turn(self):
         return nullcontext()
@@ -90,11 +92,11 @@ def true_of(planted: Planted, trial: optuna.trial.FrozenTrial) -> float:
 
 
 def search_planted(
-    seed: int, trials: int, at_once: int, only: str | list[str] = "document", sampler: str = "tpe"
+    seed: int, trials: int, at_once: int, only: str | list[str] = "document", sampler: str = "tpe", together: float = 0.0
 ) -> tuple[Planted, Searcher, Space]:
     search = Search(trials=trials, fixes=only, sampler_seed=seed, sampler=sampler)
     space = Space.of(search, {}, 1e-3)
-    planted = Planted(seed)
+    planted = Planted(seed, together)
     searcher = Searcher(search, space, optuna.storages.InMemoryStorage(), "planted")
     searcher.begin([space.point((), {})])
     search_loop(searcher, planted, trials, at_once)

@@ -157,6 +157,20 @@ def test_near_the_best_of_planted_effects():
     assert math.exp(true_of(planted, searcher.steadiest()) - true_best(planted)) < 1.05
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("together", [0.0, 0.02])
+def test_the_best_of_planted_effects_is_found_nine_times_of_ten(together):
+    """Within 2 % of the best of 46,656 combinations after 300: the three that look best, and of these the best on six fresh
+    seeds, as a search is confirmed. A fix's effect has SD 0.05, what two do beyond their sum SD `together`."""
+    beyond = []
+    for seed in range(10):
+        planted, searcher, _ = search_planted(seed, trials=300, at_once=12, together=together)
+        three = [true_of(planted, trial) for trial in sorted(searcher.trials(), key=lambda trial: trial.values[0])[:3]]
+        chosen = min(three, key=lambda true: true + planted.noise.normal(0, 0.03 / math.sqrt(6)))
+        beyond.append(math.exp(chosen - true_best(planted)) - 1)
+    assert sum(value < 0.02 for value in beyond) >= 9, beyond
+
+
 @pytest.mark.parametrize("sampler", ["tpe", "nsga2"])
 def test_a_small_space_is_tried_through_and_the_search_ends(sampler):
     """One issue with two fixes and one with one, 3 x 2 cells: fewer than are asked for."""

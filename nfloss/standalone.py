@@ -1,0 +1,146 @@
+"""A configuration as one Python file with torch as its only import: for training code that is to depend on nothing else.
+
+The words are pure functions, so their own sources make up the file; around them stands a plain class for one configuration
+(`nfloss/standalone_class.py`).
+"""
+
+from __future__ import annotations
+
+import dis
+import inspect
+from collections.abc import Callable, Iterable, Iterator
+from types import CodeType, FunctionType, ModuleType
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+
+from nfloss.configuration import LOSS_SLOTS, Configuration
+from nfloss.registry import find_fix
+from nfloss.rows import guard_of, partition_of
+from nfloss.slots import BASELINE, number_names, silog_ratio_gain
+from nfloss.standalone_class import CLASS, FALLBACK, HEAD, MOMENTUM
+from nfloss.terms import scale_invariant_log, scale_shift_invariant
+
+Function = Callable[..., Any]
+#: Numbers that the class itself uses, whatever the words.
+OWN_NUMBERS = ("near_threshold", "alpha", "silog_lambda", "ssi_weight", "silog_weight", "min_depth", "max_depth")
+KNOWN_MODULES = {"torch": torch, "F": F}
+
+
+def standalone(configuration: Configuration, evidence: Iterable[str] = ()) -> str:
+    """The source of a module with `SSISilogNearFieldLoss`, this configuration's loss.
+
+    Called with (pred_inv_depth, gt_inv_depth, mask), it gives what `nfloss.SSISilogNearFieldLoss` gives, value and gradient, to
+    rounding; its numbers may be given anew. It records nothing (fixes 7-1, 7-2).
+
+    Args:
+        evidence: lines for its docstring.
+
+    Raises:
+        ValueError: a word's function has no source of its own, or needs another module than torch.
+    """
+    used = words_of(configuration)
+    fallback = guard_of(configuration).fallback
+    taken = {name for function in used.values() for name in number_names(function)} | {*OWN_NUMBERS}
+    taken |= set(number_names(silog_ratio_gain)) if fallback else set()
+    numbers = {name: value for name, value in vars(configuration.numbers).items() if name in taken}
+    functions = list(with_helpers([*used.values(), scale_shift_invariant, scale_invariant_log]))
+    filled = CLASS.format(
+        **calls(used),
+        arguments=",\n        ".join(f"{name}: float = {value!r}" for name, value in numbers.items()),
+        assignments="\n        ".join(f"self.{name} = {name}" for name in numbers),
+        settled="self._settled(total, flat, main, usable, inverse)" if fallback else "total",
+        own_view="flat.view_as(flat)" if fallback else "flat",
+    )
+    head = HEAD.format(doc=document(configuration, evidence), constants=constants(functions))
+    parts = [head, *map(inspect.getsource, functions), filled]
+    parts += [FALLBACK] * fallback
+    momentum = configuration.words["bn_momentum"]
+    parts += [MOMENTUM.format(momentum=momentum(configuration.numbers))] * (momentum != BASELINE["bn_momentum"])
+    return "\n\n\n".join(part.strip("\n") for part in parts).replace("\n\n\n    def", "\n\n    def") + "\n"
+
+
+def words_of(c: Configuration) -> dict[str, Function]:
+    """The functions that the loss calls, by what they are for."""
+    partition, guard = partition_of(c), guard_of(c)
+    plain = {slot: c.words[slot].function for slot in LOSS_SLOTS if slot not in ("partition", "guard")}
+    used = {**plain, "split": partition.split, "join": partition.join, "pixels": guard.pixels, "terms": guard.terms}
+    return {name: function for name, function in used.items() if callable(function)}
+
+
+def calls(used: dict[str, Function]) -> dict[str, str]:
+    """Each place of the class where a word is called, as source."""
+
+    def call(slot: str, *arguments: str) -> str:
+        function = used.get(slot)
+        if function is None:  # a guard that lets all through
+            return arguments[0]
+        return f"{function.__name__}({', '.join([*arguments, *(f'{n}=self.{n}' for n in number_names(function))])})"
+
+    return {
+        "threshold": call("threshold", "epoch", "of"),
+        "raw": call("weigh", call("pyramid", "finest", "depth") + ".flatten()", "self.threshold"),
+        "split": call("split", "valid", "raw", "depth.flatten()", "self.threshold"),
+        "mean": call("normalise", "weights", "part", "power"),
+        "temper": call("temper", "weights", "mean"),
+        "pixels": call("pixels", "main", "part"),
+        "of_inverse": call("moments", call("residual", "of_inverse", "part"), "w_ssi", "part"),
+        "of_log": call("moments", call("residual", "of_log", "part"), "w_silog", "part"),
+        "ssi": call("terms", call("squash", "scale_shift_invariant(*ssi_moments, self.alpha)")),
+        "silog": call("terms", f"scale_invariant_log(*silog_moments, self.silog_lambda, {call('gain')})"),
+        "join": call("join", "torch.stack(losses)", "torch.stack(counts)"),
+    }
+
+
+def with_helpers(functions: Iterable[Function]) -> Iterator[FunctionType]:
+    """The functions and all that they call, helpers first, each once."""
+    found: dict[str, FunctionType] = {}
+
+    def visit(function: Function) -> None:
+        if not isinstance(function, FunctionType) or function.__name__ == "<lambda>":
+            raise ValueError(f"{function!r} has no source of its own; a word that is exported is a function made with def")
+        if found.get(function.__name__, function) is not function:
+            raise ValueError(f"two functions are named {function.__name__}; words that are exported together need names apart")
+        if function.__name__ not in found:
+            for helper in named_in(function).values():
+                if isinstance(helper, FunctionType):
+                    visit(helper)
+            found[function.__name__] = function
+
+    for function in functions:
+        visit(function)
+    yield from found.values()
+
+
+def named_in(function: FunctionType) -> dict[str, Any]:
+    """What a function uses from its module, by name.
+
+    Raises:
+        ValueError: another module than torch.
+    """
+    used = {name: function.__globals__[name] for name in names(function.__code__) if name in function.__globals__}
+    for name, value in used.items():
+        if isinstance(value, ModuleType) and KNOWN_MODULES.get(name) is not value:
+            raise ValueError(f"{function.__name__} uses the module {name}; what is exported may import torch alone")
+    return {name: value for name, value in used.items() if not isinstance(value, ModuleType)}
+
+
+def names(code: CodeType) -> set[str]:
+    """Every global name of a function and of those defined in it; attributes, such as torch.clamp, are not."""
+    own = {str(step.argval) for step in dis.get_instructions(code) if step.opname == "LOAD_GLOBAL"}
+    return own.union(*(names(inner) for inner in code.co_consts if isinstance(inner, CodeType)))
+
+
+def constants(functions: Iterable[FunctionType]) -> str:
+    """The numbers that the functions take from their modules."""
+    found = {n: v for function in functions for n, v in named_in(function).items() if isinstance(v, int | float)}
+    return "\n".join(f"{name} = {value!r}" for name, value in sorted(found.items()))
+
+
+def document(c: Configuration, evidence: Iterable[str]) -> str:
+    """The module's docstring."""
+    fixes = [f"    {fix.id} {fix.name}: {fix.summary}" for fix in map(find_fix, c.fixes)]
+    head = ["With these fixes:", *fixes] if fixes else ["Without any fix: the loss as the document found it."]
+    text = "\n".join([*head, *([""] if evidence else []), *evidence])
+    return text.replace("\\", "\\\\").replace('"""', "'''")
