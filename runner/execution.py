@@ -339,7 +339,7 @@ def keep_networks(group: Group, keys: Sequence[str], history: History, experimen
     if group.checkpoints is None:
         return
     facts = {"model": experiment.model.model_dump(mode="json")}
-    for key, configuration, kept in zip(keys, group.configurations, history.checkpoints, strict=bool(history.checkpoints)):
+    for key, configuration, kept in zip(keys, group.configurations, history.checkpoints, strict=True):
         own = {**facts, "fixes": list(configuration.fixes), "numbers": dict(configuration.used_numbers)}
         write_checkpoints(group.checkpoints, key, group.seed, kept, own)
 

@@ -9,7 +9,7 @@ import os
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import ModuleType
 from typing import Any, Literal
@@ -54,7 +54,7 @@ class NetworkClass:
     reference: str
     arguments: Mapping[str, Any]
     output: Output = "inverse_depth"
-    depth_range: DepthRange = DepthRange()
+    depth_range: DepthRange = field(default_factory=DepthRange)
 
     def make(self) -> nn.Module:
         """A module, its weights from torch's generator as it stands."""

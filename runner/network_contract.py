@@ -64,7 +64,7 @@ def shapes_fit(scales: list[Tensor], images: Tensor) -> None:
 def values_fit(scales: list[Tensor], learnt: bool = True) -> None:
     """Finite, positive and, if they are to be learnt, of the parameters."""
     for scale in scales:
-        low, high = float(scale.min()), float(scale.max())
+        low, high = float(scale.detach().min()), float(scale.detach().max())
         if not (torch.isfinite(scale).all() and low > 0):
             raise NetworkError(f"gives values from {low:g} to {high:g}; finite inverse depth > 0 (1/m) is needed")
         if learnt and not scale.requires_grad:

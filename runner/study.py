@@ -48,7 +48,7 @@ from runner.symptoms import symptom_table
 
 #: Of a search: more trials may be asked for, and how many go together is the machine's matter.
 MAY_CHANGE = ("trials", "at_once")
-SECTIONS = {"model": Model, "training": Training}
+DEFAULTS = {"model": Model().model_dump(mode="json"), "training": Training().model_dump(mode="json")}  # type: ignore[call-arg]
 PACKAGES = ("torch", "numpy", "pandas", "pyarrow", "scipy", "statsmodels", "mlflow", "optuna")
 
 
@@ -272,8 +272,12 @@ def fixed(settings: dict[str, Any]) -> dict[str, Any]:
     design = {name: part for name, part in settings["design"].items() if part}
     if "optuna" in design:
         design["optuna"] = {name: value for name, value in design["optuna"].items() if name not in MAY_CHANGE}
-    told = {name: kind.model_validate(settings[name]).model_dump(exclude_defaults=True) for name, kind in SECTIONS.items()}
+    told = {name: told_of(settings[name], defaults) for name, defaults in DEFAULTS.items()}
     return {**settings, "design": design, **told}
+
+
+def told_of(section: dict[str, Any], defaults: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in section.items() if name not in defaults or value != defaults[name]}
 
 
 def read_study(folder: Path) -> dict[str, Any]:
