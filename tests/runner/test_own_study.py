@@ -47,6 +47,12 @@ class Net(torch.nn.Module):
 """
 
 
+@pytest.fixture(autouse=True)
+def no_audit(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The document's numbers are recomputed at the beginning of a study; here they would take longer than all else."""
+    monkeypatch.setattr("runner.study.audit", list)
+
+
 def experiment(folder: Path, text: str = TINY, overrides: tuple[str, ...] = ()):
     (folder / "tiny.yaml").write_text(text)
     return load_experiment(folder / "tiny.yaml", overrides)
