@@ -105,11 +105,10 @@ def group_size(plan: Plan, device: torch.device, folder: Path | None = None) -> 
         return int(read_study(folder)["group_size"])
     if experiment.group_size:
         return experiment.group_size
-    if experiment.model.network is not None:
-        return OWN_GROUP
+    own = experiment.model.network is not None
     if device.type == "cuda":
-        return gpu_group(experiment, device)
-    return min(CPU_GROUP, -(-plan.networks // (experiment.workers or cores())))
+        return OWN_GROUP if own else gpu_group(experiment, device)
+    return min(OWN_GROUP if own else CPU_GROUP, -(-plan.networks // (experiment.workers or cores())))
 
 
 def run_study(
