@@ -67,11 +67,13 @@ class Plan:
     @property
     def networks(self) -> int:
         """Networks to train for them: configurations that differ in BatchNorm's momentum alone read the same one."""
+        if self.experiment.model.network is not None:  # a network of the user's is trained for each
+            return self.trials
         return len({a.configuration.trained() for a in self.trained if a.configuration}) * len(self.experiment.seeds)
 
     def table(self) -> pd.DataFrame:
         """A row per cell: cell, design, fixes, numbers, key, status, same_as, reason, fingerprint (of code and frames)."""
-        folder = self.experiment.data.folder
+        folder, network = self.experiment.data.folder, self.experiment.model.network
         rows = [
             {
                 "cell": a.cell.name,
@@ -82,7 +84,7 @@ class Plan:
                 "status": a.status,
                 "same_as": a.same_as,
                 "reason": a.reason,
-                "fingerprint": fingerprint(a.configuration, folder) if a.configuration else None,
+                "fingerprint": fingerprint(a.configuration, folder, network) if a.configuration else None,
             }
             for a in self.cells
         ]

@@ -23,12 +23,12 @@ def estimate_minutes(plan: Plan, device: torch.device) -> float:
     groups = groups_of(plan, group_size(plan, device))
     small = plan.experiment.data.model_copy(update={"train": 16, "probe": 8, "validation": 8})
     data = seed_data(small, plan.experiment.seeds[0], device)
-    settings = plan.experiment.training
+    settings, model = plan.experiment.training, plan.experiment.model
     brief = settings.model_copy(update={"steps": PROBE_STEPS, "evaluate_every": PROBE_STEPS, "batch": min(settings.batch, 16)})
     with one_thread(device):
         for _ in range(2):  # the first warms up
             started = time.monotonic()
-            train(groups[0].configurations, data, brief, plan.experiment.model.depth_range, device, size=groups[0].size)
+            train(groups[0].configurations, data, brief, model.depth_range, device, size=groups[0].size, own=model.own)
             per_step = (time.monotonic() - started) / PROBE_STEPS
     workers = 1 if device.type == "cuda" else min(plan.experiment.workers or cores(), len(groups))
     waves = -(-len(groups) // workers)

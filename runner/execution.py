@@ -23,15 +23,18 @@ import torch
 from nfloss import Configuration
 from nfloss.rows import code_path
 from runner.balance import balanced
+from runner.checkpoints import write_checkpoints
 from runner.dataset import keep, kept_seed_data, make_seed_data
 from runner.experiment import Data, Experiment
 from runner.fingerprint import fingerprint
 from runner.records import Records
 from runner.space import record_key
-from runner.training import SeedData, train
+from runner.training import History, SeedData, train
 
 #: Networks that a CPU core trains together: measured flat from about here on, at 32x48 and at 64x96 (benchmarks/group_size.py).
 CPU_GROUP = 18
+#: A user's networks are run one after another: together they share the batch and the loss, and each needs its own memory.
+OWN_GROUP = 4
 #: More networks at once gain nothing on a GPU: launches are hidden long before.
 LARGEST_GPU_GROUP = 256
 
@@ -58,6 +61,7 @@ class Group:
     configurations: tuple[Configuration, ...]
     size: int
     rate: float | None = None
+    checkpoints: Path | None = None  # where its networks are kept, if they are
 
     def halves(self) -> tuple[Group, Group]:
         """The same trainings in two groups."""
@@ -322,12 +326,26 @@ def run_group(group: Group, experiment: Experiment, device: torch.device, progre
         device,
         lambda steps, diverged: progress(group.name, steps, diverged),
         group.size,
+        experiment.model.own,
     )
     keys = [record_key(configuration, group.rate) for configuration in group.configurations]
+    keep_networks(group, keys, history, experiment)
     constant = {"steps": settings.steps, "group": group.name, "device": str(device)}
     records = Records.of(keys, data, history, constant, first=group.seed == experiment.seeds[0])
-    marks = [fingerprint(configuration, experiment.data.folder) for configuration in group.configurations]
+    marks = [
+        fingerprint(configuration, experiment.data.folder, experiment.model.network) for configuration in group.configurations
+    ]
     return Results(group, replace(records, trials=records.trials.assign(fingerprint=marks)))
+
+
+def keep_networks(group: Group, keys: Sequence[str], history: History, experiment: Experiment) -> None:
+    """Write the checkpoints that the experiment asks for; before the records, so that a recorded trial has them."""
+    if group.checkpoints is None:
+        return
+    facts = {"model": experiment.model.model_dump(mode="json")}
+    for key, configuration, kept in zip(keys, group.configurations, history.checkpoints, strict=True):
+        own = {**facts, "fixes": list(configuration.fixes), "numbers": dict(configuration.used_numbers)}
+        write_checkpoints(group.checkpoints, key, group.seed, kept, own)
 
 
 @lru_cache(maxsize=2)

@@ -13,7 +13,9 @@ from nfloss.configuration import ClashError, Configuration, make_numbers
 from nfloss.registry import ISSUES, find_fix
 from nfloss.slots import NUMBER_NAMES, SLOTS
 from nfloss.yaml_block import Loader, load_yaml, nearest
-from runner.models import LARGEST_STRIDE, DepthRange
+from runner.model_settings import Model
+from runner.models import LARGEST_STRIDE
+from runner.network_class import beside
 from runner.search_check import check_search
 from runner.search_settings import Search
 from runner.section import Section
@@ -57,24 +59,14 @@ class Training(Section):
     evaluate_every: int = Field(10, ge=1, description="steps between evaluations on the probe")
     precision: Literal["fp32", "bf16"] = Field("fp32", description="of the network in training; loss and evaluation in fp32")
     cuda_graphs: bool = Field(False, description="on CUDA, a step as one graph; not yet measured on a GPU, so off")
-
-
-class Model(Section):
-    """What the network can say, in metres."""
-
-    min_depth: float = Field(0.1, gt=0)
-    max_depth: float = Field(100.0, gt=0)
-    initial_depth: float = Field(2.0, gt=0)
+    accumulate: int = Field(1, ge=1, description="equal parts of a batch, a batch each to BatchNorm and to the loss")
+    checkpoints: Literal["none", "last", "best_and_last"] = Field("none", description="networks kept, by probe near AbsRel")
 
     @model_validator(mode="after")
-    def _ordered(self) -> Model:
-        if not self.min_depth < self.initial_depth < self.max_depth:
-            raise ValueError("min_depth < initial_depth < max_depth is needed")
+    def _equal_parts(self) -> Training:
+        if self.batch % self.accumulate:
+            raise ValueError(f"batch {self.batch} is not a multiple of accumulate {self.accumulate}; equal parts are needed")
         return self
-
-    @property
-    def depth_range(self) -> DepthRange:
-        return DepthRange(self.min_depth, self.max_depth, self.initial_depth)
 
 
 Which = Literal["all", "document"]
@@ -277,6 +269,12 @@ class Experiment(Section):
         return known_numbers(value)
 
     @model_validator(mode="after")
+    def _captured_is_the_house_s(self) -> Experiment:
+        if self.training.cuda_graphs and self.model.network is not None:
+            raise ValueError("training.cuda_graphs captures the house's network; with model.network it must be false")
+        return self
+
+    @model_validator(mode="after")
     def _searchable(self) -> Experiment:
         if self.design.optuna is not None:
             check_search(self.design.optuna, self.loss, len(self.seeds), self.training.learning_rate, self.probes)
@@ -302,6 +300,8 @@ def load_experiment(path: Path, overrides: Sequence[str] = ()) -> Experiment:
         raise ExperimentError(f"{path}: a mapping is needed, got {type(content).__name__}")
     content = dict(content)
     content.setdefault("name", path.stem)
+    if "model" in content:
+        content["model"] = beside(content["model"], path.parent)
     for override in overrides:
         set_key(content, override)
     return parse_experiment(content, str(path))

@@ -7,8 +7,10 @@ import ast
 import hashlib
 import inspect
 import textwrap
+from collections.abc import Sequence
 from dataclasses import is_dataclass
 from functools import cache
+from importlib.util import find_spec
 from pathlib import Path
 from types import FunctionType
 from typing import Any
@@ -20,15 +22,18 @@ from nfloss.slots import BASELINE, Choice
 
 #: Modules that every training runs through; the ten issues' own rooms are told apart by the words that are used.
 SHARED_LOSS = ("loss", "terms", "weighting", "rows", "slots", "near_field", "fallback", "threshold")
-SHARED_RUNNER = ("training", "models", "graphs", "rulers", "dataset", "data/*")
+SHARED_RUNNER = ("training", "models", "networks", "graphs", "rulers", "dataset", "data/*")
+#: And a network of the user's through these.
+OWN_NETWORK = ("network_class", "own_networks")
 DIGITS = 8
 
 
-def fingerprint(configuration: Configuration, folder: str | None) -> str:
-    """Parts with a hash each, "shared:1a2b3c4d frames:... residual:...": the shared code, a folder's files, and each word that
-    is not the baseline's."""
+def fingerprint(configuration: Configuration, folder: str | None, network: str | None = None) -> str:
+    """Parts with a hash each, "shared:1a2b3c4d frames:... network:... residual:...": the shared code, a folder's files, the
+    user's network, and each word that is not the baseline's."""
     words = {slot: choice for slot, choice in configuration.words.items() if choice != BASELINE[slot]}
     parts = {"shared": shared_code(), **({"frames": frames_in(folder)} if folder else {})}
+    parts |= {"network": code_of_network(network)} if network else {}
     parts |= {slot: code_of(choice) for slot, choice in sorted(words.items())}
     return " ".join(f"{name}:{value}" for name, value in parts.items())
 
@@ -42,11 +47,43 @@ def changed_parts(before: str, now: str) -> list[str]:
 @cache
 def shared_code() -> str:
     """Hash of the code that all trainings run, the baseline's words included."""
-    rooms = [Path(nfloss.__file__).parent / f"{name}.py" for name in SHARED_LOSS]
-    for pattern in SHARED_RUNNER:
-        rooms += sorted(Path(runner.__file__).parent.glob(f"{pattern}.py"))
-    texts = [meaning(ast.parse(path.read_text(encoding="utf-8"))) for path in rooms]
+    rooms = [Path(nfloss.__file__).parent / f"{name}.py" for name in SHARED_LOSS] + runner_rooms(SHARED_RUNNER)
+    texts = [meaning_of_file(path) for path in rooms]
     return short("\n".join([*texts, *(code_of(choice) for choice in BASELINE.values())]))
+
+
+def runner_rooms(patterns: Sequence[str]) -> list[Path]:
+    return [path for pattern in patterns for path in sorted(Path(runner.__file__).parent.glob(f"{pattern}.py"))]
+
+
+@cache
+def code_of_network(reference: str) -> str:
+    """Hash of the file that a user's class is in, of the files beside it that it imports, and of the code that runs it."""
+    place = reference.rpartition(":")[0]
+    origin = place if place.endswith(".py") else getattr(find_spec(place), "origin", None)
+    first = Path(origin) if origin and origin.endswith(".py") else None
+    found, waiting = dict[Path, str](), [first] if first else []
+    while waiting:
+        path = waiting.pop()
+        found[path] = meaning_of_file(path)
+        waiting += [other for other in imported_beside(path) if other not in found]
+    texts = [found[path] for path in sorted(found)] or [reference]
+    return short("\n".join([*texts, *map(meaning_of_file, runner_rooms(OWN_NETWORK))]))
+
+
+def imported_beside(path: Path) -> list[Path]:
+    """The files in a file's own folder that it imports by name, relatively or not."""
+    names = set[str]()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            names |= {(node.module or "").rpartition(".")[2], *(alias.name for alias in node.names)}
+    return sorted(file for name in names if (file := path.with_name(f"{name}.py")).is_file() and file != path)
+
+
+def meaning_of_file(path: Path) -> str:
+    return meaning(ast.parse(path.read_text(encoding="utf-8")))
 
 
 @cache

@@ -12,7 +12,7 @@ are grouped convolutions, and BatchNorm over K*C channels is K separate BatchNor
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -118,6 +118,26 @@ class StackedNetworks:
     def read(self, per_network: Tensor) -> Tensor:
         """[K, ..] -> [M, ..]"""
         return per_network if self.network_of is None else per_network.index_select(0, self.network_of)
+
+    def scale_sizes(self, height: int, width: int) -> list[tuple[int, int]]:
+        """Height and width of each scale, finest first."""
+        return [(height >> scale, width >> scale) for scale in range(SCALES)]
+
+    def state(self, reading: int) -> dict[str, Tensor]:
+        """One reading's row of parameters [D] and running statistics [C], copied to the CPU."""
+        network = reading if self.network_of is None else int(self.network_of[reading])
+        parts = {"parameters": self.parameters.detach()[network]}
+        parts |= {f"{name}.mean": values[reading] for name, values in self.means.items()}
+        parts |= {f"{name}.variance": values[reading] for name, values in self.variances.items()}
+        return {name: value.cpu().clone() for name, value in parts.items()}
+
+    @torch.no_grad()
+    def load_state(self, state: Mapping[str, Tensor]) -> None:
+        """Make all networks, and their readings, what `state` gave of one."""
+        self.parameters.copy_(state["parameters"])
+        for name in self.means:
+            self.means[name].copy_(state[f"{name}.mean"])
+            self.variances[name].copy_(state[f"{name}.variance"])
 
     def __call__(self, images: Tensor, training: bool, update_statistics: bool = True) -> list[Tensor]:
         """Inverse depth (1/m) of images [B, 3, H, W] (values 0..1) at three scales, finest first.

@@ -7,7 +7,7 @@ import platform
 import subprocess
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -24,6 +24,7 @@ from runner.definitions import definition_table
 from runner.designs import Plan, make_plan
 from runner.execution import (
     CPU_GROUP,
+    OWN_GROUP,
     Crash,
     Group,
     Progress,
@@ -34,11 +35,13 @@ from runner.execution import (
     run_groups,
     seed_data,
 )
-from runner.experiment import Experiment, ExperimentError
+from runner.experiment import Experiment, ExperimentError, Training
 from runner.files import sweep, write_atomically
 from runner.fingerprint import changed_parts
 from runner.lock import NAME as LOCK
 from runner.lock import only_run
+from runner.model_settings import Model
+from runner.network_contract import check_network
 from runner.part import balanced_part
 from runner.records import keys_and_seeds, read_trials, stale, write_group
 from runner.samples import write_frames
@@ -48,6 +51,7 @@ from runner.tables import write_table
 
 #: Of a search: more trials may be asked for, and how many go together is the machine's matter.
 MAY_CHANGE = ("trials", "at_once")
+DEFAULTS = {"model": Model().model_dump(mode="json"), "training": Training().model_dump(mode="json")}  # type: ignore[call-arg]
 PACKAGES = ("torch", "numpy", "pandas", "pyarrow", "scipy", "statsmodels", "mlflow", "optuna")
 
 
@@ -70,7 +74,8 @@ class Outcome:
 
 
 def plan_experiment(experiment: Experiment) -> Plan:
-    """The plan, with the training set measured where a fix divides by its mean weight."""
+    """The plan, with the training set measured where a fix divides by its mean weight; a user's network is checked first."""
+    check_network(experiment)
     plan = make_plan(experiment)
     uses_mean = any("dataset_weight_mean" in a.configuration.used_numbers for a in plan.trained if a.configuration)
     if not uses_mean or "dataset_weight_mean" in experiment.loss:
@@ -104,9 +109,10 @@ def group_size(plan: Plan, device: torch.device, folder: Path | None = None) -> 
         return int(read_study(folder)["group_size"])
     if experiment.group_size:
         return experiment.group_size
+    own = experiment.model.network is not None
     if device.type == "cuda":
-        return gpu_group(experiment, device)
-    return min(CPU_GROUP, -(-plan.networks // (experiment.workers or cores())))
+        return OWN_GROUP if own else gpu_group(experiment, device)
+    return min(OWN_GROUP if own else CPU_GROUP, -(-plan.networks // (experiment.workers or cores())))
 
 
 def run_study(
@@ -181,6 +187,8 @@ def train_groups(
 ) -> list[Group]:
     """Train groups and write their records as they finish; gives those that the machine failed to finish."""
     lost = []
+    if experiment.training.checkpoints != "none":
+        groups = [replace(group, checkpoints=records.parent / "checkpoints") for group in groups]
     for result in run_groups(groups, experiment, device, progress, budget.may_start) if groups else ():
         if isinstance(result, Crash):
             lost.append(result.group)
@@ -270,12 +278,17 @@ def comparable(experiment: Experiment) -> dict[str, Any]:
 
 
 def fixed(settings: dict[str, Any]) -> dict[str, Any]:
-    """Settings without what a search may be resumed with another of, and without parts of a design that are not used: a study
-    written before there was such a part is resumed all the same."""
+    """Settings without what a search may be resumed with another of, and without what is not used, of a design, or is at its
+    default, of model and training: a study written before there was such a key is resumed all the same."""
     design = {name: part for name, part in settings["design"].items() if part}
     if "optuna" in design:
         design["optuna"] = {name: value for name, value in design["optuna"].items() if name not in MAY_CHANGE}
-    return {**settings, "design": design}
+    told = {name: told_of(settings[name], defaults) for name, defaults in DEFAULTS.items()}
+    return {**settings, "design": design, **told}
+
+
+def told_of(section: dict[str, Any], defaults: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in section.items() if name not in defaults or value != defaults[name]}
 
 
 def read_study(folder: Path) -> dict[str, Any]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 
 import numpy as np
 import torch
@@ -12,10 +12,15 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from nfloss import Configuration, Losses
+from nfloss.loss import Terms
+from runner.checkpoints import Checkpoint, Keeper
 from runner.data import Frames
 from runner.experiment import Training
 from runner.graphs import Captured
-from runner.models import SCALES, DepthRange, StackedNetworks
+from runner.models import DepthRange, StackedNetworks
+from runner.network_class import NetworkClass
+from runner.networks import Networks, at_size
+from runner.own_networks import OwnNetworks
 from runner.rulers import abs_rel, all_metrics
 
 Heartbeat = Callable[[int, int], None]  # (steps done, diverged so far)
@@ -30,11 +35,10 @@ class SeedData:
     probe: Frames
     validation: Frames
 
-    def pyramid(self) -> list[Tensor]:
-        """The training set's true inverse depth at each scale, by nearest neighbour: [N, 1, h, w] each."""
+    def pyramid(self, networks: Networks) -> list[Tensor]:
+        """The training set's true inverse depth at each of the networks' scales, by nearest neighbour: [N, 1, h, w] each."""
         finest = self.train.inverse_depth()
-        height, width = finest.shape[-2:]
-        sizes = [(height >> scale, width >> scale) for scale in range(SCALES)]
+        sizes = networks.scale_sizes(finest.shape[-2], finest.shape[-1])
         return [F.interpolate(finest, size=size, mode="nearest") for size in sizes]
 
     def batches(self, steps: int, batch: int) -> np.ndarray:
@@ -61,6 +65,7 @@ class History:
     bn_gap: np.ndarray | None = None
     predicted: Tensor | None = None  # depth of the validation frames at the end, metres, [M, N, 1, H, W]
     seconds: float = 0.0
+    checkpoints: list[dict[str, Checkpoint]] = field(default_factory=list)  # of each configuration, "best" and "last"
 
     @classmethod
     def empty(cls, steps: int, count: int, device: torch.device) -> History:
@@ -72,7 +77,7 @@ class History:
         for name, value in values.items():
             self.series[name].index_copy_(0, at, value.detach().to(torch.float32).unsqueeze(0))
 
-    def read_by(self, networks: StackedNetworks) -> History:
+    def read_by(self, networks: Networks) -> History:
         series = {name: networks.read(values.T).T for name, values in self.series.items()}
         return replace(self, series=series, diverged_at=networks.read(self.diverged_at))
 
@@ -82,7 +87,7 @@ class Step:
 
     def __init__(
         self,
-        networks: StackedNetworks,
+        networks: Networks,
         losses: Losses,
         optimiser: RowAdam,
         data: SeedData,
@@ -90,7 +95,7 @@ class Step:
         history: History,
     ) -> None:
         self.networks, self.losses, self.optimiser, self.history = networks, losses, optimiser, history
-        self.settings, self.rgb, self.pyramid = settings, data.train.rgb, data.pyramid()
+        self.settings, self.rgb, self.pyramid = settings, data.train.rgb, data.pyramid(networks)
         device = self.rgb.device
         self.order = torch.from_numpy(data.batches(settings.steps, settings.batch)).to(device)
         self.at = torch.zeros(1, dtype=torch.long, device=device)
@@ -98,19 +103,35 @@ class Step:
 
     def __call__(self) -> None:
         batch = self.order.index_select(0, self.at)[0]
-        images, truth = self.rgb.index_select(0, batch), [scale.index_select(0, batch) for scale in self.pyramid]
-        with torch.autocast(images.device.type, torch.bfloat16, enabled=self.settings.precision == "bf16", cache_enabled=False):
-            predictions = self.networks(images, training=True)
-        terms = self.losses.terms(predictions, truth, unweighted=True)
-        terms.total.sum().backward()  # a sum: each network's gradient is its own loss's
+        parts = [self.backward(part) for part in batch.split(-(-len(batch) // self.settings.accumulate))]
+        terms, self.prediction, self.truth = parts[0] if len(parts) == 1 else self.joined(parts)
         norm = self.optimiser.norm()
         alive = watch(self.history, self.at, terms.total.detach(), norm)
         self.optimiser.step(alive, norm, self.settings.clip_norm)
         assert terms.unweighted is not None
         relative = terms.total / (terms.unweighted + 1e-8)
         self.history.note(self.at, loss=terms.total, ssi=terms.ssi, silog=terms.silog, normalised_loss=relative)
-        self.prediction, self.truth = predictions[0].detach(), truth[0]
         self.at += 1
+
+    def backward(self, batch: Tensor) -> tuple[Terms, Tensor, Tensor]:
+        """Add a batch's gradients; gives its terms, and the finest scale's prediction and truth."""
+        images, truth = self.rgb.index_select(0, batch), [scale.index_select(0, batch) for scale in self.pyramid]
+        with torch.autocast(images.device.type, torch.bfloat16, enabled=self.settings.precision == "bf16", cache_enabled=False):
+            predictions = self.networks(images, training=True)
+        terms = self.losses.terms(predictions, truth, unweighted=True)
+        terms.total.sum().backward()  # a sum: each network's gradient is its own loss's
+        return terms, predictions[0].detach(), truth[0]
+
+    def joined(self, parts: Sequence[tuple[Terms, Tensor, Tensor]]) -> tuple[Terms, Tensor, Tensor]:
+        """Micro-batches as one: the means of gradients and terms, predictions and truths one after another.
+
+        Gradients are divided here and not on their way, where a fix that clamps them would see them smaller.
+        """
+        assert self.networks.parameters.grad is not None
+        self.networks.parameters.grad /= len(parts)
+        terms, predictions, truths = zip(*parts, strict=True)
+        means = {part.name: torch.stack([getattr(t, part.name).detach() for t in terms]).mean(0) for part in fields(Terms)}
+        return Terms(**means), torch.cat(predictions, dim=1), torch.cat(truths)
 
     @property
     def decided(self) -> tuple[object, ...]:
@@ -126,17 +147,24 @@ def train(
     device: torch.device,
     heartbeat: Heartbeat = lambda steps, diverged: None,
     size: int | None = None,
+    own: NetworkClass | None = None,
 ) -> History:
     """Train the configurations' networks together and return what was measured, a column each.
 
     Configurations that differ in BatchNorm's momentum alone share a network. With `size`, that many networks are trained,
     the first one's copies making up the number: the last bits of a result depend on how many are trained together.
+    The user's `own` networks are trained one each, run one after another; `size` does not matter to them.
     """
     started = time.monotonic()
-    trained, network_of = distinct_trainings(configurations)
-    trained += trained[:1] * ((size or 0) - len(trained))
     momenta = [c.words["bn_momentum"](c.numbers) for c in configurations]
-    networks = StackedNetworks(len(trained), data.seed, momenta, network_of, depth_range, device=device)
+    networks: Networks
+    if own is None:
+        trained, network_of = distinct_trainings(configurations)
+        trained += trained[:1] * ((size or 0) - len(trained))
+        networks = StackedNetworks(len(trained), data.seed, momenta, network_of, depth_range, device=device)
+    else:
+        trained, networks = list(configurations), OwnNetworks(own, data.seed, momenta, device)
+    keeper = Keeper(networks, settings.checkpoints, len(configurations))
     losses, optimiser = Losses(trained), RowAdam(networks.parameters, settings.learning_rate)
     history = History.empty(settings.steps, len(trained), device)
     one_step = Step(networks, losses, optimiser, data, settings, history)
@@ -149,10 +177,13 @@ def train(
             last_tenth = step + 1 > settings.steps * 0.9
             measure(history, networks, data, training_state(one_step, step + 1, epoch, depth_range), last_tenth)
             optimiser.freeze(history.diverged_at >= 0)
-            heartbeat(step + 1, int((networks.read(history.diverged_at) >= 0).sum()))
+            diverged = networks.read(history.diverged_at) >= 0
+            keeper.look(history.probes[-1], diverged)
+            heartbeat(step + 1, int(diverged.sum()))
     with torch.no_grad():
         history.predicted = predicted_depth(networks, data.validation)
         history.bn_gap = batch_norm_gap(networks, data.validation, history.predicted)
+    history.checkpoints = keeper.kept()
     history.seconds = time.monotonic() - started
     return history.read_by(networks)
 
@@ -212,7 +243,7 @@ class RowAdam:
 
 
 @torch.no_grad()
-def measure(history: History, networks: StackedNetworks, data: SeedData, known: dict[str, np.ndarray], validate: bool) -> None:
+def measure(history: History, networks: Networks, data: SeedData, known: dict[str, np.ndarray], validate: bool) -> None:
     """Evaluate on the probe, noted with what is known of the step already, and on the validation set where asked."""
     errors = abs_rel(predicted_depth(networks, data.probe), data.probe.depth)
     probe = {f"probe_{which}_abs_rel": value.cpu().numpy() for which, value in errors.items()}
@@ -222,10 +253,10 @@ def measure(history: History, networks: StackedNetworks, data: SeedData, known: 
         history.validations.append({name: value.cpu().numpy() for name, value in values.items()})
 
 
-def predicted_depth(networks: StackedNetworks, frames: Frames, chunk: int = 32, training: bool = False) -> Tensor:
+def predicted_depth(networks: Networks, frames: Frames, chunk: int = 32, training: bool = False) -> Tensor:
     """Depth in metres of every reading [M, N, 1, H, W], the running statistics used (or not: `training`) and left alone."""
     pieces = frames.rgb.split(chunk)
-    depths = [1.0 / networks(rgb, training=training, update_statistics=False)[0] for rgb in pieces]
+    depths = [1.0 / at_size(networks(rgb, training=training, update_statistics=False)[0], rgb) for rgb in pieces]
     return networks.read(torch.cat(depths, dim=1)) if training else torch.cat(depths, dim=1)
 
 
@@ -244,7 +275,7 @@ def batch_errors(prediction: Tensor, truth: Tensor, depth_range: DepthRange) -> 
     }
 
 
-def batch_norm_gap(networks: StackedNetworks, validation: Frames, predicted: Tensor) -> np.ndarray:
+def batch_norm_gap(networks: Networks, validation: Frames, predicted: Tensor) -> np.ndarray:
     """Validation near AbsRel with running statistics (`predicted`) / with batch statistics (batches of 8), [M]."""
     running = abs_rel(predicted, validation.depth)["near"]
     batch = abs_rel(predicted_depth(networks, validation, chunk=8, training=True), validation.depth)["near"]
