@@ -1,4 +1,4 @@
-"""The exported file against the library, value and gradient: every fix, unions of fixes, changed numbers, float64 and float32."""
+"""The exported file against the library: value and gradient, every fix, unions of fixes, changed numbers, both precisions."""
 
 from __future__ import annotations
 
