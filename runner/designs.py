@@ -71,7 +71,7 @@ class Plan:
 
     def table(self) -> pd.DataFrame:
         """A row per cell: cell, design, fixes, numbers, key, status, same_as, reason, fingerprint (of code and frames)."""
-        folder = self.experiment.data.folder
+        data = self.experiment.data
         rows = [
             {
                 "cell": a.cell.name,
@@ -82,7 +82,7 @@ class Plan:
                 "status": a.status,
                 "same_as": a.same_as,
                 "reason": a.reason,
-                "fingerprint": fingerprint(a.configuration, folder) if a.configuration else None,
+                "fingerprint": fingerprint(a.configuration, data) if a.configuration else None,
             }
             for a in self.cells
         ]

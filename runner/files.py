@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -19,3 +19,9 @@ def write_atomically(path: Path, write: Callable[[Path], Any]) -> None:
         os.replace(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def shown(names: Iterable[str], most: int = 3) -> str:
+    """The first few names, for a message."""
+    every = list(names)
+    return ", ".join(every[:most]) + (", ..." if len(every) > most else "")

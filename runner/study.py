@@ -33,7 +33,7 @@ from runner.execution import (
     run_groups,
     seed_data,
 )
-from runner.experiment import Experiment, ExperimentError
+from runner.experiment import Data, Experiment, ExperimentError
 from runner.files import write_atomically
 from runner.fingerprint import changed_parts
 from runner.lock import NAME as LOCK
@@ -258,12 +258,14 @@ def comparable(experiment: Experiment) -> dict[str, Any]:
 
 
 def fixed(settings: dict[str, Any]) -> dict[str, Any]:
-    """Settings without what a search may be resumed with another of, and without parts of a design that are not used: a study
-    written before there was such a part is resumed all the same."""
+    """Settings without what a search may be resumed with another of, and without parts of a design that are not used, or of
+    the data that are left at their defaults: a study written before there was such a part is resumed all the same."""
     design = {name: part for name, part in settings["design"].items() if part}
     if "optuna" in design:
         design["optuna"] = {name: value for name, value in design["optuna"].items() if name not in MAY_CHANGE}
-    return {**settings, "design": design}
+    usual = Data().model_dump(mode="json")  # type: ignore[call-arg]
+    data = {name: value for name, value in settings["data"].items() if name not in usual or value != usual[name]}
+    return {**settings, "design": design, "data": data}
 
 
 def read_study(folder: Path) -> dict[str, Any]:
