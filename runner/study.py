@@ -19,6 +19,7 @@ import yaml
 
 from nfloss import ISSUES, Configuration, audit
 from nfloss.slots import Numbers
+from runner.data import DataError
 from runner.definitions import definition_table
 from runner.designs import Plan, make_plan
 from runner.execution import (
@@ -40,6 +41,7 @@ from runner.lock import NAME as LOCK
 from runner.lock import only_run
 from runner.part import balanced_part
 from runner.records import keys_and_seeds, read_trials, stale, write_group
+from runner.rulers import NEAR, in_range
 from runner.samples import write_frames
 from runner.symptoms import symptom_table
 
@@ -127,7 +129,7 @@ def run_study(
     if not plan.trained:
         raise ExperimentError("nothing to train: every cell is a clash")
     check_device(folder, device)
-    seed_data(experiment.data, experiment.seeds[0], torch.device("cpu"))  # bad data must be known before anything is written
+    check_frames(experiment)
     with only_run(folder):
         return carry_out(plan, folder, device, max_seconds, begin, finished, crashed)
 
@@ -237,6 +239,18 @@ def check_folder(folder: Path, experiment: Experiment, resume: bool) -> None:
             raise StudyError(
                 f"{folder}: was run with another {', '.join(changed)}; resume it unchanged, or take another --out-dir"
             )
+
+
+def check_frames(experiment: Experiment) -> None:
+    """Bad data must be known before anything is written: frames that are not there, or that the rulers cannot measure."""
+    data = seed_data(experiment.data, experiment.seeds[0], torch.device("cpu"))
+    for name, frames in (("probe", data.probe), ("validation", data.validation)):
+        for which, where in (("near", f"nearer than {NEAR:g} m"), ("far", f"at {NEAR:g} m or beyond")):
+            if not in_range(frames.depth, which).any():
+                raise DataError(
+                    f"{experiment.data.folder or 'scenes'}: no pixel of the {len(frames)} {name} frames is {where}, so the "
+                    f"{which} error cannot be measured; `nfloss data stats` says how the depth is spread"
+                )
 
 
 def check_device(folder: Path, device: torch.device) -> None:

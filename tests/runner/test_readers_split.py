@@ -23,14 +23,15 @@ from runner.readers.splits import Split, all_shots, split
 from runner.study import check_folder, run_study
 
 CPU = torch.device("cpu")
+QUIET = (lambda *_: lambda *_: None, lambda *_: None, lambda crash: None)
 
 
-def nyu(folder: Path, rooms: int = 5, each: int = 4) -> Path:
-    """Frame f of room r is 1000 + 100 r + f millimetres deep, its red is r."""
+def nyu(folder: Path, rooms: int = 5, each: int = 4, least: int = 1000, near: int = 500) -> Path:
+    """Frame f of room r is least + 100 r + f millimetres deep, one pixel `near`; its red is r."""
     for room in range(rooms):
         for frame in range(each):
             home = folder / f"room_{room:04d}"
-            grey16(home / f"sync_depth_{frame:05d}.png", [[1000 + 100 * room + frame, 0], [0, 1000 + 100 * room + frame]])
+            grey16(home / f"sync_depth_{frame:05d}.png", [[least + 100 * room + frame, 0], [near, least + 100 * room + frame]])
             colour(home / f"rgb_{frame:05d}.png", room)
     return folder
 
@@ -257,10 +258,9 @@ def test_a_study_of_a_format_is_trained_and_resumed(tmp_path: Path) -> None:
         "workers": 1,
     }
     experiment = parse_experiment(content, "t")
-    quiet = (lambda *_: lambda *_: None, lambda *_: None, lambda crash: None)
-    outcome = run_study(experiment, tmp_path / "study", False, None, *quiet)
+    outcome = run_study(experiment, tmp_path / "study", False, None, *QUIET)
     assert outcome.done == outcome.planned == 2
-    assert run_study(experiment, tmp_path / "study", True, None, *quiet).done == 2
+    assert run_study(experiment, tmp_path / "study", True, None, *QUIET).done == 2
     file = tmp_path / "study" / "study.yaml"
     study = yaml.safe_load(file.read_text())
     for name in ("frames", "train_list", "validation_list", "split_by"):
@@ -270,6 +270,19 @@ def test_a_study_of_a_format_is_trained_and_resumed(tmp_path: Path) -> None:
     other = parse_experiment({**content, "data": {**content["data"], "split_by": "frame"}}, "t")
     with pytest.raises(ValueError, match="was run with another data"):
         check_folder(tmp_path / "study", other, True)
+
+
+@pytest.mark.parametrize(
+    ("least", "says"), [(1000, "probe frames is nearer than 1 m, so the near error"), (100, "probe frames is at 1 m or beyond")]
+)
+def test_frames_that_the_rulers_cannot_measure_are_refused(tmp_path: Path, least: int, says: str) -> None:
+    """As KITTI's, where nothing is nearer than 1 m; the largest of the others is 503 mm."""
+    nyu(tmp_path / "nyu", least=least, near=least)
+    data = {"folder": str(tmp_path / "nyu"), "format": "nyu", "height": 16, "width": 16}
+    experiment = parse_experiment({"name": "x", "design": {"one_at_a_time": ["2-1"]}, "data": data, "device": "cpu"}, "x")
+    with pytest.raises(DataError, match=says) as caught:
+        run_study(experiment, tmp_path / "study", False, None, *QUIET)
+    assert "\n" not in str(caught.value) and not (tmp_path / "study").exists()
 
 
 def test_workers_map_what_one_of_them_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
