@@ -13,7 +13,7 @@ from pydantic import ValidationError
 from runner.data import DataError, Frames, scenes
 from runner.data_stats import Question
 from runner.execution import seed_data
-from runner.experiment import Data, load_experiment
+from runner.experiment import Data, load_experiment, one_line
 from runner.readers.frames import read_shots
 from runner.readers.splits import all_shots
 
@@ -56,5 +56,5 @@ def data_of(folder: str, format: str, depth_scale: float | None) -> Data:
     try:
         return Data.model_validate(section)
     except ValidationError as error:
-        said = "; ".join(one["msg"].removeprefix("Value error, ") for one in error.errors())
+        said = "; ".join(one_line(one).removeprefix("the experiment: ") for one in error.errors())
         raise DataError(f"{folder}: {said} (--format, --depth-scale)") from None

@@ -78,3 +78,16 @@ def format_lines() -> list[str]:
             text = f"{title.lower()}: {reader.says(title)}"
             said += textwrap.wrap(text, 116, initial_indent="    ", subsequent_indent="        ", break_on_hyphens=False)
     return said
+
+
+def format_page() -> str:
+    """The formats as Markdown: a table of scales and invalid rules, then each with its layout, scene, source and YAML."""
+    rows = [[f"[`{name}`](#{name})", reader.says("Scale"), reader.says("Invalid")] for name, reader in READERS.items()]
+    table = [" | ".join(cell.replace("|", "\\|") for cell in row) for row in rows]
+    said = ["| format | metres | invalid |", "|---|---|---|", *(f"| {row} |" for row in table)]
+    for name, reader in READERS.items():
+        scale = ", depth_scale: 1000" if reader.scale is None else ""
+        said += ["", f"### {name}", "", f"{reader.title}.", ""]
+        said += [f"* {title.lower()}: {reader.says(title)}" for title in TITLES]
+        said += ["", "```yaml", f"data: {{folder: ../frames, format: {name}{scale}}}", "```"]
+    return "\n".join(said)
