@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 
 from runner.data import DataError
-from runner.readers.decode import pfm
+from runner.readers.decode import pfm, plane
 from runner.readers.lines import text_of
 from runner.readers.shots import Reader, Shot, files, partner
 
@@ -45,7 +45,7 @@ def metres(shot: Shot, scale: float) -> np.ndarray:
     focal, doffs, baseline = calibration(shot.beside[0])
     disparity = pfm(shot.depth).astype(np.float64) + doffs
     valid = np.isfinite(disparity) & (disparity > 0)
-    return np.where(valid, baseline * focal / np.where(valid, disparity, 1) / scale, 0).astype(np.float32)
+    return plane(shot.depth, np.where(valid, baseline * focal / np.where(valid, disparity, 1) / scale, 0))
 
 
 READER = Reader(__doc__, find, metres, 1000.0)

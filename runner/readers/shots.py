@@ -73,8 +73,15 @@ def files(folder: Path, pattern: str) -> list[tuple[Path, re.Match[str]]]:
                 inside(folder, Path(top, name))
         paths = [Path(top, name) for name in names if not name.startswith(".")]
         matches = [(path, wanted.fullmatch(path.relative_to(folder).as_posix())) for path in paths]
-        found += [(path, match) for path, match in matches if match]
-    return sorted(found, key=lambda pair: pair[0])
+        found += [(printable(path), match) for path, match in matches if match]
+    return sorted(found, key=lambda pair: str(pair[0]))
+
+
+def printable(path: Path) -> Path:
+    """The path, if a message can show it: a name with a line break in it would make two lines of one."""
+    if not str(path).isprintable():
+        raise DataError(f"{str(path)!r}: a name with signs that cannot be shown; rename it")
+    return path
 
 
 def inside(folder: Path, path: Path) -> Path:
@@ -107,14 +114,16 @@ def partner(*stems: Path) -> Path:
 
 def whole(folder: Path, shots: Sequence[Shot]) -> None:
     """Every file of every shot is there and lies in the folder."""
-    missing = [path for shot in shots for path in (shot.colour, shot.depth, *shot.beside) if not path.is_file()]
+    paths = every_file(shots)
+    missing = [path for path in paths if not path.is_file()]
     if missing:
         names = shown(str(path.relative_to(folder)) for path in missing)
         raise DataError(f"{folder}: {len(missing)} files of {len(shots)} frames are missing: {names}")
-    for path in every_file(shots):
+    # Where the home is real only a link can lead elsewhere; to resolve every file takes twice as long as all the rest.
+    for path in {path.parent for path in paths} | {path for path in paths if path.is_symlink()}:
         inside(folder, path)
 
 
 def every_file(shots: Iterable[Shot]) -> list[Path]:
     """All files of the shots, each once, sorted."""
-    return sorted({path for shot in shots for path in (shot.colour, shot.depth, *shot.beside)})
+    return sorted({path for shot in shots for path in (shot.colour, shot.depth, *shot.beside)}, key=str)

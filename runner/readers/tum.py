@@ -10,6 +10,7 @@ Source: https://cvg.cit.tum.de/data/datasets/rgbd-dataset/file_formats and its a
 
 from __future__ import annotations
 
+import math
 from bisect import bisect_left
 from collections.abc import Sequence
 from pathlib import Path
@@ -41,11 +42,12 @@ def stamped(folder: Path, listing: Path) -> list[tuple[float, Path]]:
     for where, line in lines_of(listing):
         try:
             stamp, name = line.split(maxsplit=1)
-            found.append((float(stamp), named_in(folder, listing.parent, name, where)))
-        except DataError:
-            raise
+            seconds = float(stamp)
         except ValueError:
-            raise DataError(f"{where}: {line[:80]!r}; 'TIMESTAMP PATH' is needed") from None
+            seconds = math.nan
+        if not math.isfinite(seconds):
+            raise DataError(f"{where}: {line[:80]!r}; 'TIMESTAMP PATH' is needed")
+        found.append((seconds, named_in(folder, listing.parent, name, where)))
     return sorted(found)
 
 

@@ -175,7 +175,10 @@ def test_diode_mask_of_another_shape(tmp_path: Path) -> None:
     assert "shape (2, 2, 2); [H, W] is needed" in refusal(lambda: READERS["diode"].metres(shot, 1.0))
 
 
-@pytest.mark.parametrize("line", ["1.0", "one rgb/a.png", "1.0 ../a.png", "1.0 /etc/passwd", "1.0 ..\\a.png", "1.0 C:/a.png"])
+@pytest.mark.parametrize(
+    "line",
+    ["1.0", "one rgb/a.png", "1.0 ../a.png", "1.0 /etc/passwd", "1.0 ..\\a.png", "1.0 C:/a.png", "nan a.png", "inf a.png"],
+)
 def test_tum_lists(tmp_path: Path, line: str) -> None:
     put(tmp_path / "desk" / "rgb.txt", line.encode())
     assert "rgb.txt: depth.txt is missing beside it" in refusal(lambda: READERS["tum"].find(tmp_path))
@@ -236,6 +239,19 @@ def test_links_out_of_the_folder_are_refused(tmp_path: Path, what: str) -> None:
         path.rename(outside)
         path.symlink_to(outside)
     assert "leads out of the data folder" in refusal(lambda: all_shots(data))
+
+
+def test_a_name_that_would_break_a_line_is_refused(tmp_path: Path) -> None:
+    grey16(tmp_path / "ro\nom" / "sync_depth_0.png", [[1500]])
+    assert "cannot be shown; rename it" in refusal(lambda: all_shots(Data(folder=str(tmp_path), format="nyu")))
+
+
+def test_a_disparity_of_next_to_nothing_is_not_infinitely_far(tmp_path: Path) -> None:
+    """200 mm * 1000 / 1e-40 is no float32; the other pixel is 200 * 1000 / 100 = 2000 mm."""
+    pfm(tmp_path / "a" / "disp0.pfm", [[1e-40, 100]])
+    put(tmp_path / "a" / "calib.txt", CALIBRATION.replace(b"doffs=10", b"doffs=0"))
+    (shot,) = READERS["middlebury"].find(tmp_path)
+    assert READERS["middlebury"].metres(shot, 1000.0).tolist() == [[0, 2]]
 
 
 def test_a_link_within_the_folder_is_not_read_twice(tmp_path: Path) -> None:
