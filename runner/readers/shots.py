@@ -119,7 +119,7 @@ def whole(folder: Path, shots: Sequence[Shot]) -> None:
     if missing:
         names = shown(str(path.relative_to(folder)) for path in missing)
         raise DataError(f"{folder}: {len(missing)} files of {len(shots)} frames are missing: {names}")
-    # Where the home is real only a link can lead elsewhere; to resolve every file takes twice as long as all the rest.
+    # Where the home is real only a link can lead elsewhere; to resolve every file takes as long as all the rest.
     for path in {path.parent for path in paths} | {path for path in paths if path.is_symlink()}:
         inside(folder, path)
 
