@@ -90,7 +90,7 @@ def draw(name: str, study: Study, judged: dict[str, Any], *which: int) -> Pictur
     module = importlib.import_module(f"analysis.{HOME[name]}")
     with style():
         figure, sentence = getattr(module, name)(study, judged, *which)
-        files = {ending: _saved(figure, ending) for ending in ("png", "svg")}
+        files = {ending: saved(figure, ending) for ending in ("png", "svg")}
     folder = study.folder / "report" / "figures"
     folder.mkdir(parents=True, exist_ok=True)
     for ending, content in files.items():
@@ -98,7 +98,7 @@ def draw(name: str, study: Study, judged: dict[str, Any], *which: int) -> Pictur
     return Picture(files["png"], sentence)
 
 
-def _saved(figure: Figure, ending: str) -> bytes:
+def saved(figure: Figure, ending: str) -> bytes:
     """The same figure, the same bytes."""
     buffer = io.BytesIO()
     metadata = {"Software": None} if ending == "png" else {"Date": None, "Creator": None}

@@ -1,4 +1,4 @@
-"""The command line: `nfloss issues | audit | plan | run | status | confirm | report | power | export | sync | mlflow |
+"""The command line: `nfloss issues | audit | data | plan | run | status | confirm | report | power | export | sync | mlflow |
 dashboard`.
 
 Exit status: 0 all trials accounted for, 1 some crashed, 2 bad input (one clear line), 130 interrupted (resumable).
@@ -28,6 +28,8 @@ REPORT_NEEDS = ("scipy", "statsmodels", "matplotlib", "nbformat", "nbclient", "n
 
 ABOUT = "Which of ten documented fixes of a near-field-weighted depth loss help, do nothing, or harm?"
 EXAMPLES = """\
+nfloss data formats
+nfloss data stats ../frames --format tum --out depth.png
 nfloss plan experiments/ablation.yaml
 nfloss plan experiments/ablation.yaml --budget 200
 nfloss run experiments/ablation.yaml --set training.steps=600 --seeds 10 --out-dir runs/longer
@@ -74,6 +76,44 @@ def audit(as_json: bool) -> None:
     )
     verdicts = [claim.verdict for claim in claims]
     print("\n" + ", ".join(f"{verdicts.count(v)} {v}" for v in dict.fromkeys(verdicts)) + f"; {len(claims)} in all")
+
+
+def data(
+    what: str,
+    path: str | None,
+    format: str,
+    depth_scale: float | None,
+    near_weight: float | None,
+    threshold: float | None,
+    expected: float | None,
+    batch: int | None,
+    frames: int,
+    out: Path | None,
+) -> None:
+    """List the formats of frames (formats), or say how the depth of a data set is spread and what weights suit it (stats)."""
+    if what == "formats":
+        from runner.data_words import format_lines
+
+        print("\n".join(format_lines()))
+        return
+    if path is None:
+        raise ValueError("data stats: PATH is missing; a folder of frames, an EXPERIMENT.yaml or the word scenes is needed")
+    if out is not None and find_spec("matplotlib") is None:
+        raise ValueError("--out needs matplotlib, not installed here: pip install matplotlib")
+    from runner.data_source import source
+    from runner.data_stats import spread
+    from runner.data_words import lines, plain
+
+    given = {"near_weight": near_weight, "threshold": threshold, "expected": expected, "batch": batch}
+    seen, asked = source(path, format, depth_scale, frames, {name: value for name, value in given.items() if value is not None})
+    found = spread(seen, asked)
+    *said, conclusion = lines(path, found, asked)
+    print("\n".join([*said, conclusion]))
+    if out is not None:
+        from analysis.plots_data import draw_data
+
+        draw_data(out, path, *plain(found, asked), conclusion.partition(";")[0])
+        print(f"figure: {out}")
 
 
 def plan(experiment: Path, overrides: list[str], seeds: int | None, budget: int | None, as_json: bool) -> None:
@@ -478,6 +518,24 @@ JSON = argument("--json", dest="as_json", action="store_true", help="print JSON,
 COMMANDS: dict[Callable[..., int | None], list[Argument]] = {
     issues: [JSON],
     audit: [JSON],
+    data: [
+        argument("what", metavar="stats|formats", choices=("stats", "formats"), help="what is asked"),
+        argument("path", metavar="PATH", nargs="?", help="of stats: a folder, an EXPERIMENT.yaml, or the word scenes"),
+        argument("--format", default="folder", help="how a folder is laid out; default: %(default)s, rgb/ and depth/"),
+        argument("--depth-scale", metavar="S", type=number(float, 0), help="of a plain folder: the 16-bit value of one metre"),
+        argument("--near-weight", metavar="W", type=number(float, 0), help="default: the experiment's, else 5"),
+        argument("--threshold", metavar="METRES", type=number(float, 0), help="default: the experiment's, else 1"),
+        argument(
+            "--expected-weight-mean",
+            dest="expected",
+            metavar="W",
+            type=number(float, 0),
+            help="the fixed mean that may fit; default: the experiment's, else 1.75",
+        ),
+        argument("--batch", metavar="N", type=number(int, 1), help="images in a batch; default: the experiment's, else 8"),
+        argument("--frames", metavar="N", type=number(int, 1), default=1000, help="read at most; default: %(default)s"),
+        argument("--out", metavar="FILE.png", type=Path, help="draw it, too"),
+    ],
     plan: [
         EXPERIMENT,
         SET,

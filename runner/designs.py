@@ -73,7 +73,7 @@ class Plan:
 
     def table(self) -> pd.DataFrame:
         """A row per cell: cell, design, fixes, numbers, key, status, same_as, reason, fingerprint (of code and frames)."""
-        folder, network = self.experiment.data.folder, self.experiment.model.network
+        data, network = self.experiment.data, self.experiment.model.network
         rows = [
             {
                 "cell": a.cell.name,
@@ -84,7 +84,7 @@ class Plan:
                 "status": a.status,
                 "same_as": a.same_as,
                 "reason": a.reason,
-                "fingerprint": fingerprint(a.configuration, folder, network) if a.configuration else None,
+                "fingerprint": fingerprint(a.configuration, data, network) if a.configuration else None,
             }
             for a in self.cells
         ]

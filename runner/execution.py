@@ -27,6 +27,7 @@ from runner.checkpoints import write_checkpoints
 from runner.dataset import keep, kept_seed_data, make_seed_data
 from runner.experiment import Data, Experiment
 from runner.fingerprint import fingerprint
+from runner.readers.frames import read_seed_data
 from runner.records import Records
 from runner.space import record_key
 from runner.training import History, SeedData, train
@@ -332,9 +333,7 @@ def run_group(group: Group, experiment: Experiment, device: torch.device, progre
     keep_networks(group, keys, history, experiment)
     constant = {"steps": settings.steps, "group": group.name, "device": str(device)}
     records = Records.of(keys, data, history, constant, first=group.seed == experiment.seeds[0])
-    marks = [
-        fingerprint(configuration, experiment.data.folder, experiment.model.network) for configuration in group.configurations
-    ]
+    marks = [fingerprint(configuration, experiment.data, experiment.model.network) for configuration in group.configurations]
     return Results(group, replace(records, trials=records.trials.assign(fingerprint=marks)))
 
 
@@ -351,4 +350,9 @@ def keep_networks(group: Group, keys: Sequence[str], history: History, experimen
 @lru_cache(maxsize=2)
 def seed_data(data: Data, seed: int, device: torch.device) -> SeedData:
     """A seed's data, made once for all of its groups; in a worker, mapped from what one of them made for all."""
-    return kept_seed_data(_shelf, data, seed) if _shelf else make_seed_data(data, seed, device)
+    if _shelf is None:
+        # Plain folders and scenes keep to the code that their records' fingerprints are of.
+        return (make_seed_data if data.plain else read_seed_data)(data, seed, device)
+    if not data.plain and not (_shelf / f"seed{seed}.pt").exists():
+        keep(_shelf, read_seed_data(data, seed, torch.device("cpu")))
+    return kept_seed_data(_shelf, data, seed)

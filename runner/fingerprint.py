@@ -6,6 +6,7 @@ from __future__ import annotations
 import ast
 import hashlib
 import inspect
+import os
 import textwrap
 from collections.abc import Sequence
 from dataclasses import is_dataclass
@@ -19,20 +20,32 @@ import nfloss
 import runner
 from nfloss import Configuration
 from nfloss.slots import BASELINE, Choice
+from runner.experiment import Data
+from runner.readers import MODULES
+from runner.readers.shots import PICTURES, every_file
+from runner.readers.splits import all_shots, home
 
 #: Modules that every training runs through; the ten issues' own rooms are told apart by the words that are used.
 SHARED_LOSS = ("loss", "terms", "weighting", "rows", "slots", "near_field", "fallback", "threshold")
 SHARED_RUNNER = ("training", "models", "networks", "graphs", "rulers", "dataset", "data/*")
 #: And a network of the user's through these.
 OWN_NETWORK = ("network_class", "own_networks")
+#: What all readers run through; those of other formats do not matter.
+SHARED_READERS = ("shots", "decode", "lines", "lists", "splits", "frames")
+#: Their content seldom changes without their size; that of the lists and calibrations beside them does.
+LARGE_FILES = (*PICTURES, ".npy", ".npz", ".pfm", ".hdf5")
 DIGITS = 8
 
 
-def fingerprint(configuration: Configuration, folder: str | None, network: str | None = None) -> str:
-    """Parts with a hash each, "shared:1a2b3c4d frames:... network:... residual:...": the shared code, a folder's files, the
-    user's network, and each word that is not the baseline's."""
+def fingerprint(configuration: Configuration, data: Data, network: str | None = None) -> str:
+    """Parts with a hash each, "shared:1a2b3c4d frames:... network:... residual:...": the shared code, a folder's files, what
+    reads them where they are not a plain folder, the user's network, and each word that is not the baseline's."""
     words = {slot: choice for slot, choice in configuration.words.items() if choice != BASELINE[slot]}
-    parts = {"shared": shared_code(), **({"frames": frames_in(folder)} if folder else {})}
+    parts = {"shared": shared_code()}
+    if data.folder and data.plain:
+        parts["frames"] = frames_in(data.folder)
+    elif data.folder:
+        parts |= {"frames": frames_read(data), "reader": reader(data.format)}
     parts |= {"network": code_of_network(network)} if network else {}
     parts |= {slot: code_of(choice) for slot, choice in sorted(words.items())}
     return " ".join(f"{name}:{value}" for name, value in parts.items())
@@ -129,6 +142,26 @@ def frames_in(folder: str) -> str:
     """Hash of the names and sizes of a folder's files."""
     files = sorted(path for path in Path(folder).rglob("*") if path.is_file())
     return short("\n".join(f"{path.relative_to(folder)} {path.stat().st_size}" for path in files))
+
+
+@cache
+def frames_read(data: Data) -> str:
+    """Hash of the names and sizes of the files that a reader reads, and of the content of lists, calibrations and the like."""
+    folder = home(data)
+    files = every_file(all_shots(data)) + [folder / listing for listing in data.lists]
+    return short("\n".join(f"{os.path.relpath(path, folder)} {size_or_content(path)}" for path in files))
+
+
+def size_or_content(path: Path) -> str:
+    return str(path.stat().st_size) if path.suffix.lower() in LARGE_FILES else hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+@cache
+def reader(format: str) -> str:
+    """Hash of the code that reads a format."""
+    rooms = [Path(runner.__file__).parent / "readers" / f"{name}.py" for name in SHARED_READERS]
+    rooms.append(Path(str(MODULES[format].__file__)))
+    return short("\n".join(meaning(ast.parse(path.read_text(encoding="utf-8"))) for path in rooms))
 
 
 def short(text: str) -> str:

@@ -14,7 +14,7 @@ import torch
 from runner.claims import Claims, exclusive
 from runner.damage import set_aside_damaged
 from runner.designs import RECOMMENDATION, Accounted, Cell, Plan
-from runner.execution import Crash, Group, Progress, cores, make_groups, resolve_device, seed_data
+from runner.execution import Crash, Group, Progress, cores, make_groups, resolve_device
 from runner.experiment import Experiment
 from runner.records import keys_and_seeds, read_trials
 from runner.search import Searcher
@@ -30,6 +30,7 @@ from runner.study import (
     Outcome,
     check_device,
     check_folder,
+    check_frames,
     dataset_weight_mean,
     group_size,
     plan_experiment,
@@ -86,7 +87,7 @@ def run_search(experiment: Experiment, folder: Path, resume: bool, max_seconds: 
     check_folder(folder, experiment, resume)
     check_device(folder, device)
     plan, space = plan_experiment(experiment), space_of(experiment)
-    seed_data(experiment.data, experiment.seeds[0], torch.device("cpu"))  # bad data must be known before anything is written
+    check_frames(experiment)
     storage = open_storage(folder, search.storage)
     size = group_size(sampled_plan(experiment), device, folder)
     with exclusive(folder / "search.lock"):

@@ -20,6 +20,7 @@ import yaml
 from nfloss import ISSUES, Configuration, audit
 from nfloss.slots import Numbers
 from runner.damage import set_aside_damaged
+from runner.data import DataError
 from runner.definitions import definition_table
 from runner.designs import Plan, make_plan
 from runner.execution import (
@@ -35,7 +36,7 @@ from runner.execution import (
     run_groups,
     seed_data,
 )
-from runner.experiment import Experiment, ExperimentError, Training
+from runner.experiment import Data, Experiment, ExperimentError, Training
 from runner.files import sweep, write_atomically
 from runner.fingerprint import changed_parts
 from runner.lock import NAME as LOCK
@@ -44,6 +45,7 @@ from runner.model_settings import Model
 from runner.network_contract import check_network
 from runner.part import balanced_part
 from runner.records import keys_and_seeds, read_trials, stale, write_group
+from runner.rulers import NEAR, in_range
 from runner.samples import write_frames
 from runner.signals import undisturbed
 from runner.symptoms import symptom_table
@@ -51,7 +53,10 @@ from runner.tables import write_table
 
 #: Of a search: more trials may be asked for, and how many go together is the machine's matter.
 MAY_CHANGE = ("trials", "at_once")
-DEFAULTS = {"model": Model().model_dump(mode="json"), "training": Training().model_dump(mode="json")}  # type: ignore[call-arg]
+DEFAULTS = {
+    name: section.model_dump(mode="json")
+    for name, section in {"data": Data(), "model": Model(), "training": Training()}.items()  # type: ignore[call-arg]
+}
 PACKAGES = ("torch", "numpy", "pandas", "pyarrow", "scipy", "statsmodels", "mlflow", "optuna")
 
 
@@ -137,7 +142,7 @@ def run_study(
     if not plan.trained:
         raise ExperimentError("nothing to train: every cell is a clash")
     check_device(folder, device)
-    seed_data(experiment.data, experiment.seeds[0], torch.device("cpu"))  # bad data must be known before anything is written
+    check_frames(experiment)
     with only_run(folder):
         return carry_out(plan, folder, device, max_seconds, begin, finished, crashed)
 
@@ -259,6 +264,18 @@ def check_folder(folder: Path, experiment: Experiment, resume: bool) -> None:
             )
 
 
+def check_frames(experiment: Experiment) -> None:
+    """Bad data must be known before anything is written: frames that are not there, or that the rulers cannot measure."""
+    data = seed_data(experiment.data, experiment.seeds[0], torch.device("cpu"))
+    for name, frames in (("probe", data.probe), ("validation", data.validation)):
+        for which, where in (("near", f"nearer than {NEAR:g} m"), ("far", f"at {NEAR:g} m or beyond")):
+            if not in_range(frames.depth, which).any():
+                raise DataError(
+                    f"{experiment.data.folder or 'scenes'}: no pixel of the {len(frames)} {name} frames is {where}, so the "
+                    f"{which} error cannot be measured; `nfloss data stats` says how the depth is spread"
+                )
+
+
 def check_device(folder: Path, device: torch.device) -> None:
     """A study goes on where it began: another device shows in the last bits."""
     if (folder / "study.yaml").exists():
@@ -279,7 +296,7 @@ def comparable(experiment: Experiment) -> dict[str, Any]:
 
 def fixed(settings: dict[str, Any]) -> dict[str, Any]:
     """Settings without what a search may be resumed with another of, and without what is not used, of a design, or is at its
-    default, of model and training: a study written before there was such a key is resumed all the same."""
+    default, of data, model and training: a study written before there was such a key is resumed all the same."""
     design = {name: part for name, part in settings["design"].items() if part}
     if "optuna" in design:
         design["optuna"] = {name: value for name, value in design["optuna"].items() if name not in MAY_CHANGE}

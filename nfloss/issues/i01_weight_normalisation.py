@@ -50,7 +50,8 @@ def gradient_scale_variation(losses: Losses, bench: Bench) -> Tensor:
     """Coefficient of variation between batches of what weighting multiplies a near pixel's gradient by, [K].
 
     Root mean square of d total / d prediction over the pixels nearer than 1 m, divided by that of the unweighted loss on
-    the same batch: what the batch's own errors contribute is gone. Batches without near pixels do not count.
+    the same batch: what the batch's own errors contribute is gone. Batches without near pixels do not count; NaN where fewer
+    than two have any.
     """
     plain, factors = without_weights(losses), []
     for prediction, truth in bench.batches():
@@ -58,6 +59,8 @@ def gradient_scale_variation(losses: Losses, bench: Bench) -> Tensor:
         if near.any():
             own, reference = (pixel_gradients(which, prediction, truth)[1][:, near] for which in (losses, plain))
             factors.append((own.square().mean(-1) / reference.square().mean(-1)).sqrt())
+    if len(factors) < 2:
+        return torch.full((len(losses.configurations),), torch.nan)
     scale = torch.stack(factors)
     return scale.std(0) / scale.mean(0)
 

@@ -241,3 +241,11 @@ def test_raw_weights_are_in_the_configurations_order() -> None:
     weights = Losses(of("6-2", "5-2", "", "5-1w+2-1")).raw_weights(gt)
     expected = torch.tensor([[5.0, 1, 1, 0], [5, 3, 1, 0], [5, 1, 1, 0], [1.1376, 3, 4.9949, 0]])
     torch.testing.assert_close(weights, expected, rtol=1e-3, atol=1e-5)
+
+
+def test_data_without_near_pixels_have_no_gradient_variation() -> None:
+    """Everything 10 m away: no near pixel's gradient to look at, so no number, and no crash."""
+    far = make_bench(torch.full((2, 2, 1, 8, 8), 0.1), seed=0)
+    measure = ISSUES[1].symptom.measure
+    assert measure is not None
+    assert measure(Losses([Configuration.of(), Configuration.of("1-1")]), far).isnan().tolist() == [True, True]

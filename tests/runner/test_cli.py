@@ -16,7 +16,7 @@ def nfloss(*arguments):
     return subprocess.run([*NFLOSS, *map(str, arguments)], capture_output=True, text=True, timeout=120)
 
 
-COMMANDS = ("issues", "audit", "plan", "run", "status", "report", "export", "sync", "mlflow")
+COMMANDS = ("issues", "audit", "data", "plan", "run", "status", "report", "export", "sync", "mlflow")
 
 
 def test_help_names_every_command_and_shows_examples():

@@ -13,7 +13,7 @@ import runner.fingerprint as fingerprints
 from analysis import load
 from nfloss import Configuration
 from nfloss.issues import i05_discontinuous_boundary as issue_5
-from runner.experiment import parse_experiment
+from runner.experiment import Data, parse_experiment
 from runner.fingerprint import changed_parts, fingerprint, meaning, pieces
 from runner.records import read_trials, stale, unused
 from runner.study import plan_experiment, resumption, run_study
@@ -42,8 +42,8 @@ def run(folder: Path, resume: bool) -> list[str]:
 
 
 def test_a_word_names_its_slot_and_the_baseline_none() -> None:
-    assert fingerprint(Configuration.of(), None).startswith("shared:") and " " not in fingerprint(Configuration.of(), None)
-    assert [part.split(":")[0] for part in fingerprint(Configuration.of("5-1", "2-1"), None).split()] == [
+    assert fingerprint(Configuration.of(), Data()).startswith("shared:") and " " not in fingerprint(Configuration.of(), Data())
+    assert [part.split(":")[0] for part in fingerprint(Configuration.of("5-1", "2-1"), Data()).split()] == [
         "shared",
         "moments",
         "weigh",
@@ -80,10 +80,11 @@ def test_changed_parts_are_named() -> None:
 def test_files_of_a_folder_count(tmp_path: Path) -> None:
     (tmp_path / "a.png").write_bytes(b"12")
     fingerprints.frames_in.cache_clear()
-    before = fingerprint(Configuration.of(), str(tmp_path))
+    data = Data(folder=str(tmp_path), depth_scale=1000)
+    before = fingerprint(Configuration.of(), data)
     (tmp_path / "b.png").write_bytes(b"3")
     fingerprints.frames_in.cache_clear()
-    assert changed_parts(before, fingerprint(Configuration.of(), str(tmp_path))) == ["frames"]
+    assert changed_parts(before, fingerprint(Configuration.of(), data)) == ["frames"]
 
 
 def test_only_what_uses_the_edited_fix_is_trained_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -14,7 +14,7 @@ import runner.fingerprint as fingerprints
 from nfloss import Configuration
 from runner.checkpoints import CheckpointError, Keeper, load_network, read_checkpoint
 from runner.execution import seed_data
-from runner.experiment import ExperimentError, load_experiment
+from runner.experiment import Data, ExperimentError, load_experiment
 from runner.fingerprint import changed_parts, fingerprint
 from runner.models import StackedNetworks
 from runner.network_class import NetworkError
@@ -162,11 +162,11 @@ def test_the_user_s_code_is_part_of_the_fingerprint(tmp_path, own):
 
     def now() -> str:
         fingerprints.code_of_network.cache_clear()
-        return fingerprint(baseline, None, reference)
+        return fingerprint(baseline, Data(), reference)
 
     first = now()
     assert [part.split(":")[0] for part in first.split()] == ["shared", "network"]
-    assert fingerprint(baseline, None) == first.split()[0]
+    assert fingerprint(baseline, Data()) == first.split()[0]
     (tmp_path / "net.py").write_text(NET + "\n# a comment\n")
     assert now() == first
     (tmp_path / "parts.py").write_text("start = 0.06\n")

@@ -1,0 +1,44 @@
+"""ICL-NUIM, its TUM-compatible PNGs: rendered depth of a living room and an office.
+
+Layout: SEQUENCE/associations.txt with lines `N depth/N.png N rgb/N.png` (or colour first); where there is none,
+    SEQUENCE/depth/N.png with SEQUENCE/rgb/N.png
+Scale: metres = value / 5000 (16-bit PNG)
+Invalid: 0
+Scene: the sequence (name sequences of one room in lists: living_room_traj0 and traj1 show the same)
+Source: https://www.doc.ic.ac.uk/~ahanda/VaFRIC/iclnuim.html (Handa et al. 2014)
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from runner.data import DataError
+from runner.readers.decode import scaled
+from runner.readers.lines import lines_of
+from runner.readers.shots import Reader, Shot, files, named_in, partner
+
+
+def find(folder: Path) -> list[Shot]:
+    lists = [path for path, _ in files(folder, r"associations\.txt")]
+    shots = [shot for path in lists for shot in associated(folder, path)]
+    listed = {path.parent for path in lists}
+    for depth, match in files(folder, r"depth/(\d+)\.png"):
+        sequence = depth.parents[1]
+        if sequence not in listed:
+            shots.append(Shot(partner(sequence / "rgb" / match[1]), depth, sequence.relative_to(folder).as_posix()))
+    return shots
+
+
+def associated(folder: Path, listing: Path) -> list[Shot]:
+    """The pairs that a list names."""
+    shots = []
+    for where, line in lines_of(listing):
+        words = line.split()
+        pair = {name.split("/")[0]: named_in(folder, listing.parent, name, where) for name in words[1::2]}
+        if len(words) != 4 or pair.keys() != {"depth", "rgb"}:
+            raise DataError(f"{where}: {line[:80]!r}; 'N depth/N.png N rgb/N.png' is needed")
+        shots.append(Shot(pair["rgb"], pair["depth"], listing.parent.relative_to(folder).as_posix(), (listing,)))
+    return shots
+
+
+READER = Reader(__doc__, find, scaled, 5000.0)

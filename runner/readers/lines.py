@@ -1,0 +1,33 @@
+"""Lists on disk: a line or a JSON entry for each frame, each with where it stands, for messages."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from runner.data import DataError
+
+
+def text_of(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, ValueError) as error:
+        raise DataError(f"{path}: cannot be read as a list of frames ({' '.join(str(error).split())})") from None
+
+
+def lines_of(path: Path) -> list[tuple[str, str]]:
+    """(where, line) of a text file; empty lines and those that begin with # are left out."""
+    lines = enumerate(text_of(path).splitlines(), start=1)
+    return [(f"{path}: line {number}", line.strip()) for number, line in lines if line.strip() and not line.startswith("#")]
+
+
+def entries_of(path: Path) -> list[tuple[str, Any]]:
+    """(where, entry) of a JSON file that holds one list."""
+    try:
+        content = json.loads(text_of(path))
+    except (ValueError, RecursionError) as error:
+        raise DataError(f"{path}: not valid JSON ({' '.join(str(error).split())})") from None
+    if not isinstance(content, list):
+        raise DataError(f"{path}: a JSON {type(content).__name__}; a list of frames is needed")
+    return [(f"{path}: entry {number}", entry) for number, entry in enumerate(content, start=1)]

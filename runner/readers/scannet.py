@@ -1,0 +1,26 @@
+"""ScanNet, as its exporter writes a scan: structured-light depth of rooms.
+
+Layout: SCAN/depth/N.png with SCAN/color/N.jpg
+Scale: metres = value / 1000 (16-bit PNG, millimetres)
+Invalid: 0
+Scene: the room (scene0000_00 and scene0000_01 are scans of one)
+Source: https://github.com/ScanNet/ScanNet (readme and SensReader; Dai et al. 2017)
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from runner.readers.decode import scaled
+from runner.readers.shots import Reader, Shot, files, partner
+
+
+def find(folder: Path) -> list[Shot]:
+    return [
+        Shot(partner(depth.parents[1] / "color" / match[2]), depth, re.sub(r"(?<=^scene\d{4})_\d\d$", "", match[1]))
+        for depth, match in files(folder, r"([^/]+)/depth/(\d+)\.png")
+    ]
+
+
+READER = Reader(__doc__, find, scaled, 1000.0)

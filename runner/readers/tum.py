@@ -1,0 +1,74 @@
+"""TUM RGB-D: Kinect depth of sequences, colour and depth taken at different times.
+
+Layout: SEQUENCE/rgb.txt and SEQUENCE/depth.txt, a line `TIMESTAMP PATH` each, # for comments; colour and depth are paired
+    by nearest timestamp, the closest pairs first, each picture once, none further apart than 0.02 s
+Scale: metres = value / 5000 (16-bit PNG)
+Invalid: 0
+Scene: the sequence
+Source: https://cvg.cit.tum.de/data/datasets/rgbd-dataset/file_formats and its associate.py (Sturm et al. 2012)
+"""
+
+from __future__ import annotations
+
+import math
+from bisect import bisect_left
+from collections.abc import Sequence
+from pathlib import Path
+
+from runner.data import DataError
+from runner.readers.decode import scaled
+from runner.readers.lines import lines_of
+from runner.readers.shots import Reader, Shot, files, named_in
+
+MOST_SECONDS = 0.02
+
+
+def find(folder: Path) -> list[Shot]:
+    shots = []
+    for listing, _ in files(folder, r"rgb\.txt"):
+        sequence, depths = listing.parent, listing.with_name("depth.txt")
+        if not depths.is_file():
+            raise DataError(f"{listing}: depth.txt is missing beside it")
+        colour, depth = stamped(folder, listing), stamped(folder, depths)
+        for at_colour, at_depth in associate([at for at, _ in colour], [at for at, _ in depth]):
+            pair = (colour[at_colour][1], depth[at_depth][1])
+            shots.append(Shot(*pair, sequence.relative_to(folder).as_posix(), (listing, depths)))
+    return shots
+
+
+def stamped(folder: Path, listing: Path) -> list[tuple[float, Path]]:
+    """(seconds, file) of a list, by time."""
+    found = []
+    for where, line in lines_of(listing):
+        try:
+            stamp, name = line.split(maxsplit=1)
+            seconds = float(stamp)
+        except ValueError:
+            seconds = math.nan
+        if not math.isfinite(seconds):
+            raise DataError(f"{where}: {line[:80]!r}; 'TIMESTAMP PATH' is needed")
+        found.append((seconds, named_in(folder, listing.parent, name, where)))
+    return sorted(found)
+
+
+def associate(one: Sequence[float], other: Sequence[float]) -> list[tuple[int, int]]:
+    """Places in two ascending series of seconds that belong together, each used once, by the first's order.
+
+    >>> associate([1.00, 1.03], [1.01, 1.02, 9.0])
+    [(0, 0), (1, 1)]
+    """
+    near = [
+        (abs(seconds - other[place]), at, place)
+        for at, seconds in enumerate(one)
+        for place in range(bisect_left(other, seconds - MOST_SECONDS), bisect_left(other, seconds + MOST_SECONDS))
+    ]
+    ones, others, pairs = set[int](), set[int](), []
+    for _, at, place in sorted(near):
+        if at not in ones and place not in others:
+            ones.add(at)
+            others.add(place)
+            pairs.append((at, place))
+    return sorted(pairs)
+
+
+READER = Reader(__doc__, find, scaled, 5000.0)
