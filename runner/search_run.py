@@ -13,9 +13,11 @@ import torch
 
 from runner.claims import Claims, exclusive
 from runner.designs import RECOMMENDATION, Accounted, Cell, Plan
-from runner.execution import Crash, Group, Progress, cores, make_groups, resolve_device, seed_data
+from runner.endings import Crash
+from runner.execution import Progress, cores, resolve_device, seed_data
 from runner.experiment import Experiment
 from runner.files import write_atomically
+from runner.groups import Group, make_groups
 from runner.records import keys_and_seeds, read_trials
 from runner.search import Searcher
 from runner.search_loop import Asked, search_loop

@@ -21,27 +21,20 @@ from nfloss import ISSUES, Configuration, audit
 from nfloss.slots import Numbers
 from runner.definitions import definition_table
 from runner.designs import Plan, make_plan
-from runner.execution import (
-    CPU_GROUP,
-    Crash,
-    Group,
-    Progress,
-    cores,
-    gpu_group,
-    make_groups,
-    resolve_device,
-    run_groups,
-    seed_data,
-)
+from runner.endings import Crash
+from runner.execution import CPU_GROUP, Progress, cores, gpu_group, resolve_device, seed_data
 from runner.experiment import Experiment, ExperimentError
 from runner.files import write_atomically
 from runner.fingerprint import changed_parts
+from runner.groups import Group, make_groups
 from runner.lock import NAME as LOCK
 from runner.lock import only_run
 from runner.part import balanced_part
+from runner.places import run_groups
 from runner.records import keys_and_seeds, read_trials, stale, write_group
 from runner.samples import write_frames
 from runner.symptoms import symptom_table
+from runner.waiting import Waiting
 
 #: Of a search: more trials may be asked for, and how many go together is the machine's matter.
 MAY_CHANGE = ("trials", "at_once")
@@ -170,7 +163,7 @@ def train_groups(
 ) -> list[Group]:
     """Train groups and write their records as they finish; gives those that the machine failed to finish."""
     lost = []
-    for result in run_groups(groups, experiment, device, progress, budget.may_start) if groups else ():
+    for result in run_groups(Waiting(groups, budget.may_start), experiment, device, progress) if groups else ():
         if isinstance(result, Crash):
             lost.append(result.group)
             crashed(result)
