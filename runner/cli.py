@@ -160,6 +160,7 @@ def run(
     overrides: list[str],
     seeds: int | None,
     device: str | None,
+    execution: str | None,
     out_dir: Path | None,
     resume: bool,
     max_seconds: float | None,
@@ -168,7 +169,8 @@ def run(
 ) -> int:
     """Train every distinct configuration of an experiment, record, report."""
 
-    settings = read_experiment(experiment, [*overrides, *([f"device={device}"] if device else [])], seeds)
+    given = {"device": device, "execution": execution}
+    settings = read_experiment(experiment, [*overrides, *(f"{key}={value}" for key, value in given.items() if value)], seeds)
     folder = out_dir or Path("runs") / settings.name
     began = time.monotonic()
     code = (train if settings.design.optuna is None else train_search)(settings, folder, resume, max_seconds)
@@ -472,6 +474,7 @@ COMMANDS: dict[Callable[..., int | None], list[Argument]] = {
         SET,
         SEEDS,
         argument("--device", help="auto, cpu, cuda or cuda:N; default: the file's, else auto: CUDA where there is one"),
+        argument("--execution", help="local, or ray: groups as tasks of a cluster; default: the file's, else local"),
         argument("--out-dir", metavar="DIR", type=Path, help="the study's folder; default: runs/<name of the experiment>"),
         argument("--resume", action="store_true", help="continue a study: train what is missing"),
         argument(

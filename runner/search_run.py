@@ -18,6 +18,7 @@ from runner.execution import Progress, cores, resolve_device, seed_data
 from runner.experiment import Experiment
 from runner.files import write_atomically
 from runner.groups import Group, make_groups
+from runner.places import check_place
 from runner.records import keys_and_seeds, read_trials
 from runner.search import Searcher
 from runner.search_loop import Asked, search_loop
@@ -88,6 +89,7 @@ def run_search(experiment: Experiment, folder: Path, resume: bool, max_seconds: 
     check_device(folder, device)
     plan, space = plan_experiment(experiment), space_of(experiment)
     seed_data(experiment.data, experiment.seeds[0], torch.device("cpu"))  # bad data must be known before anything is written
+    check_place(experiment, device)
     storage = open_storage(folder, search.storage)
     size = group_size(sampled_plan(experiment), device, folder)
     with exclusive(folder / "search.lock"):

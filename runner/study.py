@@ -30,7 +30,7 @@ from runner.groups import Group, make_groups
 from runner.lock import NAME as LOCK
 from runner.lock import only_run
 from runner.part import balanced_part
-from runner.places import run_groups
+from runner.places import check_place, run_groups
 from runner.records import keys_and_seeds, read_trials, stale, write_group
 from runner.samples import write_frames
 from runner.symptoms import symptom_table
@@ -121,6 +121,7 @@ def run_study(
         raise ExperimentError("nothing to train: every cell is a clash")
     check_device(folder, device)
     seed_data(experiment.data, experiment.seeds[0], torch.device("cpu"))  # bad data must be known before anything is written
+    check_place(experiment, device)
     with only_run(folder):
         return carry_out(plan, folder, device, max_seconds, begin, finished, crashed)
 
@@ -245,9 +246,9 @@ def device_name(device: torch.device) -> str:
 
 
 def comparable(experiment: Experiment) -> dict[str, Any]:
-    """What must not change when a study is resumed; more seeds may be added; workers, tracking and
-    confirmation do not matter."""
-    return fixed(experiment.model_dump(mode="json", exclude={"seeds", "workers", "tracking", "device", "confirm"}))
+    """What must not change when a study is resumed; more seeds may be added; workers, where they are, tracking
+    and confirmation do not matter."""
+    return fixed(experiment.model_dump(mode="json", exclude={"seeds", "workers", "tracking", "device", "confirm", "execution"}))
 
 
 def fixed(settings: dict[str, Any]) -> dict[str, Any]:

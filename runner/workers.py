@@ -32,6 +32,7 @@ ALLOCATOR = {
     "MALLOC_TOP_PAD_": "67108864",
     "GLIBC_TUNABLES": "glibc.malloc.hugetlb=1",
 }
+WORKER_ENVIRONMENT = {**ALLOCATOR, "OMP_NUM_THREADS": "1"}
 
 
 def run_in_workers(waiting: Waiting, experiment: Experiment, workers: int, progress: Progress) -> Iterator[Ending]:
@@ -67,9 +68,8 @@ def run_in_workers(waiting: Waiting, experiment: Experiment, workers: int, progr
 @contextmanager
 def workers_environment() -> Iterator[None]:
     """For the while, what a worker reads as it starts: the allocator's settings, and one thread."""
-    wanted = {**ALLOCATOR, "OMP_NUM_THREADS": "1"}
-    saved = {name: os.environ.get(name) for name in wanted}
-    os.environ.update(wanted)
+    saved = {name: os.environ.get(name) for name in WORKER_ENVIRONMENT}
+    os.environ.update(WORKER_ENVIRONMENT)
     try:
         yield
     finally:
