@@ -96,8 +96,12 @@ def run_group(group: Group, experiment: Experiment, device: torch.device, progre
     keys = [record_key(configuration, group.rate) for configuration in group.configurations]
     constant = {"steps": settings.steps, "group": group.name, "device": str(device)}
     records = Records.of(keys, data, history, constant, first=group.seed == experiment.seeds[0])
-    marks = [fingerprint(configuration, experiment.data.folder) for configuration in group.configurations]
-    return Results(group, replace(records, trials=records.trials.assign(fingerprint=marks)))
+    return Results(group, replace(records, trials=records.trials.assign(fingerprint=fingerprints(group, experiment))))
+
+
+def fingerprints(group: Group, experiment: Experiment) -> list[str]:
+    """Of each of the group's configurations, what its result depends on."""
+    return [fingerprint(configuration, experiment.data.folder) for configuration in group.configurations]
 
 
 _shelf: Path | None = None

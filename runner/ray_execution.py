@@ -20,10 +20,10 @@ from typing import Any
 import torch
 
 from runner.endings import Ending, Results, ending, one_line
-from runner.execution import Progress, cores, one_thread, run_group
+from runner.execution import Progress, cores, fingerprints, one_thread, run_group
 from runner.execution_settings import Ray
 from runner.experiment import Experiment
-from runner.fingerprint import changed_parts, fingerprint
+from runner.fingerprint import changed_parts
 from runner.groups import Group
 from runner.waiting import Waiting
 from runner.workers import WORKER_ENVIRONMENT
@@ -163,7 +163,7 @@ def with_absolute_folder(experiment: Experiment) -> Experiment:
 def software(group: Group, experiment: Experiment) -> list[str]:
     """What the group's bits depend on but for the processor, for each configuration: Python, torch, the code, the frames."""
     versions = f"Python:{sys.version_info.major}.{sys.version_info.minor} torch:{torch.__version__}"
-    return [f"{versions} {fingerprint(configuration, experiment.data.folder)}" for configuration in group.configurations]
+    return [f"{versions} {mark}" for mark in fingerprints(group, experiment)]
 
 
 def check_node(group: Group, experiment: Experiment, wanted: list[str]) -> None:

@@ -34,7 +34,7 @@ from runner.places import check_place, run_groups
 from runner.records import keys_and_seeds, read_trials, stale, write_group
 from runner.samples import write_frames
 from runner.symptoms import symptom_table
-from runner.waiting import Waiting
+from runner.waiting import Waiting, whole
 
 #: Of a search: more trials may be asked for, and how many go together is the machine's matter.
 MAY_CHANGE = ("trials", "at_once")
@@ -114,16 +114,22 @@ def run_study(
         finished: called with (trials, diverged) of each group as its records are on disk.
         crashed: called with each group that the machine failed to finish; a resumed run trains it again.
     """
+    plan, device = checked(experiment, folder, resume)
+    with only_run(folder):
+        return carry_out(plan, folder, device, max_seconds, begin, finished, crashed)
+
+
+def checked(experiment: Experiment, folder: Path, resume: bool) -> tuple[Plan, torch.device]:
+    """The plan and the device, once all is known to be well; nothing is written yet."""
     device = resolve_device(experiment.device)
     check_folder(folder, experiment, resume)
     plan = plan_experiment(experiment)
     if not plan.trained:
         raise ExperimentError("nothing to train: every cell is a clash")
     check_device(folder, device)
-    seed_data(experiment.data, experiment.seeds[0], torch.device("cpu"))  # bad data must be known before anything is written
+    seed_data(experiment.data, experiment.seeds[0], torch.device("cpu"))
     check_place(experiment, device)
-    with only_run(folder):
-        return carry_out(plan, folder, device, max_seconds, begin, finished, crashed)
+    return plan, device
 
 
 def carry_out(
@@ -145,8 +151,12 @@ def carry_out(
     budget = Budget(max_seconds)
     progress = begin(plan, todo, plan.trials - sum(len(g.configurations) for g in todo))
     lost = train_groups(todo, experiment, device, records, budget, progress, finished, crashed)
-    failed = sum(len(group.configurations) for group in lost)
-    trials = read_trials(records, table)
+    return outcome(plan, table, records, sum(len(group.configurations) for group in lost), budget)
+
+
+def outcome(plan: Plan, table: pd.DataFrame, records: Path, failed: int, budget: Budget) -> Outcome:
+    """What the records say has become of the plan."""
+    experiment, trials = plan.experiment, read_trials(records, table)
     diverged = int((trials["status"] == "diverged").sum()) if len(trials) else 0
     part = balanced_part(table, experiment.seeds, keys_and_seeds(trials), in_blocks(experiment))
     return Outcome(plan.trials, len(trials), diverged, failed, budget.spent and len(trials) < plan.trials, part)
@@ -161,10 +171,11 @@ def train_groups(
     progress: Progress,
     finished: Callable[[int, int], None],
     crashed: Callable[[Crash], None],
+    claim: Callable[[Group], Group | None] = whole,
 ) -> list[Group]:
     """Train groups and write their records as they finish; gives those that the machine failed to finish."""
-    lost = []
-    for result in run_groups(Waiting(groups, budget.may_start), experiment, device, progress) if groups else ():
+    lost, waiting = [], Waiting(groups, budget.may_start, claim)
+    for result in run_groups(waiting, experiment, device, progress) if groups else ():
         if isinstance(result, Crash):
             lost.append(result.group)
             crashed(result)
