@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+TURN = "search.lock"  # of a search, the file that whoever decides holds
 BEAT = 20.0  # seconds between the signs of life that a claim's process gives
 LOST = 180.0  # seconds without one after which a process elsewhere is held to be dead; NFS may show a file's time a minute late
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from runner.claims import Claims, exclusive
+from runner.claims import TURN, Claims, exclusive
 from runner.designs import RECOMMENDATION, Accounted, Cell, Plan
 from runner.endings import Crash
 from runner.execution import Progress, cores, resolve_device, seed_data
@@ -90,9 +90,9 @@ def run_search(experiment: Experiment, folder: Path, resume: bool, max_seconds: 
     plan, space = plan_experiment(experiment), space_of(experiment)
     seed_data(experiment.data, experiment.seeds[0], torch.device("cpu"))  # bad data must be known before anything is written
     check_place(experiment, device)
-    storage = open_storage(folder, search.storage)
     size = group_size(sampled_plan(experiment), device, folder)
-    with exclusive(folder / "search.lock"):
+    with exclusive(folder / TURN):
+        storage = open_storage(folder, search.storage)  # in turn: two that make a database's tables at once fail
         searcher = Searcher(search, space, storage, experiment.name)
         own_storage(searcher.study, folder, search.storage)
         fresh = not (folder / "plan.parquet").exists()
@@ -146,7 +146,7 @@ class Bench:
 
     @contextmanager
     def turn(self) -> Iterator[None]:
-        with exclusive(self.folder / "search.lock"):
+        with exclusive(self.folder / TURN):
             yield
 
     def worths(self) -> dict[str, Worth]:

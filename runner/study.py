@@ -19,6 +19,7 @@ import yaml
 
 from nfloss import ISSUES, Configuration, audit
 from nfloss.slots import Numbers
+from runner.claims import TURN
 from runner.definitions import definition_table
 from runner.designs import Plan, make_plan
 from runner.endings import Crash
@@ -231,7 +232,7 @@ def check_folder(folder: Path, experiment: Experiment, resume: bool) -> None:
         return
     if not folder.is_dir():
         raise StudyError(f"{folder}: is a file; a folder for the study is needed (--out-dir)")
-    if not resume and any(path.name != LOCK for path in folder.iterdir()):
+    if not resume and any(path.name not in (LOCK, TURN) for path in folder.iterdir()):
         raise StudyError(f"{folder}: exists already; continue it with --resume, or take another with --out-dir or name")
     if existing.exists():
         recorded = read_study(folder)["experiment"]
