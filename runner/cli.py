@@ -170,6 +170,10 @@ def run(
 ) -> int:
     """Train every distinct configuration of an experiment, record, report."""
 
+    if execution and any(override.startswith("execution") for override in overrides):
+        raise ValueError(
+            f"--execution {execution} and --set execution...: give one of them; --set execution.ray.address=... is enough"
+        )
     given = {"device": device, "execution": execution}
     settings = read_experiment(experiment, [*overrides, *(f"{key}={value}" for key, value in given.items() if value)], seeds)
     folder = out_dir or Path("runs") / settings.name

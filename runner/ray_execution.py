@@ -77,7 +77,7 @@ def start(ray: Any, settings: Ray, cpus: int) -> None:
             host, _, port = address.rpartition(":")
             socket.create_connection((host, int(port)), timeout=REACH).close()
         ray.init(address, log_to_driver=False, logging_level=logging.ERROR, runtime_env=environment, **here)
-    except (OSError, RuntimeError, ValueError) as error:
+    except (OSError, RuntimeError, ValueError, ray.exceptions.RayError) as error:
         raise ClusterError(f"the Ray cluster {address} cannot be used: {one_line(error)}") from None
     finally:
         signal.signal(signal.SIGTERM, on_terminate)

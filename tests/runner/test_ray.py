@@ -1,6 +1,7 @@
 """Groups as tasks of a Ray cluster: one machine with two nodes, one of which is killed in the middle of a group."""
 
 import os
+import secrets
 import subprocess
 import sys
 import time
@@ -30,7 +31,6 @@ group_size: 2
 workers: 1
 """
 WHOLE = {"name": "x", "design": {"one_at_a_time": ["1-1"]}}
-QUIET = {"RAY_USAGE_STATS_ENABLED": "0"}
 
 
 @pytest.mark.parametrize(
@@ -82,14 +82,20 @@ def test_a_node_without_the_frames_or_with_other_code_says_so(tmp_path):
 
 
 @pytest.fixture(scope="module")
-def cluster():
+def cluster(tmp_path_factory):
     pytest.importorskip("ray")
+    token = tmp_path_factory.mktemp("token") / "token"  # the tests' own: Ray would take, or leave, one in the home folder
+    token.write_text(secrets.token_hex(32))
+    environment = {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN_PATH": str(token), "RAY_USAGE_STATS_ENABLED": "0"}
+    before = {name: os.environ.get(name) for name in environment}
+    os.environ |= environment
     from ray.cluster_utils import Cluster
 
-    os.environ |= QUIET
     nodes = Cluster(initialize_head=True, head_node_args={"num_cpus": 1, "include_dashboard": False})
     yield nodes
     nodes.shutdown()
+    for name, value in before.items():
+        os.environ.pop(name) if value is None else os.environ.update({name: value})
 
 
 def start(folder: Path, *more: str, **environment: str) -> subprocess.Popen:
@@ -180,6 +186,12 @@ def test_a_deadly_group_is_a_crash_and_one_too_large_is_halved(cluster, tmp_path
     ends = dict(line.split(" ", 1) for line in done.stdout.splitlines())
     assert ends.pop("deadly").startswith("RuntimeError: WorkerCrashedError"), done.stdout
     assert ends == {"largea": "1", "largeb": "1", "seed0-1": "1"}
+
+
+def test_an_address_is_not_dropped_by_the_short_word(tmp_path):
+    run = start(tmp_path, "--execution", "ray", "--set", "execution.ray.address=127.0.0.1:9")
+    _, errors = run.communicate(timeout=300)
+    assert run.returncode == 2 and "give one of them" in errors and len(errors.splitlines()) == 1
 
 
 def test_a_cluster_that_is_not_there_is_one_line(tmp_path):
