@@ -5,6 +5,7 @@ import secrets
 import subprocess
 import sys
 import time
+from importlib.util import find_spec
 from pathlib import Path
 
 import pandas as pd
@@ -20,6 +21,7 @@ from runner.records import write_group
 from runner.study import comparable, groups_of, plan_experiment
 from runner.waiting import Waiting
 
+needs_ray = pytest.mark.skipif(find_spec("ray") is None, reason="ray is not installed")
 NFLOSS = [sys.executable, "-m", "runner.cli"]
 TINY = """
 design: {one_at_a_time: ["1-1", "4-1", "10-1", "6-2"]}
@@ -83,13 +85,12 @@ def test_a_node_without_the_frames_or_with_other_code_says_so(tmp_path):
 
 @pytest.fixture(scope="module")
 def cluster(tmp_path_factory):
-    pytest.importorskip("ray")
     token = tmp_path_factory.mktemp("token") / "token"  # the tests' own: Ray would take, or leave, one in the home folder
     token.write_text(secrets.token_hex(32))
     environment = {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN_PATH": str(token), "RAY_USAGE_STATS_ENABLED": "0"}
     before = {name: os.environ.get(name) for name in environment}
     os.environ |= environment
-    from ray.cluster_utils import Cluster
+    from ray.cluster_utils import Cluster  # reads the environment as it is imported
 
     nodes = Cluster(initialize_head=True, head_node_args={"num_cpus": 1, "include_dashboard": False})
     yield nodes
@@ -123,6 +124,7 @@ def kill_in_the_middle(node) -> None:
         process.kill()
 
 
+@needs_ray
 def test_a_node_killed_in_the_middle_of_a_group_changes_nothing(cluster, tmp_path):
     node = cluster.add_node(num_cpus=1)
     run = start(tmp_path / "ray", "--execution", "ray", RAY_ADDRESS=cluster.address)
@@ -177,6 +179,7 @@ for end in run_on_ray(Waiting(mine, lambda: True), experiment, torch.device("cpu
 """
 
 
+@needs_ray
 def test_a_deadly_group_is_a_crash_and_one_too_large_is_halved(cluster, tmp_path):
     (tmp_path / "tiny.yaml").write_text(TINY)
     environment = {**os.environ, "RAY_ADDRESS": cluster.address}
@@ -194,8 +197,8 @@ def test_an_address_is_not_dropped_by_the_short_word(tmp_path):
     assert run.returncode == 2 and "give one of them" in errors and len(errors.splitlines()) == 1
 
 
+@needs_ray
 def test_a_cluster_that_is_not_there_is_one_line(tmp_path):
-    pytest.importorskip("ray")
     run = start(tmp_path, "--set", "execution.ray.address=127.0.0.1:9")
     _, errors = run.communicate(timeout=300)
     assert run.returncode == 2 and not (tmp_path / "study").exists(), errors
