@@ -40,6 +40,7 @@ nfloss confirm runs/ablation --seeds 10
 nfloss report runs/ablation
 nfloss report runs/ablation --compare runs/real_data
 nfloss power runs/ablation --gain 3
+nfloss export runs/ablation --fixes 8-2 5-2
 nfloss mlflow runs/ablation --port 5001
 nfloss dashboard runs/optuna
 """.splitlines()
@@ -393,17 +394,19 @@ def power(study: Path, gain: float) -> None:
     print("\n".join(power_lines(study, gain)))
 
 
-def export(study: Path) -> None:
-    """Print the recommended loss as a YAML block for your training file, and as code."""
+def export(study: Path, fixes: list[str] | None) -> None:
+    """Write a study's recommended loss for your training code: YAML blocks, and one Python file that needs torch alone."""
     from runner.study import StudyError, read_study
 
-    name = read_study(study)["name"]
+    read_study(study)
     if not (study / "verdicts.json").exists():
         raise StudyError(f"{study}: no verdicts yet; draw the conclusions first: nfloss report {study}")
-    from analysis.recommendation import take_home
-    from analysis.verdicts_file import read_verdicts
+    from runner.export import export_loss
 
-    print(take_home(name, read_verdicts(study)["recommendation"]))
+    block, files = export_loss(study, fixes)
+    print(block)
+    for path in files:
+        say(f"written: {path}")
 
 
 def sync(study: Path, uri: str | None) -> None:
@@ -599,7 +602,10 @@ COMMANDS: dict[Callable[..., int | None], list[Argument]] = {
         STUDY,
         argument("--gain", metavar="PERCENT", type=number(float, 0, 99), default=5.0, help="to be told from none; default: 5"),
     ],
-    export: [STUDY],
+    export: [
+        STUDY,
+        argument("--fixes", metavar="FIX", nargs="*", help="these instead of the recommended ones; none: the baseline"),
+    ],
     sync: [STUDY, argument("--uri", help="MLflow tracking URI; default: the study's, else MLFLOW_TRACKING_URI, else sqlite")],
     mlflow: [
         argument("study", metavar="STUDY_DIR", nargs="?", type=Path, help="open at this study; default: at all of them"),
