@@ -14,11 +14,11 @@ from runner.designs import Plan
 from runner.endings import Crash
 from runner.execution import Progress
 from runner.experiment import Experiment
-from runner.fingerprint import changed_parts
 from runner.groups import Group
 from runner.lock import among_workers
-from runner.records import keys_and_seeds, stale
+from runner.records import keys_and_seeds
 from runner.space import record_key
+from runner.staleness import stale, what_changed
 from runner.study import Budget, Outcome, StudyError, checked, group_size, groups_of, mended, outcome, prepare, train_groups
 from runner.tables import read_table
 
@@ -57,11 +57,7 @@ def run_jointly(
 
 def check_same(folder: Path, table: pd.DataFrame) -> None:
     """Raises StudyError where the other workers train other code or frames: each would train anew what they have done."""
-    theirs = read_table(folder / "plan.parquet").dropna(subset=["key"]).drop_duplicates("key")
-    if len(other := theirs[stale(theirs, table)]):
-        mine = table.dropna(subset=["key"]).drop_duplicates("key").set_index("key")["fingerprint"]
-        pairs = zip(other["fingerprint"], other["key"].map(mine), strict=True)
-        changed = sorted({part for there, here in pairs for part in changed_parts(there, here)})
+    if changed := what_changed(read_table(folder / "plan.parquet"), table):
         raise StudyError(f"{folder}: workers are at work on it that have another {', '.join(changed)}; install the same here")
 
 

@@ -16,6 +16,7 @@ import torch
 from runner.files import write_bytes
 from runner.rulers import DEPTH_EDGES, abs_rel, error_by_depth
 from runner.samples import sample_rows
+from runner.staleness import stale
 from runner.tables import as_bytes, read_table
 from runner.training import History, SeedData
 
@@ -83,15 +84,6 @@ def read_trials(folder: Path, plan: pd.DataFrame | None = None) -> pd.DataFrame:
     if plan is None or not len(trials):
         return trials
     return trials[~stale(trials, plan)].drop_duplicates(["key", "seed"], ignore_index=True)
-
-
-def stale(trials: pd.DataFrame, plan: pd.DataFrame) -> pd.Series:
-    """Which trials have another fingerprint than the plan."""
-    if "fingerprint" not in trials or "fingerprint" not in plan:
-        return pd.Series(False, index=trials.index)
-    now = plan.dropna(subset=["key"]).drop_duplicates("key").set_index("key")["fingerprint"]
-    wanted = trials["key"].map(now)
-    return trials["fingerprint"].notna() & wanted.notna() & (trials["fingerprint"] != wanted)
 
 
 def trial_rows(keys: Sequence[str], data: SeedData, history: History, constant: Mapping[str, Any]) -> pd.DataFrame:

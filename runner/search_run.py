@@ -21,6 +21,7 @@ from runner.groups import Group, make_groups
 from runner.places import check_place
 from runner.records import keys_and_seeds, read_trials
 from runner.search import Searcher
+from runner.search_code import check_code
 from runner.search_loop import Asked, search_loop
 from runner.search_plan import plan_rows
 from runner.search_settings import Search
@@ -98,6 +99,7 @@ def run_search(experiment: Experiment, folder: Path, resume: bool, max_seconds: 
         searcher = Searcher(search, space, storage, experiment.name)
         own_storage(searcher.study, folder, search.storage)
         damaged = set_aside_damaged(folder / "records")
+        check_code(folder, searcher.points(), experiment, "and a search cannot forget what it was told; take another --out-dir")
         fresh = not (folder / "plan.parquet").exists()
         prepare(folder, plan, plan.table() if fresh else plan_rows(searcher.facts()), device, size)
         searcher.note(note_text(experiment, space))

@@ -28,7 +28,6 @@ from runner.endings import Crash
 from runner.execution import CPU_GROUP, OWN_GROUP, Progress, cores, gpu_group, resolve_device, seed_data
 from runner.experiment import Data, Experiment, ExperimentError, Training
 from runner.files import sweep, write_atomically
-from runner.fingerprint import changed_parts
 from runner.groups import Group, make_groups
 from runner.lock import NAME as LOCK
 from runner.lock import only_run
@@ -36,10 +35,11 @@ from runner.model_settings import Model
 from runner.network_contract import check_network
 from runner.part import balanced_part
 from runner.places import check_place, run_groups
-from runner.records import keys_and_seeds, read_trials, stale, write_group
+from runner.records import keys_and_seeds, read_trials, write_group
 from runner.rulers import NEAR, in_range
 from runner.samples import write_frames
 from runner.signals import undisturbed
+from runner.staleness import stale, what_changed
 from runner.symptoms import symptom_table
 from runner.tables import write_table
 from runner.waiting import Waiting, whole
@@ -217,15 +217,10 @@ def resumption(plan: Plan, folder: Path) -> str:
     trials, table = read_trials(folder / "records"), plan.table()
     if not len(trials):
         return ""
-    outdated = trials[stale(trials, table)]
     line = f"in {folder}: {len(keys_and_seeds(read_trials(folder / 'records', table)))} trials are there"
-    if len(outdated):
-        now = table.dropna(subset=["key"]).drop_duplicates("key").set_index("key")["fingerprint"]
-        pairs = zip(outdated["fingerprint"], outdated["key"].map(now), strict=True)
-        changed = sorted({part for before, after in pairs for part in changed_parts(before, after)})
-        line += (
-            f"; {len(outdated)} records are of other code or frames (changed: {', '.join(changed)}) and would be trained anew"
-        )
+    if changed := what_changed(trials, table):
+        count = int(stale(trials, table).sum())
+        line += f"; {count} records are of other code or frames (changed: {', '.join(changed)}) and would be trained anew"
     return line
 
 

@@ -17,7 +17,8 @@ from typing import Any
 import pandas as pd
 import yaml
 
-from runner.records import keys_and_seeds, stale
+from runner.records import keys_and_seeds
+from runner.staleness import stale
 from runner.tables import read_table
 
 Metric = tuple[str, float, int]  # (name, value, step)
