@@ -57,6 +57,12 @@ slow: $(VENV)/dev ## the tests that take minutes each
 bench: $(VENV)/bench ## trials per minute beside a plain loop, Ray Tune, Optuna and mushin-py (BENCH=--full: every figure, an hour)
 	$(BIN)/python benchmarks/bench.py $(BENCH)
 
+docs: $(VENV)/dev ## build the documentation into site/ (docs-serve: show it on 127.0.0.1); a broken link is an error
+	$(BIN)/mkdocs build --quiet
+
+docs-serve: $(VENV)/dev
+	$(BIN)/mkdocs serve --dev-addr 127.0.0.1:8000
+
 setup: $(VENV)/dev ## install everything, run nothing
 
 clean: ## remove the environment; studies under runs/ stay
@@ -82,4 +88,4 @@ $(VENV)/bench: $(VENV)/run
 	$(PIP) -e '.[bench]'
 	@touch $@
 
-.PHONY: help ablation smoke mlflow dashboard audit test check fuzz soak slow bench setup clean
+.PHONY: help ablation smoke mlflow dashboard audit test check fuzz soak slow docs docs-serve bench setup clean

@@ -14,12 +14,16 @@ from runner.training import train
 PROBE_STEPS = 6
 #: Two processes share caches and memory: each is slower than one alone.
 SHARING = 1.25
+#: What comes before the first step, in loads of the libraries: the run's own, its workers', and as long again for the audit, the
+#: symptoms and the frames.
+LOADS = 3.0
 
 
 def estimate_minutes(plan: Plan, device: torch.device) -> float:
-    """Minutes of training that the plan's trials take, the report not counted."""
+    """Minutes that the plan's trials take, the report not counted: start-up, and steps as long as those tried here."""
     if not plan.trained:
         return 0.0
+    starting = LOADS * time.process_time()  # this process has loaded the same
     groups = groups_of(plan, group_size(plan, device))
     small = plan.experiment.data.model_copy(update={"train": 16, "probe": 8, "validation": 8})
     data = seed_data(small, plan.experiment.seeds[0], device)
@@ -32,4 +36,5 @@ def estimate_minutes(plan: Plan, device: torch.device) -> float:
             per_step = (time.monotonic() - started) / PROBE_STEPS
     workers = 1 if device.type == "cuda" else min(plan.experiment.workers or cores(), len(groups))
     waves = -(-len(groups) // workers)
-    return round(per_step * settings.steps * waves * (SHARING if workers > 1 else 1.0) / 60.0, 1)
+    training = per_step * settings.steps * waves * (SHARING if workers > 1 else 1.0)
+    return round((starting + training) / 60.0, 1)

@@ -1,0 +1,76 @@
+"""The pages that are written from the code: the issues, the document recomputed, how it is measured.
+
+python docs/generate.py    writes them; a test compares them with what is generated now
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from analysis.method import method
+from nfloss import ISSUES, audit
+
+HERE = Path(__file__).parent
+DOCUMENTS_OWN = range(1, 11)
+
+
+def cell(text: object) -> str:
+    """Text for a Markdown table."""
+    return " ".join(str(text).split()).replace("|", "\\|").replace("<", "&lt;")
+
+
+def table(header: list[str], rows: list[list[object]]) -> list[str]:
+    return ["| " + " | ".join(map(cell, row)) + " |" for row in (header, ["---"] * len(header), *rows)]
+
+
+def issues() -> str:
+    """The ten issues, their symptoms and fixes."""
+    lines = [
+        "# The ten issues",
+        "",
+        "Written by `python docs/generate.py` from the registry. A fix fills slots of the loss with words of its own; two fixes clash",
+        "where they fill one slot with different words. *Beyond the document*: what its argument asks for and its code does not do;",
+        "*to the letter*: its code as it stands, where that differs from its text.",
+    ]
+    for number in DOCUMENTS_OWN:
+        issue = ISSUES[number]
+        lines += ["", f"## {number} {issue.title} ({issue.severity})", "", issue.says, ""]
+        lines += [f"Symptom: {issue.symptom.name} ({issue.symptom.unit}); cured: {issue.symptom.cured}.", ""]
+        rows = [[f"`{f.id}`", f.name, f.summary, ", ".join(f.fills), f.origin, f.source] for f in issue.fixes]
+        lines += table(["fix", "name", "what it does", "slots", "origin", "source"], rows)
+    return "\n".join(lines) + "\n"
+
+
+def document() -> str:
+    """The document's numbers and statements, recomputed."""
+    claims = list(audit())
+    counts = {
+        verdict: sum(claim.verdict == verdict for claim in claims) for verdict in dict.fromkeys(c.verdict for c in claims)
+    }
+    lines = [
+        "# What the document got wrong",
+        "",
+        "Written by `python docs/generate.py` from `nfloss.audit()`: each number and statement of the design review, recomputed by the",
+        "code that it is about.",
+        "",
+        f"Of {len(claims)}: " + ", ".join(f"{count} {verdict}" for verdict, count in counts.items()) + ".",
+    ]
+    for number in DOCUMENTS_OWN:
+        own = [claim for claim in claims if claim.issue == number]
+        if own:
+            rows = [[claim.quantity, claim.claimed, claim.computed, claim.verdict, claim.shown_by] for claim in own]
+            lines += ["", f"## {number} {ISSUES[number].title}", ""]
+            lines += table(["quantity", "document", "computed", "verdict", "shown by"], rows)
+    return "\n".join(lines) + "\n"
+
+
+def measuring() -> str:
+    """How gains, verdicts and promises are measured, in the report's own words."""
+    return "# Measuring\n\n" + method().strip().removeprefix("## How it was measured").strip() + "\n"
+
+
+PAGES = {"issues.md": issues, "document.md": document, "measuring.md": measuring}
+
+if __name__ == "__main__":
+    for name, write in PAGES.items():
+        (HERE / name).write_text(write(), encoding="utf-8")
