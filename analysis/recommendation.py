@@ -10,19 +10,17 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from analysis.comparisons import Rulers, compare
 from analysis.effects import Effect, holm
 from analysis.load import Study, load, missing_trials
 from analysis.promises import full_key
 from analysis.rules import ADOPT, ALPHA, Beyond, not_worse
+from analysis.take_home import with_extensions
 
 SEARCH, MOST_FOUND = "optuna", 3
 Candidate = dict[str, Any]  # {"fixes": [...], "numbers": {...}}
 FOLDER = "confirmation"  # in the study's own folder: a study of its own
 TOGETHER, BEST = "supported together", "best supported"
-BLOCK_TYPE = "ssi-silog-nearfield"
 
 
 def candidates(study: Study, fixes: Sequence[dict[str, Any]]) -> dict[str, Candidate]:
@@ -82,7 +80,7 @@ def recommendation(study: Study, fixes: Sequence[dict[str, Any]]) -> dict[str, A
     best = max(holding, key=lambda entry: entry["near"]["low"], default=None)
     nothing: Candidate = {"fixes": [], "numbers": {}}
     chosen = best or (nothing if fresh or not wanted else next(iter(wanted.values())))
-    return {
+    found = {
         "fixes": chosen["fixes"],
         "numbers": {**(study.meta["experiment"].get("loss") or {}), **chosen["numbers"]},
         "candidates": wanted,
@@ -92,6 +90,7 @@ def recommendation(study: Study, fixes: Sequence[dict[str, Any]]) -> dict[str, A
         "document": _document(fresh) if fresh else None,
         "words": _words(wanted, fresh, best),
     }
+    return with_extensions(study, found)
 
 
 def confirmation(study: Study) -> Study | None:
@@ -146,23 +145,6 @@ def label(candidate: Candidate) -> str:
     """
     parts = [" + ".join(candidate["fixes"])] * bool(candidate["fixes"])
     return ", ".join(parts + [f"{name} {value:.3g}" for name, value in candidate["numbers"].items()]) or "the baseline"
-
-
-def yaml_block(found: dict[str, Any]) -> str:
-    """The recommended loss as a block for a training file."""
-    return yaml.safe_dump({"loss": {"type": BLOCK_TYPE, "fixes": found["fixes"], **found["numbers"]}}, sort_keys=False).rstrip()
-
-
-def code(found: dict[str, Any]) -> str:
-    """The recommended loss in Python."""
-    arguments = [f"fixes={found['fixes']!r}", *(f"{name}={value!r}" for name, value in found["numbers"].items())]
-    return f"from nfloss import SSISilogNearFieldLoss\n\nloss_fn = SSISilogNearFieldLoss({', '.join(arguments)})"
-
-
-def take_home(study: str, found: dict[str, Any]) -> str:
-    """What `nfloss export` prints: YAML that can be pasted, the evidence and the code as comments."""
-    comments = [f"Study {study}. {found['words']}.", "", *code(found).splitlines()]
-    return "\n".join([yaml_block(found), *(f"# {line}".rstrip() for line in comments)])
 
 
 def confirmation_folder(folder: Path) -> Path:

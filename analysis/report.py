@@ -8,8 +8,8 @@ from typing import Any
 
 from analysis import words
 from analysis.load import Study, load, require_complete
-from analysis.recommendation import yaml_block
 from analysis.rules import ADOPT, HARMFUL, TRADE, WORDS
+from analysis.take_home import yaml_block
 from analysis.verdicts import verdicts
 from analysis.verdicts_file import read_verdicts
 

@@ -12,9 +12,10 @@ from analysis.factorial import Term, averaged, factorial
 from analysis.load import Study
 from analysis.power import power as power_of
 from analysis.power import seeds
-from analysis.recommendation import code, label, yaml_block
+from analysis.recommendation import label
 from analysis.rules import ADOPT, ALPHA, HARMFUL, WORDS
 from analysis.tables import NONE, Html, chip, gain, joined, paragraphs, safe, table
+from analysis.take_home import code, yaml_block
 
 FRESH = ["", "near gain on the seeds that chose it", "near gain, fresh", "far gain, fresh", "wobble lower by", ""]
 MOST_ALIASES = 4  # named in a row

@@ -17,7 +17,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from runner.execution import ALLOCATOR
+from runner.workers import ALLOCATOR
 
 STEPS = 16
 
@@ -29,8 +29,8 @@ def milliseconds(count: int, height: int, width: int, rounds: int) -> list[float
     from nfloss.rows import code_path
     from runner.balance import balanced
     from runner.dataset import make_seed_data
-    from runner.execution import by_training
     from runner.experiment import Data, Training, parse_experiment
+    from runner.groups import by_training
     from runner.models import DepthRange
     from runner.study import plan_experiment
     from runner.training import train

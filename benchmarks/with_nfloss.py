@@ -8,7 +8,8 @@ import pandas as pd
 from trial_spec import SEED, Spec, Trial, Trials
 
 from nfloss import Configuration
-from runner.execution import Crash, cores
+from runner.endings import Crash
+from runner.execution import cores
 from runner.records import read_trials
 from runner.study import run_study
 

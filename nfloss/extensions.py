@@ -38,7 +38,7 @@ def load_extension(reference: str) -> tuple[Fix, ...]:
     """
     place = os.path.abspath(reference) if reference.endswith(".py") else reference
     if place not in _LOADED:
-        with told(f"extension {reference}", reference):
+        with told(f"extension {reference}", place):
             _LOADED[place] = fixes_of(reference)
     return _LOADED[place]
 
@@ -56,7 +56,7 @@ def fixes_of(reference: str) -> tuple[Fix, ...]:
 
 
 def file_module(path: str) -> ModuleType:
-    return module_of_text(PREFIX, path, Path(path).read_text(encoding="utf-8"))
+    return module_of_text(PREFIX, os.path.abspath(path), Path(path).read_text(encoding="utf-8"))
 
 
 def in_module(fix: Fix, module: ModuleType) -> bool:
@@ -103,7 +103,7 @@ def told(what: str, place: str) -> Iterator[None]:
 
 
 def place_of(fix: Fix) -> str | None:
-    """The extension that a fix comes from, a path or a module; None for those of the house."""
+    """The extension that a fix comes from, an absolute path or a module; None for those of the house."""
     return _PLACES.get(fix.id)
 
 

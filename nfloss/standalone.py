@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dis
 import inspect
+import textwrap
 from collections.abc import Callable, Iterable, Iterator
 from types import CodeType, FunctionType, ModuleType
 from typing import Any
@@ -142,5 +143,6 @@ def document(c: Configuration, evidence: Iterable[str]) -> str:
     """The module's docstring."""
     fixes = [f"    {fix.id} {fix.name}: {fix.summary}" for fix in map(find_fix, c.fixes)]
     head = ["With these fixes:", *fixes] if fixes else ["Without any fix: the loss as the document found it."]
-    text = "\n".join([*head, *([""] if evidence else []), *evidence])
+    said = [part for line in evidence for part in textwrap.wrap(line, 100, subsequent_indent="  ") or [""]]
+    text = "\n".join([*head, *([""] if said else []), *said])
     return text.replace("\\", "\\\\").replace('"""', "'''")

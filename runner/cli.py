@@ -43,6 +43,7 @@ nfloss confirm runs/ablation --seeds 10
 nfloss report runs/ablation
 nfloss report runs/ablation --compare runs/real_data
 nfloss power runs/ablation --gain 3
+nfloss export runs/ablation --fixes 8-2 5-2
 nfloss mlflow runs/ablation --port 5001
 nfloss dashboard runs/optuna
 """.splitlines()
@@ -218,18 +219,28 @@ def run(
     overrides: list[str],
     seeds: int | None,
     device: str | None,
+    execution: str | None,
     out_dir: Path | None,
     resume: bool,
+    worker: bool,
     max_seconds: float | None,
     no_tracking: bool,
     no_report: bool,
 ) -> int:
     """Train every distinct configuration of an experiment, record, report."""
 
-    settings = read_experiment(experiment, [*overrides, *([f"device={device}"] if device else [])], seeds)
+    if execution and any(override.startswith("execution") for override in overrides):
+        raise ValueError(
+            f"--execution {execution} and --set execution...: give one of them; --set execution.ray.address=... is enough"
+        )
+    given = {"device": device, "execution": execution}
+    settings = read_experiment(experiment, [*overrides, *(f"{key}={value}" for key, value in given.items() if value)], seeds)
     folder = out_dir or Path("runs") / settings.name
     began = time.monotonic()
-    code = (train if settings.design.optuna is None else train_search)(settings, folder, resume, max_seconds)
+    if settings.design.optuna is None:
+        code = train(settings, folder, resume, max_seconds, worker)
+    else:
+        code = train_search(settings, folder, resume or worker, max_seconds)
     if code is None:
         return 0
     if code:
@@ -250,17 +261,22 @@ def run(
     return code
 
 
-def train(settings: Experiment, folder: Path, resume: bool, max_seconds: float | None) -> int:
-    """Run a study with its progress shown; says what became of it and gives the exit status."""
+def train(settings: Experiment, folder: Path, resume: bool, max_seconds: float | None, worker: bool = False) -> int | None:
+    """Run a study with its progress shown; says what became of it and gives the exit status, None where another worker trains
+    the rest of it."""
     from runner.files import WriteError
+    from runner.joint import run_jointly
     from runner.progress import Display
     from runner.study import run_study
 
     signal.signal(signal.SIGTERM, lambda *_: os.kill(os.getpid(), signal.SIGINT))
     try:
         with Display(settings) as display:
-            hooks = (display.begin, display.finished, display.crashed)
-            outcome = run_study(settings, folder, resume, max_seconds, *hooks)
+            hooks, elsewhere = (display.begin, display.finished, display.crashed), False
+            if worker:
+                outcome, elsewhere = run_jointly(settings, folder, max_seconds, *hooks)
+            else:
+                outcome = run_study(settings, folder, resume, max_seconds, *hooks)
     except KeyboardInterrupt:
         say("interrupted; what was recorded is safe, continue with --resume")
         return INTERRUPTED
@@ -272,6 +288,9 @@ def train(settings: Experiment, folder: Path, resume: bool, max_seconds: float |
         print(outcome.part)
         print(f"{line}; stopped for --max-seconds {max_seconds:g}, continue with --resume")
         return INTERRUPTED
+    if elsewhere:
+        print(f"{line}; another worker trains the rest and draws the report")
+        return None
     complete = outcome.done == outcome.planned
     print(line if complete else f"{line}; continue with --resume")
     return 0 if complete else CRASHED
@@ -336,7 +355,7 @@ def train_confirmation(study: Path, seeds: int, max_seconds: float | None = None
     fixes = analysis.verdicts(loaded)["fixes"]
     experiment = confirming(read_study(study)["experiment"], candidates(loaded, fixes), seeds)
     print(f"confirming on seeds {experiment.seeds[0]} to {experiment.seeds[-1]}: {', '.join(experiment.design.explicit)}")
-    return train(experiment, confirmation_folder(study), True, max_seconds)
+    return train(experiment, confirmation_folder(study), True, max_seconds) or 0
 
 
 def status(study: Path) -> None:
@@ -391,17 +410,19 @@ def power(study: Path, gain: float) -> None:
     print("\n".join(power_lines(study, gain)))
 
 
-def export(study: Path) -> None:
-    """Print the recommended loss as a YAML block for your training file, and as code."""
+def export(study: Path, fixes: list[str] | None) -> None:
+    """Write a study's recommended loss for your training code: YAML blocks, and one Python file that needs torch alone."""
     from runner.study import StudyError, read_study
 
-    name = read_study(study)["name"]
+    read_study(study)
     if not (study / "verdicts.json").exists():
         raise StudyError(f"{study}: no verdicts yet; draw the conclusions first: nfloss report {study}")
-    from analysis.recommendation import take_home
-    from analysis.verdicts_file import read_verdicts
+    from runner.export import export_loss
 
-    print(take_home(name, read_verdicts(study)["recommendation"]))
+    block, files = export_loss(study, fixes)
+    print(block)
+    for path in files:
+        say(f"written: {path}")
 
 
 def sync(study: Path, uri: str | None) -> None:
@@ -577,8 +598,10 @@ COMMANDS: dict[Callable[..., int | None], list[Argument]] = {
         SET,
         SEEDS,
         argument("--device", help="auto, cpu, cuda or cuda:N; default: the file's, else auto: CUDA where there is one"),
+        argument("--execution", help="local, or ray: groups as tasks of a cluster; default: the file's, else local"),
         argument("--out-dir", metavar="DIR", type=Path, help="the study's folder; default: runs/<name of the experiment>"),
         argument("--resume", action="store_true", help="continue a study: train what is missing"),
+        argument("--worker", action="store_true", help="begin or continue a study together with other such processes"),
         argument(
             "--max-seconds",
             metavar="SECONDS",
@@ -603,7 +626,10 @@ COMMANDS: dict[Callable[..., int | None], list[Argument]] = {
         STUDY,
         argument("--gain", metavar="PERCENT", type=number(float, 0, 99), default=5.0, help="to be told from none; default: 5"),
     ],
-    export: [STUDY],
+    export: [
+        STUDY,
+        argument("--fixes", metavar="FIX", nargs="*", help="these instead of the recommended ones; none: the baseline"),
+    ],
     sync: [STUDY, argument("--uri", help="MLflow tracking URI; default: the study's, else MLFLOW_TRACKING_URI, else sqlite")],
     mlflow: [
         argument("study", metavar="STUDY_DIR", nargs="?", type=Path, help="open at this study; default: at all of them"),

@@ -8,13 +8,14 @@ from pathlib import Path
 from typing import Any, Literal, get_args
 
 import yaml
-from pydantic import Field, ValidationError, field_validator, model_validator
+from pydantic import Field, ValidationError, field_serializer, field_validator, model_validator
 
 from nfloss.configuration import ClashError, Configuration, make_numbers
 from nfloss.extensions import load_extension, load_installed
 from nfloss.registry import ISSUES, find_fix
 from nfloss.slots import NUMBER_NAMES, SLOTS
 from nfloss.yaml_block import Loader, load_yaml, nearest
+from runner.execution_settings import Execution, execution_in_full
 from runner.model_settings import Model
 from runner.models import LARGEST_STRIDE
 from runner.network_class import beside
@@ -290,6 +291,7 @@ class Experiment(Section):
     device: str = Field("auto", pattern=r"^(auto|cpu|cuda(:\d+)?)$")
     workers: int | None = Field(None, ge=1, description="processes on the CPU; default: one per core")
     group_size: int | None = Field(None, ge=1, description="networks trained together; default by device")
+    execution: Execution = Field(Execution(), description="local, ray, or {ray: {...}}")
     confirm: int = Field(0, ge=0, description="fresh seeds for the recommendation, the baseline and the document's; 0: none")
     tracking: Tracking = Tracking()  # type: ignore[call-arg]
 
@@ -320,6 +322,22 @@ class Experiment(Section):
     @classmethod
     def _known_numbers(cls, value: dict[str, float]) -> dict[str, float]:
         return known_numbers(value)
+
+    @field_validator("execution", mode="before")
+    @classmethod
+    def _in_full(cls, value: Any) -> Any:
+        return execution_in_full(value)
+
+    @field_serializer("execution")
+    def _as_given(self, value: Execution) -> str | dict[str, Any]:
+        return {"ray": value.ray.model_dump(mode="json")} if value.ray else "local"
+
+    @model_validator(mode="after")
+    def _shared_gpu(self) -> Experiment:
+        ray = self.execution.ray
+        if ray and ray.gpus_per_task and ray.gpus_per_task < 1 and not self.group_size:
+            raise ValueError("execution.ray.gpus_per_task below 1 needs group_size: a GPU is shared")
+        return self
 
     @model_validator(mode="after")
     def _captured_is_the_house_s(self) -> Experiment:

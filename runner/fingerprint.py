@@ -85,15 +85,16 @@ def file_and_beside(first: Path, text: str | None = None) -> list[str]:
     found, waiting = dict[Path, str](), [first]
     while waiting:
         path = waiting.pop()
-        found[path] = meaning(ast.parse(text)) if text is not None and path == first else meaning_of_file(path)
-        waiting += [other for other in imported_beside(path) if other not in found]
+        tree = ast.parse(text if text is not None and path == first else path.read_text(encoding="utf-8"))
+        waiting += [other for other in imported_beside(path, tree) if other not in found]
+        found[path] = meaning(tree)
     return [found[path] for path in sorted(found)]
 
 
-def imported_beside(path: Path) -> list[Path]:
+def imported_beside(path: Path, tree: ast.Module) -> list[Path]:
     """The files in a file's own folder that it imports by name, relatively or not."""
     names = set[str]()
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+    for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             names |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom):

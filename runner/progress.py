@@ -11,9 +11,10 @@ from types import TracebackType
 from typing import Any
 
 from runner.designs import Plan
-from runner.execution import Crash, Group
+from runner.endings import Crash
 from runner.execution import Progress as Hook
 from runner.experiment import Experiment
+from runner.groups import Group
 
 ON_TERMINAL, IN_PIPE = 5.0, 30.0  # seconds between plain lines: a log is read afterwards
 COUNTED = {"trained": "to train", "same as": "the same as another", "clash": "clash"}

@@ -16,6 +16,7 @@ import torch
 from runner.files import write_bytes
 from runner.rulers import DEPTH_EDGES, abs_rel, error_by_depth
 from runner.samples import sample_rows
+from runner.staleness import stale
 from runner.tables import as_bytes, read_table
 from runner.training import History, SeedData
 
@@ -75,21 +76,14 @@ def keys_and_seeds(trials: pd.DataFrame) -> set[tuple[str, int]]:
 def read_trials(folder: Path, plan: pd.DataFrame | None = None) -> pd.DataFrame:
     """All trials recorded so far, a row each; empty where there are none.
 
-    With the plan's table, only those that were trained by the code, and on the frames, of which it has the fingerprints;
-    records without a fingerprint are of before there were any, and count.
+    With the plan's table, only those that were trained by the code, and on the frames, of which it has the fingerprints, and
+    each once, whoever else has trained it too; records without a fingerprint are of before there were any, and count.
     """
     parts = [read_table(path) for path in sorted(folder.glob("trials-*.parquet"))]
     trials = pd.concat(parts, ignore_index=True) if parts else pd.DataFrame()
-    return trials if plan is None or not len(trials) else trials[~stale(trials, plan)].reset_index(drop=True)
-
-
-def stale(trials: pd.DataFrame, plan: pd.DataFrame) -> pd.Series:
-    """Which trials have another fingerprint than the plan."""
-    if "fingerprint" not in trials or "fingerprint" not in plan:
-        return pd.Series(False, index=trials.index)
-    now = plan.dropna(subset=["key"]).drop_duplicates("key").set_index("key")["fingerprint"]
-    wanted = trials["key"].map(now)
-    return trials["fingerprint"].notna() & wanted.notna() & (trials["fingerprint"] != wanted)
+    if plan is None or not len(trials):
+        return trials
+    return trials[~stale(trials, plan)].drop_duplicates(["key", "seed"], ignore_index=True)
 
 
 def trial_rows(keys: Sequence[str], data: SeedData, history: History, constant: Mapping[str, Any]) -> pd.DataFrame:

@@ -90,6 +90,10 @@ class Searcher:
         """What each trial says of its cell."""
         return [{**trial.user_attrs, "pruned": trial.state == TrialState.PRUNED} for trial in self.trials()]
 
+    def points(self) -> list[Point]:
+        """Every cell that has been asked for."""
+        return [asked_of(trial, self.space).point for trial in self.trials()]
+
     def ask(self, worths: Mapping[str, Worth]) -> Asked | None:
         """A cell that has not been asked for; None where the space holds no more.
 

@@ -11,13 +11,17 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from runner.claims import Claims, exclusive
+from runner.claims import TURN, Claims, exclusive
 from runner.damage import set_aside_damaged
 from runner.designs import RECOMMENDATION, Accounted, Cell, Plan
-from runner.execution import Crash, Group, Progress, cores, make_groups, resolve_device
+from runner.endings import Crash
+from runner.execution import Progress, cores, resolve_device
 from runner.experiment import Experiment
+from runner.groups import Group, make_groups
+from runner.places import check_place
 from runner.records import keys_and_seeds, read_trials
 from runner.search import Searcher
+from runner.search_code import check_code
 from runner.search_loop import Asked, search_loop
 from runner.search_plan import plan_rows
 from runner.search_settings import Search
@@ -88,12 +92,14 @@ def run_search(experiment: Experiment, folder: Path, resume: bool, max_seconds: 
     check_device(folder, device)
     plan, space = plan_experiment(experiment), space_of(experiment)
     check_frames(experiment)
-    storage = open_storage(folder, search.storage)
+    check_place(experiment, device)
     size = group_size(sampled_plan(experiment), device, folder)
-    with exclusive(folder / "search.lock"):
+    with exclusive(folder / TURN):
+        storage = open_storage(folder, search.storage)  # in turn: two that make a database's tables at once fail
         searcher = Searcher(search, space, storage, experiment.name)
         own_storage(searcher.study, folder, search.storage)
         damaged = set_aside_damaged(folder / "records")
+        check_code(folder, searcher.points(), experiment, "and a search cannot forget what it was told; take another --out-dir")
         fresh = not (folder / "plan.parquet").exists()
         prepare(folder, plan, plan.table() if fresh else plan_rows(searcher.facts()), device, size)
         searcher.note(note_text(experiment, space))
@@ -146,7 +152,7 @@ class Bench:
 
     @contextmanager
     def turn(self) -> Iterator[None]:
-        with exclusive(self.folder / "search.lock"):
+        with exclusive(self.folder / TURN):
             yield
 
     def worths(self) -> dict[str, Worth]:

@@ -28,7 +28,7 @@ def open_storage(folder: Path, url: str | None) -> BaseStorage:
         return JournalStorage(JournalFileBackend(str(folder / JOURNAL)))
     with reachable(url), warnings.catch_warnings():
         warnings.simplefilter("ignore", ExperimentalWarning)
-        return RDBStorage(url)
+        return RDBStorage(url, engine_kwargs={"pool_pre_ping": True})  # a training may outlast an idle connection
 
 
 @contextmanager
@@ -37,6 +37,10 @@ def reachable(url: str | None) -> Iterator[None]:
     try:
         yield
     except (*UNREACHABLE, ImportError) as error:
+        if isinstance(error, ImportError) and error.name == "psycopg":
+            raise StorageError(
+                "a search in PostgreSQL needs psycopg, not installed here: pip install 'nfloss[postgresql]'"
+            ) from None
         why = str(error.__cause__ or error).strip().splitlines() or [type(error).__name__]
         raise StorageError(f"the search's storage {shown(url)} cannot be used: {why[0]}") from None
 

@@ -20,37 +20,30 @@ import yaml
 from nfloss import ISSUES, Configuration, audit
 from nfloss.extensions import place_of
 from nfloss.slots import Numbers
+from runner.claims import TURN
 from runner.damage import set_aside_damaged
 from runner.data import DataError
 from runner.definitions import definition_table
 from runner.designs import Plan, make_plan
-from runner.execution import (
-    CPU_GROUP,
-    OWN_GROUP,
-    Crash,
-    Group,
-    Progress,
-    cores,
-    gpu_group,
-    make_groups,
-    resolve_device,
-    run_groups,
-    seed_data,
-)
+from runner.endings import Crash
+from runner.execution import CPU_GROUP, OWN_GROUP, Progress, cores, gpu_group, resolve_device, seed_data
 from runner.experiment import Data, Experiment, ExperimentError, Training
 from runner.files import sweep, write_atomically
-from runner.fingerprint import changed_parts
+from runner.groups import Group, make_groups
 from runner.lock import NAME as LOCK
 from runner.lock import only_run
 from runner.model_settings import Model
 from runner.network_contract import check_network
 from runner.part import balanced_part
-from runner.records import keys_and_seeds, read_trials, stale, write_group
+from runner.places import check_place, run_groups
+from runner.records import keys_and_seeds, read_trials, write_group
 from runner.rulers import NEAR, in_range
 from runner.samples import write_frames
 from runner.signals import undisturbed
+from runner.staleness import stale, what_changed
 from runner.symptoms import symptom_table
 from runner.tables import write_table
+from runner.waiting import Waiting, whole
 
 #: Of a search: more trials may be asked for, and how many go together is the machine's matter.
 MAY_CHANGE = ("trials", "at_once")
@@ -137,6 +130,13 @@ def run_study(
         finished: called with (trials, diverged) of each group as its records are on disk.
         crashed: called with each group that the machine failed to finish; a resumed run trains it again.
     """
+    plan, device = checked(experiment, folder, resume)
+    with only_run(folder):
+        return carry_out(plan, folder, device, max_seconds, begin, finished, crashed)
+
+
+def checked(experiment: Experiment, folder: Path, resume: bool) -> tuple[Plan, torch.device]:
+    """The plan and the device, once all is known to be well; nothing is written yet."""
     device = resolve_device(experiment.device)
     check_folder(folder, experiment, resume)
     plan = plan_experiment(experiment)
@@ -144,8 +144,8 @@ def run_study(
         raise ExperimentError("nothing to train: every cell is a clash")
     check_device(folder, device)
     check_frames(experiment)
-    with only_run(folder):
-        return carry_out(plan, folder, device, max_seconds, begin, finished, crashed)
+    check_place(experiment, device)
+    return plan, device
 
 
 def carry_out(
@@ -167,8 +167,12 @@ def carry_out(
     budget = Budget(max_seconds)
     progress = begin(plan, todo, plan.trials - sum(len(g.configurations) for g in todo))
     lost = train_groups(todo, experiment, device, records, budget, progress, finished, crashed)
-    failed = sum(len(group.configurations) for group in lost)
-    trials = read_trials(records, table)
+    return outcome(plan, table, records, sum(len(group.configurations) for group in lost), budget, damaged)
+
+
+def outcome(plan: Plan, table: pd.DataFrame, records: Path, failed: int, budget: Budget, damaged: tuple[str, ...]) -> Outcome:
+    """What the records say has become of the plan."""
+    experiment, trials = plan.experiment, read_trials(records, table)
     diverged = int((trials["status"] == "diverged").sum()) if len(trials) else 0
     part = balanced_part(table, experiment.seeds, keys_and_seeds(trials), in_blocks(experiment))
     return Outcome(plan.trials, len(trials), diverged, failed, budget.spent and len(trials) < plan.trials, part, damaged)
@@ -190,12 +194,13 @@ def train_groups(
     progress: Progress,
     finished: Callable[[int, int], None],
     crashed: Callable[[Crash], None],
+    claim: Callable[[Group], Group | None] = whole,
 ) -> list[Group]:
     """Train groups and write their records as they finish; gives those that the machine failed to finish."""
-    lost = []
     if experiment.training.checkpoints != "none":
         groups = [replace(group, checkpoints=records.parent / "checkpoints") for group in groups]
-    for result in run_groups(groups, experiment, device, progress, budget.may_start) if groups else ():
+    lost, waiting = [], Waiting(groups, budget.may_start, claim)
+    for result in run_groups(waiting, experiment, device, progress) if groups else ():
         if isinstance(result, Crash):
             lost.append(result.group)
             crashed(result)
@@ -213,15 +218,10 @@ def resumption(plan: Plan, folder: Path) -> str:
     trials, table = read_trials(folder / "records"), plan.table()
     if not len(trials):
         return ""
-    outdated = trials[stale(trials, table)]
     line = f"in {folder}: {len(keys_and_seeds(read_trials(folder / 'records', table)))} trials are there"
-    if len(outdated):
-        now = table.dropna(subset=["key"]).drop_duplicates("key").set_index("key")["fingerprint"]
-        pairs = zip(outdated["fingerprint"], outdated["key"].map(now), strict=True)
-        changed = sorted({part for before, after in pairs for part in changed_parts(before, after)})
-        line += (
-            f"; {len(outdated)} records are of other code or frames (changed: {', '.join(changed)}) and would be trained anew"
-        )
+    if changed := what_changed(trials, table):
+        count = int(stale(trials, table).sum())
+        line += f"; {count} records are of other code or frames (changed: {', '.join(changed)}) and would be trained anew"
     return line
 
 
@@ -252,7 +252,7 @@ def check_folder(folder: Path, experiment: Experiment, resume: bool) -> None:
         return
     if not folder.is_dir():
         raise StudyError(f"{folder}: is a file; a folder for the study is needed (--out-dir)")
-    if not resume and any(path.name != LOCK for path in folder.iterdir()):
+    if not resume and any(path.name not in (LOCK, TURN) for path in folder.iterdir()):
         raise StudyError(f"{folder}: exists already; continue it with --resume, or take another with --out-dir or name")
     if existing.exists():
         recorded = read_study(folder)["experiment"]
@@ -290,9 +290,9 @@ def device_name(device: torch.device) -> str:
 
 
 def comparable(experiment: Experiment) -> dict[str, Any]:
-    """What must not change when a study is resumed; more seeds may be added; workers, tracking, confirmation and
-    where fixes come from do not matter (their code is in each record's fingerprint)."""
-    free = {"seeds", "workers", "tracking", "device", "confirm", "extensions"}
+    """What must not change when a study is resumed; more seeds may be added; workers, where they are, tracking,
+    confirmation and where fixes come from do not matter (their code is in each record's fingerprint)."""
+    free = {"seeds", "workers", "tracking", "device", "confirm", "execution", "extensions"}
     return fixed(experiment.model_dump(mode="json", exclude=free))
 
 

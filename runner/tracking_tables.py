@@ -17,7 +17,8 @@ from typing import Any
 import pandas as pd
 import yaml
 
-from runner.records import stale
+from runner.records import keys_and_seeds
+from runner.staleness import stale
 from runner.tables import read_table
 
 Metric = tuple[str, float, int]  # (name, value, step)
@@ -70,10 +71,12 @@ def read_tables(folder: Path) -> Tables:
     """Everything the view is made of; trials may still be missing."""
     plan = read_table(folder / "plan.parquet").fillna({"fixes": "", "numbers": "{}"})
     groups = sorted((folder / "records").glob("trials-*.parquet"))
-    trials, curves = [], []
+    trials, curves, seen = [], [], set[tuple[str, int]]()
     for path in groups:
         counted = read_table(path)
         counted = counted[~stale(counted, plan)]
+        counted = counted[[trial not in seen for trial in zip(counted["key"], counted["seed"], strict=True)]]
+        seen |= keys_and_seeds(counted)
         trials.append(counted)
         own = read_table(path.with_name(path.name.replace("trials-", "curves-", 1)))
         curves.append(own.merge(counted[["key", "seed"]], on=["key", "seed"]))

@@ -13,6 +13,7 @@ from runner.experiment import Experiment
 from runner.files import write_atomically
 from runner.records import KINDS, Records, keys_and_seeds, read_trials, write_group
 from runner.search import Searcher
+from runner.search_code import check_code
 from runner.search_storage import StorageError, shown
 from runner.search_values import worths
 from runner.space import Point
@@ -52,6 +53,7 @@ def warm_start(searcher: Searcher, experiment: Experiment, source: Path, folder:
     if lacking:
         raise StudyError(f"{source}: cannot warm-start this search, it has not the seeds {', '.join(map(str, lacking))}")
     cells = known_cells(searcher, source)
+    check_code(source, [point for _, point in cells.values()], experiment, "so that its errors would not compare")
     done = keys_and_seeds(read_trials(source / "records"))
     whole = {key: cell for key, cell in cells.items() if all((key, seed) in done for seed in experiment.seeds)}
     if not (folder / "records" / "trials-warm-start.parquet").exists():

@@ -10,7 +10,8 @@ from synthetic import Planted, write_study
 
 from analysis import load, verdicts
 from analysis.compare import comparison, pairs
-from analysis.recommendation import BEST, TOGETHER, candidates, take_home
+from analysis.recommendation import BEST, TOGETHER, candidates
+from analysis.take_home import take_home
 from nfloss import Configuration, SSISilogNearFieldLoss
 
 GOOD = {"1-1": Planted(near=0.10, far=0.03), "5-2": Planted(near=0.20, far=0.03), "2-1": Planted(near=-0.1)}
@@ -47,10 +48,11 @@ def test_two_fixes_for_one_slot_are_not_put_together(tmp_path: Path) -> None:
 def test_what_holds_on_fresh_seeds_is_recommended(tmp_path: Path) -> None:
     folder = study(tmp_path / "s")
     confirm(folder, Planted(near=0.3, far=0.03), Planted(near=0.2, far=0.03))
-    found = verdicts(folder)["recommendation"]
+    judged = verdicts(folder)
+    found = judged["recommendation"]
     assert found["confirmed"] and found["fixes"] == ["1-1", "5-2"] and found["fresh_seeds"] == list(range(6, 12))
     assert found["entries"][0]["near_against_document"]["low"] > 0
-    text = take_home("s", found)
+    text = take_home(load(folder), judged, found)
     (tmp_path / "train.yaml").write_text(text)
     assert SSISilogNearFieldLoss.from_yaml(tmp_path / "train.yaml").configuration == Configuration.of("1-1", "5-2")
     assert "fixes=['1-1', '5-2']" in text and "confirmed on 6 fresh seeds" in text
@@ -71,9 +73,11 @@ def test_seeds_that_chose_cannot_confirm(tmp_path: Path) -> None:
 
 
 def test_nothing_supported_keeps_the_loss(tmp_path: Path) -> None:
-    found = verdicts(study(tmp_path / "s", {"2-1": Planted(near=-0.1)}))["recommendation"]
+    loaded = load(study(tmp_path / "s", {"2-1": Planted(near=-0.1)}))
+    judged = verdicts(loaded)
+    found = judged["recommendation"]
     assert found["candidates"] == {} and found["words"].startswith("no fix is supported")
-    assert yaml.safe_load(take_home("s", found))["loss"] == {"type": "ssi-silog-nearfield", "fixes": []}
+    assert yaml.safe_load(take_home(loaded, judged, found))["loss"] == {"type": "ssi-silog-nearfield", "fixes": []}
 
 
 def test_two_studies_agree_or_not(tmp_path: Path) -> None:

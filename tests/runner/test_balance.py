@@ -6,8 +6,8 @@ import pytest
 
 from nfloss import Configuration
 from runner.balance import balanced, words_of
-from runner.execution import by_training, make_groups
 from runner.experiment import parse_experiment
+from runner.groups import by_training, make_groups
 from runner.study import plan_experiment
 
 

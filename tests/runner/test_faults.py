@@ -183,14 +183,14 @@ LIMITED = """
 import resource, sys
 import psutil, torch
 torch.optim.Adam([torch.zeros(1, requires_grad=True)])
-from runner import execution
+from runner import places
 from runner.cli import main
-whole = execution.run_groups
-def limited(groups, *rest):
+whole = places.run_groups
+def limited(waiting, *rest):
     room = psutil.Process().memory_info().vms + {room} * 2**20
     resource.setrlimit(resource.RLIMIT_AS, (room, room))
-    print("largest", max(group.size for group in groups), file=sys.stderr)
-    return whole(groups, *rest)
+    print("largest", max(group.size for group in waiting.groups), file=sys.stderr)
+    return whole(waiting, *rest)
 import runner.study
 runner.study.run_groups = limited
 main(sys.argv[1:])

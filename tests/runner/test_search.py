@@ -3,6 +3,7 @@
 import json
 import math
 import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -332,3 +333,17 @@ def test_the_experiment_that_comes_along():
     path = Path(__file__).parents[2] / "experiments" / "optuna.yaml"
     experiment = parse_experiment({"name": "optuna", **yaml.safe_load(path.read_text())}, str(path))
     assert experiment.design.optuna.trials == 60
+
+
+def test_a_search_does_not_go_on_with_other_code(study, tmp_path):
+    """The records of one cell say that the shared code was another; neither resumed nor taken as a warm start."""
+    copy = tmp_path / "study"
+    shutil.copytree(study, copy)
+    file = next((copy / "records").glob("trials-*.parquet"))
+    trials = pd.read_parquet(file)
+    trials.assign(fingerprint=trials["fingerprint"].str.replace("shared:", "shared:0")).to_parquet(file)
+    (copy / "records" / f"{file.stem.removeprefix('trials-')}.sha256").unlink()
+    again = run(tmp_path, "--resume")
+    assert again.returncode == 2 and "another shared than now" in again.stderr and len(again.stderr.splitlines()) == 1
+    warm = run(tmp_path / "warm", text=TINY.replace("trials: 6", f"trials: 3, warm_start: {copy}"))
+    assert warm.returncode == 2 and "another shared than now" in warm.stderr

@@ -14,7 +14,7 @@ import pytest
 import torch
 import yaml
 
-from runner.execution import Group
+from runner.groups import Group
 
 NFLOSS = [sys.executable, "-m", "runner.cli"]
 TINY = """
@@ -224,15 +224,17 @@ class Deadly(Group):
 
 
 def test_a_worker_that_dies_takes_only_what_ran_along(tmp_path):
-    from runner.execution import Crash, Results, run_in_workers
+    from runner.endings import Crash, Results
     from runner.experiment import load_experiment
     from runner.study import groups_of, plan_experiment
+    from runner.waiting import Waiting
+    from runner.workers import run_in_workers
 
     (tmp_path / "tiny.yaml").write_text(TINY)
     experiment = load_experiment(tmp_path / "tiny.yaml")
     groups = groups_of(plan_experiment(experiment), 2)
     deadly = Deadly("deadly", 0, groups[0].configurations, 2)
-    endings = list(run_in_workers([deadly, *groups], experiment, 1, lambda *news: None, lambda: True))
+    endings = list(run_in_workers(Waiting([deadly, *groups], lambda: True), experiment, 1, lambda *news: None))
     assert [e.group.name for e in endings if isinstance(e, Crash)] == ["deadly"]
     assert [e.group.name for e in endings if isinstance(e, Results)] == [group.name for group in groups]
 
@@ -282,7 +284,7 @@ def test_status_counts(study):
 
 
 def test_environment_is_left_as_it_was(monkeypatch):
-    from runner.execution import ALLOCATOR, workers_environment
+    from runner.workers import ALLOCATOR, workers_environment
 
     monkeypatch.setenv("OMP_NUM_THREADS", "7")
     for name in ALLOCATOR:

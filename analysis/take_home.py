@@ -1,0 +1,77 @@
+"""What to take home of a study: the recommended loss as YAML and as code, with the evidence in plain words."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import yaml
+
+from analysis.load import Study
+from analysis.words import ground, interval, signed
+
+BLOCK_TYPE = "ssi-silog-nearfield"
+#: The document's own form has these keys and no list of fixes.
+DOCUMENT_KEYS = {"near_threshold": "near_field_threshold", "near_weight": "near_field_weight"}
+DOCUMENT_SCHEDULES = {"9-2": "linear", "9-3": "step"}
+SCHEDULE_NUMBERS = ("start_epoch", "end_epoch", "start_threshold", "end_threshold")
+
+
+def yaml_block(found: dict[str, Any]) -> str:
+    """The loss as a block for a training file: fixes, and numbers by their names here; where the user's own fixes come from."""
+    block = {"type": BLOCK_TYPE, **own_extensions(found), "fixes": found["fixes"], **found["numbers"]}
+    return yaml.safe_dump({"loss": block}, sort_keys=False).rstrip()
+
+
+def own_extensions(found: dict[str, Any]) -> dict[str, list[str]]:
+    return {"extensions": found["extensions"]} if found.get("extensions") else {}
+
+
+def with_extensions(study: Study, found: dict[str, Any]) -> dict[str, Any]:
+    """The same with the files or modules that its own fixes come from, where it has any such fix."""
+    fixes = [fix for issue in study.issues for fix in issue["fixes"] if fix["id"] in found["fixes"]]
+    places = sorted({fix["extension"] for fix in fixes if fix.get("extension")})
+    return {**found, "extensions": places} if places else found
+
+
+def document_block(found: dict[str, Any]) -> str:
+    """The same in the form of the reviewed code base; the fixes that it has no key for are a list of their own."""
+    numbers = {"near_threshold": 1.0, "near_weight": 5.0, **found["numbers"]}
+    schedule = next((fix for fix in found["fixes"] if fix in DOCUMENT_SCHEDULES), None)
+    block: dict[str, Any] = {"type": BLOCK_TYPE, "enable_near_field_weighting": True, **own_extensions(found)}
+    block |= {key: numbers.pop(name) for name, key in DOCUMENT_KEYS.items()}
+    if schedule:
+        own = {name: numbers.pop(name) for name in SCHEDULE_NUMBERS if name in numbers}
+        block["near_field_threshold_schedule"] = {"type": DOCUMENT_SCHEDULES[schedule], **own}
+    rest = [fix for fix in found["fixes"] if fix != schedule]
+    block |= ({"fixes": rest} if rest else {}) | numbers
+    return yaml.safe_dump({"loss": block}, sort_keys=False).rstrip()
+
+
+def code(found: dict[str, Any]) -> str:
+    """The loss in Python."""
+    arguments = [f"fixes={found['fixes']!r}", *(f"{name}={value!r}" for name, value in found["numbers"].items())]
+    loaded = [f"load_extension({place!r})" for place in found.get("extensions", [])]
+    imports = "from nfloss import SSISilogNearFieldLoss" + (", load_extension" if loaded else "")
+    return "\n".join([imports, "", *loaded, f"loss_fn = SSISilogNearFieldLoss({', '.join(arguments)})"])
+
+
+def evidence(study: Study, judged: dict[str, Any], fixes: Sequence[str]) -> list[str]:
+    """What the study says of these fixes, a line each, and on what ground. A gain: by how many percent the error is lower."""
+    known = {fix["id"]: fix for fix in judged["fixes"]}
+    head = [f"Study {study.name}: {len(study.seeds)} paired seeds, 95 % intervals. {ground(study)}"]
+    head.append(f"Its recommendation: {judged['recommendation']['words']}.")
+    return head + [f"{fix} alone: {_said(known[fix])}" if fix in known else f"{fix}: not in this study" for fix in fixes]
+
+
+def _said(fix: dict[str, Any]) -> str:
+    if not fix["key"]:
+        return "not in this study"
+    near, far = (f"{signed(fix[side]['estimate'])} {interval(fix[side])}" for side in ("near", "far"))
+    return f"{fix['verdict']}; near gain {near}, far gain {far}"
+
+
+def take_home(study: Study, judged: dict[str, Any], found: dict[str, Any]) -> str:
+    """YAML that can be pasted, with the evidence and the code as comments."""
+    comments = [*evidence(study, judged, found["fixes"]), "", *code(found).splitlines()]
+    return "\n".join([yaml_block(found), *(f"# {line}".rstrip() for line in comments)])

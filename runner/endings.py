@@ -1,0 +1,62 @@
+"""What a group comes to: its records, a crash, or two halves that are tried instead."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import torch
+
+from runner.groups import Group, by_training
+from runner.records import Records
+from runner.waiting import Waiting
+
+
+@dataclass(frozen=True)
+class Results:
+    """What a group came to."""
+
+    group: Group
+    records: Records
+
+
+@dataclass(frozen=True)
+class Crash:
+    """A group that the machine did not finish: out of memory, a worker that died. Not a result; it is trained again."""
+
+    group: Group
+    reason: str
+
+
+Ending = Results | Crash
+
+#: What a machine does to a training: memory (host or device), a killed worker (BrokenProcessPool is a RuntimeError), files.
+MACHINE_ERRORS = (RuntimeError, MemoryError, OSError)
+
+
+def ending(group: Group, outcome: Callable[[], Results], waiting: Waiting) -> Iterator[Ending]:
+    """The group's records or its crash; or nothing, where its halves wait to be tried instead."""
+    try:
+        result: Ending = outcome()
+    except MACHINE_ERRORS as error:
+        if divides(group, error):
+            waiting.first(group.halves())
+            return
+        result = Crash(group, one_line(error))
+    yield result
+
+
+#: What torch, and what oneDNN within it, say of memory on the CPU that is not to be had.
+NO_MEMORY = ("can't allocate memory", "could not create a primitive")
+
+
+def divides(group: Group, error: BaseException) -> bool:
+    """Whether the group ran out of memory and is to be tried in halves; what the device kept for it is given back."""
+    if torch.cuda.is_initialized():
+        torch.cuda.empty_cache()
+    out_of_memory = isinstance(error, (MemoryError, torch.OutOfMemoryError)) or any(says in str(error) for says in NO_MEMORY)
+    return out_of_memory and len(by_training(group.configurations)) > 1
+
+
+def one_line(error: BaseException) -> str:
+    return f"{type(error).__name__}: {str(error).strip().splitlines()[0] if str(error).strip() else 'no message'}"

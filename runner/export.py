@@ -1,0 +1,42 @@
+"""A study's loss for the training code of others: two YAML blocks, and one Python file with torch as its only import."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from nfloss import Configuration, load_extension
+from nfloss.standalone import standalone
+from runner.files import write_bytes
+
+FOLDER = "export"
+LOSS, BLOCK, DOCUMENT_BLOCK = "near_field_loss.py", "loss.yaml", "loss-document.yaml"
+
+
+def export_loss(study: Path, fixes: Sequence[str] | None) -> tuple[str, list[Path]]:
+    """Write the recommended loss, or the one with these fixes, into the study's export/; gives the YAML block and the files.
+
+    Raises:
+        ValueError: a fix that is not known, or fixes that clash; own fixes that are no longer where they were.
+    """
+    import analysis
+    from analysis.take_home import document_block, evidence, take_home, with_extensions
+    from analysis.verdicts_file import read_verdicts
+
+    loaded, judged = analysis.load(study), read_verdicts(study)
+    for extension in loaded.meta["experiment"].get("extensions") or []:
+        load_extension(extension)
+    found = judged["recommendation"]
+    if fixes is not None:
+        configuration = Configuration.of(*fixes)
+        found = {"fixes": list(configuration.fixes), "numbers": loaded.meta["experiment"].get("loss") or {}}
+    found = with_extensions(loaded, found)
+    configuration = Configuration.of(*found["fixes"], **found["numbers"])
+    chosen = ["Chosen by hand, not the study's recommendation."] if fixes is not None else []
+    said = [*chosen, *evidence(loaded, judged, found["fixes"])]
+    block = take_home(loaded, judged, found)
+    texts = {BLOCK: block, DOCUMENT_BLOCK: document_block(found), LOSS: standalone(configuration, said)}
+    files = [study / FOLDER / name for name in texts]
+    for path, text in zip(files, texts.values(), strict=True):
+        write_bytes(path, (text.rstrip() + "\n").encode())
+    return block, files
