@@ -9,7 +9,7 @@ from itertools import combinations
 import torch
 
 from nfloss.configuration import ClashError, Configuration
-from nfloss.contract_material import CASES, HOLES, ORDINARY, apart, evaluate, own_predictions, usable
+from nfloss.contract_material import CASES, HOLES, ORDINARY, apart, evaluate, own_predictions, upper_half, usable
 from nfloss.registry import Fix, registered
 from nfloss.slots import CORE_NUMBERS, Numbers
 
@@ -63,7 +63,11 @@ def leaves_invalid_pixels_out(fix: Fix) -> str | None:
             f"what is predicted or true where the mask or the truth rules a pixel out moved the loss: {value:.7g}, {then:.7g}"
         )
     reached = any((gradient[0][~usable(case, gradient[0])] != 0).any() for gradient in gradients)
-    return "pixels that are ruled out have a gradient" if reached else None
+    if reached:
+        return "pixels that are ruled out have a gradient"
+    masked, cut = (evaluate([alone(fix)], half)[0] for half in upper_half(ORDINARY))
+    same = apart(masked, cut) <= ROUNDING[torch.float64]
+    return None if same else f"a half that is masked is not as if it were cut away: {masked.item():.7g}, {cut.item():.7g}"
 
 
 def crowd(fix: Fix) -> list[Configuration]:

@@ -54,6 +54,18 @@ def masked_but(case: Case, pixels: int) -> Case:
     return replace(case, mask=mask)
 
 
+def perfect(case: Case) -> Case:
+    """Predicted as it is: a root or a division by the spread of the residuals meets 0."""
+    return replace(case, preds=(case.gt.clone(),))
+
+
+def upper_half(case: Case) -> tuple[Case, Case]:
+    """A case of one scale with its lower half masked, and with its lower half cut away."""
+    mask = (torch.arange(HEIGHT) < HEIGHT // 2).reshape(1, 1, -1, 1).expand(case.gt.shape)
+    upper = case.gt[..., : HEIGHT // 2, :]
+    return replace(case, mask=mask), replace(case, preds=(case.preds[0][..., : HEIGHT // 2, :],), gt=upper)
+
+
 ORDINARY = made("an ordinary batch", 1)
 HOLES = with_holes(made("a batch with holes and a mask", 2, scales=3), 3)
 CASES = (
@@ -61,6 +73,7 @@ CASES = (
     HOLES,
     made("a batch with near pixels alone", 4, 0.1, 0.25),
     made("a batch with far pixels alone", 5, 4.0, 30.0, scales=2),
+    perfect(made("a batch that is predicted perfectly", 8)),
     masked_but(made("a batch with one valid pixel", 6), 1),
     masked_but(made("a batch without a valid pixel", 7), 0),
 )
