@@ -5,15 +5,12 @@ import subprocess
 import sys
 
 import pytest
+from commands import nfloss
 from PIL import Image
 
 from runner.cli import EXAMPLES, main, parse
 
 NFLOSS = [sys.executable, "-m", "runner.cli"]
-
-
-def nfloss(*arguments):
-    return subprocess.run([*NFLOSS, *map(str, arguments)], capture_output=True, text=True, timeout=120)
 
 
 COMMANDS = ("issues", "audit", "data", "plan", "run", "status", "report", "export", "sync", "mlflow")

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import optuna
 import pytest
+from commands import nfloss
 
 pytest.importorskip("optuna_dashboard")
 
@@ -34,8 +35,7 @@ workers: 1
 
 def run(folder: Path, design: str) -> Path:
     (folder / "small.yaml").write_text(SMALL.replace("DESIGN", design))
-    command = [sys.executable, "-m", "runner.cli", "run", folder / "small.yaml", "--out-dir", folder / "study"]
-    done = subprocess.run([*map(str, command), "--no-report", "--no-tracking"], capture_output=True, text=True, timeout=300)
+    done = nfloss("run", folder / "small.yaml", "--out-dir", folder / "study", "--no-report", "--no-tracking")
     assert done.returncode == 0, done.stderr
     return folder / "study"
 

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 import types
 from pathlib import Path
 
 import pytest
 import torch
+from commands import nfloss
 from synthetic import Planted, write_study
 
 from analysis import load, verdicts
@@ -16,8 +15,6 @@ from analysis.take_home import document_block, yaml_block
 from analysis.verdicts_file import write_verdicts
 from nfloss import Configuration, SSISilogNearFieldLoss
 from runner.export import export_loss
-
-NFLOSS = [sys.executable, "-m", "runner.cli"]
 
 
 @pytest.fixture(scope="module")
@@ -72,6 +69,6 @@ def test_the_evidence_is_in_the_docstring(study: Path) -> None:
 )
 def test_mistakes_are_one_line_and_write_nothing(study: Path, tmp_path: Path, more: list[str], said: str) -> None:
     before = {path: path.stat().st_mtime_ns for path in (study / "export").iterdir()}
-    done = subprocess.run([*NFLOSS, "export", str(study), *more], capture_output=True, text=True, timeout=120)
+    done = nfloss("export", study, *more)
     assert done.returncode == 2 and said in done.stderr and len(done.stderr.splitlines()) == 1
     assert before == {path: path.stat().st_mtime_ns for path in (study / "export").iterdir()}

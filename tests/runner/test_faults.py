@@ -14,6 +14,7 @@ from pathlib import Path
 import pandas as pd
 import psutil
 import pytest
+from commands import nfloss
 
 NFLOSS = [sys.executable, "-m", "runner.cli"]
 TINY = """
@@ -34,8 +35,8 @@ def command(folder: Path, *more: object) -> list[str]:
     return [*NFLOSS, *map(str, study)]
 
 
-def run(folder: Path, *more: object, **options: object) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(command(folder, *more), capture_output=True, text=True, timeout=300, **options)  # type: ignore[call-overload,no-any-return]
+def run(folder: Path, *more: object) -> subprocess.CompletedProcess[str]:
+    return nfloss(*command(folder, *more)[len(NFLOSS) :])
 
 
 def trials(folder: Path) -> pd.DataFrame:
@@ -119,7 +120,7 @@ def test_a_deleted_curve_is_trained_again(copy: Path, whole: Path) -> None:
 @pytest.mark.parametrize("file", ["records/trials-seed0-1.parquet", "plan.parquet", "study.yaml"])
 def test_what_reads_a_damaged_study_names_the_file(copy: Path, file: str) -> None:
     cut(copy / "study" / file)
-    said = subprocess.run([*NFLOSS, "status", str(copy / "study")], capture_output=True, text=True, timeout=120)
+    said = nfloss("status", copy / "study")
     assert said.returncode in (0, 2) and len(said.stderr.splitlines()) <= 1
     assert file == "study.yaml" or (file in said.stderr and "--resume" in said.stderr)
 
@@ -287,7 +288,8 @@ def test_a_clock_that_jumps_changes_nothing(tmp_path: Path, whole: Path) -> None
         text=True,
     )
     assert float(look.stdout) > 3600
-    done = run(tmp_path, "--set", "workers=2", "--max-seconds", "280", env=jumping)
+    jumped = command(tmp_path, "--set", "workers=2", "--max-seconds", "280")
+    done = subprocess.run(jumped, capture_output=True, text=True, timeout=300, env=jumping)
     assert done.returncode == 0, done.stderr
     equal(tmp_path, whole)
     assert (trials(tmp_path)["status"] == "finished").all()

@@ -16,6 +16,7 @@ import optuna
 import pandas as pd
 import pytest
 import yaml
+from commands import nfloss
 from planted_search import search_planted, true_best, true_of
 
 from nfloss import Configuration
@@ -48,7 +49,7 @@ def command(folder: Path, *more, text=TINY):
 
 
 def run(folder: Path, *more, text=TINY):
-    return subprocess.run(command(folder, *more, text=text), capture_output=True, text=True, timeout=300)
+    return nfloss(*command(folder, *more, text=text)[len(NFLOSS) :])
 
 
 def told(study: Path) -> list[optuna.trial.FrozenTrial]:
@@ -324,7 +325,7 @@ def test_a_database_is_as_good_as_the_journal(tmp_path):
 
 def test_plan_says_how_large_the_space_is(tmp_path):
     (tmp_path / "tiny.yaml").write_text(TINY)
-    done = subprocess.run([*NFLOSS, "plan", str(tmp_path / "tiny.yaml")], capture_output=True, text=True, timeout=120)
+    done = nfloss("plan", tmp_path / "tiny.yaml")
     assert "221184 combinations" in done.stdout and "6 cells asked for x 2 seeds = 12 trials" in done.stdout, done.stderr
     assert "minutes" in done.stdout
 

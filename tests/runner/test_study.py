@@ -13,6 +13,7 @@ import psutil
 import pytest
 import torch
 import yaml
+from commands import nfloss
 
 from runner.groups import Group
 
@@ -25,10 +26,6 @@ training: {steps: 12, batch: 2, evaluate_every: 4}
 device: cpu
 group_size: 2
 """
-
-
-def nfloss(*arguments, **options):
-    return subprocess.run([*NFLOSS, *map(str, arguments)], capture_output=True, text=True, timeout=120, **options)
 
 
 def run_tiny(folder: Path, *more, text=TINY):
@@ -80,12 +77,14 @@ def test_one_process_gives_the_same_records_as_two(study, tmp_path):
 
 
 def test_what_is_missing_is_trained_again_and_nothing_else(study, tmp_path):
-    assert run_tiny(tmp_path).returncode == 0
+    assert run_tiny(tmp_path, "--set", "workers=1").returncode == 0
     copy = tmp_path / "study"
     kept = copy / "records" / "trials-seed0-0.parquet"
     before = kept.stat().st_mtime_ns
     (copy / "records" / "trials-seed1-0.parquet").unlink()
-    again = nfloss("run", tmp_path / "tiny.yaml", "--out-dir", copy, "--no-report", "--no-tracking", "--resume")
+    again = nfloss(
+        "run", tmp_path / "tiny.yaml", "--out-dir", copy, "--no-report", "--no-tracking", "--resume", "--set", "workers=1"
+    )
     assert again.returncode == 0, again.stderr
     assert kept.stat().st_mtime_ns == before
     pd.testing.assert_frame_equal(records(study, "trials"), records(copy, "trials"), check_exact=True)

@@ -1,0 +1,85 @@
+"""`nfloss` commands for tests, each in a process of its own: forked from one that has everything loaded, which saves seconds.
+
+What the environment must do before Python starts, such as LD_PRELOAD, needs `subprocess` itself.
+"""
+
+from __future__ import annotations
+
+import atexit
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import traceback
+from functools import cache
+from pathlib import Path
+from typing import NoReturn
+
+
+def nfloss(*arguments: object, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
+    """Run a command as from a shell; its status, what it printed, what it complained."""
+    with tempfile.TemporaryDirectory(prefix="nfloss-test-") as folder:
+        files = [Path(folder) / name for name in ("out", "err")]
+        order = {"arguments": list(map(str, arguments)), "cwd": str(cwd or Path.cwd()), "files": list(map(str, files))}
+        server = loaded()
+        assert server.stdin is not None and server.stdout is not None
+        server.stdin.write(json.dumps(order) + "\n")
+        server.stdin.flush()
+        answer = server.stdout.readline()
+        assert answer, "the process that commands are forked from has died"
+        out, err = (path.read_text() for path in files)
+        return subprocess.CompletedProcess(["nfloss", *order["arguments"]], int(answer), out, err)
+
+
+@cache
+def loaded() -> subprocess.Popen[str]:
+    """The process that commands are forked from, one for each process of the tests."""
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}  # threads do not survive a fork
+    command = [sys.executable, __file__]
+    server = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment)
+    atexit.register(server.kill)
+    return server
+
+
+def serve() -> None:
+    import torch
+
+    import runner.progress
+    import runner.search_run
+    import runner.study  # noqa: F401
+
+    torch.optim.Adam([torch.zeros(1, requires_grad=True)])
+    for line in sys.stdin:
+        child = os.fork()
+        if not child:
+            carry_out(**json.loads(line))
+        _, status = os.waitpid(child, 0)
+        print(os.waitstatus_to_exitcode(status), flush=True)
+
+
+def carry_out(arguments: list[str], cwd: str, files: list[str]) -> NoReturn:
+    from runner.cli import main
+
+    code: object = 1
+    try:
+        os.setsid()
+        os.chdir(cwd)
+        os.environ.pop("OMP_NUM_THREADS")
+        for number, path in zip((1, 2), files, strict=True):
+            os.dup2(os.open(path, os.O_WRONLY | os.O_CREAT), number)
+        os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
+        sys.stdout, sys.stderr = (os.fdopen(number, "w") for number in (1, 2))
+        main(arguments)
+    except SystemExit as end:
+        code = end.code
+    except BaseException:
+        traceback.print_exc()
+    finally:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(int(code or 0))  # type: ignore[call-overload]
+
+
+if __name__ == "__main__":
+    serve()
