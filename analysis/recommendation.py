@@ -15,6 +15,7 @@ from analysis.effects import Effect, holm
 from analysis.load import Study, load, missing_trials
 from analysis.promises import full_key
 from analysis.rules import ADOPT, ALPHA, Beyond, not_worse
+from analysis.take_home import with_extensions
 
 SEARCH, MOST_FOUND = "optuna", 3
 Candidate = dict[str, Any]  # {"fixes": [...], "numbers": {...}}
@@ -79,7 +80,7 @@ def recommendation(study: Study, fixes: Sequence[dict[str, Any]]) -> dict[str, A
     best = max(holding, key=lambda entry: entry["near"]["low"], default=None)
     nothing: Candidate = {"fixes": [], "numbers": {}}
     chosen = best or (nothing if fresh or not wanted else next(iter(wanted.values())))
-    return {
+    found = {
         "fixes": chosen["fixes"],
         "numbers": {**(study.meta["experiment"].get("loss") or {}), **chosen["numbers"]},
         "candidates": wanted,
@@ -89,6 +90,7 @@ def recommendation(study: Study, fixes: Sequence[dict[str, Any]]) -> dict[str, A
         "document": _document(fresh) if fresh else None,
         "words": _words(wanted, fresh, best),
     }
+    return with_extensions(study, found)
 
 
 def confirmation(study: Study) -> Study | None:

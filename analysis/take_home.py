@@ -18,15 +18,27 @@ SCHEDULE_NUMBERS = ("start_epoch", "end_epoch", "start_threshold", "end_threshol
 
 
 def yaml_block(found: dict[str, Any]) -> str:
-    """The loss as a block for a training file: fixes, and numbers by their names here."""
-    return yaml.safe_dump({"loss": {"type": BLOCK_TYPE, "fixes": found["fixes"], **found["numbers"]}}, sort_keys=False).rstrip()
+    """The loss as a block for a training file: fixes, and numbers by their names here; where the user's own fixes come from."""
+    block = {"type": BLOCK_TYPE, **own_extensions(found), "fixes": found["fixes"], **found["numbers"]}
+    return yaml.safe_dump({"loss": block}, sort_keys=False).rstrip()
+
+
+def own_extensions(found: dict[str, Any]) -> dict[str, list[str]]:
+    return {"extensions": found["extensions"]} if found.get("extensions") else {}
+
+
+def with_extensions(study: Study, found: dict[str, Any]) -> dict[str, Any]:
+    """The same with the files or modules that its own fixes come from, where it has any such fix."""
+    fixes = [fix for issue in study.issues for fix in issue["fixes"] if fix["id"] in found["fixes"]]
+    places = sorted({fix["extension"] for fix in fixes if fix.get("extension")})
+    return {**found, "extensions": places} if places else found
 
 
 def document_block(found: dict[str, Any]) -> str:
     """The same in the form of the reviewed code base; the fixes that it has no key for are a list of their own."""
     numbers = {"near_threshold": 1.0, "near_weight": 5.0, **found["numbers"]}
     schedule = next((fix for fix in found["fixes"] if fix in DOCUMENT_SCHEDULES), None)
-    block: dict[str, Any] = {"type": BLOCK_TYPE, "enable_near_field_weighting": True}
+    block: dict[str, Any] = {"type": BLOCK_TYPE, "enable_near_field_weighting": True, **own_extensions(found)}
     block |= {key: numbers.pop(name) for name, key in DOCUMENT_KEYS.items()}
     if schedule:
         own = {name: numbers.pop(name) for name in SCHEDULE_NUMBERS if name in numbers}
@@ -39,7 +51,9 @@ def document_block(found: dict[str, Any]) -> str:
 def code(found: dict[str, Any]) -> str:
     """The loss in Python."""
     arguments = [f"fixes={found['fixes']!r}", *(f"{name}={value!r}" for name, value in found["numbers"].items())]
-    return f"from nfloss import SSISilogNearFieldLoss\n\nloss_fn = SSISilogNearFieldLoss({', '.join(arguments)})"
+    loaded = [f"load_extension({place!r})" for place in found.get("extensions", [])]
+    imports = "from nfloss import SSISilogNearFieldLoss" + (", load_extension" if loaded else "")
+    return "\n".join([imports, "", *loaded, f"loss_fn = SSISilogNearFieldLoss({', '.join(arguments)})"])
 
 
 def evidence(study: Study, judged: dict[str, Any], fixes: Sequence[str]) -> list[str]:

@@ -7,25 +7,35 @@ import nfloss.issues  # noqa: F401  (fills the registry)
 from nfloss.audit import audit
 from nfloss.claims import Claim
 from nfloss.configuration import ClashError, Configuration
+from nfloss.extensions import ExtensionError, load_extension
 from nfloss.loss import Losses, Terms
 from nfloss.near_field import SSISilogNearFieldLoss
-from nfloss.registry import ISSUES, Fix, Issue, all_fixes, find_fix
-from nfloss.slots import Numbers
+from nfloss.registry import ISSUES, Fix, Issue, add_fix, all_fixes, find_fix, register
+from nfloss.slots import Choice, Guard, Numbers, Partition
+from nfloss.symptoms import Symptom
 
 __version__ = "0.1.0"
 
 __all__ = [
     "ISSUES",
+    "Choice",
     "Claim",
     "ClashError",
     "Configuration",
+    "ExtensionError",
     "Fix",
+    "Guard",
     "Issue",
     "Losses",
     "Numbers",
+    "Partition",
     "SSISilogNearFieldLoss",
+    "Symptom",
     "Terms",
+    "add_fix",
     "all_fixes",
     "audit",
     "find_fix",
+    "load_extension",
+    "register",
 ]

@@ -10,8 +10,9 @@ from functools import cached_property, lru_cache
 from types import MappingProxyType
 from typing import Any
 
-from nfloss.registry import Fix, all_fixes, find_fix
-from nfloss.slots import BASELINE, CORE_NUMBERS, NUMBER_NAMES, RECORDING_SLOTS, SLOTS, TRAINING_SLOTS, Choice, Guard, Numbers
+from nfloss.extensions import Source, sources_of
+from nfloss.registry import Fix, find_fix, registered
+from nfloss.slots import BASELINE, CORE_NUMBERS, NUMBER_NAMES, RECORDING_SLOTS, SLOTS, TRAINING_SLOTS, Choice, Numbers
 
 Words = Mapping[str, Choice]
 DEFAULTS = Numbers()
@@ -51,7 +52,7 @@ class Configuration:
                     raise ClashError(clash_message(filled[slot], fix, slot))
                 words[slot], filled[slot] = choice, fix
         ids = {fix.id for fix in fixes}
-        return cls(MappingProxyType(words), numbers, tuple(fix.id for fix in all_fixes() if fix.id in ids))
+        return cls(MappingProxyType(words), numbers, tuple(fix.id for fix in registered() if fix.id in ids))
 
     @cached_property
     def used_numbers(self) -> dict[str, float]:
@@ -63,7 +64,8 @@ class Configuration:
         return tuple(self.words[slot] for slot in SLOTS), tuple(self.used_numbers.items())
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return restored, (dict(self.words), self.numbers, self.fixes)  # a read-only view cannot be pickled
+        # A read-only view cannot be pickled. The sources come first: a word is found in its module as it is unpickled.
+        return restored, (sources_of(self.words.values()), dict(self.words), self.numbers, self.fixes)
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Configuration) and self._identity == other._identity
@@ -113,8 +115,8 @@ class Configuration:
         return MappingProxyType(words), tuple(reasons)
 
 
-def restored(words: dict[str, Choice], numbers: Numbers, fixes: tuple[str, ...]) -> Configuration:
-    """A configuration that comes from another process."""
+def restored(sources: tuple[Source, ...], words: dict[str, Choice], numbers: Numbers, fixes: tuple[str, ...]) -> Configuration:
+    """A configuration that comes from another process; the sources of its words were loaded as they were unpickled."""
     return Configuration(MappingProxyType(words), numbers, fixes)
 
 
@@ -153,8 +155,7 @@ def recording_trains_nothing(words: Words, numbers: Numbers) -> Words:
 
 def clamped_scalars_are_free(words: Words, numbers: Numbers) -> Words:
     """The gradient of a term is its own weight: a clamp to [-1, 1] cannot bind while the weight lies inside."""
-    guard = words["guard"].function
-    idle = isinstance(guard, Guard) and guard.terms is not None and guard.pixels is None and not guard.fallback
+    idle = words["guard"].name == "hook clamp"
     weights_inside = abs(numbers.ssi_weight) <= 1 and abs(numbers.silog_weight) <= 1 and 0 <= numbers.near_part <= 1
     return back_to_baseline("guard") if idle and weights_inside else {}
 

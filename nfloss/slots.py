@@ -1,7 +1,8 @@
 """What a word is: the slots of the loss in order, the baseline's word for each, and the numbers they use.
 
 The loss is a sentence with one word per slot. A word (`Choice`) is a named pure function; its keyword-only parameters are
-the numbers it needs, taken by name from `Numbers`. Tensors have leading dimensions free: `P` (pixels) comes last.
+the numbers it needs, taken by name from `Numbers`; one of another name has a default, which is the word's own. Tensors have
+leading dimensions free: `P` (pixels) comes last.
 """
 
 from __future__ import annotations
@@ -87,9 +88,10 @@ CORE_NUMBERS = ("alpha", "silog_lambda", "ssi_weight", "silog_weight", "min_dept
 
 @lru_cache(maxsize=1024)
 def number_names(function: Callable[..., Any]) -> tuple[str, ...]:
-    """The numbers that a function takes: its keyword-only parameters."""
+    """The numbers that a function takes: its keyword-only parameters, but for those that have a default of their own."""
     parameters = inspect.signature(function).parameters.values()
-    return tuple(p.name for p in parameters if p.kind is p.KEYWORD_ONLY)
+    wanted = (p for p in parameters if p.kind is p.KEYWORD_ONLY)
+    return tuple(p.name for p in wanted if p.default is p.empty or p.name in NUMBER_NAMES)
 
 
 def call(function: Callable[..., Any], numbers: Any, *arguments: Any) -> Any:
@@ -153,6 +155,13 @@ class Guard:
     @property
     def numbers(self) -> tuple[str, ...]:
         return number_names(self.pixels) if self.pixels else ()
+
+
+def functions_of(choice: Choice) -> dict[str, Callable[..., Any]]:
+    """The functions that a word is made of, by the part they play."""
+    word = choice.function
+    parts = vars(word) if isinstance(word, (Partition, Guard)) else {"function": word}
+    return {name: part for name, part in parts.items() if callable(part)}
 
 
 # --- threshold: (epoch, of) -> metres ---------------------------------------------------------------------------------

@@ -11,13 +11,14 @@ from typing import Any
 
 import yaml
 
+from nfloss.extensions import load_extension
 from nfloss.slots import NUMBER_NAMES
 
 ALIASES = {"near_field_threshold": "near_threshold", "near_field_weight": "near_weight"}
 DOCUMENT_TYPE = "ssi-silog-nearfield"
 SCHEDULES = {"linear": "9-2", "step": "9-3"}
 SCHEDULE_NUMBERS = ("start_epoch", "end_epoch", "start_threshold", "end_threshold")
-KEYS = ("type", "fixes", "enable_near_field_weighting", "near_field_threshold_schedule", *ALIASES, *NUMBER_NAMES)
+KEYS = ("type", "extensions", "fixes", "enable_near_field_weighting", "near_field_threshold_schedule", *ALIASES, *NUMBER_NAMES)
 
 
 class Loader(yaml.SafeLoader):
@@ -74,7 +75,16 @@ def read_loss_block(path: Path) -> LossBlock:
         content = content["loss"]
     if not isinstance(content, Mapping):
         raise ValueError(f"{path}: a mapping under `loss:` is needed, got {type(content).__name__}")
+    load_extensions(content.get("extensions", []), path)
     return parse_loss_block(content, f"{path}: loss")
+
+
+def load_extensions(extensions: Any, path: Path) -> None:
+    """Register the user's fixes that a block names: modules, or files beside it."""
+    if not isinstance(extensions, list) or not all(isinstance(extension, str) for extension in extensions):
+        raise ValueError(f"{path}: loss.extensions: a list of files or modules is needed, got {extensions!r}")
+    for extension in extensions:
+        load_extension(str(path.parent / extension) if extension.endswith(".py") else extension)
 
 
 def parse_loss_block(block: Mapping[Any, Any], where: str) -> LossBlock:

@@ -1,7 +1,8 @@
-"""The command line: `nfloss issues | audit | data | plan | run | status | confirm | report | power | export | sync | mlflow |
-dashboard`.
+"""The command line: `nfloss issues | check | audit | data | plan | run | status | confirm | report | power | export | sync |
+mlflow | dashboard`.
 
-Exit status: 0 all trials accounted for, 1 some crashed, 2 bad input (one clear line), 130 interrupted (resumable).
+Exit status: 0 all trials accounted for, 1 some crashed (of `check`: a fix breaks a promise), 2 bad input (one clear line),
+130 interrupted (resumable).
 The standard library alone, and heavy imports wait inside the commands: --help and a mistyped word are answered at once.
 """
 
@@ -28,6 +29,8 @@ REPORT_NEEDS = ("scipy", "statsmodels", "matplotlib", "nbformat", "nbclient", "n
 
 ABOUT = "Which of ten documented fixes of a near-field-weighted depth loss help, do nothing, or harm?"
 EXAMPLES = """\
+nfloss issues --extensions examples/own_fix.py
+nfloss check examples/own_fix.py
 nfloss data formats
 nfloss data stats ../frames --format tum --out depth.png
 nfloss plan experiments/ablation.yaml
@@ -46,11 +49,15 @@ nfloss dashboard runs/optuna
 """.splitlines()
 
 
-def issues(as_json: bool) -> None:
-    """List the ten issues, their fixes, and the slots these fill."""
-    from nfloss import ISSUES
+def issues(extensions: list[str], as_json: bool) -> None:
+    """List the ten issues and your own, their fixes, and the slots these fill."""
+    from nfloss import ISSUES, load_extension
+    from nfloss.extensions import load_installed
     from runner.study import describe
 
+    load_installed()
+    for extension in extensions:
+        load_extension(extension)
     if as_json:
         print(json.dumps([describe(number) for number in sorted(ISSUES)], indent=1, ensure_ascii=False))
         return
@@ -59,6 +66,15 @@ def issues(as_json: bool) -> None:
         for fix in issue.fixes:
             beyond = "" if fix.origin == "document" else f"  [{fix.origin}]"
             print(f"     {fix.id:5} {fix.name:24} {fix.summary}; fills {', '.join(fix.fills)}{beyond}")
+
+
+def check(extension: str, as_json: bool) -> int:
+    """Try fixes of your own against the contract that every fix keeps to; says in plain words what breaks it."""
+    from runner.own_fixes import check_lines, check_table
+
+    table = check_table(extension)
+    print(json.dumps(table, indent=1) if as_json else "\n".join(check_lines(table)))
+    return CRASHED if any(entry["broken"] for entry in table) else 0
 
 
 def audit(as_json: bool) -> None:
@@ -533,11 +549,19 @@ SET = argument(
     help="in place of the file's, such as training.steps=100; may be given several times",
 )
 SEEDS = argument("--seeds", metavar="N", type=number(int, 1), help="number of paired seeds (0, 1, ...); default: the file's")
+EXTENSIONS = argument(
+    "--extensions",
+    metavar="PATH_OR_MODULE",
+    action="append",
+    default=[],
+    help="own fixes, such as my_fixes.py; may be given several times; those of installed packages are there",
+)
 JSON = argument("--json", dest="as_json", action="store_true", help="print JSON, not a table")
 
 #: Each command with what it takes; its name and its help are the function's.
 COMMANDS: dict[Callable[..., int | None], list[Argument]] = {
-    issues: [JSON],
+    issues: [EXTENSIONS, JSON],
+    check: [argument("extension", metavar="PATH_OR_MODULE", help="such as my_fixes.py or my_package.fixes"), JSON],
     audit: [JSON],
     data: [
         argument("what", metavar="stats|formats", choices=("stats", "formats"), help="what is asked"),

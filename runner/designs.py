@@ -21,6 +21,9 @@ RECOMMENDATION = ("1-1", "2-1", "3-1", "4-2", "5-1", "6-1", "7-1", "8-1", "9-3",
 #: Its order of work: at once, then, later.
 CUMULATIVE_ORDER = (("1-1", "2-1", "3-1", "5-1"), ("4-2", "7-1"), ("6-1", "8-1", "9-3", "10-1"))
 
+#: Whose fixes make up a product: the variants that lie beyond the document or follow it to the letter stay out.
+FACTORS = ("document", "own")
+
 Status = Literal["trained", "same as", "clash"]
 
 
@@ -254,14 +257,14 @@ def cartesian(which: Product) -> Iterator[Cell]:
 
 
 def levels_of_issues(which: str | Sequence[int]) -> list[list[str | None]]:
-    """For each issue: none, and each of the document's own fixes."""
-    issues = list(ISSUES) if isinstance(which, str) else which
-    return [[None, *(fix.id for fix in ISSUES[issue].fixes if fix.origin == "document")] for issue in issues]
+    """For each issue: none, and each of the document's fixes and the user's."""
+    issues = sorted(ISSUES) if isinstance(which, str) else which
+    return [[None, *(fix.id for fix in ISSUES[issue].fixes if fix.origin in FACTORS)] for issue in issues]
 
 
 def levels_of_slots(slots: Sequence[str]) -> list[list[str | None]]:
-    """For each slot: none, and each of the document's own fixes that fills it; a fix of several slots is in the first only."""
-    left, levels = [fix for fix in all_fixes() if fix.origin == "document"], list[list[str | None]]()
+    """For each slot: none, and each fix, the document's or the user's, that fills it; one of several is in the first only."""
+    left, levels = [fix for fix in all_fixes() if fix.origin in FACTORS], list[list[str | None]]()
     for slot in slots:
         own = [fix for fix in left if slot in fix.fills]
         left = [fix for fix in left if fix not in own]

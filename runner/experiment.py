@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, get_args
@@ -10,6 +11,7 @@ import yaml
 from pydantic import Field, ValidationError, field_serializer, field_validator, model_validator
 
 from nfloss.configuration import ClashError, Configuration, make_numbers
+from nfloss.extensions import load_extension, load_installed
 from nfloss.registry import ISSUES, find_fix
 from nfloss.slots import NUMBER_NAMES, SLOTS
 from nfloss.yaml_block import Loader, load_yaml, nearest
@@ -204,7 +206,7 @@ def known_issues(value: Any) -> Any:
     issues = value if isinstance(value, list) else []
     for issue in issues:
         if issue not in ISSUES:
-            raise ValueError(f"there is no issue {issue}; the issues are {', '.join(map(str, ISSUES))}")
+            raise ValueError(f"there is no issue {issue}; the issues are {', '.join(map(str, sorted(ISSUES)))}")
     if isinstance(value, list) and (len(set(issues)) < len(issues) or not issues):
         raise ValueError(f"{value}: a list of different issues is needed")
     return value
@@ -277,6 +279,8 @@ class Tracking(Section):
 class Experiment(Section):
     """One study."""
 
+    # First: what these register, the design may name.
+    extensions: list[str] = Field(default_factory=list, description="own fixes: path/to/file.py here, or package.module")
     name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$")
     design: Design
     seeds: list[int] = Field(default_factory=lambda: list(range(6)))
@@ -290,6 +294,13 @@ class Experiment(Section):
     execution: Execution = Field(Execution(), description="local, ray, or {ray: {...}}")
     confirm: int = Field(0, ge=0, description="fresh seeds for the recommendation, the baseline and the document's; 0: none")
     tracking: Tracking = Tracking()  # type: ignore[call-arg]
+
+    @field_validator("extensions")
+    @classmethod
+    def _registered(cls, value: list[str]) -> list[str]:
+        for extension in value:
+            load_extension(extension)
+        return value
 
     @field_validator("seeds", mode="before")
     @classmethod
@@ -362,14 +373,24 @@ def load_experiment(path: Path, overrides: Sequence[str] = ()) -> Experiment:
     content.setdefault("name", path.stem)
     if "model" in content:
         content["model"] = beside(content["model"], path.parent)
+    if "extensions" in content:
+        content["extensions"] = files_beside(content["extensions"], path.parent)
     for override in overrides:
         set_key(content, override)
     return parse_experiment(content, str(path))
 
 
+def files_beside(extensions: Any, folder: Path) -> Any:
+    """An experiment's `extensions`, files as seen from the working directory, where they are given from `folder`."""
+    if not isinstance(extensions, list):
+        return extensions
+    return [os.path.normpath(folder / e) if isinstance(e, str) and e.endswith(".py") else e for e in extensions]
+
+
 def parse_experiment(content: Mapping[str, Any], where: str) -> Experiment:
-    """The experiment of a mapping; errors begin with `where`."""
+    """The experiment of a mapping; errors begin with `where`. Fixes of installed packages are known from here on."""
     try:
+        load_installed()
         return Experiment.model_validate(content)
     except ValidationError as error:
         raise ExperimentError("\n".join(f"{where}: {line}" for line in map(one_line, error.errors()))) from None

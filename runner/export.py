@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from nfloss import Configuration
+from nfloss import Configuration, load_extension
 from nfloss.standalone import standalone
 from runner.files import write_bytes
 
@@ -17,17 +17,20 @@ def export_loss(study: Path, fixes: Sequence[str] | None) -> tuple[str, list[Pat
     """Write the recommended loss, or the one with these fixes, into the study's export/; gives the YAML block and the files.
 
     Raises:
-        ValueError: a fix that is not known, or fixes that clash.
+        ValueError: a fix that is not known, or fixes that clash; own fixes that are no longer where they were.
     """
     import analysis
-    from analysis.take_home import document_block, evidence, take_home
+    from analysis.take_home import document_block, evidence, take_home, with_extensions
     from analysis.verdicts_file import read_verdicts
 
     loaded, judged = analysis.load(study), read_verdicts(study)
+    for extension in loaded.meta["experiment"].get("extensions") or []:
+        load_extension(extension)
     found = judged["recommendation"]
     if fixes is not None:
         configuration = Configuration.of(*fixes)
         found = {"fixes": list(configuration.fixes), "numbers": loaded.meta["experiment"].get("loss") or {}}
+    found = with_extensions(loaded, found)
     configuration = Configuration.of(*found["fixes"], **found["numbers"])
     chosen = ["Chosen by hand, not the study's recommendation."] if fixes is not None else []
     said = [*chosen, *evidence(loaded, judged, found["fixes"])]

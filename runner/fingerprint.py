@@ -7,6 +7,7 @@ import ast
 import hashlib
 import inspect
 import os
+import sys
 import textwrap
 from collections.abc import Sequence
 from dataclasses import is_dataclass
@@ -20,6 +21,7 @@ import nfloss
 import runner
 from nfloss import Configuration
 from nfloss.slots import BASELINE, Choice
+from nfloss.user_code import TEXTS
 from runner.experiment import Data
 from runner.readers import MODULES
 from runner.readers.shots import PICTURES, every_file
@@ -74,20 +76,25 @@ def code_of_network(reference: str) -> str:
     """Hash of the file that a user's class is in, of the files beside it that it imports, and of the code that runs it."""
     place = reference.rpartition(":")[0]
     origin = place if place.endswith(".py") else getattr(find_spec(place), "origin", None)
-    first = Path(origin) if origin and origin.endswith(".py") else None
-    found, waiting = dict[Path, str](), [first] if first else []
-    while waiting:
-        path = waiting.pop()
-        found[path] = meaning_of_file(path)
-        waiting += [other for other in imported_beside(path) if other not in found]
-    texts = [found[path] for path in sorted(found)] or [reference]
+    texts = file_and_beside(Path(origin)) if origin and origin.endswith(".py") else [reference]
     return short("\n".join([*texts, *map(meaning_of_file, runner_rooms(OWN_NETWORK))]))
 
 
-def imported_beside(path: Path) -> list[Path]:
+def file_and_beside(first: Path, text: str | None = None) -> list[str]:
+    """The meaning of a file (or of the text that was read of it), and of the files beside it that it comes to import."""
+    found, waiting = dict[Path, str](), [first]
+    while waiting:
+        path = waiting.pop()
+        tree = ast.parse(text if text is not None and path == first else path.read_text(encoding="utf-8"))
+        waiting += [other for other in imported_beside(path, tree) if other not in found]
+        found[path] = meaning(tree)
+    return [found[path] for path in sorted(found)]
+
+
+def imported_beside(path: Path, tree: ast.Module) -> list[Path]:
     """The files in a file's own folder that it imports by name, relatively or not."""
     names = set[str]()
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+    for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             names |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom):
@@ -101,12 +108,23 @@ def meaning_of_file(path: Path) -> str:
 
 @cache
 def code_of(choice: Choice) -> str:
-    """Hash of a word: its functions, what of their own module they come to use, and its plain values."""
+    """Hash of a word: its functions, what of their own module they come to use (of a user's: all), and its plain values."""
     found: dict[str, str] = {}
     parts = vars(choice.function) if is_dataclass(choice.function) else {"function": choice.function}
     for name, part in parts.items():
-        found |= pieces(part) if callable(part) else {f"value of {name}": repr(part)}
+        found |= (pieces if of_the_house(part) else own_file)(part) if callable(part) else {f"value of {name}": repr(part)}
     return short("\n".join(f"{name} = {found[name]}" for name in sorted(found)))
+
+
+def of_the_house(function: Any) -> bool:
+    return str(function.__module__).partition(".")[0] == nfloss.__name__
+
+
+def own_file(function: Any) -> dict[str, str]:
+    """The meaning of the whole file that a user's function is in, which may keep tables and tensors, and of those beside it."""
+    module = sys.modules[function.__module__]
+    texts = file_and_beside(Path(str(module.__file__)), TEXTS.get(module.__name__))
+    return {f"the file of {function.__qualname__}": "\n".join(texts)}
 
 
 def pieces(thing: Any) -> dict[str, str]:

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import hashlib
 import importlib
-import importlib.util
 import os
-import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -16,24 +13,10 @@ from typing import Any, Literal
 
 from torch import Tensor, nn
 
+from nfloss.user_code import USER_ERRORS, in_a_line, module_of_text
 from runner.models import DepthRange
 
 Output = Literal["inverse_depth", "disparity"]
-
-#: What code that is not ours may raise as it is imported, made or called.
-USER_ERRORS = (
-    ArithmeticError,
-    AssertionError,
-    AttributeError,
-    ImportError,
-    LookupError,
-    NameError,
-    OSError,
-    RuntimeError,
-    SyntaxError,
-    TypeError,
-    ValueError,
-)
 
 
 class NetworkError(ValueError):
@@ -105,22 +88,7 @@ def find(reference: str) -> Any:
 
 def load_file(path: Path) -> ModuleType:
     """The file as a module; files beside it can be imported from it, as from a script. An edited file is another module."""
-    name = f"network_{path.stem}_{hashlib.sha256(path.read_bytes()).hexdigest()[:12]}"
-    if name in sys.modules:
-        return sys.modules[name]
-    spec = importlib.util.spec_from_file_location(name, path)
-    assert spec is not None and spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[name] = module
-    sys.path.insert(0, str(path.resolve().parent))
-    try:
-        spec.loader.exec_module(module)
-    except USER_ERRORS:
-        del sys.modules[name]
-        raise
-    finally:
-        sys.path.pop(0)
-    return module
+    return module_of_text("network_", str(path), path.read_text(encoding="utf-8"))
 
 
 @contextmanager
@@ -131,8 +99,7 @@ def told(what: str) -> Iterator[None]:
     except NetworkError:
         raise
     except USER_ERRORS as error:
-        words = " ".join(str(error).split())
-        raise NetworkError(f"{what}: {type(error).__name__}: {words[:300]}") from error
+        raise NetworkError(f"{what}: {in_a_line(error)}") from error
 
 
 def beside(model: Any, folder: Path) -> Any:

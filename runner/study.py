@@ -18,6 +18,7 @@ import torch
 import yaml
 
 from nfloss import ISSUES, Configuration, audit
+from nfloss.extensions import place_of
 from nfloss.slots import Numbers
 from runner.claims import TURN
 from runner.damage import set_aside_damaged
@@ -289,9 +290,10 @@ def device_name(device: torch.device) -> str:
 
 
 def comparable(experiment: Experiment) -> dict[str, Any]:
-    """What must not change when a study is resumed; more seeds may be added; workers, where they are, tracking
-    and confirmation do not matter."""
-    return fixed(experiment.model_dump(mode="json", exclude={"seeds", "workers", "tracking", "device", "confirm", "execution"}))
+    """What must not change when a study is resumed; more seeds may be added; workers, where they are, tracking,
+    confirmation and where fixes come from do not matter (their code is in each record's fingerprint)."""
+    free = {"seeds", "workers", "tracking", "device", "confirm", "execution", "extensions"}
+    return fixed(experiment.model_dump(mode="json", exclude=free))
 
 
 def fixed(settings: dict[str, Any]) -> dict[str, Any]:
@@ -361,9 +363,11 @@ def describe(number: int) -> dict[str, Any]:
     issue = ISSUES[number]
     fixes = [
         {"id": f.id, "name": f.name, "summary": f.summary, "origin": f.origin, "source": f.source, "slots": list(f.fills)}
+        | {"extension": place_of(f)}
         for f in issue.fixes
     ]
-    symptom = {"name": issue.symptom.name, "unit": issue.symptom.unit, "cured": issue.symptom.cured}
+    own = issue.symptom
+    symptom = {"name": own.name, "unit": own.unit, "cured": own.cured} if own else None
     facts = {"number": number, "title": issue.title, "severity": issue.severity, "says": issue.says}
     return {**facts, "fixes": fixes, "symptom": symptom}
 

@@ -16,6 +16,7 @@ BATCH, BATCHES = 8, 24
 
 def symptom_table(plan: Plan, data: SeedData) -> pd.DataFrame:
     """A row per issue and configuration (the baseline, then each fix alone): issue, fix, key, name, unit, cured, value.
+    An issue of the user's may have none.
 
     The value is null where the symptom needs training; the analysis takes it from the records.
     """
@@ -26,14 +27,16 @@ def symptom_table(plan: Plan, data: SeedData) -> pd.DataFrame:
     bench = make_bench(truth[picked].unflatten(0, (batches, BATCH)), seed=data.seed)
     rows = []
     for number in sorted(ISSUES):
-        issue = ISSUES[number]
+        issue, shown = ISSUES[number], ISSUES[number].symptom
+        if shown is None:
+            continue
         fixes = ["", *(fix.id for fix in issue.fixes)]
         configurations = [Configuration.of(*([fix] if fix else []), **plan.experiment.loss) for fix in fixes]
-        measure = issue.symptom.measure
+        measure = shown.measure
         losses = Losses(configurations)
         losses.set_epoch(DOCUMENT_EPOCHS / 2)  # scheduled thresholds as in the middle of the run
         values = measure(losses, bench).tolist() if measure else [None] * len(fixes)
         for fix, configuration, value in zip(fixes, configurations, values, strict=True):
-            symptom = {"name": issue.symptom.name, "unit": issue.symptom.unit, "cured": issue.symptom.cured}
+            symptom = {"name": shown.name, "unit": shown.unit, "cured": shown.cured}
             rows.append({"issue": number, "fix": fix, "key": configuration.simplified().key, **symptom, "value": value})
     return pd.DataFrame(rows)

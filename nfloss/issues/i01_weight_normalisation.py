@@ -75,12 +75,20 @@ ISSUE = register(
         severity="critical",
         says="Dividing by the batch's own mean weight makes the gradient scale depend on the batch's share of near pixels.",
         fixes=(
-            Fix("1-1", "fixed-mean", "divide by the constant 1.75", {"normalise": FIXED}, source="Solution 1-1"),
+            Fix(
+                "1-1",
+                "fixed-mean",
+                "divide by the constant 1.75",
+                {"normalise": FIXED},
+                origin="document",
+                source="Solution 1-1",
+            ),
             Fix(
                 "1-2",
                 "no-normalisation",
                 "do not divide",
                 {"normalise": Choice("nothing", no_normalisation)},
+                origin="document",
                 source="Solution 1-2",
             ),
             Fix(

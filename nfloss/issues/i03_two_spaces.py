@@ -45,6 +45,7 @@ ISSUE = register(
                 "per-space",
                 "w for SSI, sqrt(w) for SILog, each clamped",
                 {"temper": Choice("per space", per_space)},
+                origin="document",
                 source="Issue 3, solution",
             ),
         ),

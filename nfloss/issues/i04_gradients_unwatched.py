@@ -92,6 +92,7 @@ ISSUE = register(
                 "hook-clamp",
                 "gradient of the two scalars clamped to [-1, 1]",
                 {"guard": Choice("hook clamp", Guard(terms=clamp_scalar_gradient))},
+                origin="document",
                 source="Issue 4, first solution",
             ),
             Fix(
@@ -99,6 +100,7 @@ ISSUE = register(
                 "nan-fallback",
                 "the unweighted loss where the total is not finite",
                 {"guard": Choice("NaN fallback", Guard(fallback=True))},
+                origin="document",
                 source="Issue 4, second solution",
             ),
             Fix(

@@ -59,6 +59,7 @@ ISSUE = register(
                 "smooth-tanh",
                 "tanh from 5 to 1 around the threshold",
                 {"weigh": Choice("smooth tanh", smooth_tanh)},
+                origin="document",
                 source="Solution 5-1, as argued",
             ),
             Fix(
@@ -74,6 +75,7 @@ ISSUE = register(
                 "linear-ramp",
                 "linear from 5 at 0.8 m to 1 at 1.2 m",
                 {"weigh": Choice("linear ramp", linear_ramp)},
+                origin="document",
                 source="Solution 5-2",
             ),
         ),

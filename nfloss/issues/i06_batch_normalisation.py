@@ -48,6 +48,7 @@ ISSUE = register(
                 "slow-batchnorm",
                 "BatchNorm momentum 0.01",
                 {"bn_momentum": Choice("slow", slow_momentum)},
+                origin="document",
                 source="Solution 6-1",
             ),
             Fix(
@@ -55,6 +56,7 @@ ISSUE = register(
                 "split-loss",
                 "near and far pixels each get their own loss, 0.7 near + 0.3 far",
                 {"partition": Choice("near and far", Partition(2, near_and_far, weighted_sum_of_parts))},
+                origin="document",
                 source="Solution 6-2",
             ),
         ),

@@ -34,6 +34,7 @@ ISSUE = register(
                 "split-metrics",
                 "record the parts of the loss separately",
                 {"split_metrics": Choice("recorded", split_metrics)},
+                origin="document",
                 source="Solution 7-1",
             ),
             Fix(
@@ -41,6 +42,7 @@ ISSUE = register(
                 "normalised-loss",
                 "record loss / unweighted loss",
                 {"normalised_metric": Choice("recorded", normalised_loss)},
+                origin="document",
                 source="Solution 7-2",
             ),
         ),

@@ -79,6 +79,7 @@ ISSUE = register(
                 "standardise",
                 "residuals to mean 0 and deviation 1 before weighting",
                 {"residual": STANDARDISED},
+                origin="document",
                 source="Issue 8, solution",
             ),
             Fix(

@@ -59,6 +59,7 @@ ISSUE = register(
                 "reaction-distance",
                 "speed times reaction time, clamped to 3 m",
                 {"threshold": Choice("reaction distance", reaction_distance)},
+                origin="document",
                 source="Solution 9-1",
             ),
             Fix(
@@ -66,6 +67,7 @@ ISSUE = register(
                 "linear-schedule",
                 "from 0.5 m to 1.5 m over the run",
                 {"threshold": Choice("linear schedule", linear_schedule)},
+                origin="document",
                 source="Solution 9-2",
             ),
             Fix(
@@ -73,6 +75,7 @@ ISSUE = register(
                 "step-schedule",
                 "0.5, 1.0, 1.5 m in steps",
                 {"threshold": Choice("step schedule", step_schedule)},
+                origin="document",
                 source="Long-term improvements",
             ),
         ),

@@ -86,6 +86,7 @@ ISSUE = register(
                 "global-mean",
                 "the constant 1.75 at every scale",
                 {"normalise": FIXED},
+                origin="document",
                 source="Issue 10, first solution",
             ),
             Fix(
@@ -93,6 +94,7 @@ ISSUE = register(
                 "shared-mask",
                 "one weight map, resized",
                 {"pyramid": Choice("shared depth", shared_depth)},
+                origin="document",
                 source="Issue 10, second solution",
             ),
         ),

@@ -100,7 +100,7 @@ def test_bad_folders(experiment, tmp_path, kind):
 MISTYPED = {
     "plan": "EXPERIMENT.yaml",
     "plan nowhere.yaml": "nowhere.yaml: cannot be read",
-    "runn": "unknown command 'runn' (did you mean 'run'?); known: issues, audit",
+    "runn": "unknown command 'runn' (did you mean 'run'?); known: issues, check, audit",
     "--json issues": "unknown command '--json'",
     "run x.yaml --sseds 3": "unknown option '--sseds' (did you mean '--seeds'?); known: --set, --seeds",
     "run x.yaml --resum": "did you mean '--resume'?",

@@ -1,0 +1,69 @@
+"""What every fix keeps to, the ten issues' own and the user's: each promise a check that says in plain words what breaks it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from nfloss.contract_loss import (
+    goes_with_others,
+    is_finite,
+    is_pure,
+    keeps_to_its_row,
+    leaves_invalid_pixels_out,
+    precisions_agree,
+    survives_the_way,
+    together_is_one_by_one,
+)
+from nfloss.contract_words import (
+    changes_something,
+    divides_by_one_number,
+    explains_itself,
+    guards_only_gradients,
+    has_a_threshold,
+    weighs_pixel_by_pixel,
+)
+from nfloss.registry import Fix
+from nfloss.user_code import USER_ERRORS, in_a_line
+
+Check = Callable[[Fix], str | None]
+
+#: Every promise, with the check of it.
+CONTRACT: dict[str, Check] = {
+    "it changes a slot": changes_something,
+    "it explains itself: a summary, and a docstring for each function": explains_itself,
+    "a weight depends on its pixel's own depth alone": weighs_pixel_by_pixel,
+    "weights are divided by one number above 0": divides_by_one_number,
+    "a guard changes gradients, no value": guards_only_gradients,
+    "the threshold is a number of metres": has_a_threshold,
+    "value and gradient are finite, whatever the batch": is_finite,
+    "the same batch gives the same bits, and stays as it was": is_pure,
+    "masked and invalid pixels have no effect": leaves_invalid_pixels_out,
+    "beside other configurations it is what it is alone": together_is_one_by_one,
+    "a NaN stays in its row": keeps_to_its_row,
+    "float32 and float64 agree": precisions_agree,
+    "it goes with the other fixes": goes_with_others,
+    "it finds its way to another process": survives_the_way,
+}
+
+
+@dataclass(frozen=True)
+class Broken:
+    """A promise that a fix does not keep, and what was found instead."""
+
+    fix: str
+    promise: str
+    found: str
+
+
+def broken_promises(fix: Fix) -> list[Broken]:
+    """The promises that a fix breaks, in the order of `CONTRACT`; none where it keeps to all of them."""
+    return [Broken(fix.id, promise, found) for promise, check in CONTRACT.items() if (found := outcome(check, fix))]
+
+
+def outcome(check: Check, fix: Fix) -> str | None:
+    """What a check finds; an error of the fix's own code is a finding, too."""
+    try:
+        return check(fix)
+    except USER_ERRORS as error:
+        return f"stops with {in_a_line(error)}"

@@ -1,0 +1,51 @@
+"""Whether a word fits its slot: a function of its kind, importable, with the slot's arguments and numbers that there are."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from types import FunctionType
+from typing import Any
+
+from nfloss.slots import BASELINE, NUMBER_NAMES, Choice, functions_of, number_names
+
+#: What the parts of a guard are called with; the baseline's has none to compare with.
+GUARD_ARGUMENTS = {"pixels": ("prediction", "mask"), "terms": ("term",)}
+
+
+def misfit(slot: str, choice: Choice) -> str | None:
+    """What is wrong with a word, and what is allowed; None where nothing is."""
+    word = f"the word {choice.name!r} of slot {slot!r}"
+    kind = type(BASELINE[slot].function)
+    if not isinstance(choice.function, kind):
+        return f"{word} is a {type(choice.function).__name__}; a {kind.__name__.lower()} is needed"
+    wrong = (function_misfit(function, arguments(slot, part)) for part, function in functions_of(choice).items())
+    return next((f"{word} {reason}" for reason in wrong if reason), None)
+
+
+def arguments(slot: str, part: str) -> tuple[str, ...]:
+    """The names that the baseline's word has for what the slot gives."""
+    if slot == "guard":
+        return GUARD_ARGUMENTS[part]
+    return positional(functions_of(BASELINE[slot])[part])
+
+
+def function_misfit(function: Callable[..., Any], gives: tuple[str, ...]) -> str | None:
+    if not isinstance(function, FunctionType) or function.__name__ == "<lambda>" or "<locals>" in function.__qualname__:
+        return f"is {function!r}; a function made with def at the top level of its module is needed, to be found elsewhere"
+    takes = positional(function)
+    if len(takes) != len(gives):
+        return f"takes ({', '.join(takes)}); the slot gives ({', '.join(gives)}), numbers follow after a *"
+    unknown = [name for name in number_names(function) if name not in NUMBER_NAMES]
+    if unknown:
+        return (
+            f"takes the number {unknown[0]!r}, which is none of the loss's; give it a default ({unknown[0]}=0.3), which is "
+            f"then the word's own, or take one of {', '.join(NUMBER_NAMES)}"
+        )
+    return None
+
+
+def positional(function: Callable[..., Any]) -> tuple[str, ...]:
+    """The parameters before the numbers."""
+    parameters = inspect.signature(function).parameters.values()
+    return tuple(p.name for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD))
