@@ -58,7 +58,7 @@ bench: $(VENV)/bench ## trials per minute beside a plain loop, Ray Tune, Optuna 
 	$(BIN)/python benchmarks/bench.py $(BENCH)
 
 docs: $(VENV)/dev ## build the documentation into site/ (docs-serve: show it on 127.0.0.1); a broken link is an error
-	$(BIN)/mkdocs build --quiet
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet
 
 docs-serve: $(VENV)/dev
 	$(BIN)/mkdocs serve --dev-addr 127.0.0.1:8000

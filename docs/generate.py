@@ -5,6 +5,7 @@ python docs/generate.py    writes them; a test compares them with what is genera
 
 from __future__ import annotations
 
+from collections import Counter
 from pathlib import Path
 
 from analysis.method import method
@@ -28,9 +29,9 @@ def issues() -> str:
     lines = [
         "# The ten issues",
         "",
-        "Written by `python docs/generate.py` from the registry. A fix fills slots of the loss with words of its own; two fixes clash",
-        "where they fill one slot with different words. *Beyond the document*: what its argument asks for and its code does not do;",
-        "*to the letter*: its code as it stands, where that differs from its text.",
+        "Written by `python docs/generate.py` from the registry. A fix fills slots of the loss with words of its own;",
+        "two fixes clash where they fill one slot with different words. *Beyond the document*: what its argument asks",
+        "for and its code does not do; *to the letter*: its code as it stands, where that differs from its text.",
     ]
     for number in DOCUMENTS_OWN:
         issue = ISSUES[number]
@@ -44,14 +45,12 @@ def issues() -> str:
 def document() -> str:
     """The document's numbers and statements, recomputed."""
     claims = list(audit())
-    counts = {
-        verdict: sum(claim.verdict == verdict for claim in claims) for verdict in dict.fromkeys(c.verdict for c in claims)
-    }
+    counts = Counter(claim.verdict for claim in claims)
     lines = [
         "# What the document got wrong",
         "",
-        "Written by `python docs/generate.py` from `nfloss.audit()`: each number and statement of the design review, recomputed by the",
-        "code that it is about.",
+        "Written by `python docs/generate.py` from `nfloss.audit()`: each number and statement of the design review,",
+        "recomputed by the code that it is about.",
         "",
         f"Of {len(claims)}: " + ", ".join(f"{count} {verdict}" for verdict, count in counts.items()) + ".",
     ]

@@ -14,8 +14,8 @@ from runner.training import train
 PROBE_STEPS = 6
 #: Two processes share caches and memory: each is slower than one alone.
 SHARING = 1.25
-#: What comes before the first step, in loads of the libraries: the run's own, its workers', and as long again for the audit, the
-#: symptoms and the frames.
+#: What comes before the first step, in loads of the libraries: the run's own, its workers', and as long again for the
+#: audit, the symptoms and the frames.
 LOADS = 3.0
 
 
