@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 
 import torch
 
@@ -19,12 +20,17 @@ SHARING = 1.25
 LOADS = 3.0
 
 
-def estimate_minutes(plan: Plan, device: torch.device) -> float:
-    """Minutes that the plan's trials take, the report not counted: start-up, and steps as long as those tried here."""
+def estimate_minutes(plan: Plan, device: torch.device, at_once: int | None = None) -> float:
+    """Minutes that the plan's trials take, the report not counted: start-up, and steps as long as those tried here.
+
+    `at_once`: of a search, how many cells are asked for together; a batch ends before the next begins.
+    """
     if not plan.trained:
         return 0.0
     starting = LOADS * time.process_time()  # this process has loaded the same
-    groups = groups_of(plan, group_size(plan, device))
+    size, count = group_size(plan, device), len(plan.trained)
+    batch = plan if at_once is None else replace(plan, cells=plan.cells[:at_once])
+    groups, batches = groups_of(batch, size), -(-count // (at_once or count))
     small = plan.experiment.data.model_copy(update={"train": 16, "probe": 8, "validation": 8})
     data = seed_data(small, plan.experiment.seeds[0], device)
     settings, model = plan.experiment.training, plan.experiment.model
@@ -35,6 +41,6 @@ def estimate_minutes(plan: Plan, device: torch.device) -> float:
             train(groups[0].configurations, data, brief, model.depth_range, device, size=groups[0].size, own=model.own)
             per_step = (time.monotonic() - started) / PROBE_STEPS
     workers = 1 if device.type == "cuda" else min(plan.experiment.workers or cores(), len(groups))
-    waves = -(-len(groups) // workers)
+    waves = batches * -(-len(groups) // workers)
     training = per_step * settings.steps * waves * (SHARING if workers > 1 else 1.0)
     return round((starting + training) / 60.0, 1)

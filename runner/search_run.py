@@ -85,6 +85,12 @@ def batch_size(search: Search, size: int, workers: int) -> int:
     return search.at_once or max(1, min(size * workers, -(-search.trials // ROUNDS)))
 
 
+def cells_at_once(experiment: Experiment, device: torch.device, folder: Path | None = None) -> int:
+    """Cells that a search of the experiment asks for together on the device."""
+    workers = 1 if device.type == "cuda" else experiment.workers or cores()
+    return batch_size(search_of(experiment), group_size(sampled_plan(experiment), device, folder), workers)
+
+
 def run_search(experiment: Experiment, folder: Path, resume: bool, max_seconds: float | None, hooks: Hooks) -> Found:
     """Ask, train, record, tell, until the trials are there."""
     search, device = search_of(experiment), resolve_device(experiment.device)
