@@ -1,26 +1,39 @@
-"""One thread per test process: two in one process get in each other's way. And a registry that forgets a test's own fixes."""
+"""One thread per test process: two in one process get in each other's way. And no test sees another's own code."""
 
 import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 import torch
 
+from nfloss import extensions, registry
+
 torch.set_num_threads(1)
 
 
-@pytest.fixture
-def own_registry():
-    """What a test registers is gone after it, or when the fixture's value is called; what it loads can be loaded again."""
-    from nfloss import extensions, registry
+@pytest.fixture(autouse=True)
+def own_code(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[], None]]:
+    """What a test registers and loads is gone after it, or when the fixture's value is called; it can be loaded again."""
+    fixes = dict(registry.ISSUES), dict(registry._FIXES)
+    memories = extensions._LOADED, extensions._PLACES
+    before, asked = [dict(memory) for memory in memories], set(extensions._asked)
+    temporary = tmp_path_factory.getbasetemp()
 
-    before = dict(registry.ISSUES), dict(registry._FIXES)
-
-    def forget():
-        registry.restore(*before)
-        for memory in (extensions._LOADED, extensions._PLACES, extensions._asked):
+    def forget() -> None:
+        registry.restore(*fixes)
+        for memory, content in zip(memories, before, strict=True):
             memory.clear()
-        for name in [name for name in sys.modules if name.startswith((extensions.PREFIX, "plugged_"))]:
-            del sys.modules[name]
+            memory.update(content)
+        extensions._asked.clear()
+        extensions._asked.update(asked)
+        for name, module in list(sys.modules.items()):
+            if name.startswith(extensions.PREFIX) or lies_in(temporary, module):
+                del sys.modules[name]
 
     yield forget
     forget()
+
+
+def lies_in(folder: Path, module: object) -> bool:
+    return str(getattr(module, "__file__", None)).startswith(f"{folder}/")

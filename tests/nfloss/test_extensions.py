@@ -37,8 +37,6 @@ def steep(depth, threshold, *, near_weight, power=steepness):
 add_fix(5, Fix("5-9", "steep", "a power of depth", {"weigh": Choice("steep", steep)}))
 '''
 
-pytestmark = pytest.mark.usefixtures("own_registry")
-
 
 @pytest.fixture
 def steep(tmp_path: Path) -> str:

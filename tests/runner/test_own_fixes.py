@@ -42,8 +42,6 @@ register(Issue(11, "Large errors", "medium", "They count too little.", (
     Fix("11-1", "squared", "SSI squared", {"squash": Choice("square", squared)}),)))
 '''
 
-pytestmark = pytest.mark.usefixtures("own_registry")
-
 
 @pytest.fixture
 def file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
@@ -70,7 +68,7 @@ def run(settings, study: Path, resume: bool = False) -> list[str]:
     return sorted(trained)
 
 
-def test_from_the_line_to_records_in_workers_and_trained_anew_where_edited(file, tmp_path, own_registry):
+def test_from_the_line_to_records_in_workers_and_trained_anew_where_edited(file, tmp_path, own_code):
     """Two spawned workers, which read no experiment. An edit of the file, or of one beside it, concerns its fixes alone."""
     study = tmp_path / "study"
     each = ["11-1", "5-2", "5-9", "baseline"]
@@ -88,11 +86,11 @@ def test_from_the_line_to_records_in_workers_and_trained_anew_where_edited(file,
 
     assert run(load_experiment(file), study, resume=True) == []
     (tmp_path / "own" / "steep.py").write_text(STEEP + "# a remark\n")
-    own_registry()
+    own_code()
     assert run(load_experiment(file), study, resume=True) == []
     (tmp_path / "own" / "parts.py").write_text("steepness = 3.0\n")
     (tmp_path / "own" / "steep.py").write_text(STEEP)
-    own_registry()
+    own_code()
     assert run(load_experiment(file), study, resume=True) == sorted(2 * ["11-1", "5-9"])
 
 
