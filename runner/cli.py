@@ -321,7 +321,8 @@ def train_search(settings: Experiment, folder: Path, resume: bool, max_seconds: 
     signal.signal(signal.SIGTERM, lambda *_: os.kill(os.getpid(), signal.SIGINT))
     try:
         with Display(settings) as display:
-            found = run_search(settings, folder, resume, max_seconds, Hooks(display.batch, display.finished, display.crashed))
+            hooks = Hooks(display.batch, display.finished, display.crashed, display.waits)
+            found = run_search(settings, folder, resume, max_seconds, hooks)
     except KeyboardInterrupt:
         say("interrupted; what was recorded is safe, continue with --resume")
         return INTERRUPTED

@@ -87,6 +87,10 @@ class Display:
         """A group was lost; say so at once."""
         say(f"{crash.group.name}: not finished ({crash.reason}); --resume trains it again")
 
+    def waits(self, why: str) -> None:
+        """A search's storage is away."""
+        say(f"nfloss: {why}")
+
     def trials(self) -> str:
         return f"{self.done}/{self.planned} trials, {sum(self.diverged_now.values())} diverged"
 

@@ -165,7 +165,9 @@ class Searcher:
         """Whether a cell with these ln errors on its first seeds is worse than the best (Wilcoxon, p < 0.1); then told."""
         with self.reachable(), warnings.catch_warnings():
             warnings.simplefilter("ignore", ExperimentalWarning)
-            trial_id = self.study.trials[number]._trial_id
+            trial_id, state = self.study.trials[number]._trial_id, self.study.trials[number].state
+            if state == TrialState.PRUNED:  # told before the storage went away
+                return True
             for place, value in enumerate(logs):
                 self.storage.set_trial_intermediate_value(trial_id, place, value)
             pruner = optuna.pruners.WilcoxonPruner(p_threshold=0.1, n_startup_steps=2)

@@ -7,13 +7,14 @@ on where it stood, and nothing is told twice.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 from runner.search_values import Worth
 from runner.space import Point
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -47,8 +48,8 @@ class Proposer(Protocol):
 class Laboratory(Protocol):
     """Where cells are trained, or are made believe to be."""
 
-    def turn(self) -> AbstractContextManager[None]:
-        """Alone among the processes of this search."""
+    def decide(self, what: Callable[[], T]) -> T:
+        """Do it alone among the processes of this search; once more where the storage was away."""
         ...
 
     def worths(self) -> dict[str, Worth]:
@@ -69,22 +70,27 @@ class Laboratory(Protocol):
 
 def search_loop(proposer: Proposer, laboratory: Laboratory, trials: int, at_once: int) -> None:
     """Until so many distinct cells have been asked for and nothing is left to train here."""
-    goes_on = True
-    while goes_on:
-        with laboratory.turn():
-            worths = laboratory.worths()
-            proposer.settle(worths)
-            batch = next_batch(proposer, laboratory, worths, trials, at_once)
-            laboratory.planned()
-        goes_on = bool(batch) and laboratory.train(batch)
-    with laboratory.turn():
-        proposer.settle(laboratory.worths())
+
+    def settled() -> Mapping[str, Worth]:
+        worths = laboratory.worths()
+        proposer.settle(worths)
+        return worths
+
+    def next_batch() -> list[Asked]:
+        batch = chosen(proposer, laboratory, settled(), trials, at_once)
+        laboratory.planned()
+        return batch
+
+    def conclude() -> None:
+        settled()
         laboratory.planned()
 
+    while (batch := laboratory.decide(next_batch)) and laboratory.train(batch):
+        pass
+    laboratory.decide(conclude)
 
-def next_batch(
-    proposer: Proposer, laboratory: Laboratory, worths: Mapping[str, Worth], trials: int, at_once: int
-) -> list[Asked]:
+
+def chosen(proposer: Proposer, laboratory: Laboratory, worths: Mapping[str, Worth], trials: int, at_once: int) -> list[Asked]:
     """What an interrupted process left first, then new cells."""
     batch: list[Asked] = []
     for left in proposer.running():

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 import torch
@@ -25,7 +26,7 @@ from runner.search_code import check_code
 from runner.search_loop import Asked, search_loop
 from runner.search_plan import plan_rows
 from runner.search_settings import Search
-from runner.search_storage import StorageError, open_storage
+from runner.search_storage import StorageError, open_storage, patiently
 from runner.search_values import FINALS, Worth, seen_trials, worths
 from runner.search_words import best_lines, note_text
 from runner.space import Space, record_key
@@ -44,18 +45,21 @@ from runner.study import (
 from runner.tables import write_table
 from runner.warm_start import own_storage, warm_start
 
+T = TypeVar("T")
+
 #: A batch is at most this share of the search: one that never looks back at what it has found is no search.
 ROUNDS = 5
 
 
 @dataclass(frozen=True)
 class Hooks:
-    """What is called as a search goes on: `batch` with the groups to train, trials done and planned; the others as in
-    `run_study`."""
+    """What is called as a search goes on: `batch` with the groups to train, trials done and planned; `waits` with why the
+    storage is waited for; the others as in `run_study`."""
 
     batch: Callable[[Sequence[Group], int, int], Progress]
     finished: Callable[[int, int], None]
     crashed: Callable[[Crash], None]
+    waits: Callable[[str], None]
 
 
 @dataclass(frozen=True)
@@ -114,16 +118,15 @@ def run_search(experiment: Experiment, folder: Path, resume: bool, max_seconds: 
         searcher.begin([space.point((), {}), space.point(search.within(RECOMMENDATION), {})])
     workers = 1 if device.type == "cuda" else experiment.workers or cores()
     bench = Bench(experiment, folder, device, searcher, hooks, Budget(max_seconds), size, damaged)
-    trouble = ""
     try:
         search_loop(searcher, bench, search.trials, batch_size(search, size, workers))
+        return patiently(bench.found, hooks.waits)
     except StorageError as error:
         if not bench.trained:
             raise
-        trouble = f"{error}; what is trained is recorded, and told with --resume"
+        return bench.cut_off(f"{error}; what is trained is recorded, and told with --resume")
     finally:
         bench.claims.release()
-    return bench.found(trouble)
 
 
 def sampled_plan(experiment: Experiment) -> Plan:
@@ -156,10 +159,12 @@ class Bench:
     def __post_init__(self) -> None:
         self.claims = Claims(self.folder / "claims")
 
-    @contextmanager
-    def turn(self) -> Iterator[None]:
-        with exclusive(self.folder / TURN):
-            yield
+    def decide(self, what: Callable[[], T]) -> T:
+        def alone() -> T:
+            with exclusive(self.folder / TURN):  # let go of while the storage is waited for
+                return what()
+
+        return patiently(alone, self.hooks.waits)
 
     def worths(self) -> dict[str, Worth]:
         objectives = self.searcher.search.objectives
@@ -211,16 +216,14 @@ class Bench:
         for asked in batch:
             own = [errors.get((asked.point.key, seed), math.nan) for seed in seeds]
             whole = bool(np.isfinite(own).all())
-            if not (whole and self.searcher.hopeless(asked.number, [math.log(value) for value in own])):
+            logs = [math.log(value) for value in own] if whole else []
+            if not (whole and patiently(partial(self.searcher.hopeless, asked.number, logs), self.hooks.waits)):
                 kept.append(asked)
         return kept
 
-    def found(self, trouble: str) -> Found:
+    def found(self) -> Found:
         """What became of it; of cells that were given up, nothing counts."""
         searcher, seeds, trials = self.searcher, self.experiment.seeds, read_trials(self.folder / "records")
-        if trouble:
-            planned = searcher.search.trials * len(seeds)
-            return Found(Outcome(planned, len(trials), 0, self.failed, False, ""), [], False, trouble)
         keys = searcher.kept()
         trials = trials[trials["key"].isin(keys)] if len(trials) else trials
         diverged = int((trials["status"] == "diverged").sum()) if len(trials) else 0
@@ -229,3 +232,8 @@ class Bench:
         lines = best_lines(searcher.best(), searcher.steadiest(), searcher.search.objectives, len(seeds))
         elsewhere = any(self.claims.held(asked.point.key) for asked in searcher.running())
         return Found(Outcome(planned, done, diverged, self.failed, stopped, "", self.damaged), lines, elsewhere)
+
+    def cut_off(self, trouble: str) -> Found:
+        """What became of it where the storage has been away for too long."""
+        planned, trials = self.searcher.search.trials * len(self.experiment.seeds), read_trials(self.folder / "records")
+        return Found(Outcome(planned, len(trials), 0, self.failed, False, "", self.damaged), [], False, trouble)

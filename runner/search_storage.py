@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import time
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TypeVar
 
 from optuna.exceptions import ExperimentalWarning, StorageInternalError
 from optuna.storages import BaseStorage, JournalStorage, RDBStorage
@@ -15,6 +17,10 @@ from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 
 JOURNAL = "optuna.journal"
 UNREACHABLE = (OSError, StorageInternalError, SQLAlchemyError)
+PATIENCE = 600.0  # seconds that a search waits for a storage that it has used before
+LONGEST = 30.0  # between two tries
+
+T = TypeVar("T")
 
 
 class StorageError(ValueError):
@@ -43,6 +49,26 @@ def reachable(url: str | None) -> Iterator[None]:
             ) from None
         why = str(error.__cause__ or error).strip().splitlines() or [type(error).__name__]
         raise StorageError(f"the search's storage {shown(url)} cannot be used: {why[0]}") from None
+
+
+def patiently(what: Callable[[], T], waits: Callable[[str], None], patience: float = PATIENCE) -> T:
+    """Do it again, after ever longer waits, while the storage is away or locked; `waits` hears of it once.
+
+    Raises:
+        StorageError: it has been away for all of `patience`, in seconds.
+    """
+    began, pause = time.monotonic(), 1.0
+    while True:
+        try:
+            return what()
+        except StorageError as error:
+            left = patience - (time.monotonic() - began)
+            if left <= 0:
+                raise
+            if pause == 1.0:
+                waits(f"{error}; trying again for {round(left / 60)} minutes")
+        time.sleep(min(pause, left))
+        pause = min(2 * pause, LONGEST)
 
 
 def shown(url: str | None) -> str:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Iterable
-from contextlib import nullcontext
 from functools import lru_cache
 
 import numpy as np
@@ -45,8 +44,8 @@ class Planted:
             self.effects[of] = float(np.random.default_rng([self.seed, *repr(of).encode()]).normal(0, spread))
         return self.effects[of]
 
-    def turn(self):
-        return nullcontext()
+    def decide(self, what):
+        return what()
 
     def worths(self) -> dict[str, Worth]:
         return dict(self.known)

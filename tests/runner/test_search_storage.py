@@ -1,0 +1,91 @@
+"""A search whose storage is away for a while, or for good: a lock that another holds, a server that stops."""
+
+from __future__ import annotations
+
+import sqlite3
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import optuna
+import pytest
+
+from runner.records import read_trials
+from runner.search_storage import StorageError, patiently
+
+TINY = """
+design: {{optuna: {{trials: 6, at_once: 2, storage: "sqlite:///{folder}/search.db?timeout=0.3"}}}}
+seeds: 2
+data: {{train: 16, probe: 4, validation: 4, height: 16, width: 16}}
+training: {{steps: 12, batch: 2, evaluate_every: 4}}
+device: cpu
+workers: 1
+"""
+
+
+def begin(folder: Path) -> subprocess.Popen[str]:
+    (folder / "tiny.yaml").write_text(TINY.format(folder=folder))
+    out = ["--out-dir", str(folder / "study"), "--no-report", "--no-tracking"]
+    command = [sys.executable, "-m", "runner.cli", "run", str(folder / "tiny.yaml"), *out]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+
+def lock(database: Path, seconds: float) -> None:
+    """As soon as there are records; long enough for the search to come back to its storage."""
+    while not any((database.parent / "study" / "records").glob("trials-*.parquet")):
+        time.sleep(0.01)
+    held = sqlite3.connect(database, timeout=60, isolation_level=None)
+    held.execute("BEGIN EXCLUSIVE")
+    time.sleep(seconds)
+    held.execute("COMMIT")
+    held.close()
+
+
+def test_a_locked_database_is_waited_for(tmp_path: Path) -> None:
+    search = begin(tmp_path)
+    locking = threading.Thread(target=lock, args=(tmp_path / "search.db", 5.0))
+    locking.start()
+    _, complaint = search.communicate(timeout=120)
+    locking.join()
+    assert search.returncode == 0, complaint
+    assert complaint.count("database is locked; trying again for 10 minutes") == 1, complaint
+    told = optuna.load_study(study_name="tiny", storage=f"sqlite:///{tmp_path}/search.db").trials
+    assert [trial.state.name for trial in told] == ["COMPLETE"] * len(told) and len(
+        read_trials(tmp_path / "study" / "records")
+    ) == 12
+
+
+class Storage:
+    """Away for the first so many tries."""
+
+    def __init__(self, away: int) -> None:
+        self.away, self.tries = away, 0
+
+    def __call__(self) -> str:
+        self.tries += 1
+        if self.tries <= self.away:
+            raise StorageError("locked")
+        return "done"
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """What is slept, and passes at once."""
+    slept: list[float] = []
+    monkeypatch.setattr("runner.search_storage.time.sleep", slept.append)
+    monkeypatch.setattr("runner.search_storage.time.monotonic", lambda: sum(slept))
+    return slept
+
+
+def test_waits_grow_and_one_warning_is_enough(clock: list[float]) -> None:
+    said: list[str] = []
+    assert patiently(Storage(7), said.append) == "done"
+    assert clock == [1, 2, 4, 8, 16, 30, 30] and said == ["locked; trying again for 10 minutes"]
+
+
+def test_patience_ends(clock: list[float]) -> None:
+    with pytest.raises(StorageError, match="locked"):
+        patiently(Storage(1000), lambda why: None, patience=20)
+    assert clock == [1, 2, 4, 8, 5]
