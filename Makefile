@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 # torch first and by itself: the pinned version brings CUDA where the index offers it for this machine, else a CPU build.
-PIP    := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
+PIP    := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile -c constraints.txt
 RUN    := MLFLOW_DISABLE_TELEMETRY=true DO_NOT_TRACK=true $(BIN)/nfloss
 
 # Whether there is somebody to ask: of a release with known holes, the index must say so; a mirror knows of none.
@@ -35,7 +35,7 @@ audit: $(VENV)/run ## every number of the source document recomputed
 	$(RUN) audit
 
 test: $(VENV)/dev ## run the tests
-	$(BIN)/python -m pytest -n $(shell nproc 2>/dev/null || echo 2)
+	$(BIN)/python -m pytest -n $(shell nproc 2>/dev/null || echo 2) --dist loadgroup
 
 check: $(VENV)/dev ## lint, format, types, import rules; known holes in dependencies, where the network allows
 	$(BIN)/ruff check .
@@ -52,7 +52,7 @@ soak: $(VENV)/dev ## five thousand tiny trials in one process: memory and open f
 	NFLOSS_SOAK=5000 $(BIN)/python -m pytest -q -s tests/runner/test_soak.py
 
 slow: $(VENV)/dev ## the tests that take minutes each
-	$(BIN)/python -m pytest -m slow -n $(shell nproc 2>/dev/null || echo 2)
+	$(BIN)/python -m pytest -m slow -n $(shell nproc 2>/dev/null || echo 2) --dist loadgroup
 
 bench: $(VENV)/bench ## trials per minute beside a plain loop, Ray Tune, Optuna and mushin-py (BENCH=--full: every figure, an hour)
 	$(BIN)/python benchmarks/bench.py $(BENCH)
@@ -80,9 +80,9 @@ $(VENV)/run: $(VENV)/torch pyproject.toml
 	$(PIP) -e '.[all]'
 	@touch $@
 
-$(VENV)/dev: $(VENV)/run
+$(VENV)/dev: $(VENV)/torch pyproject.toml
 	$(PIP) -e '.[all,dev]'
-	@touch $@
+	@touch $(VENV)/run $@
 
 $(VENV)/bench: $(VENV)/run
 	$(PIP) -e '.[bench]'
