@@ -8,7 +8,8 @@ import pytest
 from commands import nfloss
 from PIL import Image
 
-from runner.cli import EXAMPLES, main, parse
+from runner.cli import main
+from runner.cli.arguments import EXAMPLES, parse
 
 NFLOSS = [sys.executable, "-m", "runner.cli"]
 

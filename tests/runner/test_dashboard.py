@@ -112,7 +112,7 @@ def test_a_port_that_is_taken_is_one_line(plain):
 
 
 def test_without_optuna_one_line_says_what_to_install(tmp_path):
-    code = "import sys, runner.cli as cli; cli.find_spec = lambda name: None; cli.main(sys.argv[1:])"
+    code = "import sys, runner.cli as cli; cli.needs.find_spec = lambda name: None; cli.main(sys.argv[1:])"
     for arguments in (["dashboard"], ["plan", str(tmp_path / "small.yaml")], ["run", str(tmp_path / "small.yaml")]):
         (tmp_path / "small.yaml").write_text(SMALL.replace("DESIGN", "optuna: {trials: 3}"))
         done = subprocess.run([sys.executable, "-c", code, *arguments], capture_output=True, text=True, timeout=120)

@@ -1,0 +1,37 @@
+"""The command line: `nfloss issues | check | audit | data | plan | run | status | confirm | report | power | export | sync |
+mlflow | dashboard`.
+
+Exit status: 0 all trials accounted for, 1 some crashed (of `check`: a fix breaks a promise), 2 bad input (one clear line),
+130 interrupted (resumable).
+The standard library alone, and heavy imports wait inside the commands: --help and a mistyped word are answered at once.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+from typing import NoReturn
+
+from runner.cli.arguments import make_parsers, parse
+from runner.cli.words import BAD_INPUT, INTERRUPTED, say
+
+
+def main(given: Sequence[str] | None = None) -> NoReturn:
+    """Entry point: one line for every error that the user can mend."""
+    given = sys.argv[1:] if given is None else given
+    if not given:
+        make_parsers()[0].print_help()
+        sys.exit(0)
+    arguments = parse(given)
+    try:
+        code = arguments.pop("command")(**arguments)
+    except KeyboardInterrupt:
+        say("interrupted")
+        code = INTERRUPTED
+    except (ValueError, OSError) as error:  # the errors that are the user's to mend
+        if os.environ.get("NFLOSS_TRACEBACK"):
+            raise
+        say(str(error))
+        code = BAD_INPUT
+    sys.exit(code or 0)

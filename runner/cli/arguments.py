@@ -1,0 +1,222 @@
+"""What each command takes, and how a line is read: what is mistyped is answered with the nearest that is known."""
+
+from __future__ import annotations
+
+import argparse
+import difflib
+import math
+from collections.abc import Callable, Collection, Sequence
+from pathlib import Path
+from typing import Any, NoReturn
+
+from runner.cli.looking import audit, check, data, issues, power, status
+from runner.cli.planning import plan
+from runner.cli.training import confirm, run
+from runner.cli.views import dashboard, export, mlflow, report, sync
+from runner.cli.words import BAD_INPUT
+
+ABOUT = "Which of ten documented fixes of a near-field-weighted depth loss help, do nothing, or harm?"
+EXAMPLES = """\
+nfloss issues --extensions examples/own_fix.py
+nfloss check examples/own_fix.py
+nfloss data formats
+nfloss data stats ../frames --format tum --out depth.png
+nfloss plan experiments/ablation.yaml
+nfloss plan experiments/ablation.yaml --budget 200
+nfloss run experiments/ablation.yaml --set training.steps=600 --seeds 10 --out-dir runs/longer
+nfloss run experiments/ablation.yaml --resume
+nfloss run experiments/ablation.yaml --device cuda --no-tracking --no-report
+nfloss status runs/ablation
+nfloss confirm runs/ablation --seeds 10
+nfloss report runs/ablation
+nfloss report runs/ablation --compare runs/real_data
+nfloss power runs/ablation --gain 3
+nfloss export runs/ablation --fixes 8-2 5-2
+nfloss mlflow runs/ablation --port 5001
+nfloss dashboard runs/optuna
+""".splitlines()
+
+
+def number(kind: type[int] | type[float], least: int, most: float = math.inf) -> Callable[[str], float]:
+    """Reads a number for argparse; its refusal says what is allowed."""
+
+    def read(text: str) -> float:
+        try:
+            if least <= (value := kind(text)) <= most:
+                return value
+        except ValueError:
+            pass
+        allowed = f"of at least {least}" if most == math.inf else f"from {least} to {most}"
+        raise argparse.ArgumentTypeError(f"{text!r}; a {'whole ' * (kind is int)}number {allowed} is needed")
+
+    return read
+
+
+Argument = tuple[tuple[str, ...], dict[str, Any]]
+
+
+def argument(*names: str, **how: Any) -> Argument:
+    return names, how
+
+
+EXPERIMENT = argument("experiment", metavar="EXPERIMENT.yaml", type=Path, help="such as experiments/ablation.yaml")
+STUDY = argument("study", metavar="STUDY_DIR", type=Path, help="a study's folder, such as runs/ablation")
+SET = argument(
+    "--set",
+    dest="overrides",
+    metavar="KEY=VALUE",
+    action="append",
+    default=[],
+    help="in place of the file's, such as training.steps=100; may be given several times",
+)
+SEEDS = argument("--seeds", metavar="N", type=number(int, 1), help="number of paired seeds (0, 1, ...); default: the file's")
+EXTENSIONS = argument(
+    "--extensions",
+    metavar="PATH_OR_MODULE",
+    action="append",
+    default=[],
+    help="own fixes, such as my_fixes.py; may be given several times; those of installed packages are there",
+)
+JSON = argument("--json", dest="as_json", action="store_true", help="print JSON, not a table")
+
+#: Each command with what it takes; its name and its help are the function's.
+COMMANDS: dict[Callable[..., int | None], list[Argument]] = {
+    issues: [EXTENSIONS, JSON],
+    check: [argument("extension", metavar="PATH_OR_MODULE", help="such as my_fixes.py or my_package.fixes"), JSON],
+    audit: [JSON],
+    data: [
+        argument("what", metavar="stats|formats", choices=("stats", "formats"), help="what is asked"),
+        argument("path", metavar="PATH", nargs="?", help="of stats: a folder, an EXPERIMENT.yaml, or the word scenes"),
+        argument("--format", default="folder", help="how a folder is laid out; default: %(default)s, rgb/ and depth/"),
+        argument("--depth-scale", metavar="S", type=number(float, 0), help="of a plain folder: the 16-bit value of one metre"),
+        argument("--near-weight", metavar="W", type=number(float, 0), help="default: the experiment's, else 5"),
+        argument("--threshold", metavar="METRES", type=number(float, 0), help="default: the experiment's, else 1"),
+        argument(
+            "--expected-weight-mean",
+            dest="expected",
+            metavar="W",
+            type=number(float, 0),
+            help="the fixed mean that may fit; default: the experiment's, else 1.75",
+        ),
+        argument("--batch", metavar="N", type=number(int, 1), help="images in a batch; default: the experiment's, else 8"),
+        argument("--frames", metavar="N", type=number(int, 1), default=1000, help="read at most; default: %(default)s"),
+        argument("--out", metavar="FILE.png", type=Path, help="draw it, too"),
+    ],
+    plan: [
+        EXPERIMENT,
+        SET,
+        SEEDS,
+        argument(
+            "--budget",
+            metavar="TRIALS",
+            type=number(int, 1),
+            help="which design so many trials pay for, and what it leaves open",
+        ),
+        JSON,
+    ],
+    run: [
+        EXPERIMENT,
+        SET,
+        SEEDS,
+        argument("--device", help="auto, cpu, cuda or cuda:N; default: the file's, else auto: CUDA where there is one"),
+        argument("--execution", help="local, or ray: groups as tasks of a cluster; default: the file's, else local"),
+        argument("--out-dir", metavar="DIR", type=Path, help="the study's folder; default: runs/<name of the experiment>"),
+        argument("--resume", action="store_true", help="continue a study: train what is missing"),
+        argument("--worker", action="store_true", help="begin or continue a study together with other such processes"),
+        argument(
+            "--max-seconds",
+            metavar="SECONDS",
+            type=number(float, 0),
+            help="begin no group that would end later, going by the longest; resumable; default: no limit",
+        ),
+        argument("--no-tracking", action="store_true", help="do not write the MLflow view"),
+        argument("--no-report", action="store_true", help="train and record, without the report"),
+    ],
+    status: [STUDY],
+    confirm: [
+        STUDY,
+        argument("--seeds", metavar="N", type=number(int, 2), default=6, help="fresh seeds; default: %(default)s"),
+    ],
+    report: [
+        STUDY,
+        argument(
+            "--compare", dest="other", metavar="OTHER", type=Path, help="another study: which verdicts agree, which do not"
+        ),
+    ],
+    power: [
+        STUDY,
+        argument("--gain", metavar="PERCENT", type=number(float, 0, 99), default=5.0, help="to be told from none; default: 5"),
+    ],
+    export: [
+        STUDY,
+        argument("--fixes", metavar="FIX", nargs="*", help="these instead of the recommended ones; none: the baseline"),
+    ],
+    sync: [STUDY, argument("--uri", help="MLflow tracking URI; default: the study's, else MLFLOW_TRACKING_URI, else sqlite")],
+    mlflow: [
+        argument("study", metavar="STUDY_DIR", nargs="?", type=Path, help="open at this study; default: at all of them"),
+        argument(
+            "--port", metavar="N", type=number(int, 1, 65535), default=5000, help="port on 127.0.0.1; default: %(default)s"
+        ),
+    ],
+    dashboard: [
+        argument("study", metavar="STUDY_DIR", nargs="?", type=Path, help="a study's folder; default: the newest in runs/"),
+        argument(
+            "--port", metavar="N", type=number(int, 1, 65535), default=8080, help="port on 127.0.0.1; default: %(default)s"
+        ),
+    ],
+}
+
+
+class Parser(argparse.ArgumentParser):
+    """No guessing at abbreviations; errors are one line that names the help."""
+
+    def __init__(self, **how: Any) -> None:
+        how["allow_abbrev"], how["formatter_class"] = False, argparse.RawDescriptionHelpFormatter
+        shown = [f"  {line}" for line in EXAMPLES if line.startswith(how["prog"])]
+        super().__init__(**how, epilog="\n".join(["examples:", *shown]) if shown else None)
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(BAD_INPUT, f"nfloss: {message.removeprefix('argument ')}; see {self.prog} --help\n")
+
+
+def make_parsers() -> tuple[Parser, dict[str, Parser]]:
+    """The parser, and that of each command."""
+    parser = Parser(prog="nfloss", description=ABOUT)
+    choice = parser.add_subparsers(title="commands", metavar="COMMAND")
+    commands = {}
+    for command, takes in COMMANDS.items():
+        name, about = command.__name__, command.__doc__
+        commands[name] = choice.add_parser(name, prog=f"nfloss {name}", help=about, description=about)
+        for names, how in takes:
+            commands[name].add_argument(*names, **how)
+        commands[name].set_defaults(command=command)
+    return parser, commands
+
+
+def parse(given: Sequence[str]) -> dict[str, Any]:
+    """The command and its arguments. What is not known is answered with what is, and the nearest to it."""
+    parser, commands = make_parsers()
+    if given and given[0] not in (*commands, "-h", "--help"):
+        parser.error(unknown("command", given[0], commands))
+    arguments, beyond = parser.parse_known_args(given)
+    if beyond:
+        refuse(beyond, COMMANDS[arguments.command], commands[arguments.command.__name__])
+    return vars(arguments)
+
+
+def refuse(beyond: Sequence[str], takes: list[Argument], parser: Parser) -> NoReturn:
+    """Name the first word that a command does not take; an option before a stray word, which may be its value."""
+    word = next((word for word in beyond if word.startswith("-")), beyond[0])
+    options = [name for names, _ in takes for name in names if name.startswith("--")]
+    if word.startswith("-"):
+        parser.error(unknown("option", word.partition("=")[0], [*options, "--help"]))
+    hint = f" (did you mean '--set {word}'?)" if "=" in word and "--set" in options else ""
+    parser.error(f"{word!r} is one argument too many{hint}")
+
+
+def unknown(what: str, given: str, known: Collection[str]) -> str:
+    """Like `nfloss.yaml_block.nearest`, which would load torch first; dashes are no likeness."""
+    bare = {name.lstrip("-"): name for name in known}
+    close = difflib.get_close_matches(given.lstrip("-"), bare, n=1)
+    hint = f" (did you mean {bare[close[0]]!r}?)" if close else ""
+    return f"unknown {what} {given!r}{hint}; known: {', '.join(known)}"

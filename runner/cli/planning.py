@@ -1,0 +1,101 @@
+"""What an experiment would train, and how long that takes."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from runner.cli.needs import need_optuna
+from runner.cli.words import print_table
+
+if TYPE_CHECKING:
+    from runner.experiment import Experiment
+
+
+def plan(experiment: Path, overrides: list[str], seeds: int | None, budget: int | None, as_json: bool) -> None:
+    """Account for every cell (trained, same as another, clash) and estimate the time. Writes nothing."""
+    from runner.designs import aliases_of
+    from runner.estimate import estimate_minutes
+    from runner.execution import resolve_device
+    from runner.study import plan_experiment, resumption
+
+    settings = read_experiment(experiment, overrides, seeds)
+    if budget is not None:
+        propose(settings, budget)
+        return
+    if settings.design.optuna is not None:
+        plan_search(settings, as_json)
+        return
+    the_plan = plan_experiment(settings)
+    counts: dict[str, Any] = {
+        "experiment": settings.name,
+        "cells": len(the_plan.cells),
+        "distinct": the_plan.count("trained"),
+        "repeats": the_plan.count("same as"),
+        "clashes": the_plan.count("clash"),
+        "seeds": len(settings.seeds),
+        "trials": the_plan.trials,
+        "networks": the_plan.networks,
+        "minutes": estimate_minutes(the_plan, resolve_device(settings.device)),
+    }
+    if as_json:
+        print(json.dumps(counts, indent=1))
+        return
+    if len(the_plan.cells) <= 100:
+        fates = [f"{a.status} {a.same_as or ''}".strip() for a in the_plan.cells]
+        rows = [[a.cell.name, " ".join(a.cell.fixes), f, a.reason] for a, f in zip(the_plan.cells, fates, strict=True)]
+        print_table(["cell", "fixes", "becomes", "because"], rows)
+        print()
+    if aliases := aliases_of(settings.design):
+        print("aliases, effects that this design cannot tell apart:")
+        print("\n".join(f"  {' = '.join(pair)}" for pair in aliases) + "\n")
+    print(", ".join(f"{value} {name}" for name, value in counts.items() if name not in ("experiment", "minutes")))
+    print(f"about {counts['minutes']:.1f} minutes on this machine")
+    if there := resumption(the_plan, Path("runs") / settings.name):
+        print(there)
+
+
+def propose(settings: Experiment, trials: int) -> None:
+    """What so many trials can pay for: a line per design, the best of them as YAML, and what it leaves open."""
+    from runner.budget import FEWEST_SEEDS, best, proposals
+
+    found = proposals(settings, trials)
+    rows = [[p.name, str(p.distinct), str(p.seeds) if p.fits else f"{p.seeds} (too few)", p.answers] for p in found]
+    print_table(["design", "configurations", "seeds", "answers"], rows)
+    chosen = best(found)
+    if chosen is None:
+        least = min(p.distinct for p in found) * FEWEST_SEEDS
+        raise ValueError(f"--budget {trials}: no design has {FEWEST_SEEDS} seeds; the smallest needs {least} trials")
+    print(f"\nWith {trials} trials: {chosen.name}, {chosen.distinct} configurations with {chosen.seeds} seeds each.")
+    print(f"It answers {chosen.answers}. It leaves open: {chosen.leaves_open}.\n")
+    print(chosen.block())
+
+
+def plan_search(settings: Experiment, as_json: bool) -> None:
+    """The size of a search's space, what is asked for, and how long it takes."""
+    from runner.estimate import estimate_minutes
+    from runner.execution import resolve_device
+
+    need_optuna("a search")
+    from runner.network_contract import check_network
+    from runner.search_run import cells_at_once, sampled_plan, search_of, space_of
+    from runner.search_words import size_line
+
+    check_network(settings)
+    space, trials, seeds = space_of(settings), search_of(settings).trials, len(settings.seeds)
+    device = resolve_device(settings.device)
+    minutes = estimate_minutes(sampled_plan(settings), device, cells_at_once(settings, device))
+    counts = {"experiment": settings.name, "combinations": space.combinations, "cells": trials, "seeds": seeds}
+    if as_json:
+        print(json.dumps({**counts, "trials": trials * seeds, "minutes": minutes}, indent=1))
+        return
+    print(f"the space: {size_line(settings, space)}")
+    print(f"{trials} cells asked for x {seeds} seeds = {trials * seeds} trials")
+    print(f"about {minutes:.1f} minutes on this machine")
+
+
+def read_experiment(path: Path, overrides: list[str], seeds: int | None) -> Experiment:
+    from runner.experiment import load_experiment
+
+    return load_experiment(path, [*overrides, *([f"seeds={seeds}"] if seeds else [])])

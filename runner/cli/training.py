@@ -1,0 +1,173 @@
+"""Commands that train: a study, a search, a confirmation."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
+
+from runner.cli.needs import need_optuna, need_report, report_lacks
+from runner.cli.planning import read_experiment
+from runner.cli.views import draw_report, say_conclusions, track
+from runner.cli.words import CRASHED, INTERRUPTED, say
+
+if TYPE_CHECKING:
+    from runner.experiment import Experiment
+    from runner.progress import Display
+    from runner.study import Outcome
+
+T = TypeVar("T")
+
+
+def run(
+    experiment: Path,
+    overrides: list[str],
+    seeds: int | None,
+    device: str | None,
+    execution: str | None,
+    out_dir: Path | None,
+    resume: bool,
+    worker: bool,
+    max_seconds: float | None,
+    no_tracking: bool,
+    no_report: bool,
+) -> int:
+    """Train every distinct configuration of an experiment, record, report."""
+
+    if execution and any(override.startswith("execution") for override in overrides):
+        raise ValueError(
+            f"--execution {execution} and --set execution...: give one of them; --set execution.ray.address=... is enough"
+        )
+    given = {"device": device, "execution": execution}
+    settings = read_experiment(experiment, [*overrides, *(f"{key}={value}" for key, value in given.items() if value)], seeds)
+    folder = out_dir or Path("runs") / settings.name
+    began = time.monotonic()
+    if settings.design.optuna is None:
+        code = train(settings, folder, resume, max_seconds, worker)
+    else:
+        code = train_search(settings, folder, resume or worker, max_seconds)
+    if code is None:
+        return 0
+    if code:
+        return code
+    missing = "" if no_report else report_lacks()
+    if missing:
+        say(f"no report here ({missing}); the records are safe, draw it elsewhere: nfloss report {folder}")
+    drawn = not (no_report or missing)
+    if drawn and settings.confirm:
+        left = None if max_seconds is None else max(0.0, max_seconds - (time.monotonic() - began))
+        code = train_confirmation(folder, settings.confirm, left)
+    if drawn:
+        draw_report(folder)
+    if settings.tracking.mlflow and not no_tracking:  # after the report: the view shows verdicts and figures
+        track(folder, settings.tracking.uri)
+    if drawn:
+        say_conclusions(folder)
+    return code
+
+
+def train(settings: Experiment, folder: Path, resume: bool, max_seconds: float | None, worker: bool = False) -> int | None:
+    """Run a study; says what became of it and gives the exit status, None where another worker trains the rest of it."""
+    from runner.joint import run_jointly
+    from runner.study import run_study
+
+    def work(display: Display) -> tuple[Outcome, bool]:
+        hooks = (display.begin, display.finished, display.crashed)
+        if worker:
+            return run_jointly(settings, folder, max_seconds, *hooks)
+        return run_study(settings, folder, resume, max_seconds, *hooks), False
+
+    ended = displayed(settings, folder, work)
+    if isinstance(ended, int):
+        return ended
+    outcome, elsewhere = ended
+    if outcome.stopped:
+        print(outcome.part)
+    return conclude(outcome, outcome.done == outcome.planned, elsewhere, folder, max_seconds)
+
+
+def train_search(settings: Experiment, folder: Path, resume: bool, max_seconds: float | None) -> int | None:
+    """Run a search; says what it found and gives the exit status, None where another worker trains the rest of it."""
+    need_optuna("a search")
+    from runner.search_run import Found, Hooks, run_search
+
+    def work(display: Display) -> Found:
+        hooks = Hooks(display.batch, display.finished, display.crashed, display.waits)
+        return run_search(settings, folder, resume, max_seconds, hooks)
+
+    found = displayed(settings, folder, work)
+    if isinstance(found, int):
+        return found
+    if found.trouble:
+        say_damaged(found.outcome.damaged, folder)
+        say(found.trouble)
+        return CRASHED
+    print("\n".join(found.best) or "nothing is complete yet")
+    complete = found.outcome.done >= found.outcome.planned and not found.outcome.failed
+    return conclude(found.outcome, complete, found.elsewhere, folder, max_seconds)
+
+
+def displayed(settings: Experiment, folder: Path, work: Callable[[Display], T]) -> T | int:
+    """Do the work with its progress shown; the exit status where it is interrupted, or the disk takes no more."""
+    from runner.files import WriteError
+    from runner.progress import Display
+
+    signal.signal(signal.SIGTERM, lambda *_: os.kill(os.getpid(), signal.SIGINT))
+    try:
+        with Display(settings) as display:
+            return work(display)
+    except KeyboardInterrupt:
+        say("interrupted; what was recorded is safe, continue with --resume")
+        return INTERRUPTED
+    except WriteError as error:
+        if not any((folder / "records").glob("trials-*.parquet")):
+            raise  # nothing is there yet: the folder was a bad choice
+        say(f"{error}; what was recorded is safe, make room and continue with --resume")
+        return CRASHED
+
+
+def conclude(outcome: Outcome, complete: bool, elsewhere: bool, folder: Path, max_seconds: float | None) -> int | None:
+    """Say what became of it; gives the exit status, None where another worker trains the rest."""
+    say_damaged(outcome.damaged, folder)
+    line = f"{outcome.planned} planned, {outcome.done} done, {outcome.diverged} diverged, {outcome.failed} failed"
+    if outcome.stopped:
+        print(f"{line}; stopped for --max-seconds {max_seconds:g}, continue with --resume")
+        return INTERRUPTED
+    if elsewhere:
+        print(f"{line}; another worker trains the rest and draws the report")
+        return None
+    print(line if complete else f"{line}; continue with --resume")
+    return 0 if complete else CRASHED
+
+
+def say_damaged(groups: Sequence[str], folder: Path) -> None:
+    if groups:
+        where, names = folder / "records" / "damaged", ", ".join(groups[:5]) + (", ..." if len(groups) > 5 else "")
+        say(f"{len(groups)} groups of records could not be read and were trained again: {names}; what was there is in {where}")
+
+
+def train_confirmation(study: Path, seeds: int, max_seconds: float | None = None) -> int:
+    """What the study's evidence supports, the baseline and the document's recommendation, on seeds that chose nothing."""
+    import analysis
+    from analysis.recommendation import candidates, confirmation_folder
+    from runner.confirmation import confirming
+    from runner.study import read_study
+
+    loaded = analysis.load(study)
+    fixes = analysis.verdicts(loaded)["fixes"]
+    experiment = confirming(read_study(study)["experiment"], candidates(loaded, fixes), seeds)
+    print(f"confirming on seeds {experiment.seeds[0]} to {experiment.seeds[-1]}: {', '.join(experiment.design.explicit)}")
+    return train(experiment, confirmation_folder(study), True, max_seconds) or 0
+
+
+def confirm(study: Path, seeds: int) -> int:
+    """Train a study's recommendation again on fresh seeds, beside the baseline and the document's; draw the report anew."""
+    need_report(study)
+    code = train_confirmation(study, seeds)
+    if not code:
+        draw_report(study)
+        say_conclusions(study)
+    return code

@@ -1,0 +1,88 @@
+"""A study's views, drawn from its records: the report, the loss to take home, MLflow, the dashboard."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+from runner.cli.needs import need_optuna, need_report
+from runner.cli.words import say
+
+
+def report(study: Path, other: Path | None) -> None:
+    """Draw the conclusions of a study: verdicts, figures, notebook, one HTML page; or compare them with another study's."""
+    need_report(study)
+    if other is not None:
+        from analysis.compare import comparison
+
+        print(comparison(study, other))
+        return
+    draw_report(study)
+    say_conclusions(study)
+
+
+def export(study: Path, fixes: list[str] | None) -> None:
+    """Write a study's recommended loss for your training code: YAML blocks, and one Python file that needs torch alone."""
+    from runner.study import StudyError, read_study
+
+    read_study(study)
+    if not (study / "verdicts.json").exists():
+        raise StudyError(f"{study}: no verdicts yet; draw the conclusions first: nfloss report {study}")
+    from runner.export import export_loss
+
+    block, files = export_loss(study, fixes)
+    print(block)
+    for path in files:
+        say(f"written: {path}")
+
+
+def sync(study: Path, uri: str | None) -> None:
+    """Write the MLflow view of a study again, from its records."""
+    from runner.study import read_study
+
+    read_study(study)
+    track(study, uri)
+
+
+def mlflow(study: Path | None, port: int) -> int:
+    """Open the MLflow UI on 127.0.0.1."""
+    from runner.study import read_study
+    from runner.tracking import serve
+
+    if study is not None:
+        read_study(study)
+    return serve(study, port)
+
+
+def dashboard(study: Path | None, port: int) -> int:
+    """Open the Optuna dashboard on 127.0.0.1, of a search or of any other study."""
+    need_optuna("the dashboard", "optuna_dashboard")
+    from runner.dashboard import serve
+
+    return serve(study, port)
+
+
+def track(folder: Path, uri: str | None) -> None:
+    """The MLflow view; where it cannot be written, one warning, and the records are still there."""
+    from runner.tracking import TrackingError, write_view
+
+    try:
+        where = write_view(folder, uri)
+    except TrackingError as error:
+        say(f"no MLflow view ({error}); the records are safe, try later: nfloss sync {folder}")
+    else:
+        print(f"MLflow: {where}")
+
+
+def draw_report(folder: Path) -> None:
+    import analysis
+
+    print(f"drawing the report of {folder} (about half a minute)", file=sys.stderr)
+    analysis.report(folder)
+
+
+def say_conclusions(folder: Path) -> None:
+    """Three lines, the last of which names the report."""
+    import analysis
+
+    print(analysis.terminal_summary(folder))
