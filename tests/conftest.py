@@ -13,6 +13,7 @@ from nfloss import extensions, registry
 torch.set_num_threads(1)
 
 
+@pytest.hookimpl(tryfirst=True)  # before pytest-xdist reads the marks
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Those of a module with a fixture of the module's go to one process (`--dist loadgroup`)."""
     for item in items:
