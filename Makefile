@@ -35,7 +35,7 @@ audit: $(VENV)/run ## every number of the source document recomputed
 	$(RUN) audit
 
 test: $(VENV)/dev ## run the tests
-	$(BIN)/python -m pytest -n $(shell nproc 2>/dev/null || echo 2) --dist loadgroup
+	$(BIN)/python -m pytest -n $(shell nproc 2>/dev/null || echo 2) --dist loadfile
 
 check: $(VENV)/dev ## lint, format, types, import rules; known holes in dependencies, where the network allows
 	$(BIN)/ruff check .
@@ -52,7 +52,7 @@ soak: $(VENV)/dev ## five thousand tiny trials in one process: memory and open f
 	NFLOSS_SOAK=5000 $(BIN)/python -m pytest -q -s tests/runner/test_soak.py
 
 slow: $(VENV)/dev ## the tests that take minutes each
-	$(BIN)/python -m pytest -m slow -n $(shell nproc 2>/dev/null || echo 2) --dist loadgroup
+	$(BIN)/python -m pytest -m slow -n $(shell nproc 2>/dev/null || echo 2) --dist loadfile
 
 bench: $(VENV)/bench ## trials per minute beside a plain loop, Ray Tune, Optuna and mushin-py (BENCH=--full: every figure, an hour)
 	$(BIN)/python benchmarks/bench.py $(BENCH)

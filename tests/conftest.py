@@ -1,5 +1,4 @@
-"""One thread per test process: two in one process get in each other's way. Tests that share a study share a process, which
-trains it once. And no test sees another's own code."""
+"""One thread per test process: two in one process get in each other's way. And no test sees another's own code."""
 
 import sys
 from collections.abc import Callable, Iterator
@@ -11,16 +10,6 @@ import torch
 from nfloss import extensions, registry
 
 torch.set_num_threads(1)
-
-
-@pytest.hookimpl(tryfirst=True)  # before pytest-xdist reads the marks
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Those of a module with a fixture of the module's go to one process (`--dist loadgroup`)."""
-    for item in items:
-        fixtures = getattr(item, "_fixtureinfo", None)
-        defined = fixtures.name2fixturedefs.values() if fixtures else ()
-        if any(of[-1].scope == "module" for of in defined):
-            item.add_marker(pytest.mark.xdist_group(item.nodeid.partition("::")[0]))
 
 
 @pytest.fixture(autouse=True)
