@@ -6,8 +6,11 @@ import shutil
 import socket
 import subprocess
 import sys
+import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -37,9 +40,17 @@ def server(program: str, *arguments: object) -> None:
     subprocess.run(command, check=True, cwd="/", stdout=subprocess.DEVNULL, timeout=120, **as_other)
 
 
+@dataclass(frozen=True)
+class Running:
+    """A server; its URL is without the password: libpq has it from PGPASSWORD."""
+
+    url: str
+    start: Callable[[], None]
+    stop: Callable[[], None]
+
+
 @pytest.fixture(scope="module")
-def url() -> Iterator[str]:
-    """A fresh server's URL, without the password: libpq has it from PGPASSWORD."""
+def running() -> Iterator[Running]:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
@@ -51,13 +62,15 @@ def url() -> Iterator[str]:
         data = Path(home) / "data"
         server("initdb", "-D", data, "-U", "nfloss", "--auth=scram-sha-256", f"--pwfile={home}/password", "--no-sync")
         options = f"-p {port} -c listen_addresses=127.0.0.1 -c unix_socket_directories={home} -c fsync=off"
-        server("pg_ctl", "-D", data, "-l", f"{home}/log", "-w", "-o", options, "start")
-        yield f"postgresql://nfloss@127.0.0.1:{port}/postgres"
-        server("pg_ctl", "-D", data, "-m", "immediate", "stop")
+        start = partial(server, "pg_ctl", "-D", data, "-l", f"{home}/log", "-w", "-o", options, "start")
+        stop = partial(server, "pg_ctl", "-D", data, "-m", "immediate", "stop")
+        start()
+        yield Running(f"postgresql://nfloss@127.0.0.1:{port}/postgres", start, stop)
+        stop()
 
 
-def worker(folder: Path) -> subprocess.Popen:
-    command = ["run", folder / "tiny.yaml", "--worker", "--out-dir", folder / "study", "--no-report", "--no-tracking"]
+def worker(folder: Path, name: str = "tiny") -> subprocess.Popen:
+    command = ["run", folder / f"{name}.yaml", "--worker", "--out-dir", folder / "study", "--no-report", "--no-tracking"]
     return subprocess.Popen(
         [sys.executable, "-m", "runner.cli", *map(str, command)],
         env={**os.environ, "PGPASSWORD": PASSWORD},
@@ -67,7 +80,8 @@ def worker(folder: Path) -> subprocess.Popen:
     )
 
 
-def test_two_workers_search_in_one_database(url, tmp_path):
+def test_two_workers_search_in_one_database(running, tmp_path):
+    url = running.url
     (tmp_path / "tiny.yaml").write_text(TINY.format(url=url))
     two = [worker(tmp_path) for _ in range(2)]
     said = [process.communicate(timeout=300) for process in two]
@@ -83,3 +97,26 @@ def test_two_workers_search_in_one_database(url, tmp_path):
     counts = Counter(zip(trained["key"], trained["seed"], strict=True))
     assert counts == {(key, seed): 1 for key in set(cells.values()) for seed in (0, 1)} and len(counts) == 12
     assert PASSWORD not in (tmp_path / "study" / "study.yaml").read_text()
+
+
+def test_a_server_that_stops_and_comes_back_is_waited_for(running, tmp_path):
+    (tmp_path / "away.yaml").write_text(TINY.format(url=running.url).replace("trials: 6", "trials: 14"))
+    search = worker(tmp_path, "away")
+    while not any((tmp_path / "study" / "records").glob("trials-*.parquet")):
+        assert search.poll() is None, search.communicate()
+        time.sleep(0.01)
+    running.stop()
+    try:
+        time.sleep(4)
+    finally:
+        running.start()
+    _, complaint = search.communicate(timeout=300)
+    assert search.returncode == 0, complaint
+    assert complaint.count("trying again for 10 minutes") == 1, complaint
+    with psycopg.connect(running.url, password=PASSWORD) as database:
+        states = database.execute(
+            "select t.state, count(*) from trials t join studies s using (study_id) where s.study_name = 'away' group by 1"
+        ).fetchall()
+    assert [state for state, _ in states] == ["COMPLETE"] and states[0][1] >= 14
+    trained = pd.concat([pd.read_parquet(path) for path in (tmp_path / "study" / "records").glob("trials-*.parquet")])
+    assert len(trained) == 28 and not trained.duplicated(["key", "seed"]).any()
