@@ -51,7 +51,7 @@ def plan(experiment: Path, overrides: list[str], seeds: int | None, budget: int 
         print("aliases, effects that this design cannot tell apart:")
         print("\n".join(f"  {' = '.join(pair)}" for pair in aliases) + "\n")
     print(", ".join(f"{value} {name}" for name, value in counts.items() if name not in ("experiment", "minutes")))
-    print(f"about {counts['minutes']:.1f} minutes on this machine")
+    print(f"about {counts['minutes']:.1f} minutes to train on this machine; report and MLflow come after")
     if there := resumption(the_plan, Path("runs") / settings.name):
         print(there)
 
@@ -92,7 +92,7 @@ def plan_search(settings: Experiment, as_json: bool) -> None:
         return
     print(f"the space: {size_line(settings, space)}")
     print(f"{trials} cells asked for x {seeds} seeds = {trials * seeds} trials")
-    print(f"about {minutes:.1f} minutes on this machine")
+    print(f"about {minutes:.1f} minutes to train on this machine; report and MLflow come after")
 
 
 def read_experiment(path: Path, overrides: list[str], seeds: int | None) -> Experiment:
