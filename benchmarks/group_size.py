@@ -28,12 +28,14 @@ def milliseconds(count: int, height: int, width: int, rounds: int) -> list[float
 
     from nfloss.rows import code_path
     from runner.balance import balanced
+    from runner.data_settings import Data
     from runner.dataset import make_seed_data
-    from runner.experiment import Data, Training, parse_experiment
+    from runner.experiment import parse_experiment
     from runner.groups import by_training
     from runner.models import DepthRange
     from runner.study import plan_experiment
     from runner.training import train
+    from runner.training_settings import Training
 
     torch.set_num_threads(1)
     plan = plan_experiment(parse_experiment({"name": "x", "design": {"cartesian": [1, 2, 3, 4, 5, 8, 9]}, "seeds": 1}, "x"))

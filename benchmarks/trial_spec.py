@@ -9,7 +9,10 @@ from typing import Any
 
 import code_paths  # noqa: F401
 
-from runner.experiment import Data, Design, Experiment, Training
+from runner.data_settings import Data
+from runner.design_settings import Design
+from runner.experiment import Experiment
+from runner.training_settings import Training
 
 SEED = 0
 WHICH = ("all", "near", "far")

@@ -11,9 +11,10 @@ import torch
 from pydantic import ValidationError
 
 from runner.data import DataError, Frames, scenes
+from runner.data_settings import Data
 from runner.data_stats import Question
 from runner.execution import seed_data
-from runner.experiment import Data, load_experiment, one_line
+from runner.experiment import load_experiment, one_line
 from runner.readers.frames import read_shots
 from runner.readers.splits import all_shots
 

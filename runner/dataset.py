@@ -7,7 +7,7 @@ from pathlib import Path
 import torch
 
 from runner.data import DataError, Frames, read_splits, scenes
-from runner.experiment import Data
+from runner.data_settings import Data
 from runner.files import write_atomically
 from runner.training import SeedData
 

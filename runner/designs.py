@@ -12,7 +12,8 @@ import pandas as pd
 
 from nfloss import ISSUES, ClashError, Configuration, all_fixes, find_fix
 from nfloss.registry import issue_of
-from runner.experiment import Design, Experiment, Product
+from runner.design_settings import Design, Product
+from runner.experiment import Experiment
 from runner.factorial_designs import covering, fraction
 from runner.fingerprint import fingerprint
 

@@ -13,9 +13,10 @@ import torch
 
 from nfloss import Configuration
 from runner.checkpoints import write_checkpoints
+from runner.data_settings import Data
 from runner.dataset import keep, kept_seed_data, make_seed_data
 from runner.endings import Ending, Results, ending
-from runner.experiment import Data, Experiment
+from runner.experiment import Experiment
 from runner.fingerprint import fingerprint
 from runner.groups import Group
 from runner.readers.frames import read_seed_data

@@ -22,7 +22,7 @@ import runner
 from nfloss import Configuration
 from nfloss.slots import BASELINE, Choice
 from nfloss.user_code import TEXTS
-from runner.experiment import Data
+from runner.data_settings import Data
 from runner.readers import MODULES
 from runner.readers.shots import PICTURES, every_file
 from runner.readers.splits import all_shots, home

@@ -23,11 +23,12 @@ from nfloss.slots import Numbers
 from runner.claims import TURN
 from runner.damage import set_aside_damaged
 from runner.data import DataError
+from runner.data_settings import Data
 from runner.definitions import definition_table
 from runner.designs import Plan, make_plan
 from runner.endings import Crash
 from runner.execution import CPU_GROUP, OWN_GROUP, Progress, cores, gpu_group, resolve_device, seed_data
-from runner.experiment import Data, Experiment, ExperimentError, Training
+from runner.experiment import Experiment, ExperimentError
 from runner.files import sweep, write_atomically
 from runner.groups import Group, make_groups
 from runner.lock import NAME as LOCK
@@ -43,6 +44,7 @@ from runner.signals import undisturbed
 from runner.staleness import stale, what_changed
 from runner.symptoms import symptom_table
 from runner.tables import write_table
+from runner.training_settings import Training
 from runner.waiting import Waiting, whole
 
 #: Of a search: more trials may be asked for, and how many go together is the machine's matter.

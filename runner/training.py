@@ -15,13 +15,13 @@ from nfloss import Configuration, Losses
 from nfloss.loss import Terms
 from runner.checkpoints import Checkpoint, Keeper
 from runner.data import Frames
-from runner.experiment import Training
 from runner.graphs import Captured
 from runner.models import DepthRange, StackedNetworks
 from runner.network_class import NetworkClass
 from runner.networks import Networks, at_size
 from runner.own_networks import OwnNetworks
 from runner.rulers import abs_rel, all_metrics
+from runner.training_settings import Training
 
 Heartbeat = Callable[[int, int], None]  # (steps done, diverged so far)
 

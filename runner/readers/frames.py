@@ -9,7 +9,7 @@ import torch
 
 from runner.data import DataError, Frames
 from runner.data.folder import FARTHEST_SENSIBLE, NEAREST_SENSIBLE, read_colour
-from runner.experiment import Data
+from runner.data_settings import Data
 from runner.readers import READERS
 from runner.readers.shots import Shot
 from runner.readers.splits import all_shots, home, split

@@ -10,7 +10,7 @@ import torch
 
 from runner.data import DataError
 from runner.data.folder import VALIDATION_FOLDERS
-from runner.experiment import Data
+from runner.data_settings import Data
 from runner.readers import READERS
 from runner.readers.lists import listed
 from runner.readers.shots import Shot, whole

@@ -4,8 +4,8 @@ import pytest
 import torch
 
 from runner.data import Frames
-from runner.experiment import Training
 from runner.training import SeedData
+from runner.training_settings import Training
 
 
 def small_frames(count: int, seed: int, height: int = 16, width: int = 16) -> Frames:

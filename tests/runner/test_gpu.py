@@ -5,9 +5,10 @@ import torch
 
 from nfloss import Configuration, Losses, all_fixes
 from runner.execution import LARGEST_GPU_GROUP, gpu_group
-from runner.experiment import Training, parse_experiment
+from runner.experiment import parse_experiment
 from runner.models import DepthRange, StackedNetworks
 from runner.training import RowAdam, SeedData, Step, train
+from runner.training_settings import Training
 
 pytestmark = [
     pytest.mark.gpu,

@@ -13,8 +13,9 @@ import yaml
 import runner.fingerprint as fingerprints
 from nfloss import Configuration
 from runner.checkpoints import CheckpointError, Keeper, load_network, read_checkpoint
+from runner.data_settings import Data
 from runner.execution import seed_data
-from runner.experiment import Data, ExperimentError, load_experiment
+from runner.experiment import ExperimentError, load_experiment
 from runner.fingerprint import changed_parts, fingerprint
 from runner.models import StackedNetworks
 from runner.network_class import NetworkError

@@ -16,7 +16,7 @@ import pytest
 from handwritten import colour, grey8, grey16, pfm, put
 
 from runner.data import DataError
-from runner.experiment import Data
+from runner.data_settings import Data
 from runner.readers import READERS
 from runner.readers.decode import MOST_BYTES, hdf5, npy, npz, png16
 from runner.readers.decode import pfm as read_pfm

@@ -14,8 +14,9 @@ import runner.execution as execution
 import runner.fingerprint as fingerprints
 from nfloss import Configuration
 from runner.data import DataError, read_splits
+from runner.data_settings import Data
 from runner.execution import seed_data
-from runner.experiment import Data, ExperimentError, parse_experiment
+from runner.experiment import ExperimentError, parse_experiment
 from runner.fingerprint import changed_parts, fingerprint
 from runner.readers.frames import nearest, read_seed_data, read_shots
 from runner.readers.shots import Shot

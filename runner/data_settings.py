@@ -1,0 +1,76 @@
+"""The schema of `data:`: procedural scenes, or frames of one's own."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field, field_validator, model_validator
+
+from nfloss.yaml_block import nearest
+from runner.models import LARGEST_STRIDE
+from runner.readers import READERS
+from runner.section import Section
+
+
+class Data(Section):
+    """Procedural scenes, or a folder of RGB-D frames."""
+
+    folder: str | None = None
+    format: str = Field("folder", description="how the folder is laid out: `nfloss data formats`")
+    depth_scale: float | None = Field(None, gt=0, description="16-bit value of one metre; 1000 for millimetres")
+    frames: str | None = Field(None, min_length=1, description="glob of the depth paths to take, from the folder on")
+    train_list: str | None = Field(None, min_length=1, description="text or JSON list of frames; path from the folder on")
+    validation_list: str | None = Field(None, min_length=1)
+    split_by: Literal["frame", "scene"] | None = Field(None, description="what a seed deals out; default: scenes")
+    train: int = Field(768, ge=1, description="scenes to train on (a folder gives all it has)")
+    probe: int = Field(32, ge=1, description="frames of the probe, evaluated during training")
+    validation: int = Field(160, ge=1, description="frames of the validation set")
+    lidar: bool = Field(False, description="scenes with LiDAR-like sparse validity")
+    height: int = Field(32, ge=LARGEST_STRIDE, multiple_of=LARGEST_STRIDE)
+    width: int = Field(48, ge=LARGEST_STRIDE, multiple_of=LARGEST_STRIDE)
+
+    @field_validator("format")
+    @classmethod
+    def _known_format(cls, value: str) -> str:
+        if value not in READERS:
+            hint = nearest(value, tuple(READERS))
+            raise ValueError(f"there is no format {value!r}{hint}; the formats are {', '.join(READERS)}")
+        return value
+
+    @model_validator(mode="after")
+    def _folder_needs_scale(self) -> Data:
+        own = READERS[self.format].scale
+        if self.folder is not None and own is None and self.depth_scale is None:
+            raise ValueError("a folder needs depth_scale, the 16-bit value of one metre (1000: millimetres); never guessed")
+        if own is not None and self.depth_scale not in (None, own):
+            raise ValueError(f"format {self.format} has a scale of its own, {own:g}; depth_scale is {self.depth_scale:g}")
+        if self.folder is None and self.depth_scale is not None:
+            raise ValueError("depth_scale belongs to a folder, and none is given")
+        if self.folder is not None and self.lidar:
+            raise ValueError("lidar thins out the depth of scenes; a folder keeps its own")
+        return self
+
+    @model_validator(mode="after")
+    def _splits_go_together(self) -> Data:
+        if self.folder is None and not self.plain:
+            raise ValueError("format, frames, lists and split_by belong to a folder, and none is given")
+        if (self.train_list is None) != (self.validation_list is None):
+            raise ValueError("train_list and validation_list go together; one alone is given")
+        if self.lists and self.split_by:
+            raise ValueError("the lists say how the frames are split; split_by goes with none")
+        return self
+
+    @property
+    def lists(self) -> tuple[str, ...]:
+        """The two lists, of training and of validation; none."""
+        return (self.train_list, self.validation_list) if self.train_list and self.validation_list else ()
+
+    @property
+    def plain(self) -> bool:
+        """Scenes, or a folder read whole as it always was; anything else goes through a reader."""
+        return self.format == "folder" and not (self.frames or self.train_list or self.validation_list or self.split_by)
+
+    @property
+    def dealt_by(self) -> Literal["frame", "scene"]:
+        """What a seed deals out where neither lists nor folders split the frames."""
+        return self.split_by or ("frame" if self.format == "folder" else "scene")

@@ -1,0 +1,30 @@
+"""The schema of `training:`: how each network is trained."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field, model_validator
+
+from runner.section import Section
+
+
+class Training(Section):
+    """How each network is trained."""
+
+    steps: int = Field(300, ge=1)
+    epochs: int = Field(30, ge=1, description="epochs that the run stands for; schedules stretch to them")
+    batch: int = Field(8, ge=1)
+    learning_rate: float = Field(1e-3, gt=0)
+    clip_norm: float = Field(100.0, gt=0, description="largest gradient norm of one network")
+    evaluate_every: int = Field(10, ge=1, description="steps between evaluations on the probe")
+    precision: Literal["fp32", "bf16"] = Field("fp32", description="of the network in training; loss and evaluation in fp32")
+    cuda_graphs: bool = Field(False, description="on CUDA, a step as one graph; not yet measured on a GPU, so off")
+    accumulate: int = Field(1, ge=1, description="equal parts of a batch, a batch each to BatchNorm and to the loss")
+    checkpoints: Literal["none", "last", "best_and_last"] = Field("none", description="networks kept, by probe near AbsRel")
+
+    @model_validator(mode="after")
+    def _equal_parts(self) -> Training:
+        if self.batch % self.accumulate:
+            raise ValueError(f"batch {self.batch} is not a multiple of accumulate {self.accumulate}; equal parts are needed")
+        return self
