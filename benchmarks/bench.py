@@ -32,8 +32,8 @@ from campaign import Settings, carry_out
 from contender import CONTENDERS
 from drawn import draw
 
+from runner.description import git_commit, installed, processor
 from runner.execution import cores
-from runner.study import git_commit, installed, processor
 
 RESULTS = Path(__file__).resolve().parent / "results"
 PACKAGES = ("torch", "numpy", "pandas", "ray", "optuna", "mushin-py")

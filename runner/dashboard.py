@@ -27,7 +27,7 @@ from nfloss.registry import find_fix, issue_of
 from runner.search_storage import JOURNAL, open_storage, reachable
 from runner.search_values import NAMES, Worth, worths
 from runner.space import NONE, issue_name
-from runner.study import StudyError, read_study
+from runner.study_folder import StudyError, read_study
 from runner.tables import read_table
 
 HOST = "127.0.0.1"

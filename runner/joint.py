@@ -10,6 +10,7 @@ import pandas as pd
 import torch
 
 from runner.claims import Claims
+from runner.description import prepare
 from runner.designs import Plan
 from runner.endings import Crash
 from runner.execution import Progress
@@ -19,7 +20,8 @@ from runner.lock import among_workers
 from runner.records import keys_and_seeds
 from runner.space import record_key
 from runner.staleness import stale, what_changed
-from runner.study import Budget, Outcome, StudyError, checked, group_size, groups_of, mended, outcome, prepare, train_groups
+from runner.study import Budget, Outcome, checked, group_size, groups_of, mended, outcome, train_groups
+from runner.study_folder import StudyError
 from runner.tables import read_table
 
 CONCLUSIONS = "conclusions"  # the claim of whoever draws them

@@ -11,7 +11,7 @@ from runner.fingerprint import fingerprint
 from runner.records import read_trials
 from runner.space import Point
 from runner.staleness import what_changed
-from runner.study import StudyError
+from runner.study_folder import StudyError
 
 
 def check_code(folder: Path, points: list[Point], experiment: Experiment, what: str) -> None:

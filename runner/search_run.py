@@ -14,6 +14,7 @@ import torch
 
 from runner.claims import TURN, Claims, exclusive
 from runner.damage import set_aside_damaged
+from runner.description import prepare
 from runner.designs import RECOMMENDATION, Accounted, Cell, Plan
 from runner.endings import Crash
 from runner.execution import Progress, cores, resolve_device
@@ -30,18 +31,8 @@ from runner.search_storage import StorageError, open_storage, patiently
 from runner.search_values import FINALS, Worth, seen_trials, worths
 from runner.search_words import best_lines, note_text
 from runner.space import Space, record_key
-from runner.study import (
-    Budget,
-    Outcome,
-    check_device,
-    check_folder,
-    check_frames,
-    dataset_weight_mean,
-    group_size,
-    plan_experiment,
-    prepare,
-    train_groups,
-)
+from runner.study import Budget, Outcome, check_frames, dataset_weight_mean, group_size, plan_experiment, train_groups
+from runner.study_folder import check_device, check_folder
 from runner.tables import write_table
 from runner.warm_start import own_storage, warm_start
 

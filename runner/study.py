@@ -2,62 +2,35 @@
 
 from __future__ import annotations
 
-import json
-import platform
-import subprocess
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, replace
-from datetime import UTC, datetime
-from importlib.metadata import PackageNotFoundError, version
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 import torch
-import yaml
 
-from nfloss import ISSUES, Configuration, audit
-from nfloss.extensions import place_of
+from nfloss import Configuration
 from nfloss.slots import Numbers
-from runner.claims import TURN
 from runner.damage import set_aside_damaged
 from runner.data import DataError
-from runner.data_settings import Data
-from runner.definitions import definition_table
+from runner.description import prepare
 from runner.designs import Plan, make_plan
 from runner.endings import Crash
 from runner.execution import CPU_GROUP, OWN_GROUP, Progress, cores, gpu_group, resolve_device, seed_data
 from runner.experiment import Experiment, ExperimentError
-from runner.files import sweep, write_atomically
+from runner.files import sweep
 from runner.groups import Group, make_groups
-from runner.lock import NAME as LOCK
 from runner.lock import only_run
-from runner.model_settings import Model
 from runner.network_contract import check_network
 from runner.part import balanced_part
 from runner.places import check_place, run_groups
 from runner.records import keys_and_seeds, read_trials, write_group
 from runner.rulers import NEAR, in_range
-from runner.samples import write_frames
 from runner.signals import undisturbed
 from runner.staleness import stale, what_changed
-from runner.symptoms import symptom_table
-from runner.tables import write_table
-from runner.training_settings import Training
+from runner.study_folder import check_device, check_folder, read_study
 from runner.waiting import Waiting, whole
-
-#: Of a search: more trials may be asked for, and how many go together is the machine's matter.
-MAY_CHANGE = ("trials", "at_once")
-DEFAULTS = {
-    name: section.model_dump(mode="json")
-    for name, section in {"data": Data(), "model": Model(), "training": Training()}.items()  # type: ignore[call-arg]
-}
-PACKAGES = ("torch", "numpy", "pandas", "pyarrow", "scipy", "statsmodels", "mlflow", "optuna")
-
-
-class StudyError(ValueError):
-    """What is wrong with a study directory, in one line."""
 
 
 @dataclass(frozen=True)
@@ -247,26 +220,6 @@ class Budget:
         self.longest = max(self.longest, seconds)
 
 
-def check_folder(folder: Path, experiment: Experiment, resume: bool) -> None:
-    """A new folder, or one whose study this is."""
-    existing = folder / "study.yaml"
-    if not folder.exists():
-        return
-    if not folder.is_dir():
-        raise StudyError(f"{folder}: is a file; a folder for the study is needed (--out-dir)")
-    if not resume and any(path.name not in (LOCK, TURN) for path in folder.iterdir()):
-        raise StudyError(f"{folder}: exists already; continue it with --resume, or take another with --out-dir or name")
-    if existing.exists():
-        recorded = read_study(folder)["experiment"]
-        changed = [key for key, value in comparable(experiment).items() if fixed(recorded).get(key) != value]
-        if experiment.seeds[: len(recorded["seeds"])] != recorded["seeds"]:
-            changed.append("seeds (more may be added at the end)")
-        if changed:
-            raise StudyError(
-                f"{folder}: was run with another {', '.join(changed)}; resume it unchanged, or take another --out-dir"
-            )
-
-
 def check_frames(experiment: Experiment) -> None:
     """Bad data must be known before anything is written: frames that are not there, or that the rulers cannot measure."""
     data = seed_data(experiment.data, experiment.seeds[0], torch.device("cpu"))
@@ -277,131 +230,3 @@ def check_frames(experiment: Experiment) -> None:
                     f"{experiment.data.folder or 'scenes'}: no pixel of the {len(frames)} {name} frames is {where}, so the "
                     f"{which} error cannot be measured; `nfloss data stats` says how the depth is spread"
                 )
-
-
-def check_device(folder: Path, device: torch.device) -> None:
-    """A study goes on where it began: another device shows in the last bits."""
-    if (folder / "study.yaml").exists():
-        before, now = read_study(folder)["device"], device_name(device)
-        if before != now:
-            raise StudyError(f"{folder}: began on {before}, this would be {now}; resume it there, or take another --out-dir")
-
-
-def device_name(device: torch.device) -> str:
-    return torch.cuda.get_device_name(device) if device.type == "cuda" else "cpu"
-
-
-def comparable(experiment: Experiment) -> dict[str, Any]:
-    """What must not change when a study is resumed; more seeds may be added; workers, where they are, tracking,
-    confirmation and where fixes come from do not matter (their code is in each record's fingerprint)."""
-    free = {"seeds", "workers", "tracking", "device", "confirm", "execution", "extensions"}
-    return fixed(experiment.model_dump(mode="json", exclude=free))
-
-
-def fixed(settings: dict[str, Any]) -> dict[str, Any]:
-    """Settings without what a search may be resumed with another of, and without what is not used, of a design, or is at its
-    default, of data, model and training: a study written before there was such a key is resumed all the same."""
-    design = {name: part for name, part in settings["design"].items() if part}
-    if "optuna" in design:
-        design["optuna"] = {name: value for name, value in design["optuna"].items() if name not in MAY_CHANGE}
-    told = {name: told_of(settings[name], defaults) for name, defaults in DEFAULTS.items()}
-    return {**settings, "design": design, **told}
-
-
-def told_of(section: dict[str, Any], defaults: dict[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in section.items() if name not in defaults or value != defaults[name]}
-
-
-def read_study(folder: Path) -> dict[str, Any]:
-    """The study.yaml of a folder."""
-    try:
-        content = yaml.safe_load((folder / "study.yaml").read_text(encoding="utf-8"))
-    except OSError:
-        raise StudyError(f"{folder}: no study here (study.yaml is missing)") from None
-    except yaml.YAMLError:
-        raise StudyError(f"{folder}/study.yaml: not valid YAML; the study cannot be read") from None
-    if not isinstance(content, dict) or "experiment" not in content:
-        raise StudyError(f"{folder}/study.yaml: not a study's description")
-    return content
-
-
-def prepare(folder: Path, plan: Plan, table: pd.DataFrame, device: torch.device, size: int) -> None:
-    """Write what the study is: its plan, its settings, the registry, the audit, the symptoms,
-    the weights' curves, the frames to look at."""
-    (folder / "records").mkdir(parents=True, exist_ok=True)
-    write_table(folder / "plan.parquet", table)
-    write_text(
-        folder / "issues.json", json.dumps([describe(number) for number in sorted(ISSUES)], indent=1, ensure_ascii=False)
-    )
-    if not (folder / "audit.json").exists():
-        write_json(folder / "audit.json", [asdict(claim) for claim in audit()])
-    first = seed_data(plan.experiment.data, plan.experiment.seeds[0], torch.device("cpu"))
-    if not (folder / "symptoms.parquet").exists():
-        symptoms = symptom_table(plan, first)
-        write_table(folder / "symptoms.parquet", symptoms)
-    write_table(folder / "definitions.parquet", definition_table(plan.experiment.loss, plan.experiment.training.epochs))
-    write_frames(folder / "samples.npz", first.validation)
-    write_text(folder / "study.yaml", yaml.safe_dump(description(plan, device, size), sort_keys=False, allow_unicode=True))
-
-
-def description(plan: Plan, device: torch.device, size: int) -> dict[str, Any]:
-    """Resolved settings, versions, machine."""
-    return {
-        "name": plan.experiment.name,
-        "experiment": plan.experiment.model_dump(mode="json"),
-        "seeds": list(plan.experiment.seeds),
-        "device": device_name(device),
-        "workers": 1 if device.type == "cuda" else plan.experiment.workers or cores(),
-        "group_size": size,
-        "machine": {"processor": processor(), "cores": cores(), "system": platform.system()},
-        "versions": {"python": platform.python_version(), **{name: installed(name) for name in PACKAGES}},
-        "git_commit": git_commit(),
-        "started": datetime.now(UTC).isoformat(timespec="seconds"),
-    }
-
-
-def describe(number: int) -> dict[str, Any]:
-    """An issue of the registry as plain data."""
-    issue = ISSUES[number]
-    fixes = [
-        {"id": f.id, "name": f.name, "summary": f.summary, "origin": f.origin, "source": f.source, "slots": list(f.fills)}
-        | {"extension": place_of(f)}
-        for f in issue.fixes
-    ]
-    own = issue.symptom
-    symptom = {"name": own.name, "unit": own.unit, "cured": own.cured} if own else None
-    facts = {"number": number, "title": issue.title, "severity": issue.severity, "says": issue.says}
-    return {**facts, "fixes": fixes, "symptom": symptom}
-
-
-def write_text(path: Path, text: str) -> None:
-    write_atomically(path, lambda temporary: temporary.write_text(text + "\n", encoding="utf-8"))
-
-
-def write_json(path: Path, content: Any) -> None:
-    write_text(path, json.dumps(content, indent=1, ensure_ascii=False))
-
-
-def processor() -> str:
-    """The processor's model, as Linux names it."""
-    try:
-        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
-    except OSError:
-        return platform.processor() or platform.machine()
-    return next((line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")), platform.machine())
-
-
-def installed(package: str) -> str | None:
-    try:
-        return version(package)
-    except PackageNotFoundError:
-        return None
-
-
-def git_commit() -> str | None:
-    """The commit of this code, where it is a checkout."""
-    command = ["git", "-C", str(Path(__file__).parent), "rev-parse", "HEAD"]
-    try:
-        return subprocess.run(command, capture_output=True, text=True, check=True, timeout=10).stdout.strip()
-    except (OSError, subprocess.SubprocessError):
-        return None

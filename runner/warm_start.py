@@ -17,7 +17,7 @@ from runner.search_code import check_code
 from runner.search_storage import StorageError, shown
 from runner.search_values import worths
 from runner.space import Point
-from runner.study import StudyError, read_study
+from runner.study_folder import StudyError, read_study
 from runner.tables import read_table
 
 SAME = ("data", "training", "model", "loss")

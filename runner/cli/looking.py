@@ -14,7 +14,7 @@ def issues(extensions: list[str], as_json: bool) -> None:
     """List the ten issues and your own, their fixes, and the slots these fill."""
     from nfloss import ISSUES, load_extension
     from nfloss.extensions import load_installed
-    from runner.study import describe
+    from runner.description import describe
 
     load_installed()
     for extension in extensions:
@@ -98,7 +98,7 @@ def status(study: Path) -> None:
     """Say what is done and what is missing."""
     from runner.part import balanced_part
     from runner.records import keys_and_seeds, read_trials
-    from runner.study import read_study
+    from runner.study_folder import read_study
     from runner.tables import read_table
 
     settings = read_study(study)

@@ -154,7 +154,7 @@ def train_confirmation(study: Path, seeds: int, max_seconds: float | None = None
     import analysis
     from analysis.recommendation import candidates, confirmation_folder
     from runner.confirmation import confirming
-    from runner.study import read_study
+    from runner.study_folder import read_study
 
     loaded = analysis.load(study)
     fixes = analysis.verdicts(loaded)["fixes"]

@@ -16,7 +16,8 @@ from runner.experiment import load_experiment
 from runner.joint import check_same
 from runner.lock import LockedError, among_workers, only_run
 from runner.records import read_trials, write_group
-from runner.study import StudyError, groups_of, plan_experiment
+from runner.study import groups_of, plan_experiment
+from runner.study_folder import StudyError
 from runner.tracking_tables import read_tables
 from runner.waiting import Waiting
 

@@ -21,7 +21,8 @@ from runner.models import StackedNetworks
 from runner.network_class import NetworkError
 from runner.records import read_trials
 from runner.rulers import abs_rel
-from runner.study import StudyError, run_study
+from runner.study import run_study
+from runner.study_folder import StudyError
 
 TINY = """
 design: {one_at_a_time: ["6-1", "2-1"]}
@@ -51,7 +52,7 @@ class Net(torch.nn.Module):
 @pytest.fixture(autouse=True)
 def no_audit(monkeypatch: pytest.MonkeyPatch) -> None:
     """The document's numbers are recomputed at the beginning of a study; here they would take longer than all else."""
-    monkeypatch.setattr("runner.study.audit", list)
+    monkeypatch.setattr("runner.description.audit", list)
 
 
 def experiment(folder: Path, text: str = TINY, overrides: tuple[str, ...] = ()):

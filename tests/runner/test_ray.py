@@ -18,7 +18,8 @@ from runner.execution_settings import Execution, Ray
 from runner.experiment import ExperimentError, load_experiment, parse_experiment
 from runner.ray_execution import ClusterError, check_node, software, with_absolute_folder
 from runner.records import write_group
-from runner.study import comparable, groups_of, plan_experiment
+from runner.study import groups_of, plan_experiment
+from runner.study_folder import comparable
 from runner.waiting import Waiting
 
 needs_ray = pytest.mark.skipif(find_spec("ray") is None, reason="ray is not installed")

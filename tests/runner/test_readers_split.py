@@ -21,7 +21,8 @@ from runner.fingerprint import changed_parts, fingerprint
 from runner.readers.frames import nearest, read_seed_data, read_shots
 from runner.readers.shots import Shot
 from runner.readers.splits import Split, all_shots, split
-from runner.study import check_folder, run_study
+from runner.study import run_study
+from runner.study_folder import check_folder
 
 CPU = torch.device("cpu")
 QUIET = (lambda *_: lambda *_: None, lambda *_: None, lambda crash: None)
