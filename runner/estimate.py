@@ -15,9 +15,9 @@ from runner.training import train
 PROBE_STEPS = 6
 #: Two processes share caches and memory: each is slower than one alone.
 SHARING = 1.25
-#: What comes before the first step, in loads of the libraries: the run's own, its workers', and as long again for the
-#: audit, the symptoms and the frames.
-LOADS = 3.0
+#: What comes before the first step, in loads of the libraries: the run's own, its workers', and four times as long for the
+#: audit, the symptoms, the frames and the parquet files.
+LOADS = 6.0
 
 
 def estimate_minutes(plan: Plan, device: torch.device, at_once: int | None = None) -> float:
@@ -43,4 +43,4 @@ def estimate_minutes(plan: Plan, device: torch.device, at_once: int | None = Non
     workers = 1 if device.type == "cuda" else min(plan.experiment.workers or cores(), len(groups))
     waves = batches * -(-len(groups) // workers)
     training = per_step * settings.steps * waves * (SHARING if workers > 1 else 1.0)
-    return round((starting + training) / 60.0, 1)
+    return round((starting + training) / 60.0, 2)
