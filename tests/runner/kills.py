@@ -17,15 +17,15 @@ from pathlib import Path
 
 import torch
 
-from runner import progress, study  # noqa: F401
+from runner import description, progress, study  # noqa: F401
 from runner.cli import main
 from runner.experiment import load_experiment
 
 torch.set_num_threads(1)  # threads do not survive a fork
 # Done once, for all runs: they differ in when they are killed.
 torch.optim.Adam([torch.zeros(1, requires_grad=True)])
-claims = study.audit()
-study.audit = lambda: claims
+claims = description.audit()
+description.audit = lambda: claims
 
 
 def begin(experiment: Path, folder: Path) -> int:
@@ -61,8 +61,8 @@ def kill_one(experiment: Path, folder: Path, after: float) -> int:
 
 def kill_many(experiment: Path, folder: Path, count: int, seed: int) -> None:
     settings = load_experiment(experiment)
-    known = study.symptom_table(study.plan_experiment(settings), study.seed_data(settings.data, 0, torch.device("cpu")))
-    study.symptom_table = lambda plan, first: known
+    known = description.symptom_table(study.plan_experiment(settings), description.seed_data(settings.data, 0, torch.device("cpu")))
+    description.symptom_table = lambda plan, first: known
     finish(experiment, folder / "warm")
     started = time.monotonic()
     finish(experiment, folder / "whole")
