@@ -61,7 +61,8 @@ def kill_one(experiment: Path, folder: Path, after: float) -> int:
 
 def kill_many(experiment: Path, folder: Path, count: int, seed: int) -> None:
     settings = load_experiment(experiment)
-    known = description.symptom_table(study.plan_experiment(settings), description.seed_data(settings.data, 0, torch.device("cpu")))
+    data = description.seed_data(settings.data, 0, torch.device("cpu"))
+    known = description.symptom_table(study.plan_experiment(settings), data)
     description.symptom_table = lambda plan, first: known
     finish(experiment, folder / "warm")
     started = time.monotonic()
