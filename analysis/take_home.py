@@ -11,10 +11,6 @@ from analysis.load import Study
 from analysis.words import ground, interval, signed
 
 BLOCK_TYPE = "ssi-silog-nearfield"
-#: The document's own form has these keys and no list of fixes.
-DOCUMENT_KEYS = {"near_threshold": "near_field_threshold", "near_weight": "near_field_weight"}
-DOCUMENT_SCHEDULES = {"9-2": "linear", "9-3": "step"}
-SCHEDULE_NUMBERS = ("start_epoch", "end_epoch", "start_threshold", "end_threshold")
 
 
 def yaml_block(found: dict[str, Any]) -> str:
@@ -32,20 +28,6 @@ def with_extensions(study: Study, found: dict[str, Any]) -> dict[str, Any]:
     fixes = [fix for issue in study.issues for fix in issue["fixes"] if fix["id"] in found["fixes"]]
     places = sorted({fix["extension"] for fix in fixes if fix.get("extension")})
     return {**found, "extensions": places} if places else found
-
-
-def document_block(found: dict[str, Any]) -> str:
-    """The same in the form of the reviewed code base; the fixes that it has no key for are a list of their own."""
-    numbers = {"near_threshold": 1.0, "near_weight": 5.0, **found["numbers"]}
-    schedule = next((fix for fix in found["fixes"] if fix in DOCUMENT_SCHEDULES), None)
-    block: dict[str, Any] = {"type": BLOCK_TYPE, "enable_near_field_weighting": True, **own_extensions(found)}
-    block |= {key: numbers.pop(name) for name, key in DOCUMENT_KEYS.items()}
-    if schedule:
-        own = {name: numbers.pop(name) for name in SCHEDULE_NUMBERS if name in numbers}
-        block["near_field_threshold_schedule"] = {"type": DOCUMENT_SCHEDULES[schedule], **own}
-    rest = [fix for fix in found["fixes"] if fix != schedule]
-    block |= ({"fixes": rest} if rest else {}) | numbers
-    return yaml.safe_dump({"loss": block}, sort_keys=False).rstrip()
 
 
 def code(found: dict[str, Any]) -> str:

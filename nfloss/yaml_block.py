@@ -1,4 +1,4 @@
-"""The `loss:` block of a training YAML, in the document's form or ours, read safely. Needs PyYAML."""
+"""The `loss:` block of a training YAML: read safely in the document's form or ours, written in the document's. Needs PyYAML."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import Any
 import yaml
 
 from nfloss.extensions import load_extension
-from nfloss.slots import NUMBER_NAMES
+from nfloss.slots import NUMBER_NAMES, Numbers
 
 ALIASES = {"near_field_threshold": "near_threshold", "near_field_weight": "near_weight"}
 DOCUMENT_TYPE = "ssi-silog-nearfield"
@@ -106,6 +106,23 @@ def parse_loss_block(block: Mapping[Any, Any], where: str) -> LossBlock:
         return LossBlock(fixes, numbers)
     fix, schedule_numbers = read_schedule(schedule, f"{where}.near_field_threshold_schedule")
     return LossBlock((*fixes, fix), numbers | schedule_numbers)
+
+
+def document_block(found: Mapping[str, Any]) -> str:
+    """A loss (`fixes` by id, `numbers`, `extensions` if any) as a block in the document's form, which `parse_loss_block` reads
+    back; the fixes that it has no key for are a list of their own."""
+    numbers = {name: getattr(Numbers(), name) for name in ALIASES.values()} | found["numbers"]
+    block: dict[str, Any] = {"type": DOCUMENT_TYPE, "enable_near_field_weighting": True}
+    block |= {"extensions": found["extensions"]} if found.get("extensions") else {}
+    block |= {key: numbers.pop(name) for key, name in ALIASES.items()}
+    kinds = {fix: kind for kind, fix in SCHEDULES.items()}
+    schedule = next((fix for fix in found["fixes"] if fix in kinds), None)
+    if schedule:
+        own = {name: numbers.pop(name) for name in SCHEDULE_NUMBERS if name in numbers}
+        block["near_field_threshold_schedule"] = {"type": kinds[schedule], **own}
+    rest = [fix for fix in found["fixes"] if fix != schedule]
+    block |= ({"fixes": rest} if rest else {}) | numbers
+    return yaml.safe_dump({"loss": block}, sort_keys=False).rstrip()
 
 
 def read_schedule(schedule: Any, where: str) -> tuple[str, dict[str, float]]:

@@ -19,7 +19,7 @@ from nfloss import ISSUES, audit
 from nfloss.extensions import place_of
 from runner.definitions import definition_table
 from runner.designs import Plan
-from runner.execution import cores, seed_data
+from runner.execution import cores, processes, seed_data
 from runner.files import write_atomically
 from runner.samples import write_frames
 from runner.study_folder import device_name
@@ -34,9 +34,7 @@ def prepare(folder: Path, plan: Plan, table: pd.DataFrame, device: torch.device,
     the weights' curves, the frames to look at."""
     (folder / "records").mkdir(parents=True, exist_ok=True)
     write_table(folder / "plan.parquet", table)
-    write_text(
-        folder / "issues.json", json.dumps([describe(number) for number in sorted(ISSUES)], indent=1, ensure_ascii=False)
-    )
+    write_json(folder / "issues.json", [describe(number) for number in sorted(ISSUES)])
     if not (folder / "audit.json").exists():
         write_json(folder / "audit.json", [asdict(claim) for claim in audit()])
     first = seed_data(plan.experiment.data, plan.experiment.seeds[0], torch.device("cpu"))
@@ -55,7 +53,7 @@ def description(plan: Plan, device: torch.device, size: int) -> dict[str, Any]:
         "experiment": plan.experiment.model_dump(mode="json"),
         "seeds": list(plan.experiment.seeds),
         "device": device_name(device),
-        "workers": 1 if device.type == "cuda" else plan.experiment.workers or cores(),
+        "workers": processes(plan.experiment, device),
         "group_size": size,
         "machine": {"processor": processor(), "cores": cores(), "system": platform.system()},
         "versions": {"python": platform.python_version(), **{name: installed(name) for name in PACKAGES}},

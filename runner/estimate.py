@@ -8,7 +8,7 @@ from dataclasses import replace
 import torch
 
 from runner.designs import Plan
-from runner.execution import cores, one_thread, seed_data
+from runner.execution import one_thread, processes, seed_data
 from runner.study import group_size, groups_of
 from runner.training import train
 
@@ -20,17 +20,18 @@ SHARING = 1.25
 LOADS = 6.0
 
 
-def estimate_minutes(plan: Plan, device: torch.device, at_once: int | None = None) -> float:
+def estimate_minutes(plan: Plan, device: torch.device) -> float:
     """Minutes that the plan's trials take, the report not counted: start-up, and steps as long as those tried here.
 
-    `at_once`: of a search, how many cells are asked for together; a batch ends before the next begins.
+    A search goes in batches, each of which ends before the next begins.
     """
     if not plan.trained:
         return 0.0
     starting = LOADS * time.process_time()  # this process has loaded the same
     size, count = group_size(plan, device), len(plan.trained)
-    batch = plan if at_once is None else replace(plan, cells=plan.cells[:at_once])
-    groups, batches = groups_of(batch, size), -(-count // (at_once or count))
+    search, workers = plan.experiment.design.optuna, processes(plan.experiment, device)
+    at_once = search.batch(size, workers) if search else len(plan.cells)
+    groups, batches = groups_of(replace(plan, cells=plan.cells[:at_once]), size), -(-count // at_once)
     small = plan.experiment.data.model_copy(update={"train": 16, "probe": 8, "validation": 8})
     data = seed_data(small, plan.experiment.seeds[0], device)
     settings, model = plan.experiment.training, plan.experiment.model
@@ -40,7 +41,7 @@ def estimate_minutes(plan: Plan, device: torch.device, at_once: int | None = Non
             started = time.monotonic()
             train(groups[0].configurations, data, brief, model.depth_range, device, size=groups[0].size, own=model.own)
             per_step = (time.monotonic() - started) / PROBE_STEPS
-    workers = 1 if device.type == "cuda" else min(plan.experiment.workers or cores(), len(groups))
+    workers = min(workers, len(groups))
     waves = batches * -(-len(groups) // workers)
     training = per_step * settings.steps * waves * (SHARING if workers > 1 else 1.0)
     return round((starting + training) / 60.0, 2)

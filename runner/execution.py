@@ -51,6 +51,11 @@ def cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
+def processes(experiment: Experiment, device: torch.device) -> int:
+    """How many train at once: one on a GPU; on the CPU as many as the experiment says, else one per core."""
+    return 1 if device.type == "cuda" else experiment.workers or cores()
+
+
 def gpu_group(experiment: Experiment, device: torch.device) -> int:
     """How many networks fit: from the memory of a step of 2 and of 4, as many as fill 80 % of what is free."""
     data = seed_data(experiment.data, experiment.seeds[0], device)

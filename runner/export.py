@@ -7,6 +7,7 @@ from pathlib import Path
 
 from nfloss import Configuration, load_extension
 from nfloss.standalone import standalone
+from nfloss.yaml_block import document_block
 from runner.files import write_bytes
 
 FOLDER = "export"
@@ -20,7 +21,7 @@ def export_loss(study: Path, fixes: Sequence[str] | None) -> tuple[str, list[Pat
         ValueError: a fix that is not known, or fixes that clash; own fixes that are no longer where they were.
     """
     import analysis
-    from analysis.take_home import document_block, evidence, take_home, with_extensions
+    from analysis.take_home import evidence, take_home, with_extensions
     from analysis.verdicts_file import read_verdicts
 
     loaded, judged = analysis.load(study), read_verdicts(study)

@@ -9,7 +9,7 @@ import inspect
 import os
 import sys
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import is_dataclass
 from functools import cache
 from importlib.util import find_spec
@@ -57,6 +57,11 @@ def changed_parts(before: str, now: str) -> list[str]:
     """The names of the parts that differ."""
     one, other = (dict(part.split(":", 1) for part in text.split() if ":" in part) for text in (before, now))
     return sorted(name for name in one.keys() | other.keys() if one.get(name) != other.get(name))
+
+
+def changed_in(pairs: Iterable[tuple[str, str]]) -> list[str]:
+    """The names of the parts in which any of the pairs differ."""
+    return sorted({part for before, now in pairs for part in changed_parts(before, now)})
 
 
 @cache

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import torch
 
 from runner.endings import Ending
-from runner.execution import Progress, cores, run_here
+from runner.execution import Progress, processes, run_here
 from runner.experiment import Experiment
 from runner.waiting import Waiting
 from runner.workers import run_in_workers
@@ -23,12 +23,12 @@ def check_place(experiment: Experiment, device: torch.device) -> None:
 
 def run_groups(waiting: Waiting, experiment: Experiment, device: torch.device, progress: Progress) -> Iterator[Ending]:
     """Run the groups and give their records, or their crashes, as they finish, in any order."""
-    workers = min(experiment.workers or cores(), len(waiting.groups))
+    workers = min(processes(experiment, device), len(waiting.groups))
     if experiment.execution.ray:
         from runner.ray_execution import run_on_ray
 
         yield from run_on_ray(waiting, experiment, device, progress)
-    elif device.type == "cuda" or workers <= 1:
+    elif workers <= 1:
         yield from run_here(waiting, experiment, device, progress)
     else:
         yield from run_in_workers(waiting, experiment, workers, progress)

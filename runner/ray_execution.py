@@ -23,7 +23,7 @@ from runner.endings import Ending, Results, ending, one_line
 from runner.execution import Progress, cores, fingerprints, one_thread, run_group
 from runner.execution_settings import Ray
 from runner.experiment import Experiment
-from runner.fingerprint import changed_parts
+from runner.fingerprint import changed_in
 from runner.groups import Group
 from runner.waiting import Waiting
 from runner.workers import WORKER_ENVIRONMENT
@@ -171,8 +171,7 @@ def check_node(group: Group, experiment: Experiment, wanted: list[str]) -> None:
     folder = experiment.data.folder
     if folder is not None and not Path(folder).is_dir():
         raise ClusterError(f"data.folder: {folder} is not on node {socket.gethostname()}; each node needs the frames there")
-    pairs = zip(wanted, software(group, experiment), strict=True)
-    if changed := sorted({part for there, here in pairs for part in changed_parts(there, here)}):
+    if changed := changed_in(zip(wanted, software(group, experiment), strict=True)):
         raise ClusterError(f"node {socket.gethostname()} has another {', '.join(changed)} than the run; install the same there")
 
 

@@ -17,7 +17,7 @@ from runner.damage import set_aside_damaged
 from runner.description import prepare
 from runner.designs import RECOMMENDATION, Accounted, Cell, Plan
 from runner.endings import Crash
-from runner.execution import Progress, cores, resolve_device
+from runner.execution import Progress, processes, resolve_device
 from runner.experiment import Experiment
 from runner.groups import Group, make_groups
 from runner.places import check_place
@@ -37,9 +37,6 @@ from runner.tables import write_table
 from runner.warm_start import own_storage, warm_start
 
 T = TypeVar("T")
-
-#: A batch is at most this share of the search: one that never looks back at what it has found is no search.
-ROUNDS = 5
 
 
 @dataclass(frozen=True)
@@ -75,17 +72,6 @@ def space_of(experiment: Experiment) -> Space:
     return Space.of(search_of(experiment), experiment.loss, rate, lambda n: dataset_weight_mean(experiment, n))
 
 
-def batch_size(search: Search, size: int, workers: int) -> int:
-    """Cells asked for together."""
-    return search.at_once or max(1, min(size * workers, -(-search.trials // ROUNDS)))
-
-
-def cells_at_once(experiment: Experiment, device: torch.device, folder: Path | None = None) -> int:
-    """Cells that a search of the experiment asks for together on the device."""
-    workers = 1 if device.type == "cuda" else experiment.workers or cores()
-    return batch_size(search_of(experiment), group_size(sampled_plan(experiment), device, folder), workers)
-
-
 def run_search(experiment: Experiment, folder: Path, resume: bool, max_seconds: float | None, hooks: Hooks) -> Found:
     """Ask, train, record, tell, until the trials are there."""
     search, device = search_of(experiment), resolve_device(experiment.device)
@@ -107,10 +93,9 @@ def run_search(experiment: Experiment, folder: Path, resume: bool, max_seconds: 
         if search.warm_start is not None:
             warm_start(searcher, experiment, Path(search.warm_start), folder)
         searcher.begin([space.point((), {}), space.point(search.within(RECOMMENDATION), {})])
-    workers = 1 if device.type == "cuda" else experiment.workers or cores()
     bench = Bench(experiment, folder, device, searcher, hooks, Budget(max_seconds), size, damaged)
     try:
-        search_loop(searcher, bench, search.trials, batch_size(search, size, workers))
+        search_loop(searcher, bench, search.trials, search.batch(size, processes(experiment, device)))
         return patiently(bench.found, hooks.waits)
     except StorageError as error:
         if not bench.trained:

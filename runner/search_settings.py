@@ -18,6 +18,10 @@ from runner.section import Section
 Objective = Literal["near", "far", "wobble", "time_to_target"]
 
 
+#: A batch is at most this share of the search: one that never looks back at what it has found is no search.
+ROUNDS = 5
+
+
 class Search(Section):
     """A search with Optuna."""
 
@@ -77,6 +81,10 @@ class Search(Section):
         if self.prune and self.objectives not in (["near"], ["far"]):
             raise ValueError(f"prune compares one final error, near or far; the objectives are {', '.join(self.objectives)}")
         return self
+
+    def batch(self, size: int, workers: int) -> int:
+        """Cells asked for together, where so many are trained in a group by so many processes."""
+        return self.at_once or max(1, min(size * workers, -(-self.trials // ROUNDS)))
 
     @property
     def levels(self) -> dict[int, tuple[str, ...]]:

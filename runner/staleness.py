@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pandas as pd
 
-from runner.fingerprint import changed_parts
+from runner.fingerprint import changed_in
 
 
 def wanted(trials: pd.DataFrame, plan: pd.DataFrame) -> pd.Series:
@@ -26,5 +26,4 @@ def what_changed(trials: pd.DataFrame, plan: pd.DataFrame) -> list[str]:
     outdated = trials[stale(trials, plan)]
     if not len(outdated):
         return []
-    pairs = zip(outdated["fingerprint"], wanted(outdated, plan), strict=True)
-    return sorted({part for before, now in pairs for part in changed_parts(before, now)})
+    return changed_in(zip(outdated["fingerprint"], wanted(outdated, plan), strict=True))

@@ -17,7 +17,7 @@ from runner.data import DataError
 from runner.description import prepare
 from runner.designs import Plan, make_plan
 from runner.endings import Crash
-from runner.execution import CPU_GROUP, OWN_GROUP, Progress, cores, gpu_group, resolve_device, seed_data
+from runner.execution import CPU_GROUP, OWN_GROUP, Progress, gpu_group, processes, resolve_device, seed_data
 from runner.experiment import Experiment, ExperimentError
 from runner.files import sweep
 from runner.groups import Group, make_groups
@@ -86,7 +86,7 @@ def group_size(plan: Plan, device: torch.device, folder: Path | None = None) -> 
     own = experiment.model.network is not None
     if device.type == "cuda":
         return OWN_GROUP if own else gpu_group(experiment, device)
-    return min(OWN_GROUP if own else CPU_GROUP, -(-plan.networks // (experiment.workers or cores())))
+    return min(OWN_GROUP if own else CPU_GROUP, -(-plan.networks // processes(experiment, device)))
 
 
 def run_study(
@@ -193,10 +193,12 @@ def resumption(plan: Plan, folder: Path) -> str:
     trials, table = read_trials(folder / "records"), plan.table()
     if not len(trials):
         return ""
-    line = f"in {folder}: {len(keys_and_seeds(read_trials(folder / 'records', table)))} trials are there"
+    outdated = stale(trials, table)
+    line = f"in {folder}: {len(keys_and_seeds(trials[~outdated]))} trials are there"
     if changed := what_changed(trials, table):
-        count = int(stale(trials, table).sum())
-        line += f"; {count} records are of other code or frames (changed: {', '.join(changed)}) and would be trained anew"
+        line += (
+            f"; {outdated.sum()} records are of other code or frames (changed: {', '.join(changed)}) and would be trained anew"
+        )
     return line
 
 

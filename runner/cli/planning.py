@@ -79,13 +79,13 @@ def plan_search(settings: Experiment, as_json: bool) -> None:
 
     need_optuna("a search")
     from runner.network_contract import check_network
-    from runner.search_run import cells_at_once, sampled_plan, search_of, space_of
+    from runner.search_run import sampled_plan, search_of, space_of
     from runner.search_words import size_line
 
     check_network(settings)
     space, trials, seeds = space_of(settings), search_of(settings).trials, len(settings.seeds)
     device = resolve_device(settings.device)
-    minutes = estimate_minutes(sampled_plan(settings), device, cells_at_once(settings, device))
+    minutes = estimate_minutes(sampled_plan(settings), device)
     counts = {"experiment": settings.name, "combinations": space.combinations, "cells": trials, "seeds": seeds}
     if as_json:
         print(json.dumps({**counts, "trials": trials * seeds, "minutes": minutes}, indent=1))

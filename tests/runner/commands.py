@@ -16,6 +16,8 @@ from functools import cache
 from pathlib import Path
 from typing import NoReturn
 
+import pandas as pd
+
 
 def nfloss(*arguments: object, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
     """Run a command as from a shell; its status, what it printed, what it complained."""
@@ -30,6 +32,22 @@ def nfloss(*arguments: object, cwd: Path | None = None) -> subprocess.CompletedP
         assert answer, "the process that commands are forked from has died"
         out, err = (path.read_text() for path in files)
         return subprocess.CompletedProcess(["nfloss", *order["arguments"]], int(answer), out, err)
+
+
+def begin(folder: Path, text: str, *more: str, **environment: str) -> subprocess.Popen[str]:
+    """A run of the experiment `text` into folder/study that goes on in the background, in an interpreter of its own."""
+    folder.mkdir(exist_ok=True)
+    (folder / "tiny.yaml").write_text(text)
+    arguments = ["run", folder / "tiny.yaml", "--out-dir", folder / "study", "--no-report", "--no-tracking", *more]
+    command = [sys.executable, "-m", "runner.cli", *map(str, arguments)]
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    return subprocess.Popen(command, env={**os.environ, **environment}, text=True, **pipes)
+
+
+def recorded(study: Path) -> dict[str, pd.DataFrame]:
+    """Every file of a study's records by its name, but for what a clock said."""
+    paths = sorted((study / "records").glob("*.parquet"))
+    return {path.name: pd.read_parquet(path).drop(columns="seconds", errors="ignore") for path in paths}
 
 
 @cache

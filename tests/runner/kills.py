@@ -31,9 +31,9 @@ description.audit = lambda: claims
 def begin(experiment: Path, folder: Path) -> int:
     """Fork a run of the experiment; gives its process."""
     child = os.fork()
+    os.setpgid(child, child)  # in both, so that whichever goes on first has a group to kill
     if child:
         return child
-    os.setsid()
     silent = os.open(os.devnull, os.O_WRONLY)
     os.dup2(silent, 1)
     os.dup2(silent, 2)

@@ -11,9 +11,10 @@ from commands import nfloss
 from synthetic import Planted, write_study
 
 from analysis import load, verdicts
-from analysis.take_home import document_block, yaml_block
+from analysis.take_home import yaml_block
 from analysis.verdicts_file import write_verdicts
 from nfloss import Configuration, SSISilogNearFieldLoss
+from nfloss.yaml_block import document_block
 from runner.export import export_loss
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 import torch
+from commands import begin, recorded
 
 from runner.claims import Claims
 from runner.execution import run_here
@@ -21,7 +22,6 @@ from runner.study_folder import StudyError
 from runner.tracking_tables import read_tables
 from runner.waiting import Waiting
 
-NFLOSS = [sys.executable, "-m", "runner.cli"]
 TINY = """
 design: {one_at_a_time: ["1-1", "4-1", "10-1", "6-2"]}
 seeds: 2
@@ -31,17 +31,6 @@ device: cpu
 group_size: 1
 workers: 1
 """
-
-
-def start(folder: Path, *more: str) -> subprocess.Popen:
-    (folder / "tiny.yaml").write_text(TINY)
-    command = [*NFLOSS, "run", folder / "tiny.yaml", "--out-dir", folder / "study", "--no-report", "--no-tracking", *more]
-    return subprocess.Popen(list(map(str, command)), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-
-
-def records(study: Path) -> dict[str, pd.DataFrame]:
-    paths = sorted((study / "records").glob("*.parquet"))
-    return {path.name: pd.read_parquet(path).drop(columns="seconds", errors="ignore") for path in paths}
 
 
 def wait_for(what, process: subprocess.Popen) -> None:
@@ -55,12 +44,12 @@ def wait_for(what, process: subprocess.Popen) -> None:
 def joint(tmp_path_factory) -> Path:
     """A study that one worker began, and was killed in; two others together end it."""
     folder = tmp_path_factory.mktemp("joint")
-    killed = start(folder, "--worker")
+    killed = begin(folder, TINY, "--worker")
     wait_for(lambda: list((folder / "study" / "claims").glob("seed*.json")), killed)
     killed.kill()
     killed.communicate()
-    assert list((folder / "study" / "claims").glob("seed*.json")) and not records(folder / "study")
-    two = [start(folder, "--worker") for _ in range(2)]
+    assert list((folder / "study" / "claims").glob("seed*.json")) and not recorded(folder / "study")
+    two = [begin(folder, TINY, "--worker") for _ in range(2)]
     said = [process.communicate(timeout=300) for process in two]
     assert [process.returncode for process in two] == [0, 0], said
     last = [out.splitlines()[-1] for out, _ in said]
@@ -74,7 +63,7 @@ def test_together_they_train_what_one_trains(joint, tmp_path):
     groups = Waiting(groups_of(plan_experiment(experiment), 1), lambda: True)
     for result in run_here(groups, experiment, torch.device("cpu"), lambda *news: None):
         write_group(tmp_path / "records", result.group.name, result.records)
-    here, there = records(tmp_path), records(joint / "study")
+    here, there = recorded(tmp_path), recorded(joint / "study")
     assert here.keys() == there.keys() and len([name for name in here if name.startswith("trials-")]) == 6
     for name, table in here.items():
         pd.testing.assert_frame_equal(table, there[name], check_exact=True, obj=name)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+from commands import recorded
 
 KILLS = 50
 TINY = """
@@ -29,23 +30,15 @@ def killed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     command = [sys.executable, script, folder / "tiny.yaml", folder, KILLS, 0]
     done = subprocess.run(list(map(str, command)), capture_output=True, text=True, timeout=900)
     assert done.returncode == 0, done.stderr
-    recorded = [int(line.split()[1]) for line in done.stdout.splitlines()]
-    assert len(recorded) == KILLS
-    assert sum(0 < count < 6 for count in recorded) >= KILLS // 10, recorded  # in the midst of it, not before or after alone
+    groups = [int(line.split()[1]) for line in done.stdout.splitlines()]
+    assert len(groups) == KILLS
+    assert sum(0 < count < 6 for count in groups) >= KILLS // 10, groups  # in the midst of it, not before or after alone
     return folder
-
-
-def tables(study: Path) -> dict[str, pd.DataFrame]:
-    """Every file of records by its name, but for what a clock said."""
-    return {
-        path.name: pd.read_parquet(path).drop(columns="seconds", errors="ignore")
-        for path in sorted((study / "records").glob("*.parquet"))
-    }
 
 
 @pytest.mark.parametrize("number", range(KILLS))
 def test_records_are_those_of_an_undisturbed_run(killed: Path, number: int) -> None:
-    whole, resumed = tables(killed / "whole"), tables(killed / str(number))
+    whole, resumed = recorded(killed / "whole"), recorded(killed / str(number))
     assert list(resumed) == list(whole)
     for name, table in whole.items():
         pd.testing.assert_frame_equal(resumed[name], table, check_exact=True)

@@ -5,7 +5,6 @@ import os
 import shutil
 import socket
 import subprocess
-import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -16,6 +15,7 @@ from tempfile import TemporaryDirectory
 
 import pandas as pd
 import pytest
+from commands import begin
 
 psycopg = pytest.importorskip("psycopg")
 PROGRAMS = [str(folder) for folder in sorted(Path("/usr/lib/postgresql").glob("*/bin"), reverse=True)]
@@ -69,21 +69,9 @@ def running() -> Iterator[Running]:
         stop()
 
 
-def worker(folder: Path, name: str = "tiny") -> subprocess.Popen:
-    command = ["run", folder / f"{name}.yaml", "--worker", "--out-dir", folder / "study", "--no-report", "--no-tracking"]
-    return subprocess.Popen(
-        [sys.executable, "-m", "runner.cli", *map(str, command)],
-        env={**os.environ, "PGPASSWORD": PASSWORD},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-
-
 def test_two_workers_search_in_one_database(running, tmp_path):
     url = running.url
-    (tmp_path / "tiny.yaml").write_text(TINY.format(url=url))
-    two = [worker(tmp_path) for _ in range(2)]
+    two = [begin(tmp_path, TINY.format(url=url), "--worker", PGPASSWORD=PASSWORD) for _ in range(2)]
     said = [process.communicate(timeout=300) for process in two]
     assert [process.returncode for process in two] == [0, 0], said
     with psycopg.connect(url, password=PASSWORD) as database:
@@ -100,8 +88,8 @@ def test_two_workers_search_in_one_database(running, tmp_path):
 
 
 def test_a_server_that_stops_and_comes_back_is_waited_for(running, tmp_path):
-    (tmp_path / "away.yaml").write_text(TINY.format(url=running.url).replace("trials: 6", "trials: 14"))
-    search = worker(tmp_path, "away")
+    text = "name: away" + TINY.format(url=running.url).replace("trials: 6", "trials: 14")
+    search = begin(tmp_path, text, "--worker", PGPASSWORD=PASSWORD)
     while not any((tmp_path / "study" / "records").glob("trials-*.parquet")):
         assert search.poll() is None, search.communicate()
         time.sleep(0.01)

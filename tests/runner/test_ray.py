@@ -6,12 +6,12 @@ import subprocess
 import sys
 import time
 from importlib.util import find_spec
-from pathlib import Path
 
 import pandas as pd
 import psutil
 import pytest
 import torch
+from commands import begin, recorded
 
 from runner.execution import run_here
 from runner.execution_settings import Execution, Ray
@@ -23,7 +23,6 @@ from runner.study_folder import comparable
 from runner.waiting import Waiting
 
 needs_ray = pytest.mark.skipif(find_spec("ray") is None, reason="ray is not installed")
-NFLOSS = [sys.executable, "-m", "runner.cli"]
 TINY = """
 design: {one_at_a_time: ["1-1", "4-1", "10-1", "6-2"]}
 seeds: 2
@@ -100,19 +99,6 @@ def cluster(tmp_path_factory):
         os.environ.pop(name) if value is None else os.environ.update({name: value})
 
 
-def start(folder: Path, *more: str, **environment: str) -> subprocess.Popen:
-    folder.mkdir(exist_ok=True)
-    (folder / "tiny.yaml").write_text(TINY)
-    command = [*NFLOSS, "run", folder / "tiny.yaml", "--out-dir", folder / "study", "--no-report", "--no-tracking", *more]
-    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
-    return subprocess.Popen(list(map(str, command)), env={**os.environ, **environment}, **pipes)
-
-
-def records(study: Path) -> dict[str, pd.DataFrame]:
-    paths = sorted((study / "records").glob("*.parquet"))
-    return {path.name: pd.read_parquet(path).drop(columns="seconds", errors="ignore") for path in paths}
-
-
 def kill_in_the_middle(node) -> None:
     """SIGKILL to all processes of a node as soon as one of its workers is in a group's task: Ray then calls it so."""
     raylet = psutil.Process(node.all_processes["raylet"][0].process.pid)
@@ -128,7 +114,7 @@ def kill_in_the_middle(node) -> None:
 @needs_ray
 def test_a_node_killed_in_the_middle_of_a_group_changes_nothing(cluster, tmp_path):
     node = cluster.add_node(num_cpus=1)
-    run = start(tmp_path / "ray", "--execution", "ray", RAY_ADDRESS=cluster.address)
+    run = begin(tmp_path / "ray", TINY, "--execution", "ray", RAY_ADDRESS=cluster.address)
     try:
         kill_in_the_middle(node)
         assert run.poll() is None
@@ -144,7 +130,7 @@ def test_a_node_killed_in_the_middle_of_a_group_changes_nothing(cluster, tmp_pat
     groups = Waiting(groups_of(plan_experiment(experiment), 2), lambda: True)
     for result in run_here(groups, experiment, torch.device("cpu"), lambda *news: None):
         write_group(tmp_path / "here" / "records", result.group.name, result.records)
-    here, there = records(tmp_path / "here"), records(tmp_path / "ray" / "study")
+    here, there = recorded(tmp_path / "here"), recorded(tmp_path / "ray" / "study")
     assert len(here) == 14 and here.keys() == there.keys()
     for name, table in here.items():
         pd.testing.assert_frame_equal(table, there[name], check_exact=True, obj=name)
@@ -193,14 +179,14 @@ def test_a_deadly_group_is_a_crash_and_one_too_large_is_halved(cluster, tmp_path
 
 
 def test_an_address_is_not_dropped_by_the_short_word(tmp_path):
-    run = start(tmp_path, "--execution", "ray", "--set", "execution.ray.address=127.0.0.1:9")
+    run = begin(tmp_path, TINY, "--execution", "ray", "--set", "execution.ray.address=127.0.0.1:9")
     _, errors = run.communicate(timeout=300)
     assert run.returncode == 2 and "give one of them" in errors and len(errors.splitlines()) == 1
 
 
 @needs_ray
 def test_a_cluster_that_is_not_there_is_one_line(tmp_path):
-    run = start(tmp_path, "--set", "execution.ray.address=127.0.0.1:9")
+    run = begin(tmp_path, TINY, "--set", "execution.ray.address=127.0.0.1:9")
     _, errors = run.communicate(timeout=300)
     assert run.returncode == 2 and not (tmp_path / "study").exists(), errors
     assert len(errors.splitlines()) == 1 and "the Ray cluster 127.0.0.1:9 cannot be used" in errors

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import sqlite3
-import subprocess
-import sys
 import threading
 import time
 from pathlib import Path
 
 import optuna
 import pytest
+from commands import begin
 
 from runner.records import read_trials
 from runner.search_storage import StorageError, patiently
@@ -25,13 +24,6 @@ workers: 1
 """
 
 
-def begin(folder: Path) -> subprocess.Popen[str]:
-    (folder / "tiny.yaml").write_text(TINY.format(folder=folder))
-    out = ["--out-dir", str(folder / "study"), "--no-report", "--no-tracking"]
-    command = [sys.executable, "-m", "runner.cli", "run", str(folder / "tiny.yaml"), *out]
-    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-
-
 def lock(database: Path, seconds: float) -> None:
     """As soon as there are records; long enough for the search to come back to its storage."""
     while not any((database.parent / "study" / "records").glob("trials-*.parquet")):
@@ -44,7 +36,7 @@ def lock(database: Path, seconds: float) -> None:
 
 
 def test_a_locked_database_is_waited_for(tmp_path: Path) -> None:
-    search = begin(tmp_path)
+    search = begin(tmp_path, TINY.format(folder=tmp_path))
     locking = threading.Thread(target=lock, args=(tmp_path / "search.db", 5.0))
     locking.start()
     _, complaint = search.communicate(timeout=120)
