@@ -1,9 +1,10 @@
 """How many networks a CPU core trains together best: milliseconds per network and step, all in, by group size.
 
-    python benchmarks/group_size.py --size 64x96 --groups 1,2,4,8,16,32
+    python benchmarks/group_size.py --size 64x96 --groups 1,2,4,8,16,32 --processes 2
 
-One process with one thread and the workers' allocator settings, as in a worker; the group's configurations are drawn from
-the whole product. The shipped choice is `CPU_GROUP` in runner/execution.py.
+Processes with one thread each and the workers' allocator settings, all at once, as workers are: they share the last cache and
+the memory, and a size that is best for one alone need not be for two. The group's configurations are drawn from the whole
+product. The shipped choice is `CPU_GROUP` in runner/execution.py.
 """
 
 from __future__ import annotations
@@ -13,6 +14,8 @@ import os
 import statistics
 import sys
 import time
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
@@ -55,15 +58,20 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--size", default="64x96", help="height x width of the images (default: %(default)s)")
     parser.add_argument("--groups", default="1,4,8,16,32", help="numbers of networks (default: %(default)s)")
+    parser.add_argument("--processes", type=int, default=os.cpu_count(), help="at once (default: one per core, %(default)s)")
     parser.add_argument("--rounds", type=int, default=3, help="timed rounds of each (default: %(default)s)")
     arguments = parser.parse_args()
     if any(os.environ.get(name) != value for name, value in ALLOCATOR.items()):  # read by a process as it starts
         os.execve(sys.executable, [sys.executable, *sys.argv], {**os.environ, **ALLOCATOR, "OMP_NUM_THREADS": "1"})
     height, width = map(int, arguments.size.split("x"))
-    print(f"{arguments.size}, batch 8: networks, then ms per network and step (min, median, max of {arguments.rounds})")
-    for count in map(int, arguments.groups.split(",")):
-        times = milliseconds(count, height, width, arguments.rounds)
-        print(f"{count:4}  {min(times):7.2f} {statistics.median(times):7.2f} {max(times):7.2f}", flush=True)
+    many, rounds = arguments.processes, arguments.rounds
+    print(f"{arguments.size}, batch 8, {many} processes: networks in each, then ms of the machine per network and step")
+    print(f"(min, median, max of {rounds} rounds in each process)")
+    with ProcessPoolExecutor(many, mp_context=get_context("spawn")) as pool:
+        for count in map(int, arguments.groups.split(",")):
+            runs = [pool.submit(milliseconds, count, height, width, rounds) for _ in range(many)]
+            times = [time / many for run in runs for time in run.result()]
+            print(f"{count:4}  {min(times):7.2f} {statistics.median(times):7.2f} {max(times):7.2f}", flush=True)
 
 
 if __name__ == "__main__":

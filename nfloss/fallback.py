@@ -14,6 +14,7 @@ from torch import Tensor
 
 from nfloss.configuration import Configuration
 from nfloss.rows import constant, guard_of
+from nfloss.terms import may_ask
 
 Unweighted = Callable[[Sequence[Configuration], Tensor], Tensor]
 
@@ -43,9 +44,11 @@ class Gate:
         """Totals [K] as they stand, or the fallback's where they are not finite."""
         if not self.fallback.places:
             return total
+        wanted = (~torch.isfinite(total.detach())) & constant(self.fallback.flags, total.device, torch.bool)
+        if may_ask(total) and not wanted.any():
+            return total
         places = constant(self.fallback.places, total.device, torch.long)
         spare = self.pred.index_select(0, places)
-        wanted = (~torch.isfinite(total.detach())) & constant(self.fallback.flags, total.device, torch.bool)
         if self.main.requires_grad and torch.is_grad_enabled():
             self.main.register_hook(lambda gradient: torch.where(wanted.unsqueeze(-1), 0.0, gradient))
             spare.register_hook(lambda gradient: torch.where(wanted[places].unsqueeze(-1), gradient, 0.0))

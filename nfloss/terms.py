@@ -11,6 +11,8 @@ from torch.autograd.function import once_differentiable
 
 from nfloss.slots import Number
 
+#: Integers as wide as the floats.
+BITS = {torch.float64: torch.int64, torch.float32: torch.int32, torch.bfloat16: torch.int16, torch.float16: torch.int16}
 SMALLEST_INVERSE_DEPTH = 1e-6  # 1/m, the document's clamp before a division
 INSIDE_ROOT = 1e-8
 
@@ -42,8 +44,27 @@ class Target:
 
     def residuals(self, pred: Tensor) -> tuple[Tensor, Tensor]:
         """Inverse-depth and log-depth residuals of pred [R, P], both [R, P]; 0 where invalid, whatever pred is there."""
-        of_inverse, of_log = Residuals.apply(pred, self.valid > 0, self.inverse, self.log_inverse, self.inverse_limits)
+        bits = -(self.valid > 0).to(BITS[pred.dtype])
+        of_inverse, of_log = Residuals.apply(pred, bits, self.inverse.to(pred.dtype), self.log_inverse, self.inverse_limits)
         return of_inverse, of_log
+
+
+def masked(values: Tensor, bits: Tensor) -> Tensor:
+    """Values [.., P] where the bits [P] are all ones, 0 where they are zeros, NaN or not; a tenth of the time of `where`."""
+    return (values.view(bits.dtype) & bits).view(values.dtype)
+
+
+def may_ask(values: Tensor) -> bool:
+    """Whether asking for a value costs nothing: a GPU would have to be waited for, a compiled graph would break."""
+    return values.device.type == "cpu" and not torch.compiler.is_compiling()
+
+
+def within(values: Tensor, limits: tuple[float, float]) -> bool:
+    """Whether it is known that no value is beyond the limits."""
+    if not may_ask(values) or not values.numel():
+        return False
+    low, high = values.aminmax()
+    return limits[0] <= low.item() and high.item() <= limits[1]
 
 
 class Residuals(torch.autograd.Function):
@@ -54,20 +75,24 @@ class Residuals(torch.autograd.Function):
 
     @staticmethod
     def forward(
-        ctx: Any, pred: Tensor, valid: Tensor, inverse: Tensor, log_inverse: Tensor, limits: tuple[float, float]
+        ctx: Any, pred: Tensor, bits: Tensor, inverse: Tensor, log_inverse: Tensor, limits: tuple[float, float]
     ) -> tuple[Tensor, Tensor]:
-        safe = torch.where(valid, pred, inverse)
-        clamped = safe.clamp(*limits)
+        safe = masked(pred, bits).add_(masked(inverse, ~bits))
+        clamped = divisor = safe
+        if not within(safe, limits):
+            clamped = safe.clamp(*limits)
+            divisor = torch.where(safe == clamped, clamped, torch.inf)
         if ctx.needs_input_grad[0]:
-            ctx.save_for_backward(valid, torch.where(safe == clamped, clamped, torch.inf))
-        return safe - inverse, log_inverse - clamped.log_()
+            ctx.save_for_backward(bits, divisor)
+        return safe - inverse, log_inverse - clamped.log()
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, of_inverse: Tensor, of_log: Tensor) -> tuple[Tensor | None, ...]:
-        valid, divisor = ctx.saved_tensors
+        bits, divisor = ctx.saved_tensors
         gradient = torch.addcdiv(of_inverse, of_log, divisor, value=-1.0)
-        return gradient.masked_fill_(~valid, 0.0), None, None, None, None
+        gradient.view(bits.dtype).bitwise_and_(bits)
+        return gradient, None, None, None, None
 
 
 def moments(values: Tensor, weights: Tensor) -> tuple[Tensor, Tensor]:
