@@ -1,47 +1,114 @@
-"""How long a plan takes on this machine: a few steps of one real group, timed."""
+"""How long a plan takes on this machine: its first groups begun as the run would begin them, and timed for some steps."""
 
 from __future__ import annotations
 
+import signal
 import time
-from dataclasses import replace
+from collections.abc import Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass, replace
+from itertools import pairwise
+from multiprocessing import get_context
+from statistics import mean
 
 import torch
 
 from runner.designs import Plan
 from runner.execution import one_thread, processes, seed_data
+from runner.experiment import Experiment
+from runner.groups import Group
 from runner.study import group_size, groups_of
-from runner.training import train
+from runner.training import SeedData, train
+from runner.training_settings import Training
+from runner.workers import workers_environment
 
-PROBE_STEPS = 6
-#: Two processes share caches and memory: each is slower than one alone.
-SHARING = 1.25
-#: What comes before the first step, in loads of the libraries: the run's own, its workers', and four times as long for the
-#: audit, the symptoms, the frames and the parquet files.
-LOADS = 6.0
+#: Scenes drawn to train on in a try, and the most steps between its evaluations: of a user's network, each step is long.
+FEW, STEPS, OWN_STEPS = 64, 8, 2
+#: The audit, the symptoms and the plan's files, in starts of a worker.
+PREPARING = 0.8
+
+
+@dataclass(frozen=True)
+class Try:
+    """Seconds: until the worker was there; a seed's frames; a step, an evaluation on the probe, one on the validation set,
+    and what comes after the last."""
+
+    starting: float
+    frames: float
+    step: float
+    probe: float
+    validation: float
+    end: float
+
+    def group(self, settings: Training) -> float:
+        """Seconds that a group trains."""
+        every = {*range(settings.evaluate_every, settings.steps + 1, settings.evaluate_every), settings.steps}
+        last = sum(step > settings.steps * 0.9 for step in every)
+        return settings.steps * self.step + len(every) * self.probe + last * self.validation + self.end
 
 
 def estimate_minutes(plan: Plan, device: torch.device) -> float:
-    """Minutes that the plan's trials take, the report not counted: start-up, and steps as long as those tried here.
+    """Minutes that the plan's trials take, report and MLflow not counted.
 
     A search goes in batches, each of which ends before the next begins.
     """
     if not plan.trained:
         return 0.0
-    starting = LOADS * time.process_time()  # this process has loaded the same
-    size, count = group_size(plan, device), len(plan.trained)
-    search, workers = plan.experiment.design.optuna, processes(plan.experiment, device)
+    loading, experiment = time.process_time(), plan.experiment  # this process has loaded and planned what a run does
+    size, workers = group_size(plan, device), processes(plan.experiment, device)
+    search = experiment.design.optuna
     at_once = search.batch(size, workers) if search else len(plan.cells)
-    groups, batches = groups_of(replace(plan, cells=plan.cells[:at_once]), size), -(-count // at_once)
-    small = plan.experiment.data.model_copy(update={"train": 16, "probe": 8, "validation": 8})
-    data = seed_data(small, plan.experiment.seeds[0], device)
-    settings, model = plan.experiment.training, plan.experiment.model
-    brief = settings.model_copy(update={"steps": PROBE_STEPS, "evaluate_every": PROBE_STEPS, "batch": min(settings.batch, 16)})
+    groups, batches = groups_of(replace(plan, cells=plan.cells[:at_once]), size), -(-len(plan.trained) // at_once)
+    busy = min(workers, len(groups))
+    tries = try_together(groups[:busy], experiment) if busy > 1 else [try_group(groups[0], experiment, device, time.time())]
+    starting = loading + (PREPARING + batches) * mean(t.starting for t in tries)
+    drawing = -(-len(experiment.seeds) // busy) * mean(t.frames for t in tries)
+    training = batches * -(-len(groups) // busy) * mean(t.group(experiment.training) for t in tries)
+    return round((starting + drawing + training) / 60.0, 2)
+
+
+def try_together(groups: Sequence[Group], experiment: Experiment) -> list[Try]:
+    """A group in each of as many workers, all at once: they share caches and memory, and each is slower than one alone."""
+    cpu = torch.device("cpu")
+    spawn, deaf = get_context("spawn"), (signal.SIGINT, signal.SIG_IGN)  # the parent decides
+    with workers_environment(), ProcessPoolExecutor(len(groups), spawn, signal.signal, deaf) as pool:
+        begun = [pool.submit(try_group, group, experiment, cpu, time.time()) for group in groups]
+        return [future.result() for future in begun]
+
+
+def try_group(group: Group, experiment: Experiment, device: torch.device, asked: float) -> Try:
+    """Train a group for a few steps; `asked` is the clock when it was told to."""
+    starting = time.time() - asked
+    data, frames = timed_frames(experiment, group.seed, device)
+    settings, own = experiment.training, experiment.model.own
+    every = min(settings.evaluate_every, OWN_STEPS if own else STEPS)
+    brief = settings.model_copy(update={"steps": 3 * every, "evaluate_every": every, "checkpoints": "none"})
+    clock = list[float]()
     with one_thread(device):
-        for _ in range(2):  # the first warms up
-            started = time.monotonic()
-            train(groups[0].configurations, data, brief, model.depth_range, device, size=groups[0].size, own=model.own)
-            per_step = (time.monotonic() - started) / PROBE_STEPS
-    workers = min(workers, len(groups))
-    waves = batches * -(-len(groups) // workers)
-    training = per_step * settings.steps * waves * (SHARING if workers > 1 else 1.0)
-    return round((starting + training) / 60.0, 2)
+        train(
+            group.configurations,
+            data,
+            brief,
+            experiment.model.depth_range,
+            device,
+            lambda steps, diverged: clock.append(time.monotonic()),
+            group.size,
+            own,
+        )
+    clock.append(time.monotonic())
+    # From the first evaluation on, when all is warm: steps and probe; the same and the validation set; what comes last.
+    usual, last, end = (after - before for before, after in pairwise(clock))
+    validation = max(last - usual, 0.0)
+    probe = min(validation * len(data.probe) / len(data.validation), usual)
+    return Try(starting, frames, (usual - probe) / every, probe, validation, end)
+
+
+def timed_frames(experiment: Experiment, seed: int, device: torch.device) -> tuple[SeedData, float]:
+    """A seed's frames with few to train on, and the seconds that they take with all of them."""
+    data, started = experiment.data, time.monotonic()
+    frames = seed_data(data.model_copy(update={"train": min(FEW, data.train)}), seed, device)
+    seconds = time.monotonic() - started
+    if data.folder:
+        return frames, seconds  # read whole
+    few = len(frames.train) + data.probe + data.validation
+    return frames, seconds * (few + data.train - len(frames.train)) / few

@@ -27,7 +27,7 @@ def plan(experiment: Path, overrides: list[str], seeds: int | None, budget: int 
     if settings.design.optuna is not None:
         plan_search(settings, as_json)
         return
-    the_plan = plan_experiment(settings)
+    the_plan, device = plan_experiment(settings), resolve_device(settings.device)
     counts: dict[str, Any] = {
         "experiment": settings.name,
         "cells": len(the_plan.cells),
@@ -37,10 +37,9 @@ def plan(experiment: Path, overrides: list[str], seeds: int | None, budget: int 
         "seeds": len(settings.seeds),
         "trials": the_plan.trials,
         "networks": the_plan.networks,
-        "minutes": estimate_minutes(the_plan, resolve_device(settings.device)),
     }
     if as_json:
-        print(json.dumps(counts, indent=1))
+        print(json.dumps({**counts, "minutes": estimate_minutes(the_plan, device)}, indent=1))
         return
     if len(the_plan.cells) <= 100:
         fates = [f"{a.status} {a.same_as or ''}".strip() for a in the_plan.cells]
@@ -50,8 +49,8 @@ def plan(experiment: Path, overrides: list[str], seeds: int | None, budget: int 
     if aliases := aliases_of(settings.design):
         print("aliases, effects that this design cannot tell apart:")
         print("\n".join(f"  {' = '.join(pair)}" for pair in aliases) + "\n")
-    print(", ".join(f"{value} {name}" for name, value in counts.items() if name not in ("experiment", "minutes")))
-    print(f"about {counts['minutes']:.1f} minutes to train on this machine; report and MLflow come after")
+    print(", ".join(f"{value} {name}" for name, value in counts.items() if name != "experiment"), flush=True)
+    print(minutes_line(estimate_minutes(the_plan, device)))
     if there := resumption(the_plan, Path("runs") / settings.name):
         print(there)
 
@@ -84,15 +83,19 @@ def plan_search(settings: Experiment, as_json: bool) -> None:
 
     check_network(settings)
     space, trials, seeds = space_of(settings), search_of(settings).trials, len(settings.seeds)
-    device = resolve_device(settings.device)
-    minutes = estimate_minutes(sampled_plan(settings), device)
+    the_plan, device = sampled_plan(settings), resolve_device(settings.device)
     counts = {"experiment": settings.name, "combinations": space.combinations, "cells": trials, "seeds": seeds}
     if as_json:
-        print(json.dumps({**counts, "trials": trials * seeds, "minutes": minutes}, indent=1))
+        print(json.dumps({**counts, "trials": trials * seeds, "minutes": estimate_minutes(the_plan, device)}, indent=1))
         return
     print(f"the space: {size_line(settings, space)}")
-    print(f"{trials} cells asked for x {seeds} seeds = {trials * seeds} trials")
-    print(f"about {minutes:.1f} minutes to train on this machine; report and MLflow come after")
+    print(f"{trials} cells asked for x {seeds} seeds = {trials * seeds} trials", flush=True)
+    print(minutes_line(estimate_minutes(the_plan, device)))
+
+
+def minutes_line(minutes: float) -> str:
+    """What the first groups took for some steps, said of the whole."""
+    return f"about {minutes:.1f} minutes to train on this machine; report and MLflow come after"
 
 
 def read_experiment(path: Path, overrides: list[str], seeds: int | None) -> Experiment:
