@@ -61,12 +61,14 @@ def summary(study: Study, judged: dict[str, Any]) -> str:
     count = Counter(fix["verdict"] for fix in judged["fixes"] if fix["key"])
     lines = [f"## {study.name}: " + ", ".join(f"{count[word]} {word}" for word in WORDS), ""]
     lines += [text for sentence in words.answer(study, judged) for text in (sentence, "")]
-    lines += [
-        "| issue | fix | near gain % [95 %] | far gain % [95 %] | p Holm | verdict | why |",
-        "|---|---|---|---|---|---|---|",
-    ]
+    shown, missing = words.in_the_study(judged)
+    if shown:
+        lines += [
+            "| issue | fix | near gain % [95 %] | far gain % [95 %] | p Holm | verdict | why |",
+            "|---|---|---|---|---|---|---|",
+        ]
     titles = {issue["number"]: f"{issue['number']} {issue['title']}" for issue in judged["issues"]}
-    lines += [_line(titles[fix["issue"]], fix) for fix in judged["fixes"]]
+    lines += [*(_line(titles[fix["issue"]], fix) for fix in shown), *(["", missing] if missing else [])]
     lines += ["", "```yaml", yaml_block(judged["recommendation"]), "```"]
     if judged["promises"]:
         lines += ["", "| promise | answer | measured | seeds |", "|---|---|---|---|"]

@@ -22,6 +22,7 @@ VOID = "void"
 
 ADOPT, TRADE, NO_EFFECT, HARMFUL, UNDECIDED = "adopt", "trade", "no effect", "harmful", "undecided"
 PROVED = "proved: the same training as the baseline"
+NOT_RUN = "not in this study"
 WORDS = (ADOPT, TRADE, NO_EFFECT, HARMFUL, UNDECIDED)
 
 

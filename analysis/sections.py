@@ -129,10 +129,11 @@ def power(study: Study, judged: dict[str, Any]) -> Html:
 
 
 def fixes(study: Study, judged: dict[str, Any]) -> Html:
-    """All issues and their fixes alone against the baseline."""
+    """The study's fixes alone against the baseline, issue by issue; those that it does not have are named below."""
     issues = {issue["number"]: issue for issue in judged["issues"]}
+    shown, missing = words.in_the_study(judged)
     rows = []
-    for fix in judged["fixes"]:
+    for fix in shown:
         issue = issues[fix["issue"]]
         group = Html(
             f"<b>{issue['number']} {safe(issue['title'])}</b><small>{safe(issue['severity'])}</small>"
@@ -141,7 +142,8 @@ def fixes(study: Study, judged: dict[str, Any]) -> Html:
         name = Html(f"<b>{safe(fix['id'])}</b> {safe(fix['name'])}")
         rows.append([group, name, *gains(fix), chip(fix["verdict"]), fix["detail"]])
     headers = ["issue", "fix", "near gain", "far gain", "beyond any near weight", "p Holm", "verdict", "why"]
-    return table(headers, rows, numeric=(2, 3, 4, 5), first_of=0)
+    parts = [table(headers, rows, numeric=(2, 3, 4, 5), first_of=0)] if rows else []
+    return joined(*parts, *([paragraphs([missing], "quiet")] if missing else []))
 
 
 def gains(entry: dict[str, Any]) -> list[Any]:

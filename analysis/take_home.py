@@ -8,6 +8,7 @@ from typing import Any
 import yaml
 
 from analysis.load import Study
+from analysis.rules import NOT_RUN
 from analysis.words import ground, interval, signed
 
 BLOCK_TYPE = "ssi-silog-nearfield"
@@ -43,12 +44,12 @@ def evidence(study: Study, judged: dict[str, Any], fixes: Sequence[str]) -> list
     known = {fix["id"]: fix for fix in judged["fixes"]}
     head = [f"Study {study.name}: {len(study.seeds)} paired seeds, 95 % intervals. {ground(study)}"]
     head.append(f"Its recommendation: {judged['recommendation']['words']}.")
-    return head + [f"{fix} alone: {_said(known[fix])}" if fix in known else f"{fix}: not in this study" for fix in fixes]
+    return head + [f"{fix} alone: {_said(known[fix])}" if fix in known else f"{fix}: {NOT_RUN}" for fix in fixes]
 
 
 def _said(fix: dict[str, Any]) -> str:
     if not fix["key"]:
-        return "not in this study"
+        return NOT_RUN
     near, far = (f"{signed(fix[side]['estimate'])} {interval(fix[side])}" for side in ("near", "far"))
     return f"{fix['verdict']}; near gain {near}, far gain {far}"
 

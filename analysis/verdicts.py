@@ -16,6 +16,7 @@ from analysis.rules import (
     CONFIRMED,
     EQUIVALENT,
     NO_EFFECT,
+    NOT_RUN,
     PROVED,
     UNDECIDED,
     WORSE,
@@ -78,7 +79,7 @@ def _fixes(rulers: Rulers, readings: dict[str, dict[str, Any]]) -> list[dict[str
 def _measured(rulers: Rulers, entry: dict[str, Any], row: dict[str, Any] | None, first: dict[str, str]) -> dict[str, Any]:
     """The fix with its gains; `same_as` names what it is provably the same training as."""
     if row is None or row["key"] is None:
-        reason = "not in this study" if row is None else f"clash: {row['reason']}"
+        reason = NOT_RUN if row is None else f"clash: {row['reason']}"
         return {**entry, "cell": None, "key": None, "same_as": None, "absent": reason}
     same_as = first.get(row["key"])
     first.setdefault(row["key"], entry["id"])
@@ -163,7 +164,7 @@ def _issue(issue: dict[str, Any], fixes: list[dict[str, Any]]) -> dict[str, Any]
     own = [fix for fix in fixes if fix["issue"] == issue["number"] and not fix["absent"]]
     word = for_issue([fix["verdict"] for fix in own])
     chosen = [fix["id"] for fix in own if fix["verdict"] == word]
-    words = f"{word}: {', '.join(chosen)}" if chosen else word if own else "not in this study"
+    words = f"{word}: {', '.join(chosen)}" if chosen else word if own else NOT_RUN
     if word == NO_EFFECT and len(chosen) < len(own):
         words = f"{word} or harm from every fix"
     return {

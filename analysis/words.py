@@ -8,7 +8,7 @@ from typing import Any
 from analysis.effects import percent
 from analysis.load import Study
 from analysis.plots import change
-from analysis.rules import ADOPT, HARMFUL, NO_EFFECT, PROVED, TRADE, UNDECIDED
+from analysis.rules import ADOPT, HARMFUL, NO_EFFECT, NOT_RUN, PROVED, TRADE, UNDECIDED
 
 VERBS = {
     ADOPT: "help (adopt)",
@@ -47,6 +47,13 @@ def tally(judged: dict[str, Any]) -> str:
         elif word == ADOPT:
             parts.append("none is shown to help")
     return f"Of {len(judged_fixes)} fixes, each alone against the baseline, " + ". ".join(parts) + "."
+
+
+def in_the_study(judged: dict[str, Any]) -> tuple[list[dict[str, Any]], str]:
+    """The fixes that a table shows, and a line that names those that the study does not have; empty where it has all."""
+    missing = [fix["id"] for fix in judged["fixes"] if fix["absent"] == NOT_RUN]
+    shown = [fix for fix in judged["fixes"] if fix["id"] not in missing]
+    return shown, f"{NOT_RUN.capitalize()}: {', '.join(missing)}." if missing else ""
 
 
 def _note(fix: dict[str, Any]) -> str:

@@ -13,6 +13,7 @@ from analysis.load import StudyError
 from analysis.notebook import build, cells
 from analysis.page import to_html
 from analysis.plots import available, change, draw
+from analysis.report import summary
 from analysis.symptoms import moves
 from analysis.words import signed
 
@@ -92,6 +93,9 @@ def test_a_study_without_the_recommendation_has_no_figure_of_it(tmp_path: Path) 
     judged = verdicts(study)
     assert not {"stability", "leave_one_out"} & set(available(study))
     assert "not in this study" in sections.promises(study, judged).text
+    assert '<p class="quiet">Not in this study: 1-2, 1-3, 2-1' in sections.fixes(study, judged).text
+    rows = [line for line in summary(study, judged).splitlines() if line.startswith("| 1 ")]
+    assert [row.split(" | ")[1] for row in rows] == ["1-1 fixed-mean"]
     assert "2 seeds cannot reach" in sections.answer(study, judged).text
     for name in available(study):
         assert draw(name, study, judged).png.startswith(b"\x89PNG")
