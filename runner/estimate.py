@@ -14,6 +14,7 @@ from statistics import mean
 import torch
 
 from runner.designs import Plan
+from runner.endings import one_line
 from runner.execution import one_thread, processes, seed_data
 from runner.experiment import Experiment
 from runner.groups import Group
@@ -51,6 +52,9 @@ def estimate_minutes(plan: Plan, device: torch.device) -> float:
     """Minutes that the plan's trials take, report and MLflow not counted.
 
     A search goes in batches, each of which ends before the next begins.
+
+    Raises:
+        ValueError: training fails.
     """
     if not plan.trained:
         return 0.0
@@ -60,7 +64,10 @@ def estimate_minutes(plan: Plan, device: torch.device) -> float:
     at_once = search.batch(size, workers) if search else len(plan.cells)
     groups, batches = groups_of(replace(plan, cells=plan.cells[:at_once]), size), -(-len(plan.trained) // at_once)
     busy = min(workers, len(groups))
-    tries = try_together(groups[:busy], experiment) if busy > 1 else [try_group(groups[0], experiment, device, time.time())]
+    try:
+        tries = try_together(groups[:busy], experiment) if busy > 1 else [try_group(groups[0], experiment, device, time.time())]
+    except RuntimeError as error:  # of PyTorch, of the user's network; a worker that was killed
+        raise ValueError(f"the first groups, tried for some steps, failed: {one_line(error)}") from error
     starting = loading + (PREPARING + batches) * mean(t.starting for t in tries)
     drawing = -(-len(experiment.seeds) // busy) * mean(t.frames for t in tries)
     training = batches * -(-len(groups) // busy) * mean(t.group(experiment.training) for t in tries)
