@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pandas as pd
@@ -297,7 +298,15 @@ def test_a_clock_that_jumps_changes_nothing(tmp_path: Path, whole: Path) -> None
     assert seconds.between(0, 280).all()
 
 
-def test_ctrl_c_while_records_are_written_waits(tmp_path: Path) -> None:
+@pytest.fixture
+def ctrl_c() -> Iterator[None]:
+    """Ctrl-C interrupts, also where the tests were begun in the background, deaf to it."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+def test_ctrl_c_while_records_are_written_waits(tmp_path: Path, ctrl_c: None) -> None:
     from runner.signals import undisturbed
 
     written = []
