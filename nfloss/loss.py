@@ -107,15 +107,22 @@ class Losses:
     ) -> Terms:
         """Total, SSI and SILog, [K] each, and the unweighted loss where wanted; the other arguments as for a call."""
         preds, targets = self._scales(pred, gt, mask)
-        finest = targets[0].image_depth
-        scales = [self._one_scale(p.flatten(1), target, finest, unweighted) for p, target in zip(preds, targets, strict=True)]
-        return Terms(*(torch.stack(values).mean(0) for values in zip(*scales, strict=True)))
+        gate = self._fallback.gate([p.flatten(1) for p in preds])
+        scales = [self._moments(*scale, targets[0].image_depth) for scale in zip(gate.main, targets, strict=True)]
+        residuals, *measured = zip(*scales, strict=True)
+        total, ssi, silog = self._joined(*(torch.stack(values) for values in measured))
+        total = gate.settle(total, lambda members, spare: unweighted_losses(members, residuals_of(spare, targets), targets))
+        means = (total.mean(0), ssi.mean(0), silog.mean(0))
+        if not unweighted:
+            return Terms(*means)
+        with torch.no_grad():  # every row of a configuration has the same residuals
+            return Terms(*means, unweighted_losses(self.configurations, residuals, targets, self._rows).mean(0))
 
     def unweighted(self, pred: OneOrMoreScales, gt: OneOrMoreScales, mask: OneOrMoreScales | None = None) -> Tensor:
         """The parent class's loss [K], SSI + SILog with every weight 1; arguments as for a call."""
         preds, targets = self._scales(pred, gt, mask)
-        pairs = [(target.residuals(p.flatten(1)), target) for p, target in zip(preds, targets, strict=True)]
-        return torch.stack([unweighted_loss(self.configurations, *r, target) for r, target in pairs]).mean(0)
+        residuals = residuals_of([p.flatten(1) for p in preds], targets)
+        return unweighted_losses(self.configurations, residuals, targets).mean(0)
 
     def weights(self, gt: Tensor, mask: Tensor | None = None, finest: Tensor | None = None) -> Weights:
         """The weights of one scale's pixels, a row for each row of the loss (a split loss has two).
@@ -132,27 +139,21 @@ class Losses:
         raw = weights.raw.new_zeros(len(self.configurations), weights.raw.shape[-1])
         return raw.index_add(0, torch.tensor(self._rows.places, device=raw.device), weights.raw * weights.mask)
 
-    def _one_scale(self, pred: Tensor, target: Target, finest: Tensor, unweighted: bool) -> tuple[Tensor, ...]:
-        """pred [K, P] -> total, SSI, SILog and, where wanted, the unweighted loss, [K] each."""
-        rows = self._rows
+    def _moments(self, pred: Tensor, target: Target, finest: Tensor) -> tuple[Tensor, ...]:
+        """One scale's pred [K, P] -> its residuals [2, R, P] in both spaces, their means and variances [2, R], and the numbers
+        of pixels [R] that these are of."""
         weights = self._weightings.compute(target, finest, self._thresholds)
-        gate = self._fallback.gate(pred)
-        r_ssi, r_log = target.residuals(rows.watch_pixels(rows.take(gate.main), weights.mask))
-        ssi_moments = rows.moments(r_ssi, weights.ssi, weights.mask)
-        log_moments = rows.moments(r_log, weights.silog, weights.mask)
-        number = rows.numbers(ssi_moments[0])
-        ssi = rows.watch_terms(rows.squash(scale_shift_invariant(*ssi_moments, number.alpha)))
-        silog = scale_invariant_log(*log_moments, number.silog_lambda, rows.gain(ssi))
-        silog = rows.watch_terms(silog)
-        counts = weights.mask.sum(-1)
-        values = (number.ssi_weight * ssi + number.silog_weight * silog, ssi, silog)
-        total, ssi, silog = (rows.join(torch.where(counts > 0, value, 0.0 * value), counts) for value in values)
-        total = gate.settle(total, lambda members, p: unweighted_loss(members, *target.residuals(p), target))
-        if not unweighted:
-            return total, ssi, silog
-        with torch.no_grad():  # every row of a configuration has the same residuals
-            plain = unweighted_loss(self.configurations, rows.first(r_ssi), rows.first(r_log), target)
-        return total, ssi, silog, plain
+        residuals = target.residuals(self._rows.watch_pixels(self._rows.take(pred), weights.mask))
+        return residuals, *self._rows.moments(residuals, weights.both, weights.mask), weights.counts
+
+    def _joined(self, mean: Tensor, variance: Tensor, counts: Tensor) -> Tensor:
+        """Means and variances [S, 2, R], counts [S, R] -> total, SSI and SILog, [3, S, K]."""
+        rows, number = self._rows, self._rows.numbers(mean)
+        (mean_ssi, mean_log), (variance_ssi, variance_log) = mean.unbind(1), variance.unbind(1)
+        ssi = rows.watch_terms(rows.squash(scale_shift_invariant(mean_ssi, variance_ssi, number.alpha)))
+        silog = rows.watch_terms(scale_invariant_log(mean_log, variance_log, number.silog_lambda, rows.gain(ssi)))
+        values = torch.stack([number.ssi_weight * ssi + number.silog_weight * silog, ssi, silog])
+        return rows.join(torch.where(counts > 0, values, 0.0 * values), counts)
 
     def _scales(
         self, pred: OneOrMoreScales, gt: OneOrMoreScales, mask: OneOrMoreScales | None
@@ -182,13 +183,29 @@ class Losses:
         return maps
 
 
-def unweighted_loss(members: Sequence[Configuration], r_ssi: Tensor, r_log: Tensor, target: Target) -> Tensor:
-    """SSI + SILog of residuals [K, P] with every weight 1 -> [K]; 0 where nothing is valid."""
-    mean, variance = moments(r_ssi, target.valid)
+def residuals_of(preds: Sequence[Tensor], targets: Sequence[Target]) -> list[Tensor]:
+    """Of each scale's pred [k, P], [2, k, P]."""
+    return [target.residuals(pred) for pred, target in zip(preds, targets, strict=True)]
+
+
+def unweighted_losses(
+    members: Sequence[Configuration], residuals: Sequence[Tensor], targets: Sequence[Target], rows: Rows | None = None
+) -> Tensor:
+    """SSI + SILog with every weight 1 of each scale's residuals [2, k, P] -> [S, k]; 0 where nothing is valid.
+
+    Where residuals are those of `rows`, the first of each member's is taken.
+    """
+    plain = [moments(of_scale, target.valid) for of_scale, target in zip(residuals, targets, strict=True)]
+    mean, variance = (torch.stack(values) for values in zip(*plain, strict=True))
+    (mean_ssi, mean_log), (variance_ssi, variance_log) = (
+        (values if rows is None else rows.first(values)).unbind(1) for values in (mean, variance)
+    )
     number = NumbersOf(members, mean)
-    silog = scale_invariant_log(*moments(r_log, target.valid), number.silog_lambda, number.silog_ratio)
-    total = number.ssi_weight * scale_shift_invariant(mean, variance, number.alpha) + number.silog_weight * silog
-    return torch.where(target.valid.sum() > 0, total, 0.0 * total)
+    ssi = scale_shift_invariant(mean_ssi, variance_ssi, number.alpha)
+    silog = scale_invariant_log(mean_log, variance_log, number.silog_lambda, number.silog_ratio)
+    total = number.ssi_weight * ssi + number.silog_weight * silog
+    counts = torch.stack([target.valid.sum() for target in targets]).unsqueeze(-1)
+    return torch.where(counts > 0, total, 0.0 * total)
 
 
 def resize(image: Tensor, pred: Tensor) -> Tensor:

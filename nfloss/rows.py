@@ -47,14 +47,15 @@ class Row:
 
 
 class NumbersOf:
-    """The numbers of several configurations by name: a float where all agree, else a tensor along dimension 0."""
+    """The numbers of several configurations by name: a float where all agree, else a tensor that goes with `like`, [.., R] or
+    (`pixels`) [.., R, P]."""
 
-    def __init__(self, configurations: Sequence[Configuration], like: Tensor) -> None:
-        self.configurations, self.like = configurations, like
+    def __init__(self, configurations: Sequence[Configuration], like: Tensor, pixels: bool = False) -> None:
+        self.configurations, self.like, self.pixels = configurations, like, pixels
 
     def __getattr__(self, name: str) -> Number:
         number = spread([getattr(c.numbers, name) for c in self.configurations], self.like)
-        return number.unsqueeze(-1) if isinstance(number, Tensor) and self.like.ndim > 1 else number
+        return number.unsqueeze(-1) if self.pixels and isinstance(number, Tensor) else number
 
 
 class Rows:
@@ -87,51 +88,52 @@ class Rows:
         return per_configuration.index_select(0, constant(self.places, per_configuration.device, torch.long))
 
     def first(self, per_row: Tensor) -> Tensor:
-        """[R, ..] -> [K, ..]: the first row of each configuration."""
+        """[.., R] -> [.., K]: the first row of each configuration."""
         if self.one_to_one:
             return per_row
         rows = tuple(self.places.index(place) for place in range(len(self.configurations)))
-        return per_row.index_select(0, constant(rows, per_row.device, torch.long))
+        return per_row.index_select(-1, constant(rows, per_row.device, torch.long))
 
     def numbers(self, like: Tensor) -> NumbersOf:
-        """The numbers of the rows."""
+        """The numbers of the rows, to go with [.., R]."""
         return NumbersOf([row.configuration for row in self.rows], like)
 
-    def moments(self, residual: Tensor, weights: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
-        """Mean and variance [R] of residuals [R, P] as the rows' words for `residual` and `moments` have them."""
+    def moments(self, residuals: Tensor, weights: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
+        """Means and variances [2, R] of residuals [2, R, P] in both spaces, as the rows' words for `residual` and `moments`
+        have them; weights [2, R, P], mask [R, P]."""
 
-        def of_run(run: Run, r: Tensor, w: Tensor, m: Tensor) -> tuple[Tensor, Tensor]:
-            numbers, words = NumbersOf(run, r), run[0].words
-            return moments(*words["moments"](numbers, words["residual"](numbers, r, m), w, m))
+        def of_run(run: Run, r: Tensor, u: Tensor, m: Tensor) -> tuple[Tensor, Tensor]:
+            numbers, words = NumbersOf(run, r, pixels=True), run[0].words
+            values, shares = words["moments"](numbers, words["residual"](numbers, r, m), u, m)
+            return values, shares
 
-        mean, variance = on_runs(self.runs["residual", "moments"], of_run, residual, weights, mask)
-        return mean, variance
+        return moments(*on_runs(self.runs["residual", "moments"], of_run, residuals, weights, mask, dim=-2))
 
     def squash(self, ssi: Tensor) -> Tensor:
-        """SSI [R] as the rows' words have it."""
+        """SSI [.., R] as the rows' words have it."""
         squashed: Tensor = on_runs(
-            self.runs["squash",], lambda run, piece: run[0].words["squash"](NumbersOf(run, piece), piece), ssi
+            self.runs["squash",], lambda run, piece: run[0].words["squash"](NumbersOf(run, piece), piece), ssi, dim=-1
         )
         return squashed
 
     def watch_pixels(self, prediction: Tensor, mask: Tensor) -> Tensor:
         """Predictions [R, P] as the rows' guards let their gradients through."""
-        return self._guarded(lambda guard: guard.pixels, prediction, mask)
+        return self._guarded(lambda guard: guard.pixels, prediction, mask, dim=-2)
 
     def watch_terms(self, term: Tensor) -> Tensor:
-        """A term [R] as the rows' guards let its gradient through."""
-        return self._guarded(lambda guard: guard.terms, term)
+        """A term [.., R] as the rows' guards let its gradient through."""
+        return self._guarded(lambda guard: guard.terms, term, dim=-1)
 
-    def _guarded(self, side: Callable[[Guard], Callable[..., Tensor] | None], *tensors: Tensor) -> Tensor:
+    def _guarded(self, side: Callable[[Guard], Callable[..., Tensor] | None], *tensors: Tensor, dim: int) -> Tensor:
         runs = self.runs["guard",]
         if not any(side(guard_of(run[0])) for run in runs):
             return tensors[0]
 
         def guarded(run: Run, *pieces: Tensor) -> Tensor:
             function = side(guard_of(run[0]))
-            return call(function, NumbersOf(run, pieces[0]), *pieces) if function else pieces[0]
+            return call(function, NumbersOf(run, pieces[0], pixels=dim == -2), *pieces) if function else pieces[0]
 
-        result: Tensor = on_runs(runs, guarded, *tensors)
+        result: Tensor = on_runs(runs, guarded, *tensors, dim=dim)
         return result
 
     def gain(self, like: Tensor) -> Number:
@@ -139,18 +141,21 @@ class Rows:
         return spread([row.configuration.words["gain"](row.configuration.numbers) for row in self.rows], like)
 
     def join(self, values: Tensor, counts: Tensor) -> Tensor:
-        """[R] -> [K]: the parts of each configuration made one; `counts` [R] are their valid pixels."""
+        """[.., R] -> [.., K]: the parts of each configuration made one; `counts` [.., R] are their valid pixels."""
         if self.one_to_one:
             return values
         joined = [self._join(values, counts, join) for join in self.joins]
         places = [place for join in self.joins for place in join.places]
         back = tuple(places.index(place) for place in range(len(places)))
-        return torch.cat(joined).index_select(0, constant(back, values.device, torch.long))
+        return torch.cat(joined, -1).index_select(-1, constant(back, values.device, torch.long))
 
     def _join(self, values: Tensor, counts: Tensor, join: Join) -> Tensor:
-        index = constant(join.rows, values.device, torch.long)
         members = [self.configurations[place] for place in join.places]
-        result: Tensor = call(partition_of(members[0]).join, NumbersOf(members, values), values[index], counts[index])
+        parts = [
+            torch.stack([tensor.index_select(-1, constant(rows, values.device, torch.long)) for rows in join.rows])
+            for tensor in (values, counts.expand_as(values))
+        ]
+        result: Tensor = call(partition_of(members[0]).join, NumbersOf(members, values), *parts)
         return result
 
 
@@ -184,12 +189,19 @@ def runs_of(configurations: Run, slots: Sequence[str]) -> list[Run]:
     return [list(run) for _, run in groupby(configurations, lambda c: [c.words[slot] for slot in slots])]
 
 
-def on_runs(runs: Sequence[Run], function: Callable[..., Any], *tensors: Tensor) -> Any:
-    """`function(run, *its rows)` for each run, the results one tensor (or a tuple of them) again."""
+def on_runs(runs: Sequence[Run], function: Callable[..., Any], *tensors: Tensor, dim: int) -> Any:
+    """`function(run, *its rows)` for each run, the results one tensor (or a tuple of them) again; rows lie along `dim`."""
     if len(runs) == 1:
         return function(runs[0], *tensors)
-    pieces = zip(*(tensor.split([len(run) for run in runs]) for tensor in tensors), strict=True)
+    pieces = zip(*(tensor.split([len(run) for run in runs], dim) for tensor in tensors), strict=True)
     results = [function(run, *piece) for run, piece in zip(runs, pieces, strict=True)]
     if isinstance(results[0], tuple):
-        return tuple(torch.cat(values) for values in zip(*results, strict=True))
-    return torch.cat(results)
+        return tuple(together(values, dim) for values in zip(*results, strict=True))
+    return together(results, dim)
+
+
+def together(pieces: Sequence[Tensor], dim: int) -> Tensor:
+    """One tensor of pieces of which some may have fewer leading dimensions."""
+    largest = max(pieces, key=lambda piece: piece.ndim)
+    leading = largest.shape[: largest.ndim + dim]
+    return torch.cat([p if p.ndim == largest.ndim else p.expand(*leading, *p.shape[dim:]) for p in pieces], dim)

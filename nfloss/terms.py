@@ -42,11 +42,11 @@ class Target:
         limits = max(1.0 / max_depth, SMALLEST_INVERSE_DEPTH), 1.0 / min_depth
         return cls(valid.flatten().to(gt.dtype), inverse, inverse.clamp(*limits).log(), depth, limits)
 
-    def residuals(self, pred: Tensor) -> tuple[Tensor, Tensor]:
-        """Inverse-depth and log-depth residuals of pred [R, P], both [R, P]; 0 where invalid, whatever pred is there."""
+    def residuals(self, pred: Tensor) -> Tensor:
+        """Inverse-depth and log-depth residuals [2, R, P] of pred [R, P]; 0 where invalid, whatever pred is there."""
         bits = -(self.valid > 0).to(BITS[pred.dtype])
-        of_inverse, of_log = Residuals.apply(pred, bits, self.inverse.to(pred.dtype), self.log_inverse, self.inverse_limits)
-        return of_inverse, of_log
+        of_both: Tensor = Residuals.apply(pred, bits, self.inverse.to(pred.dtype), self.log_inverse, self.inverse_limits)
+        return of_both
 
 
 def masked(values: Tensor, bits: Tensor) -> Tensor:
@@ -76,7 +76,7 @@ class Residuals(torch.autograd.Function):
     @staticmethod
     def forward(
         ctx: Any, pred: Tensor, bits: Tensor, inverse: Tensor, log_inverse: Tensor, limits: tuple[float, float]
-    ) -> tuple[Tensor, Tensor]:
+    ) -> Tensor:
         safe = masked(pred, bits).add_(masked(inverse, ~bits))
         clamped = divisor = safe
         if not within(safe, limits):
@@ -84,12 +84,16 @@ class Residuals(torch.autograd.Function):
             divisor = torch.where(safe == clamped, clamped, torch.inf)
         if ctx.needs_input_grad[0]:
             ctx.save_for_backward(bits, divisor)
-        return safe - inverse, log_inverse - clamped.log()
+        of_both = torch.stack([safe, clamped])  # and from here on in place
+        of_both[0].sub_(inverse)
+        of_both[1].log_().neg_().add_(log_inverse)
+        return of_both
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: Any, of_inverse: Tensor, of_log: Tensor) -> tuple[Tensor | None, ...]:
+    def backward(ctx: Any, of_both: Tensor) -> tuple[Tensor | None, ...]:
         bits, divisor = ctx.saved_tensors
+        of_inverse, of_log = of_both
         gradient = torch.addcdiv(of_inverse, of_log, divisor, value=-1.0)
         gradient.view(bits.dtype).bitwise_and_(bits)
         return gradient, None, None, None, None
@@ -98,10 +102,16 @@ class Residuals(torch.autograd.Function):
 def moments(values: Tensor, weights: Tensor) -> tuple[Tensor, Tensor]:
     """Weighted mean and variance, centred: E[x^2] - E[x]^2 turns negative in float32.
 
-    values [.., P] and constant weights [.., P] or [P] -> [..] twice; 0 where all weights are 0.
+    values [.., P] and constant weights, of their shape or such that they broadcast -> [..] twice; 0 where all weights are 0.
     """
     mean, variance = Moments.apply(values, weights)
     return mean, variance
+
+
+def sums(values: Tensor) -> Tensor:
+    """[.., P] -> [..]; what was broadcast is summed once."""
+    once = [slice(0, 1) if stride == 0 else slice(None) for stride in values.stride()[:-1]]
+    return values[tuple(once)].sum(-1).expand(values.shape[:-1])
 
 
 class Moments(torch.autograd.Function):
@@ -112,8 +122,8 @@ class Moments(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, values: Tensor, weights: Tensor) -> tuple[Tensor, Tensor]:
-        total = weights.sum(-1)
-        total = torch.where(total > 0, total, torch.ones_like(total))
+        total = sums(weights)
+        total = torch.where(total > 0, total, 1.0)
         mean = (values * weights).sum(-1) / total
         centred = values - mean.unsqueeze(-1)
         weighted = centred * weights

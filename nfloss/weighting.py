@@ -5,18 +5,18 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import accumulate
+from itertools import accumulate, groupby
 
 import torch
 from torch import Tensor
 
 from nfloss.configuration import Configuration
-from nfloss.rows import Row, constant, partition_of
+from nfloss.rows import Row, partition_of
 from nfloss.slots import call
-from nfloss.terms import Target
+from nfloss.terms import Target, sums
 
-RAW_SLOTS = ("weigh", "pyramid")
-WEIGHTING_SLOTS = ("threshold", *RAW_SLOTS, "normalise", "temper", "partition")
+RAW_SLOTS, TEMPERING = ("weigh", "pyramid"), ("normalise", "temper")
+WEIGHTING_SLOTS = ("threshold", *RAW_SLOTS, *TEMPERING, "partition")
 
 
 @dataclass(frozen=True)
@@ -31,59 +31,73 @@ class Part:
 
 @dataclass(frozen=True)
 class Weights:
-    """The distinct weightings of a batch, and which of them each row of the loss uses; laid out as [R, P] when asked for."""
+    """The weighting of each row of the loss, laid out as [R, P] when asked for."""
 
-    parts: tuple[Part, ...]
-    rows: tuple[int, ...]
+    rows: tuple[Part, ...]
 
     @cached_property
     def mask(self) -> Tensor:
-        return self._lay_out([part.mask for part in self.parts])
+        return lay_out([row.mask for row in self.rows])
+
+    @cached_property
+    def counts(self) -> Tensor:
+        """Pixels that count, [R]."""
+        return sums(self.mask)
 
     @cached_property
     def raw(self) -> Tensor:
-        return self._lay_out([part.raw for part in self.parts])
+        return lay_out([row.raw for row in self.rows])
 
     @cached_property
     def ssi(self) -> Tensor:
-        return self._lay_out([part.ssi for part in self.parts])
+        return lay_out([row.ssi for row in self.rows])
 
     @cached_property
     def silog(self) -> Tensor:
-        return self.ssi if all(p.silog is p.ssi for p in self.parts) else self._lay_out([p.silog for p in self.parts])
+        return lay_out([row.silog for row in self.rows])
 
-    def _lay_out(self, values: list[Tensor]) -> Tensor:
-        """[P] of each part -> [R, P]; one tensor that all parts share is not copied."""
-        if all(value is values[0] for value in values):
-            return values[0].expand(len(self.rows), -1)
-        table = torch.stack(values)
-        if self.rows == tuple(range(len(self.rows))):
-            return table
-        return table.index_select(0, constant(self.rows, table.device, torch.long))
+    @cached_property
+    def both(self) -> Tensor:
+        """Of SSI and of SILog, [2, R, P]."""
+        if all(row.silog is row.ssi for row in self.rows):
+            return self.ssi.expand(2, *self.ssi.shape)
+        return lay_out([row.ssi for row in self.rows] + [row.silog for row in self.rows]).unflatten(0, (2, -1))
+
+
+def lay_out(rows: Sequence[Tensor]) -> Tensor:
+    """[P] of each row -> [R, P]; one tensor that all rows share is not copied."""
+    if all(row is rows[0] for row in rows):
+        return rows[0].expand(len(rows), -1)
+    return torch.stack(list(rows))
 
 
 class Weightings:
-    """The distinct weightings among the rows."""
+    """The distinct weightings among rows; those that normalise and temper alike do it together."""
 
     def __init__(self, rows: Sequence[Row]) -> None:
         keys = [words_with_numbers(row.configuration, WEIGHTING_SLOTS) for row in rows]
         first = {key: row.configuration for key, row in zip(keys, rows, strict=True)}
-        self.distinct = {c: words_with_numbers(c, RAW_SLOTS) for c in first.values()}
-        place = {key: index for index, key in enumerate(first)}
-        starts = list(accumulate((partition_of(c).parts for c in first.values()), initial=0))
+        ordered = sorted(first, key=lambda key: [first[key].words[slot].name for slot in TEMPERING])  # long runs
+        self.distinct = {first[key]: words_with_numbers(first[key], RAW_SLOTS) for key in ordered}
+        place = {key: index for index, key in enumerate(ordered)}
+        starts = list(accumulate((partition_of(c).parts for c in self.distinct), initial=0))
         self.rows = tuple(starts[place[key]] + row.part for key, row in zip(keys, rows, strict=True))
+        pieces = [c for c in self.distinct for _ in range(partition_of(c).parts)]
+        self.runs = [list(run) for _, run in groupby(pieces, lambda c: words_with_numbers(c, TEMPERING))]
 
     def compute(self, target: Target, finest: Tensor, thresholds: dict[Configuration, float]) -> Weights:
         """The weights of one scale at the thresholds in force; `finest` is the finest scale's depth [B, 1, H, W]."""
         raw: dict[object, Tensor] = {}
-        parts: list[Part] = []
+        pieces: list[tuple[Tensor, Tensor]] = []
         with torch.no_grad():
             for c, words in self.distinct.items():
                 key = (thresholds[c], words)
                 if key not in raw:
                     raw[key] = raw_weights(c, target, finest, thresholds[c])
-                parts += split_weights(c, target, raw[key], thresholds[c])
-        return Weights(tuple(parts), self.rows)
+                pieces += split_weights(c, target, raw[key], thresholds[c])
+            waiting = iter(pieces)
+            parts = [part for run in self.runs for part in tempered(run[0], [next(waiting) for _ in run])]
+        return Weights(tuple(parts[place] for place in self.rows))
 
 
 def words_with_numbers(c: Configuration, slots: Sequence[str]) -> tuple[object, ...]:
@@ -93,7 +107,8 @@ def words_with_numbers(c: Configuration, slots: Sequence[str]) -> tuple[object, 
 
 def weigh(c: Configuration, target: Target, finest: Tensor, threshold: float) -> list[Part]:
     """A weighting for each part of a configuration."""
-    return split_weights(c, target, raw_weights(c, target, finest, threshold), threshold)
+    pieces = split_weights(c, target, raw_weights(c, target, finest, threshold), threshold)
+    return tempered(c, pieces)
 
 
 def raw_weights(c: Configuration, target: Target, finest: Tensor, threshold: float) -> Tensor:
@@ -103,13 +118,18 @@ def raw_weights(c: Configuration, target: Target, finest: Tensor, threshold: flo
     return raw
 
 
-def split_weights(c: Configuration, target: Target, raw: Tensor, threshold: float) -> list[Part]:
-    """A weighting for each part that the configuration makes of the pixels."""
-    split = call(partition_of(c).split, c.numbers, target.valid, raw, target.image_depth.flatten(), threshold)
-    return [part(c, mask, weights) for mask, weights in split]
+def split_weights(c: Configuration, target: Target, raw: Tensor, threshold: float) -> list[tuple[Tensor, Tensor]]:
+    """The pixels, and their weights, of each part that the configuration makes; [P] both."""
+    pieces: list[tuple[Tensor, Tensor]] = call(
+        partition_of(c).split, c.numbers, target.valid, raw, target.image_depth.flatten(), threshold
+    )
+    return pieces
 
 
-def part(c: Configuration, mask: Tensor, weights: Tensor) -> Part:
-    """The weighting of the pixels in `mask` from their raw weights, [P] both."""
+def tempered(c: Configuration, pieces: Sequence[tuple[Tensor, Tensor]]) -> list[Part]:
+    """Weightings by the configuration's `normalise` and `temper`, from the pixels and raw weights [P] of each."""
+    masks, raw = zip(*pieces, strict=True)
+    mask, weights = lay_out(masks), lay_out(raw)
     ssi, silog = c.words["temper"](c.numbers, weights, lambda power: c.words["normalise"](c.numbers, weights, mask, power))
-    return Part(mask, weights, ssi, silog)
+    of_ssi = ssi.unbind(0)
+    return [Part(*part) for part in zip(masks, raw, of_ssi, of_ssi if silog is ssi else silog.unbind(0), strict=True)]

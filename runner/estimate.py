@@ -70,8 +70,20 @@ def estimate_minutes(plan: Plan, device: torch.device) -> float:
         raise ValueError(f"the first groups, tried for some steps, failed: {one_line(error)}") from error
     starting = loading + (PREPARING + batches) * mean(t.starting for t in tries)
     drawing = -(-len(experiment.seeds) // busy) * mean(t.frames for t in tries)
-    training = batches * -(-len(groups) // busy) * mean(t.group(experiment.training) for t in tries)
+    each = mean(t.group(experiment.training) for t in tries)
+    training = batches * longest(groups, busy, alike=experiment.model.own is None) * each
     return round((starting + drawing + training) / 60.0, 2)
+
+
+def longest(groups: Sequence[Group], workers: int, alike: bool) -> float:
+    """Of workers that take one group after another, how many full groups the longest at work trains.
+
+    `alike`: groups are filled up with copies to one size; a user's networks are not, and take the time that they are.
+    """
+    done = [0.0] * workers
+    for group in groups:
+        done[done.index(min(done))] += 1.0 if alike else len(group.configurations) / len(groups[0].configurations)
+    return max(done)
 
 
 def try_together(groups: Sequence[Group], experiment: Experiment) -> list[Try]:

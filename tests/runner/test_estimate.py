@@ -7,7 +7,9 @@ from pathlib import Path
 import pytest
 from commands import nfloss
 
-from runner.estimate import Try
+from nfloss import Configuration
+from runner.estimate import Try, longest
+from runner.groups import Group
 from runner.training_settings import Training
 
 TIRED = """
@@ -38,6 +40,14 @@ def test_a_group_is_steps_evaluations_and_an_end(every: int, evaluations: int, v
     seconds = Try(starting=7.0, frames=5.0, step=1.0, probe=100.0, validation=10_000.0, end=0.5)
     settings = Training(steps=10, evaluate_every=every)
     assert seconds.group(settings) == 10 * 1.0 + evaluations * 100.0 + validations * 10_000.0 + 0.5
+
+
+def test_a_users_networks_take_the_time_that_they_are() -> None:
+    """Ten networks with three seeds in fours, two workers: 4, 4, 2, 4, 4, ... By hand, in fours: one worker takes 1 + 1/2 +
+    1 + 1 + 1/2 and the other 1 + 1 + 1/2 + 1. Filled up to fours they are nine alike, of which one worker takes five."""
+    groups = [Group("", seed, (Configuration.of(),) * count, 4) for seed in range(3) for count in (4, 4, 2)]
+    assert longest(groups, 2, alike=False) == 4.0
+    assert longest(groups, 2, alike=True) == 5.0
 
 
 def test_a_network_that_fails_while_it_is_tried_is_one_line(tmp_path: Path) -> None:
