@@ -44,9 +44,14 @@ class Target:
 
     def residuals(self, pred: Tensor) -> Tensor:
         """Inverse-depth and log-depth residuals [2, R, P] of pred [R, P]; 0 where invalid, whatever pred is there."""
-        bits = -(self.valid > 0).to(BITS[pred.dtype])
+        bits = bits_of(self.valid > 0, pred.dtype)
         of_both: Tensor = Residuals.apply(pred, bits, self.inverse.to(pred.dtype), self.log_inverse, self.inverse_limits)
         return of_both
+
+
+def bits_of(pixels: Tensor, dtype: torch.dtype) -> Tensor:
+    """True and False as integers as wide as the floats, all of whose bits are ones or zeros."""
+    return -pixels.to(BITS[dtype])
 
 
 def masked(values: Tensor, bits: Tensor) -> Tensor:

@@ -140,10 +140,10 @@ class StackedNetworks:
             self.variances[name].copy_(state[f"{name}.variance"])
 
     def __call__(self, images: Tensor, training: bool, update_statistics: bool = True) -> list[Tensor]:
-        """Inverse depth (1/m) of images [B, 3, H, W] (values 0..1) at three scales, finest first.
+        """Inverse depth (1/m) of images [B, 3, H, W] (values 0..1).
 
-        `training`: [K, B, 1, H/2^s, W/2^s], normalised by batch statistics, which update the running ones unless told not
-        to. Else [M, B, ..] by the running ones.
+        `training`: at three scales, finest first, [K, B, 1, H/2^s, W/2^s], normalised by batch statistics, which update the
+        running ones unless told not to. Else by the running ones, the finest scale alone, [M, B, 1, H, W].
         """
         parameters = self.parameters if training else self.read(self.parameters)
         pieces = iter(parameters.split(self.sizes, dim=1))
@@ -162,7 +162,8 @@ class StackedNetworks:
         for level in (3, 2, 1):
             skip = skips.pop()
             x = skip + F.interpolate(run(f"decoder {level}", x), size=skip.shape[-2:], mode="nearest")
-            logits.insert(0, self._convolve(by_name[f"head {level}"], x, weights[f"head {level}"]))
+            if training or level == 1:
+                logits.insert(0, self._convolve(by_name[f"head {level}"], x, weights[f"head {level}"]))
         return [unfold(self.depth_range.inverse_depth(logit.to(parameters.dtype))) for logit in logits]
 
     def _convolve(self, layer: Layer, x: Tensor, weights: list[Tensor]) -> Tensor:

@@ -27,7 +27,8 @@ class Networks(Protocol):
         ...
 
     def __call__(self, images: Tensor, training: bool, update_statistics: bool = True) -> list[Tensor]:
-        """Inverse depth (1/m) of images [B, 3, H, W], finest scale first: [K, B, 1, h, w] in training, else [M, ..]."""
+        """Inverse depth (1/m) of images [B, 3, H, W], finest scale first: [K, B, 1, h, w] in training, else [M, ..], where
+        coarser scales may be missing."""
         ...
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from nfloss.terms import bits_of, masked
+
 NEAR = 1.0  # metres; the ruler's boundary stays, whatever threshold a fix uses
 RANGES = ("all", "near", "far")
 #: Metres; the ruler's boundary is one of them.
@@ -68,5 +70,5 @@ def all_metrics(predicted: Tensor, true: Tensor) -> dict[str, Tensor]:
 
 def mean_over(values: Tensor, pixels: Tensor) -> Tensor:
     """Mean of values [K, ..] where pixels [..]; whatever stands elsewhere does not matter. NaN without pixels."""
-    kept = torch.where(pixels, values, torch.zeros_like(values)).flatten(1).double()
-    return (kept.sum(1) / pixels.sum()).to(values.dtype)
+    kept = masked(values, bits_of(pixels, values.dtype)).flatten(1)
+    return (kept.double().sum(1) / pixels.sum()).to(values.dtype)
