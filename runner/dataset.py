@@ -33,12 +33,17 @@ def keep(shelf: Path, made: SeedData) -> None:
         except RuntimeError as error:  # what torch makes of a disk that is full
             raise OSError(str(error)) from None
 
-    write_atomically(shelf / f"seed{made.seed}.pt", save)
+    write_atomically(shelf / kept_name(made.seed), save)
+
+
+def kept_name(seed: int) -> str:
+    """The file of a seed's frames."""
+    return f"seed{seed}.pt"
 
 
 def kept_seed_data(shelf: Path, data: Data, seed: int) -> SeedData:
     """As `make_seed_data` on the CPU; made by whoever asks first, mapped from its file by all others."""
-    path = shelf / f"seed{seed}.pt"
+    path = shelf / kept_name(seed)
     if not path.exists():
         keep(shelf, make_seed_data(data, seed, torch.device("cpu")))
     parts = torch.load(path, mmap=True, weights_only=True)

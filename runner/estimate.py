@@ -8,7 +8,6 @@ from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, replace
 from itertools import pairwise
-from multiprocessing import get_context
 from statistics import mean
 
 import torch
@@ -21,12 +20,10 @@ from runner.groups import Group
 from runner.study import group_size, groups_of
 from runner.training import SeedData, train
 from runner.training_settings import Training
-from runner.workers import workers_environment
+from runner.workers import context, workers_environment
 
 #: Scenes drawn to train on in a try, and the most steps between its evaluations: of a user's network, each step is long.
 FEW, STEPS, OWN_STEPS = 64, 8, 2
-#: The audit, the symptoms and the plan's files, in starts of a worker.
-PREPARING = 0.8
 
 
 @dataclass(frozen=True)
@@ -51,7 +48,7 @@ class Try:
 def estimate_minutes(plan: Plan, device: torch.device) -> float:
     """Minutes that the plan's trials take, report and MLflow not counted.
 
-    A search goes in batches, each of which ends before the next begins.
+    A search goes in batches, each of which ends before the next begins; workers stay.
 
     Raises:
         ValueError: training fails.
@@ -68,7 +65,7 @@ def estimate_minutes(plan: Plan, device: torch.device) -> float:
         tries = try_together(groups[:busy], experiment) if busy > 1 else [try_group(groups[0], experiment, device, time.time())]
     except RuntimeError as error:  # of PyTorch, of the user's network; a worker that was killed
         raise ValueError(f"the first groups, tried for some steps, failed: {one_line(error)}") from error
-    starting = loading + (PREPARING + batches) * mean(t.starting for t in tries)
+    starting = loading + mean(t.starting for t in tries)  # while workers load, the study is prepared
     drawing = -(-len(experiment.seeds) // busy) * mean(t.frames for t in tries)
     each = mean(t.group(experiment.training) for t in tries)
     training = batches * longest(groups, busy, alike=experiment.model.own is None) * each
@@ -89,9 +86,10 @@ def longest(groups: Sequence[Group], workers: int, alike: bool) -> float:
 def try_together(groups: Sequence[Group], experiment: Experiment) -> list[Try]:
     """A group in each of as many workers, all at once: they share caches and memory, and each is slower than one alone."""
     cpu = torch.device("cpu")
-    spawn, deaf = get_context("spawn"), (signal.SIGINT, signal.SIG_IGN)  # the parent decides
-    with workers_environment(), ProcessPoolExecutor(len(groups), spawn, signal.signal, deaf) as pool:
-        begun = [pool.submit(try_group, group, experiment, cpu, time.time()) for group in groups]
+    deaf = (signal.SIGINT, signal.SIG_IGN)  # the parent decides
+    with workers_environment(), ProcessPoolExecutor(len(groups), context(), signal.signal, deaf) as pool:
+        asked = time.time()
+        begun = [pool.submit(try_group, group, experiment, cpu, asked) for group in groups]
         return [future.result() for future in begun]
 
 

@@ -14,7 +14,7 @@ import torch
 from nfloss import Configuration
 from runner.checkpoints import write_checkpoints
 from runner.data_settings import Data
-from runner.dataset import keep, kept_seed_data, make_seed_data
+from runner.dataset import keep, kept_name, kept_seed_data, make_seed_data
 from runner.endings import Ending, Results, ending
 from runner.experiment import Experiment
 from runner.fingerprint import fingerprint
@@ -141,6 +141,6 @@ def seed_data(data: Data, seed: int, device: torch.device) -> SeedData:
     if _shelf is None:
         # Plain folders and scenes keep to the code that their records' fingerprints are of.
         return (make_seed_data if data.plain else read_seed_data)(data, seed, device)
-    if not data.plain and not (_shelf / f"seed{seed}.pt").exists():
+    if not data.plain and not (_shelf / kept_name(seed)).exists():
         keep(_shelf, read_seed_data(data, seed, torch.device("cpu")))
     return kept_seed_data(_shelf, data, seed)

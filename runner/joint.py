@@ -17,10 +17,11 @@ from runner.execution import Progress
 from runner.experiment import Experiment
 from runner.groups import Group
 from runner.lock import among_workers
+from runner.places import Place, place_for
 from runner.records import keys_and_seeds
 from runner.space import record_key
 from runner.staleness import stale, what_changed
-from runner.study import Budget, Outcome, checked, group_size, groups_of, mended, outcome, train_groups
+from runner.study import Budget, Outcome, check_frames, checked, group_size, groups_of, mended, outcome, train_groups
 from runner.study_folder import StudyError
 from runner.tables import read_table
 
@@ -37,15 +38,16 @@ def run_jointly(
 ) -> tuple[Outcome, bool]:
     """Train what no other worker trains; as `run_study`, and whether another worker goes on and draws the conclusions."""
     plan, device = checked(experiment, folder, resume=True)
-    table, damaged = plan.table(), list[str]()
+    check_frames(experiment)
+    table, damaged, groups = plan.table(), list[str](), groups_of(plan, group_size(plan, device, folder))
 
     def first() -> None:
         damaged.extend(mended(folder))
-        prepare(folder, plan, table, device, groups_of(plan, group_size(plan, device, folder))[0].size)
+        prepare(folder, plan, table, device, groups[0].size)
 
-    with among_workers(folder, first):
+    with place_for(experiment, device, len(groups)) as place, among_workers(folder, first):
         check_same(folder, table)
-        worker = Worker(plan, table, folder, device, Budget(max_seconds))
+        worker = Worker(plan, table, folder, device, place, Budget(max_seconds))
         try:
             worker.train(begin, finished, crashed)
         finally:
@@ -66,8 +68,10 @@ def check_same(folder: Path, table: pd.DataFrame) -> None:
 class Worker:
     """What one of several processes does on a study."""
 
-    def __init__(self, plan: Plan, table: pd.DataFrame, folder: Path, device: torch.device, budget: Budget) -> None:
-        self.plan, self.table, self.device, self.budget = plan, table, device, budget
+    def __init__(
+        self, plan: Plan, table: pd.DataFrame, folder: Path, device: torch.device, place: Place, budget: Budget
+    ) -> None:
+        self.plan, self.table, self.place, self.budget = plan, table, place, budget
         self.records, self.claims = folder / "records", Claims(folder / "claims")
         self.groups = groups_of(plan, group_size(plan, device, folder))
         self.read, self.settled = set[Path](), set[tuple[str, int]]()
@@ -86,7 +90,7 @@ class Worker:
         while self.left() and not self.budget.spent:
             self.took = False
             lost = train_groups(
-                self.groups, self.plan.experiment, self.device, self.records, self.budget, *hooks, claim=self.claim
+                self.groups, self.plan.experiment, self.place, self.records, self.budget, *hooks, claim=self.claim
             )
             self.claims.release()
             self.failed += sum(len(group.configurations) for group in lost)

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 import torch
 
 from runner.endings import Ending
-from runner.execution import Progress, processes, run_here
+from runner.execution import Progress, one_thread, processes, run_here
 from runner.experiment import Experiment
 from runner.waiting import Waiting
-from runner.workers import run_in_workers
+from runner.workers import Workers
+
+#: Runs groups and gives their records, or their crashes, as they finish, in any order.
+Place = Callable[[Waiting, Progress], Iterator[Ending]]
 
 
 def check_place(experiment: Experiment, device: torch.device) -> None:
@@ -21,14 +25,16 @@ def check_place(experiment: Experiment, device: torch.device) -> None:
         connect(experiment, device)
 
 
-def run_groups(waiting: Waiting, experiment: Experiment, device: torch.device, progress: Progress) -> Iterator[Ending]:
-    """Run the groups and give their records, or their crashes, as they finish, in any order."""
-    workers = min(processes(experiment, device), len(waiting.groups))
+@contextmanager
+def place_for(experiment: Experiment, device: torch.device, groups: int) -> Iterator[Place]:
+    """Where so many groups of the experiment run. Worker processes begin to load at once, while their parent prepares."""
+    workers = min(processes(experiment, device), groups)
     if experiment.execution.ray:
         from runner.ray_execution import run_on_ray
 
-        yield from run_on_ray(waiting, experiment, device, progress)
+        yield lambda waiting, progress: run_on_ray(waiting, experiment, device, progress)
     elif workers <= 1:
-        yield from run_here(waiting, experiment, device, progress)
+        yield lambda waiting, progress: run_here(waiting, experiment, device, progress)
     else:
-        yield from run_in_workers(waiting, experiment, workers, progress)
+        with Workers(workers) as begun, one_thread(device):  # or this one's threads would be in their way
+            yield lambda waiting, progress: begun.run(waiting, experiment, progress)

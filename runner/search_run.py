@@ -20,7 +20,7 @@ from runner.endings import Crash
 from runner.execution import Progress, processes, resolve_device
 from runner.experiment import Experiment
 from runner.groups import Group, make_groups
-from runner.places import check_place
+from runner.places import Place, check_place, place_for
 from runner.records import keys_and_seeds, read_trials
 from runner.search import Searcher
 from runner.search_code import check_code
@@ -77,10 +77,28 @@ def run_search(experiment: Experiment, folder: Path, resume: bool, max_seconds: 
     search, device = search_of(experiment), resolve_device(experiment.device)
     check_folder(folder, experiment, resume)
     check_device(folder, device)
-    plan, space = plan_experiment(experiment), space_of(experiment)
-    check_frames(experiment)
     check_place(experiment, device)
-    size = group_size(sampled_plan(experiment), device, folder)
+    plan, size = plan_experiment(experiment), group_size(sampled_plan(experiment), device, folder)
+    with place_for(experiment, device, processes(experiment, device)) as place:
+        check_frames(experiment)
+        searcher, damaged = opened(plan, folder, device, size)
+        bench = Bench(experiment, folder, place, searcher, hooks, Budget(max_seconds), size, damaged)
+        try:
+            search_loop(searcher, bench, search.trials, search.batch(size, processes(experiment, device)))
+            return patiently(bench.found, hooks.waits)
+        except StorageError as error:
+            if not bench.trained:
+                raise
+            return bench.cut_off(f"{error}; what is trained is recorded, and told with --resume")
+        finally:
+            bench.claims.release()
+
+
+def opened(plan: Plan, folder: Path, device: torch.device, size: int) -> tuple[Searcher, tuple[str, ...]]:
+    """The search as it stands in the folder and its storage, begun where it is not; and the groups of records that were
+    damaged."""
+    experiment, space = plan.experiment, space_of(plan.experiment)
+    search = search_of(experiment)
     with exclusive(folder / TURN):
         storage = open_storage(folder, search.storage)  # in turn: two that make a database's tables at once fail
         searcher = Searcher(search, space, storage, experiment.name)
@@ -93,16 +111,7 @@ def run_search(experiment: Experiment, folder: Path, resume: bool, max_seconds: 
         if search.warm_start is not None:
             warm_start(searcher, experiment, Path(search.warm_start), folder)
         searcher.begin([space.point((), {}), space.point(search.within(RECOMMENDATION), {})])
-    bench = Bench(experiment, folder, device, searcher, hooks, Budget(max_seconds), size, damaged)
-    try:
-        search_loop(searcher, bench, search.trials, search.batch(size, processes(experiment, device)))
-        return patiently(bench.found, hooks.waits)
-    except StorageError as error:
-        if not bench.trained:
-            raise
-        return bench.cut_off(f"{error}; what is trained is recorded, and told with --resume")
-    finally:
-        bench.claims.release()
+    return searcher, damaged
 
 
 def sampled_plan(experiment: Experiment) -> Plan:
@@ -122,7 +131,7 @@ class Bench:
 
     experiment: Experiment
     folder: Path
-    device: torch.device
+    place: Place
     searcher: Searcher
     hooks: Hooks
     budget: Budget
@@ -165,7 +174,7 @@ class Bench:
             planned = self.searcher.search.trials * len(self.experiment.seeds)
             progress = self.hooks.batch(groups, len(there), planned)
             hooks = (progress, self.hooks.finished, self.hooks.crashed)
-            for group in train_groups(groups, self.experiment, self.device, self.folder / "records", self.budget, *hooks):
+            for group in train_groups(groups, self.experiment, self.place, self.folder / "records", self.budget, *hooks):
                 self.failed += len(group.configurations)
                 self.lost |= {record_key(c, group.rate) for c in group.configurations}
             if len(rounds) > 1 and place + 1 < len(rounds):

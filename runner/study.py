@@ -24,7 +24,7 @@ from runner.groups import Group, make_groups
 from runner.lock import only_run
 from runner.network_contract import check_network
 from runner.part import balanced_part
-from runner.places import check_place, run_groups
+from runner.places import Place, check_place, place_for
 from runner.records import keys_and_seeds, read_trials, write_group
 from runner.rulers import NEAR, in_range
 from runner.signals import undisturbed
@@ -106,42 +106,45 @@ def run_study(
         crashed: called with each group that the machine failed to finish; a resumed run trains it again.
     """
     plan, device = checked(experiment, folder, resume)
-    with only_run(folder):
-        return carry_out(plan, folder, device, max_seconds, begin, finished, crashed)
+    groups = groups_of(plan, group_size(plan, device, folder))
+    with place_for(experiment, device, len(groups)) as place:
+        check_frames(experiment)
+        with only_run(folder):
+            return carry_out(plan, groups, folder, device, place, max_seconds, begin, finished, crashed)
 
 
 def checked(experiment: Experiment, folder: Path, resume: bool) -> tuple[Plan, torch.device]:
-    """The plan and the device, once all is known to be well; nothing is written yet."""
+    """The plan and the device, once all but the frames is known to be well; nothing is written yet."""
     device = resolve_device(experiment.device)
     check_folder(folder, experiment, resume)
     plan = plan_experiment(experiment)
     if not plan.trained:
         raise ExperimentError("nothing to train: every cell is a clash")
     check_device(folder, device)
-    check_frames(experiment)
     check_place(experiment, device)
     return plan, device
 
 
 def carry_out(
     plan: Plan,
+    groups: Sequence[Group],
     folder: Path,
     device: torch.device,
+    place: Place,
     max_seconds: float | None,
     begin: Callable[[Plan, Sequence[Group], int], Progress],
     finished: Callable[[int, int], None],
     crashed: Callable[[Crash], None],
 ) -> Outcome:
     """What `run_study` does once all is known to be well and the folder is held."""
-    experiment = plan.experiment
-    groups, records = groups_of(plan, group_size(plan, device, folder)), folder / "records"
+    records = folder / "records"
     table, damaged = plan.table(), mended(folder)
     prepare(folder, plan, table, device, groups[0].size)
     there = keys_and_seeds(read_trials(records, table))
     todo = [left for group in groups if (left := group.without(there))]
     budget = Budget(max_seconds)
     progress = begin(plan, todo, plan.trials - sum(len(g.configurations) for g in todo))
-    lost = train_groups(todo, experiment, device, records, budget, progress, finished, crashed)
+    lost = train_groups(todo, plan.experiment, place, records, budget, progress, finished, crashed)
     return outcome(plan, table, records, sum(len(group.configurations) for group in lost), budget, damaged)
 
 
@@ -163,7 +166,7 @@ def mended(folder: Path) -> tuple[str, ...]:
 def train_groups(
     groups: list[Group],
     experiment: Experiment,
-    device: torch.device,
+    place: Place,
     records: Path,
     budget: Budget,
     progress: Progress,
@@ -175,7 +178,7 @@ def train_groups(
     if experiment.training.checkpoints != "none":
         groups = [replace(group, checkpoints=records.parent / "checkpoints") for group in groups]
     lost, waiting = [], Waiting(groups, budget.may_start, claim)
-    for result in run_groups(waiting, experiment, device, progress) if groups else ():
+    for result in place(waiting, progress) if groups else ():
         if isinstance(result, Crash):
             lost.append(result.group)
             crashed(result)

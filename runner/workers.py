@@ -11,13 +11,14 @@ from collections.abc import Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
+from multiprocessing.forkserver import ensure_running
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
 import torch
 
-from runner.dataset import keep
+from runner.dataset import keep, kept_name
 from runner.endings import Ending, Results, ending
 from runner.execution import Progress, run_group, seed_data, use_shelf
 from runner.experiment import Experiment
@@ -35,34 +36,78 @@ ALLOCATOR = {
 WORKER_ENVIRONMENT = {**ALLOCATOR, "OMP_NUM_THREADS": "1"}
 
 
-def run_in_workers(waiting: Waiting, experiment: Experiment, workers: int, progress: Progress) -> Iterator[Ending]:
-    """A process per core with one thread each: two threads in one process get in each other's way."""
-    context = multiprocessing.get_context("spawn")
-    news: Any = context.Queue()
-    running = dict[Future[Results], Group]()
-    with workers_environment(), TemporaryDirectory(prefix="nfloss-frames-") as shelf:
-        keep(Path(shelf), seed_data(experiment.data, waiting.groups[0].seed, torch.device("cpu")))
+class Workers:
+    """A process per core with one thread each: two threads in one process get in each other's way.
 
-        def new_pool() -> ProcessPoolExecutor:
-            return ProcessPoolExecutor(workers, mp_context=context, initializer=start_worker, initargs=(news, Path(shelf)))
+    They are forked from one process that has loaded everything, which it begins to do as this is entered, while its parent
+    plans (where there is no fork, each loads by itself); they stay until it is left.
+    """
 
-        pool = new_pool()
-        try:
-            while True:
-                while len(running) < workers and (group := waiting.take()) is not None:
-                    running[pool.submit(work, group, experiment)] = group
-                if not running:
-                    break
-                done, _ = wait(running, timeout=0.2, return_when=FIRST_COMPLETED)
-                pass_on(news, progress)
-                if any(isinstance(future.exception(), BrokenProcessPool) for future in done):
-                    done = set(running)  # a worker that dies takes all that runs in its pool along
-                    stop(pool)
-                    pool = new_pool()
-                for future in done:
-                    yield from ending(running.pop(future), future.result, waiting)
-        finally:
-            stop(pool)
+    def __init__(self, count: int) -> None:
+        self.count = count
+        self._context = context()
+        self._news: Any = self._context.Queue()
+        self._shelf = TemporaryDirectory(prefix="nfloss-frames-")
+        self._pool = self._new_pool()
+
+    def __enter__(self) -> Workers:
+        if self._context.get_start_method() == "forkserver":
+            with workers_environment():
+                ensure_running()
+        return self
+
+    def __exit__(self, *why: object) -> None:
+        stop(self._pool)
+        self._shelf.cleanup()
+
+    def _new_pool(self) -> ProcessPoolExecutor:
+        setting = (self._news, Path(self._shelf.name))
+        return ProcessPoolExecutor(self.count, self._context, initializer=start_worker, initargs=setting)
+
+    def run(self, waiting: Waiting, experiment: Experiment, progress: Progress) -> Iterator[Ending]:
+        """Run the groups and give their records, or their crashes, as they finish."""
+        running = dict[Future[Results], Group]()
+        keep_first(Path(self._shelf.name), experiment, waiting)
+        while True:
+            while len(running) < self.count and (group := waiting.take()) is not None:
+                running[self._submit(group, experiment)] = group
+            if not running:
+                break
+            done, _ = wait(running, timeout=0.2, return_when=FIRST_COMPLETED)
+            pass_on(self._news, progress)
+            if any(isinstance(future.exception(), BrokenProcessPool) for future in done):
+                done = set(running)  # a worker that dies takes all that runs in its pool along
+                self._begin_anew()
+            for future in done:
+                yield from ending(running.pop(future), future.result, waiting)
+
+    def _submit(self, group: Group, experiment: Experiment) -> Future[Results]:
+        with workers_environment():  # processes are begun as there is work for them
+            try:
+                return self._pool.submit(work, group, experiment)
+            except BrokenProcessPool:  # a worker has died while it had nothing to do
+                self._begin_anew()
+                return self._pool.submit(work, group, experiment)
+
+    def _begin_anew(self) -> None:
+        stop(self._pool)
+        self._pool = self._new_pool()
+
+
+def context() -> Any:
+    """How worker processes come to be."""
+    if "forkserver" not in multiprocessing.get_all_start_methods():
+        return multiprocessing.get_context("spawn")
+    forking = multiprocessing.get_context("forkserver")
+    forking.set_forkserver_preload(["runner.template"])
+    return forking
+
+
+def keep_first(shelf: Path, experiment: Experiment, waiting: Waiting) -> None:
+    """Put the first seed's frames where workers look for them: this process has made them already."""
+    seed = waiting.groups[0].seed
+    if not (shelf / kept_name(seed)).exists():
+        keep(shelf, seed_data(experiment.data, seed, torch.device("cpu")))
 
 
 @contextmanager

@@ -227,13 +227,14 @@ def test_a_worker_that_dies_takes_only_what_ran_along(tmp_path):
     from runner.experiment import load_experiment
     from runner.study import groups_of, plan_experiment
     from runner.waiting import Waiting
-    from runner.workers import run_in_workers
+    from runner.workers import Workers
 
     (tmp_path / "tiny.yaml").write_text(TINY)
     experiment = load_experiment(tmp_path / "tiny.yaml")
     groups = groups_of(plan_experiment(experiment), 2)
     deadly = Deadly("deadly", 0, groups[0].configurations, 2)
-    endings = list(run_in_workers(Waiting([deadly, *groups], lambda: True), experiment, 1, lambda *news: None))
+    with Workers(1) as worker:
+        endings = list(worker.run(Waiting([deadly, *groups], lambda: True), experiment, lambda *news: None))
     assert [e.group.name for e in endings if isinstance(e, Crash)] == ["deadly"]
     assert [e.group.name for e in endings if isinstance(e, Results)] == [group.name for group in groups]
 
@@ -243,7 +244,7 @@ def test_workers_leave_with_a_parent_that_is_killed(tmp_path):
     command = [*NFLOSS, "run", tmp_path / "tiny.yaml", "--out-dir", tmp_path / "study", "--set", "workers=2"]
     process = subprocess.Popen(list(map(str, command)), stderr=subprocess.DEVNULL)
     workers, deadline = [], time.monotonic() + 60
-    while len(workers) < 3 and time.monotonic() < deadline:  # two, and multiprocessing's resource tracker
+    while len(workers) < 4 and time.monotonic() < deadline:  # two, what they are forked from, multiprocessing's resource tracker
         time.sleep(0.2)
         workers = psutil.Process(process.pid).children(recursive=True)
     process.kill()
