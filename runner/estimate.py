@@ -20,7 +20,7 @@ from runner.groups import Group
 from runner.study import group_size, groups_of
 from runner.training import SeedData, train
 from runner.training_settings import Training
-from runner.workers import context, workers_environment
+from runner.workers import begin_to_load, context, wait_until_loaded, workers_environment
 
 #: Scenes drawn to train on in a try, and the most steps between its evaluations: of a user's network, each step is long.
 FEW, STEPS, OWN_STEPS = 64, 8, 2
@@ -86,9 +86,10 @@ def longest(groups: Sequence[Group], workers: int, alike: bool) -> float:
 def try_together(groups: Sequence[Group], experiment: Experiment) -> list[Try]:
     """A group in each of as many workers, all at once: they share caches and memory, and each is slower than one alone."""
     cpu = torch.device("cpu")
-    deaf = (signal.SIGINT, signal.SIG_IGN)  # the parent decides
+    asked, deaf = time.time(), (signal.SIGINT, signal.SIG_IGN)  # the parent decides
+    begin_to_load()
+    wait_until_loaded()
     with workers_environment(), ProcessPoolExecutor(len(groups), context(), signal.signal, deaf) as pool:
-        asked = time.time()
         begun = [pool.submit(try_group, group, experiment, cpu, asked) for group in groups]
         return [future.result() for future in begun]
 

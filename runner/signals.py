@@ -1,4 +1,4 @@
-"""Ctrl-C waits while a group's records are written."""
+"""Who hears Ctrl-C: not the workers; and this process later, while a group's records are written."""
 
 from __future__ import annotations
 
@@ -7,6 +7,19 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
+
+
+@contextmanager
+def deaf() -> Iterator[None]:
+    """For the while, SIGINT is ignored: a process that is begun stays deaf to it, from its first moment on."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    handler = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, handler)
 
 
 @contextmanager

@@ -23,6 +23,7 @@ from runner.endings import Ending, Results, ending
 from runner.execution import Progress, run_group, seed_data, use_shelf
 from runner.experiment import Experiment
 from runner.groups import Group
+from runner.signals import deaf
 from runner.waiting import Waiting
 
 #: glibc's allocator gives memory back to the system after every step and asks for it again; told not to, it is twice as fast.
@@ -51,9 +52,7 @@ class Workers:
         self._pool = self._new_pool()
 
     def __enter__(self) -> Workers:
-        if self._context.get_start_method() == "forkserver":
-            with workers_environment():
-                ensure_running()
+        begin_to_load()
         return self
 
     def __exit__(self, *why: object) -> None:
@@ -68,6 +67,7 @@ class Workers:
         """Run the groups and give their records, or their crashes, as they finish."""
         running = dict[Future[Results], Group]()
         keep_first(Path(self._shelf.name), experiment, waiting)
+        wait_until_loaded()
         while True:
             while len(running) < self.count and (group := waiting.take()) is not None:
                 running[self._submit(group, experiment)] = group
@@ -101,6 +101,22 @@ def context() -> Any:
     forking = multiprocessing.get_context("forkserver")
     forking.set_forkserver_preload(["runner.template"])
     return forking
+
+
+def begin_to_load() -> None:
+    """Begin the process that workers are forked from, deaf to Ctrl-C as they are to be, and do not wait for it."""
+    if context().get_start_method() == "forkserver":
+        with workers_environment(), deaf():
+            ensure_running()
+
+
+def wait_until_loaded() -> None:
+    """Until workers can be forked at once: begun before, they would stumble where Ctrl-C ends the wait."""
+    if context().get_start_method() == "forkserver":
+        with workers_environment():
+            first = context().Process(target=int)
+            first.start()
+            first.join()
 
 
 def keep_first(shelf: Path, experiment: Experiment, waiting: Waiting) -> None:

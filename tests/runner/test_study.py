@@ -244,7 +244,7 @@ def test_workers_leave_with_a_parent_that_is_killed(tmp_path):
     command = [*NFLOSS, "run", tmp_path / "tiny.yaml", "--out-dir", tmp_path / "study", "--set", "workers=2"]
     process = subprocess.Popen(list(map(str, command)), stderr=subprocess.DEVNULL)
     workers, deadline = [], time.monotonic() + 60
-    while len(workers) < 4 and time.monotonic() < deadline:  # two, what they are forked from, multiprocessing's resource tracker
+    while len(workers) < 4 and time.monotonic() < deadline:  # two, their template, multiprocessing's tracker
         time.sleep(0.2)
         workers = psutil.Process(process.pid).children(recursive=True)
     process.kill()
