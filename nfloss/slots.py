@@ -2,7 +2,7 @@
 
 The loss is a sentence with one word per slot. A word (`Choice`) is a named pure function; its keyword-only parameters are
 the numbers it needs, taken by name from `Numbers`; one of another name has a default, which is the word's own. Tensors have
-leading dimensions free: `P` (pixels) comes last.
+leading dimensions free, such as the two spaces' or the scales': `P` (pixels) comes last, or configurations do.
 """
 
 from __future__ import annotations
@@ -127,8 +127,8 @@ class Choice:
 class Partition:
     """How many separate losses the pixels get.
 
-    `split(mask, weights, depth, threshold)` gives `parts` pairs (mask, weights); `join(losses, counts)`, [parts, R] both,
-    makes one loss [R] of theirs.
+    `split(mask, weights, depth, threshold)` gives `parts` pairs (mask, weights); `join(losses, counts)`, [parts, .., R] both,
+    makes one loss [.., R] of theirs.
     """
 
     parts: int
@@ -144,8 +144,8 @@ class Partition:
 class Guard:
     """What stands between the loss and its gradient.
 
-    `pixels(prediction, mask)` and `terms(scalar)` return their first argument with its gradient changed on the way back;
-    with `fallback`, a total that is not finite is replaced by the unweighted SSI + SILog.
+    `pixels(prediction, mask)`, [R, P] both, and `terms(term)`, [.., R], return their first argument with its gradient changed
+    on the way back; with `fallback`, a total that is not finite is replaced by the unweighted SSI + SILog.
     """
 
     pixels: Callable[..., Tensor] | None = None
@@ -211,7 +211,7 @@ def same_in_both(weights: Tensor, mean: Callable[[float], Number]) -> tuple[Tens
     return normalised, normalised
 
 
-# --- residual: r [.., P], zero where invalid -> r [.., P] --------------------------------------------------------------
+# --- residual: (r [.., P], zero where invalid, mask) -> r [.., P] ------------------------------------------------------
 
 
 def plain_residual(residual: Tensor, mask: Tensor) -> Tensor:
