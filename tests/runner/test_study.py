@@ -119,6 +119,26 @@ def test_interrupt_exits_130_and_resumes(study, tmp_path):
     pd.testing.assert_frame_equal(records(study, "trials"), records(tmp_path / "study", "trials"), check_exact=True)
 
 
+def test_ctrl_c_while_workers_load_is_one_line_and_leaves_nobody(tmp_path):
+    """A terminal sends it to every process of the run; the parent alone is to hear it."""
+    (tmp_path / "tiny.yaml").write_text(TINY)
+    command = [*NFLOSS, "run", tmp_path / "tiny.yaml", "--out-dir", tmp_path / "study", "--set", "workers=2"]
+    process = subprocess.Popen(
+        list(map(str, command)), stderr=subprocess.PIPE, text=True, start_new_session=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
+    )  # fmt: skip
+    loading, deadline = [], time.monotonic() + 60
+    while not any("forkserver" in " ".join(child.cmdline()) for child in loading) and time.monotonic() < deadline:
+        time.sleep(0.05)
+        loading = psutil.Process(process.pid).children(recursive=True)
+    time.sleep(0.5)  # in the middle of it
+    os.killpg(process.pid, signal.SIGINT)
+    _, errors = process.communicate(timeout=60)
+    assert (process.returncode, errors) == (130, "nfloss: interrupted; what was recorded is safe, continue with --resume\n")
+    _, alive = psutil.wait_procs(loading, timeout=20)
+    assert not alive
+
+
 def test_max_seconds_stops_and_says_so(tmp_path):
     stopped = run_tiny(tmp_path, "--max-seconds", "0", "--set", "workers=1")
     assert stopped.returncode == 130 and "continue with --resume" in stopped.stdout
