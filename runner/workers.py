@@ -128,9 +128,11 @@ def keep_first(shelf: Path, experiment: Experiment, waiting: Waiting) -> None:
 
 @contextmanager
 def workers_environment() -> Iterator[None]:
-    """For the while, what a worker reads as it starts: the allocator's settings, and one thread."""
-    saved = {name: os.environ.get(name) for name in WORKER_ENVIRONMENT}
-    os.environ.update(WORKER_ENVIRONMENT)
+    """For the while, what a worker reads as it starts: the allocator's settings, one thread, and where this very code is."""
+    path = os.pathsep.join(filter(None, (str(Path(__file__).parents[1]), os.environ.get("PYTHONPATH"))))
+    wanted = {**WORKER_ENVIRONMENT, "PYTHONPATH": path}
+    saved = {name: os.environ.get(name) for name in wanted}
+    os.environ.update(wanted)
     try:
         yield
     finally:
