@@ -35,7 +35,7 @@ audit: $(VENV)/run ## every number of the source document recomputed
 	$(RUN) audit
 
 test: $(VENV)/dev ## run the tests
-	$(BIN)/python -m pytest -n $(shell nproc 2>/dev/null || echo 2) --dist loadfile
+	$(BIN)/python -m pytest -n $(shell nproc 2>/dev/null || echo 2) --dist loadfile --no-loadscope-reorder --durations 20
 
 check: $(VENV)/dev ## lint, format, types, import rules; known holes in dependencies, where the network allows
 	$(BIN)/ruff check .

@@ -35,5 +35,10 @@ def own_code(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[], 
     forget()
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What takes minutes begins first: at the end, the other workers would have nothing left to do."""
+    items.sort(key=lambda item: item.path.name != "test_documented_commands.py")
+
+
 def lies_in(folder: Path, module: object) -> bool:
     return str(getattr(module, "__file__", None)).startswith(f"{folder}/")
