@@ -30,7 +30,7 @@ STYLE: Any = {
     "axes.spines.top": False, "axes.spines.right": False, "axes.edgecolor": "#555555",
     "axes.grid": True, "axes.axisbelow": True,
     "grid.color": "#E4E4E4", "grid.linewidth": 0.7, "xtick.color": "#333333", "ytick.color": "#333333", "legend.frameon": False,
-    "lines.linewidth": 1.8, "figure.facecolor": "white", "savefig.dpi": 130,
+    "lines.linewidth": 1.8, "figure.facecolor": "white", "figure.dpi": 130,
     "axes.formatter.use_mathtext": False, "text.parse_math": False,
     "svg.hashsalt": "nfloss",
 }  # fmt: skip
@@ -41,6 +41,8 @@ HOME = {
     "interactions": "plots_effects",
     "importance": "plots_effects", "pareto": "plots_front", "coordinates": "plots_front",
 }  # fmt: skip
+MARGIN = 0.12  # inches
+NO_DATES: Any = {"png": {"Software": None}, "svg": {"Date": None, "Creator": None}}
 PERCENT_TICKS = (-900, -400, -200, -100, -50, -20, -10, -5, -2, 0, 2, 5, 10, 20, 30, 50, 70, 90)
 
 
@@ -90,7 +92,7 @@ def draw(name: str, study: Study, judged: dict[str, Any], *which: int) -> Pictur
     module = importlib.import_module(f"analysis.{HOME[name]}")
     with style():
         figure, sentence = getattr(module, name)(study, judged, *which)
-        files = {ending: saved(figure, ending) for ending in ("png", "svg")}
+        files = saved(figure, "png", "svg")
     folder = study.folder / "report" / "figures"
     folder.mkdir(parents=True, exist_ok=True)
     for ending, content in files.items():
@@ -98,11 +100,17 @@ def draw(name: str, study: Study, judged: dict[str, Any], *which: int) -> Pictur
     return Picture(files["png"], sentence)
 
 
-def saved(figure: Figure, ending: str) -> bytes:
-    """The same figure, the same bytes."""
+def saved(figure: Figure, *endings: str) -> dict[str, bytes]:
+    """The figure as "png" or "svg"; the same figure, the same bytes. It is laid out once: that takes longer than to draw it."""
+    figure.draw_without_rendering()
+    figure.set_layout_engine(None)
+    whole = figure.get_tightbbox().padded(MARGIN)
+    return {ending: _written(figure, format=ending, metadata=NO_DATES[ending], bbox_inches=whole) for ending in endings}
+
+
+def _written(figure: Figure, **options: Any) -> bytes:
     buffer = io.BytesIO()
-    metadata = {"Software": None} if ending == "png" else {"Date": None, "Creator": None}
-    figure.savefig(buffer, format=ending, metadata=metadata, bbox_inches="tight", pad_inches=0.12)
+    figure.savefig(buffer, **options)
     return buffer.getvalue()
 
 

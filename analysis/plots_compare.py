@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import io
 import math
 from typing import TYPE_CHECKING
 
-from analysis.plots import BLUE, GREY, VERMILLION, canvas, headline, percent_axis, style
+from analysis.plots import BLUE, GREY, VERMILLION, canvas, headline, percent_axis, saved, style
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -28,9 +27,7 @@ def draw(first: str, second: str, found: list[Pair]) -> bytes:
         same = sum(pair.same_sign(side) for pair, side in sure)
         below = "95 % intervals; blue: sure in both and alike, vermillion: sure in both and opposite, grey: not sure in both"
         headline(figure, f"{same} of {len(sure)} gains that are sure in both studies have the same sign", below)
-        buffer = io.BytesIO()
-        figure.savefig(buffer, format="png", metadata={"Software": None}, bbox_inches="tight", pad_inches=0.12)
-    return buffer.getvalue()
+        return saved(figure, "png")["png"]
 
 
 def _panel(ax: Axes, found: list[Pair], side: str) -> None:

@@ -32,7 +32,7 @@ def draw_data(path: Path, name: str, found: Mapping[str, Any], asked: Mapping[st
         below = f"{name}: {found['frames']} frames, near is < {asked['threshold']:g} m, near weight {asked['near_weight']:g}"
         headline(figure, message, below)
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(saved(figure, "png"))
+        path.write_bytes(saved(figure, "png")["png"])
 
 
 def depth_panel(ax: Axes, edges: Sequence[float], shares: Sequence[float], threshold: float) -> None:

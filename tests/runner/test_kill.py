@@ -1,7 +1,11 @@
-"""Fifty runs killed (SIGKILL) at random instants and resumed: the records equal those of an undisturbed run, bit for bit."""
+"""Runs killed (SIGKILL) at random instants and resumed: the records equal those of an undisturbed run, bit for bit.
+
+A dozen in every test run; `make kill` sets NFLOSS_KILLS to fifty.
+"""
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -10,7 +14,7 @@ import pandas as pd
 import pytest
 from commands import recorded
 
-KILLS = 50
+KILLS = int(os.environ.get("NFLOSS_KILLS", "12"))
 TINY = """
 design: {one_at_a_time: ["1-1", "6-2"]}
 seeds: 2
@@ -32,7 +36,8 @@ def killed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     assert done.returncode == 0, done.stderr
     groups = [int(line.split()[1]) for line in done.stdout.splitlines()]
     assert len(groups) == KILLS
-    assert sum(0 < count < 6 for count in groups) >= KILLS // 10, groups  # in the midst of it, not before or after alone
+    in_the_midst = sum(0 < count < 6 for count in groups)  # not before or after it alone
+    assert in_the_midst >= max(1, KILLS // 10), groups
     return folder
 
 

@@ -45,8 +45,8 @@ def test_memory_and_files_stay_flat(tmp_path: Path, capsys: CaptureFixture[str])
     with capsys.disabled():
         print(f"\n{TRIALS} trials: {slope:+.2f} MiB per 1,000, files {rows['files'].min()} to {rows['files'].max()}, "
               f"largest {rows['mib'].max():.0f} MiB")  # fmt: skip
-    assert rows["files"].max() == rows["files"].min()
-    assert rows["threads"].max() == rows["threads"].min()
+    for held in ("files", "threads"):  # what tests before this one left open may close meanwhile
+        assert rows[held].is_monotonic_decreasing, rows[held].tolist()
     if TRIALS >= 2000:  # over fewer, the slope is mostly what the allocator happens to do
         assert slope < MIB_PER_THOUSAND
     assert rows["mib"].max() - rows["mib"].min() < 60
