@@ -53,7 +53,9 @@ def test_a_clash_is_refused() -> None:
         confirming({"name": "s", "seeds": [0]}, {"x": {"fixes": ["1-1", "1-2"]}}, 3)
 
 
-def test_a_run_confirms_and_says_so(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_run_confirms_and_says_so(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The whole way; confirming again with more seeds trains only those."""
     (tmp_path / "tiny.yaml").write_text(yaml.safe_dump(TINY))
     folder = tmp_path / "study"
@@ -62,6 +64,7 @@ def test_a_run_confirms_and_says_so(tmp_path: Path, capsys: pytest.CaptureFixtur
     assert yaml.safe_load((fresh / "study.yaml").read_text())["seeds"] == [2, 3]
     assert "take home" in capsys.readouterr().out
     before = {path.name for path in (fresh / "records").glob("trials-*")}
+    monkeypatch.setattr("runner.cli.training.draw_report", lambda study: None)  # drawn above, and takes long
     assert command("confirm", str(folder), "--seeds", "3") == 0
     trials = pd.concat(map(pd.read_parquet, (fresh / "records").glob("trials-*")))
     assert sorted(trials["seed"].unique()) == [2, 3, 4] and not trials.duplicated(["key", "seed"]).any()
