@@ -1,6 +1,7 @@
 """One thread per test process: two in one process get in each other's way. And no test sees another's own code."""
 
 import sys
+from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -36,8 +37,9 @@ def own_code(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[], 
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """What takes minutes begins first: at the end, the other workers would have nothing left to do."""
-    items.sort(key=lambda item: item.path.name != "test_documented_commands.py")
+    """What takes minutes begins first, then files of few tests, which are long ones: at the end nobody waits for another."""
+    of_file = Counter(item.path for item in items)
+    items.sort(key=lambda item: (item.path.name != "test_documented_commands.py", of_file[item.path]))
 
 
 def lies_in(folder: Path, module: object) -> bool:
