@@ -48,9 +48,6 @@ check: $(VENV)/dev ## lint, format, types, import rules; known holes in dependen
 fuzz: $(VENV)/dev ## ten thousand mutated experiments, a thousand images, records and loss blocks (minutes)
 	NFLOSS_FUZZ=10000 $(BIN)/python -m pytest -q tests/test_fuzz.py
 
-kill: $(VENV)/dev ## fifty runs killed at random instants and resumed: the records are the same (minutes)
-	NFLOSS_KILLS=50 $(BIN)/python -m pytest -q tests/runner/test_kill.py
-
 soak: $(VENV)/dev ## five thousand tiny trials in one process: memory and open files stay flat (minutes)
 	NFLOSS_SOAK=5000 $(BIN)/python -m pytest -q -s tests/runner/test_soak.py
 
@@ -91,4 +88,4 @@ $(VENV)/bench: $(VENV)/run
 	$(PIP) -e '.[bench]'
 	@touch $@
 
-.PHONY: help ablation smoke mlflow dashboard audit test check fuzz kill soak slow docs docs-serve bench setup clean
+.PHONY: help ablation smoke mlflow dashboard audit test check fuzz soak slow docs docs-serve bench setup clean

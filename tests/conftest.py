@@ -10,6 +10,8 @@ import torch
 
 from nfloss import extensions, registry
 
+MINUTES = ("test_documented_commands.py", "test_kill.py")
+
 torch.set_num_threads(1)
 
 
@@ -39,7 +41,7 @@ def own_code(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[], 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """What takes minutes begins first, then files of few tests, which are long ones: at the end nobody waits for another."""
     of_file = Counter(item.path for item in items)
-    items.sort(key=lambda item: (item.path.name != "test_documented_commands.py", of_file[item.path]))
+    items.sort(key=lambda item: (item.path.name not in MINUTES, of_file[item.path]))
 
 
 def lies_in(folder: Path, module: object) -> bool:
