@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, replace
 from itertools import pairwise
-from statistics import mean
+from statistics import mean, median
 
 import torch
 
@@ -24,6 +24,8 @@ from runner.workers import begin_to_load, context, wait_until_loaded, workers_en
 
 #: Scenes drawn to train on in a try, and the most steps between its evaluations: of a user's network, each step is long.
 FEW, STEPS, OWN_STEPS = 64, 8, 2
+#: Steps of the first part of a try, each evaluated: all but the first and those of the last tenth are timed.
+OFTEN, OWN_OFTEN = 11, 3
 
 
 @dataclass(frozen=True)
@@ -98,27 +100,31 @@ def try_group(group: Group, experiment: Experiment, device: torch.device, asked:
     """Train a group for a few steps; `asked` is the clock when it was told to."""
     starting = time.time() - asked
     data, frames = timed_frames(experiment, group.seed, device)
-    settings, own = experiment.training, experiment.model.own
-    every = min(settings.evaluate_every, OWN_STEPS if own else STEPS)
-    brief = settings.model_copy(update={"steps": 3 * every, "evaluate_every": every, "checkpoints": "none"})
-    clock = list[float]()
+    own = experiment.model.own
+    every = min(experiment.training.evaluate_every, OWN_STEPS if own else STEPS)
     with one_thread(device):
-        train(
-            group.configurations,
-            data,
-            brief,
-            experiment.model.depth_range,
-            device,
-            lambda steps, diverged: clock.append(time.monotonic()),
-            group.size,
-            own,
-        )
-    clock.append(time.monotonic())
-    # From the first evaluation on, when all is warm: steps and probe; the same and the validation set; what comes last.
-    usual, last, end = (after - before for before, after in pairwise(clock))
-    validation = max(last - usual, 0.0)
-    probe = min(validation * len(data.probe) / len(data.validation), usual)
-    return Try(starting, frames, (usual - probe) / every, probe, validation, end)
+        # Evaluated at every step, then more seldom: what a step takes, and what an evaluation, is in the difference.
+        few = replace(data, validation=data.probe)
+        often, _, _ = timed(group, few, experiment, device, steps=OWN_OFTEN if own else OFTEN, every=1)
+        seldom, last, end = timed(group, data, experiment, device, steps=3 * every, every=every)
+    step = max(seldom - often, 0.0) / (every - 1) if every > 1 else often
+    return Try(starting, frames, step, max(often - step, 0.0), max(last - seldom, 0.0), end)
+
+
+def timed(
+    group: Group, data: SeedData, experiment: Experiment, device: torch.device, steps: int, every: int
+) -> tuple[float, float, float]:
+    """Train so many steps, and give the seconds from one evaluation on the probe to the next (the median), to the last of all,
+    which is on the validation set as well, and what came after it."""
+    brief = experiment.training.model_copy(update={"steps": steps, "evaluate_every": every, "checkpoints": "none"})
+    clock, model = list[float](), experiment.model
+
+    def look(steps: int, diverged: int) -> None:
+        clock.append(time.monotonic())
+
+    train(group.configurations, data, brief, model.depth_range, device, look, group.size, model.own)
+    *usual, last, end = (after - before for before, after in pairwise([*clock, time.monotonic()]))
+    return median(usual), last, end
 
 
 def timed_frames(experiment: Experiment, seed: int, device: torch.device) -> tuple[SeedData, float]:

@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
 import torch
 from torch import Tensor
-
-from nfloss.terms import bits_of, masked
 
 NEAR = 1.0  # metres; the ruler's boundary stays, whatever threshold a fix uses
 RANGES = ("all", "near", "far")
 #: Metres; the ruler's boundary is one of them.
 DEPTH_EDGES = (0.0, 0.25, 0.35, 0.5, 0.7, NEAR, 1.4, 2.0, 2.8, 4.0, 5.6, 8.0, 11.0, 16.0, 22.0, 32.0)
+NEAR_AND_FAR = (0.0, NEAR)
 METRICS = ("abs_rel", "sq_rel", "rmse", "rmse_log", "silog", "delta1", "delta2", "delta3")
+
+#: Predicted and true depth, [k, V] and [V] in metres -> values by name, [k, V] each.
+Values = Callable[[Tensor, Tensor], Mapping[str, Tensor]]
+#: Pixels of which values are computed at once, on the CPU and on a GPU: in the one's cache, and few launches on the other.
+AT_ONCE = (2**20, 2**26)
 
 
 def in_range(depth: Tensor, which: str) -> Tensor:
@@ -22,8 +29,36 @@ def in_range(depth: Tensor, which: str) -> Tensor:
 
 def abs_rel(predicted: Tensor, true: Tensor) -> dict[str, Tensor]:
     """AbsRel for each range: mean of |p - t| / t. predicted [K, ..] and true [..] in metres -> [K]; NaN without pixels."""
-    error = (predicted - true).abs() / true.clamp(min=1e-6)
-    return {which: mean_over(error, in_range(true, which)) for which in RANGES}
+    pixels = Pixels.of(true, NEAR_AND_FAR)
+    sums = pixels.sums(predicted, lambda p, t: {"abs_rel": (p - t).abs_().div_(t)})
+    return {which: means["abs_rel"].to(predicted.dtype) for which, means in by_range(sums, pixels).items()}
+
+
+def all_metrics(predicted: Tensor, true: Tensor) -> dict[str, Tensor]:
+    """Every metric for each range, `near_abs_rel` and so on, [K] each: AbsRel, SqRel (Eigen), RMSE in metres, RMSE of ln
+    depth, SILog (lambda 1, x100), delta < 1.25, 1.25^2, 1.25^3 (strict). Pooled; NaN where the range has no pixel."""
+
+    def values(p: Tensor, t: Tensor) -> dict[str, Tensor]:
+        difference, log_ratio = p - t, p.log() - log_true
+        squared, ratio = difference.square(), torch.maximum(p / t, t / p)
+        return {
+            "abs_rel": difference.abs_().div_(t),
+            "sq_rel": squared / t,
+            "squared": squared,
+            "log_ratio": log_ratio,
+            "squared_log": log_ratio.square(),
+            **{f"delta{power}": ratio < 1.25**power for power in (1, 2, 3)},
+        }
+
+    pixels = Pixels.of(true, NEAR_AND_FAR)
+    log_true = pixels.true.log()
+    result: dict[str, Tensor] = {}
+    for which, means in by_range(pixels.sums(predicted, values), pixels).items():
+        means["rmse"], means["rmse_log"] = means["squared"].sqrt(), means["squared_log"].sqrt()
+        variance = means["squared_log"] - means["log_ratio"].square()  # in float64, of float32: nothing cancels that was there
+        means["silog"] = 100.0 * variance.clamp(min=0.0).sqrt()
+        result |= {f"{which}_{name}": means[name].to(predicted.dtype) for name in METRICS}
+    return result
 
 
 def error_by_depth(predicted: Tensor, true: Tensor) -> dict[str, Tensor]:
@@ -32,43 +67,56 @@ def error_by_depth(predicted: Tensor, true: Tensor) -> dict[str, Tensor]:
     `abs_rel`: mean of |p - t| / t. `bias`: mean of (p - t) / t, positive where it says too far. `pixels`: [bins]. Pooled over
     all images; NaN where a bin has no pixel. predicted [K, ..], true [..], in metres.
     """
-    ratio = (predicted - true) / true.clamp(min=1e-6)
-    ends = (*DEPTH_EDGES[1:], float("inf"))
-    bins = [(true > 0) & (true >= low) & (true < high) for low, high in zip(DEPTH_EDGES, ends, strict=True)]
+
+    def values(p: Tensor, t: Tensor) -> dict[str, Tensor]:
+        relative = (p - t).div_(t)
+        return {"bias": relative, "abs_rel": relative.abs()}
+
+    pixels = Pixels.of(true, DEPTH_EDGES)
+    means = {name: (sums / pixels.counts).to(predicted.dtype) for name, sums in pixels.sums(predicted, values).items()}
+    return {"pixels": pixels.counts, **means}
+
+
+@dataclass(frozen=True)
+class Pixels:
+    """The valid pixels of true depth [..], those of a bin beside each other: a bin's sum is one of a slice, nothing is masked.
+
+    `order` [V] are their places, `true` [V] their depth in metres, `counts` [bins] how many there are of each.
+    """
+
+    order: Tensor
+    true: Tensor
+    counts: Tensor
+
+    @classmethod
+    def of(cls, true: Tensor, edges: Sequence[float]) -> Pixels:
+        """By bins between the edges (metres), each with its lower edge; the last is open, and 0 is in none."""
+        flat, ends = true.flatten(), (*edges[1:], float("inf"))
+        bins = [((flat > 0) & (flat >= low) & (flat < high)).nonzero()[:, 0] for low, high in zip(edges, ends, strict=True)]
+        order = torch.cat(bins)
+        return cls(order, flat[order], torch.tensor([len(places) for places in bins], device=true.device))
+
+    def sums(self, predicted: Tensor, values: Values) -> dict[str, Tensor]:
+        """Of each of the values, the sum over each bin: predicted [K, ..] -> [K, bins], float64.
+
+        A few networks at a time: the maps of all are larger than any cache.
+        """
+        flat, lengths = predicted.flatten(1), self.counts.tolist()
+        few = max(1, AT_ONCE[predicted.device.type == "cuda"] // max(len(self.order), 1))
+        parts = [
+            {
+                name: torch.stack([piece.sum(1, dtype=torch.float64) for piece in value.split(lengths, dim=1)], dim=1)
+                for name, value in values(rows.index_select(1, self.order), self.true).items()
+            }
+            for rows in flat.split(few)
+        ]
+        return {name: torch.cat([part[name] for part in parts]) for name in parts[0]}
+
+
+def by_range(sums: Mapping[str, Tensor], pixels: Pixels) -> dict[str, dict[str, Tensor]]:
+    """Sums over near and far pixels, [K, 2] each -> for each range the means, [K]; NaN without pixels."""
+    columns = {"all": slice(0, 2), "near": slice(0, 1), "far": slice(1, 2)}
     return {
-        "pixels": torch.stack([pixels.sum() for pixels in bins]),
-        "abs_rel": torch.stack([mean_over(ratio.abs(), pixels) for pixels in bins], dim=1),
-        "bias": torch.stack([mean_over(ratio, pixels) for pixels in bins], dim=1),
+        which: {name: values[:, columns[which]].sum(1) / pixels.counts[columns[which]].sum() for name, values in sums.items()}
+        for which in RANGES
     }
-
-
-def all_metrics(predicted: Tensor, true: Tensor) -> dict[str, Tensor]:
-    """Every metric for each range, `near_abs_rel` and so on, [K] each: AbsRel, SqRel (Eigen), RMSE in metres, RMSE of ln
-    depth, SILog (lambda 1, x100), delta < 1.25, 1.25^2, 1.25^3 (strict). Pooled; NaN where the range has no pixel."""
-    safe = true.clamp(min=1e-6)
-    difference, log_ratio = predicted - true, predicted.log() - safe.log()
-    ratio = torch.maximum(predicted / safe, safe / predicted)
-    values = {
-        "abs_rel": difference.abs() / safe,
-        "sq_rel": difference.square() / safe,
-        "rmse": difference.square(),
-        "rmse_log": log_ratio.square(),
-        "delta1": (ratio < 1.25).to(predicted.dtype),
-        "delta2": (ratio < 1.25**2).to(predicted.dtype),
-        "delta3": (ratio < 1.25**3).to(predicted.dtype),
-    }
-    result: dict[str, Tensor] = {}
-    for which in RANGES:
-        pixels = in_range(true, which)
-        means = {name: mean_over(value, pixels) for name, value in values.items()}
-        spread = log_ratio - mean_over(log_ratio, pixels).view(-1, *[1] * true.ndim)
-        means["silog"] = 100.0 * mean_over(spread.square(), pixels).sqrt()
-        means |= {name: means[name].sqrt() for name in ("rmse", "rmse_log")}
-        result |= {f"{which}_{name}": means[name] for name in METRICS}
-    return result
-
-
-def mean_over(values: Tensor, pixels: Tensor) -> Tensor:
-    """Mean of values [K, ..] where pixels [..]; whatever stands elsewhere does not matter. NaN without pixels."""
-    kept = masked(values, bits_of(pixels, values.dtype)).flatten(1)
-    return (kept.double().sum(1) / pixels.sum()).to(values.dtype)

@@ -23,6 +23,7 @@ from runner.own_networks import OwnNetworks
 from runner.rulers import abs_rel, all_metrics
 from runner.training_settings import Training
 
+EVALUATED = 8  # frames at once, a batch to BatchNorm where its gap is measured
 Heartbeat = Callable[[int, int], None]  # (steps done, diverged so far)
 
 
@@ -253,11 +254,12 @@ def measure(history: History, networks: Networks, data: SeedData, known: dict[st
         history.validations.append({name: value.cpu().numpy() for name, value in values.items()})
 
 
-def predicted_depth(networks: Networks, frames: Frames, chunk: int = 32, training: bool = False) -> Tensor:
-    """Depth in metres of every reading [M, N, 1, H, W], the running statistics used (or not: `training`) and left alone."""
-    pieces = frames.rgb.split(chunk)
-    depths = [1.0 / at_size(networks(rgb, training=training, update_statistics=False)[0], rgb) for rgb in pieces]
-    return networks.read(torch.cat(depths, dim=1)) if training else torch.cat(depths, dim=1)
+def predicted_depth(networks: Networks, frames: Frames, training: bool = False) -> Tensor:
+    """Depth in metres of every reading [M, N, 1, H, W], the running statistics used (or, `training`, those of batches of
+    EVALUATED) and left alone. Few frames at a time: nothing is larger than what a step of training needs."""
+    pieces = [1.0 / at_size(networks(rgb, training, False)[0], rgb) for rgb in frames.rgb.split(EVALUATED)]
+    depth = torch.cat(pieces, dim=1)
+    return networks.read(depth) if training else depth
 
 
 def batch_errors(prediction: Tensor, truth: Tensor, depth_range: DepthRange) -> dict[str, Tensor]:
@@ -278,5 +280,5 @@ def batch_errors(prediction: Tensor, truth: Tensor, depth_range: DepthRange) -> 
 def batch_norm_gap(networks: Networks, validation: Frames, predicted: Tensor) -> np.ndarray:
     """Validation near AbsRel with running statistics (`predicted`) / with batch statistics (batches of 8), [M]."""
     running = abs_rel(predicted, validation.depth)["near"]
-    batch = abs_rel(predicted_depth(networks, validation, chunk=8, training=True), validation.depth)["near"]
+    batch = abs_rel(predicted_depth(networks, validation, training=True), validation.depth)["near"]
     return (running / batch).cpu().numpy()

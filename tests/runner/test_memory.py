@@ -1,0 +1,58 @@
+"""A training's memory: its evaluations need hardly more than its steps, however many there are."""
+
+from __future__ import annotations
+
+import json
+import os
+import resource
+import subprocess
+import sys
+from pathlib import Path
+
+import psutil
+import torch
+
+from nfloss import Configuration
+from runner.data_settings import Data
+from runner.dataset import make_seed_data
+from runner.models import DepthRange
+from runner.training import train
+from runner.training_settings import Training
+from runner.workers import WORKER_ENVIRONMENT
+
+FIXES = ([], ["1-1"], ["2-1"], ["3-1"], ["5-1"], ["8-2"])
+HEIGHT, WIDTH, VALIDATION = 64, 96, 160
+MIB = 2**20
+#: MiB of what all networks say about the validation frames, in float32.
+SAID = len(FIXES) * VALIDATION * HEIGHT * WIDTH * 4 / MIB
+
+
+def test_evaluations_take_no_memory_for_good() -> None:
+    """With the workers' allocator, which gives nothing back: what is larger than a step's tensors would pile up, gigabytes
+    in a study of 1,920 steps. From the tenth evaluation on, three of the validation set included, the process grows by
+    what is said about that (twice while it is put together, once more with batch statistics) and some slack."""
+    environment = {**os.environ, **WORKER_ENVIRONMENT, "PYTHONPATH": str(Path(__file__).parents[2])}
+    done = subprocess.run([sys.executable, __file__], capture_output=True, text=True, env=environment)
+    assert done.returncode == 0, done.stderr
+    seen, peak = json.loads(done.stdout)
+    assert seen[-4] - seen[9] < 40  # sixteen evaluations on the probe
+    assert peak - seen[9] < 4 * SAID + 60
+
+
+def evaluate_often() -> tuple[list[float], float]:
+    """MiB after each of thirty evaluations, and at most."""
+    torch.set_num_threads(1)
+    data = make_seed_data(Data(train=16, validation=VALIDATION, height=HEIGHT, width=WIDTH), 0, torch.device("cpu"))  # type: ignore[call-arg]
+    settings = Training(steps=30, evaluate_every=1)  # type: ignore[call-arg]
+    configurations = [Configuration.of(*fixes) for fixes in FIXES]
+    process, seen = psutil.Process(), list[float]()
+
+    def look(steps: int, diverged: int) -> None:
+        seen.append(process.memory_info().rss / MIB)
+
+    train(configurations, data, settings, DepthRange(), torch.device("cpu"), look)
+    return seen, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+
+
+if __name__ == "__main__":
+    print(json.dumps(evaluate_often()))
