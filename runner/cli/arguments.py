@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import difflib
 import math
+import platform
 from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
@@ -179,9 +180,19 @@ class Parser(argparse.ArgumentParser):
         self.exit(BAD_INPUT, f"nfloss: {message.removeprefix('argument ')}; see {self.prog} --help\n")
 
 
+class Version(argparse.Action):
+    """Of the package, of Python and of PyTorch, as a bug report needs them; looked up only where asked for."""
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: Any) -> NoReturn:
+        from importlib.metadata import version
+
+        parser.exit(0, f"nfloss {version('nfloss')}, Python {platform.python_version()}, torch {version('torch')}\n")
+
+
 def make_parsers() -> tuple[Parser, dict[str, Parser]]:
     """The parser, and that of each command."""
     parser = Parser(prog="nfloss", description=ABOUT)
+    parser.add_argument("--version", action=Version, nargs=0, help="say it and exit")
     choice = parser.add_subparsers(title="commands", metavar="COMMAND")
     commands = {}
     for command, takes in COMMANDS.items():
@@ -196,7 +207,7 @@ def make_parsers() -> tuple[Parser, dict[str, Parser]]:
 def parse(given: Sequence[str]) -> dict[str, Any]:
     """The command and its arguments. What is not known is answered with what is, and the nearest to it."""
     parser, commands = make_parsers()
-    if given and given[0] not in (*commands, "-h", "--help"):
+    if given and given[0] not in (*commands, "-h", "--help", "--version"):
         parser.error(unknown("command", given[0], commands))
     arguments, beyond = parser.parse_known_args(given)
     if beyond:

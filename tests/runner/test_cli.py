@@ -5,9 +5,11 @@ import subprocess
 import sys
 
 import pytest
+import torch
 from commands import nfloss
 from PIL import Image
 
+import nfloss as nfloss_package
 from runner.cli import main
 from runner.cli.arguments import EXAMPLES, parse
 
@@ -25,6 +27,14 @@ def test_help_names_every_command_and_shows_examples():
     assert "\n  nfloss run experiments/ablation.yaml --resume\n" in said.stdout
     assert nfloss().stdout == said.stdout
     assert subprocess.run([sys.executable, "-m", "runner"], capture_output=True, text=True, check=True).stdout == said.stdout
+
+
+def test_version(capsys):
+    with pytest.raises(SystemExit) as ended:
+        main(["--version"])
+    python = ".".join(map(str, sys.version_info[:3]))
+    assert ended.value.code == 0
+    assert capsys.readouterr().out == f"nfloss {nfloss_package.__version__}, Python {python}, torch {torch.__version__}\n"
 
 
 @pytest.mark.parametrize("line", EXAMPLES)
