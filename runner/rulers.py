@@ -17,8 +17,8 @@ METRICS = ("abs_rel", "sq_rel", "rmse", "rmse_log", "silog", "delta1", "delta2",
 
 #: Predicted and true depth, [k, V] and [V] in metres -> values by name, [k, V] each.
 Values = Callable[[Tensor, Tensor], Mapping[str, Tensor]]
-#: Pixels of which values are computed at once, on the CPU and on a GPU: in the one's cache, and few launches on the other.
-AT_ONCE = (2**20, 2**26)
+#: Pixels of which values are computed at once: within a CPU's cache, in few launches on a GPU.
+AT_ONCE = {"cpu": 2**20, "cuda": 2**26}
 
 
 def in_range(depth: Tensor, which: str) -> Tensor:
@@ -97,12 +97,10 @@ class Pixels:
         return cls(order, flat[order], torch.tensor([len(places) for places in bins], device=true.device))
 
     def sums(self, predicted: Tensor, values: Values) -> dict[str, Tensor]:
-        """Of each of the values, the sum over each bin: predicted [K, ..] -> [K, bins], float64.
-
-        A few networks at a time: the maps of all are larger than any cache.
-        """
+        """Of each of the values, the sum over each bin: predicted [K, ..] -> [K, bins], float64. A few networks at a time: maps
+        of all of them, several at once, would be gigabytes."""
         flat, lengths = predicted.flatten(1), self.counts.tolist()
-        few = max(1, AT_ONCE[predicted.device.type == "cuda"] // max(len(self.order), 1))
+        few = max(1, AT_ONCE[predicted.device.type] // max(len(self.order), 1))
         parts = [
             {
                 name: torch.stack([piece.sum(1, dtype=torch.float64) for piece in value.split(lengths, dim=1)], dim=1)
