@@ -231,8 +231,11 @@ class RowAdam:
         gradient = self.parameters.grad
         assert gradient is not None
         scale = (clip_norm / (norm + 1e-6)).clamp(max=1.0)  # as torch.nn.utils.clip_grad_norm_
-        if gradient.is_cuda or not bool((alive & (scale == 1.0)).all()):  # asking is free on the CPU, and mostly saves the work
+        if gradient.is_cuda:
             gradient = torch.where(alive.unsqueeze(1), gradient * scale.unsqueeze(1), 0.0)
+        else:  # asking is free on the CPU, and few rows need anything
+            for row in (~alive | (scale != 1.0)).nonzero().flatten().tolist():
+                gradient[row] = gradient[row] * scale[row] if alive[row] else 0.0
         for row, frozen, row_gradient in zip(self.rows, self.frozen, gradient.unbind(0), strict=True):
             row.grad = None if frozen else row_gradient
         self.adam.step()
