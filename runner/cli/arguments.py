@@ -186,7 +186,8 @@ class Version(argparse.Action):
     def __call__(self, parser: argparse.ArgumentParser, *_: Any) -> NoReturn:
         from importlib.metadata import version
 
-        parser.exit(0, f"nfloss {version('nfloss')}, Python {platform.python_version()}, torch {version('torch')}\n")
+        print(f"nfloss {version('nfloss')}, Python {platform.python_version()}, torch {version('torch')}")
+        parser.exit()
 
 
 def make_parsers() -> tuple[Parser, dict[str, Parser]]:
