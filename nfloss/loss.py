@@ -18,7 +18,7 @@ from nfloss.configuration import Configuration
 from nfloss.fallback import Fallback
 from nfloss.rows import NumbersOf, Rows
 from nfloss.slots import BASELINE
-from nfloss.terms import Target, moments, scale_invariant_log, scale_shift_invariant
+from nfloss.terms import Target, moments, plain_moments, scale_invariant_log, scale_shift_invariant
 from nfloss.threshold import DOCUMENT_EPOCHS, clamp_threshold
 from nfloss.weighting import Weightings, Weights
 
@@ -195,7 +195,8 @@ def unweighted_losses(
 
     Where residuals are those of `rows`, the first of each member's is taken.
     """
-    plain = [moments(of_scale, target.valid) for of_scale, target in zip(residuals, targets, strict=True)]
+    of_scale = moments if torch.is_grad_enabled() and residuals[0].requires_grad else plain_moments
+    plain = [of_scale(r, target.valid) for r, target in zip(residuals, targets, strict=True)]
     mean, variance = (torch.stack(values) for values in zip(*plain, strict=True))
     (mean_ssi, mean_log), (variance_ssi, variance_log) = (
         (values if rows is None else rows.first(values)).unbind(1) for values in (mean, variance)

@@ -104,10 +104,10 @@ class Rows:
 
         def of_run(run: Run, r: Tensor, u: Tensor, m: Tensor) -> tuple[Tensor, Tensor]:
             numbers, words = NumbersOf(run, r, pixels=True), run[0].words
-            values, shares = words["moments"](numbers, words["residual"](numbers, r, m), u, m)
-            return values, shares
+            return moments(*words["moments"](numbers, words["residual"](numbers, r, m), u, m))
 
-        return moments(*on_runs(self.runs["residual", "moments"], of_run, residuals, weights, mask, dim=-2))
+        mean, variance = on_runs(self.runs["residual", "moments"], of_run, residuals, weights, mask, dim=-2, into=-1)
+        return mean, variance
 
     def squash(self, ssi: Tensor) -> Tensor:
         """SSI [.., R] as the rows' words have it."""
@@ -189,15 +189,17 @@ def runs_of(configurations: Run, slots: Sequence[str]) -> list[Run]:
     return [list(run) for _, run in groupby(configurations, lambda c: [c.words[slot] for slot in slots])]
 
 
-def on_runs(runs: Sequence[Run], function: Callable[..., Any], *tensors: Tensor, dim: int) -> Any:
-    """`function(run, *its rows)` for each run, the results one tensor (or a tuple of them) again; rows lie along `dim`."""
+def on_runs(runs: Sequence[Run], function: Callable[..., Any], *tensors: Tensor, dim: int, into: int | None = None) -> Any:
+    """`function(run, *its rows)` for each run, the results one tensor (or a tuple of them) again. Rows lie along `dim`, in
+    results along `into` where that is another."""
     if len(runs) == 1:
         return function(runs[0], *tensors)
     pieces = zip(*(tensor.split([len(run) for run in runs], dim) for tensor in tensors), strict=True)
     results = [function(run, *piece) for run, piece in zip(runs, pieces, strict=True)]
+    along = dim if into is None else into
     if isinstance(results[0], tuple):
-        return tuple(together(values, dim) for values in zip(*results, strict=True))
-    return together(results, dim)
+        return tuple(together(values, along) for values in zip(*results, strict=True))
+    return together(results, along)
 
 
 def together(pieces: Sequence[Tensor], dim: int) -> Tensor:

@@ -143,6 +143,17 @@ class Moments(torch.autograd.Function):
         return along.addcmul_(weights.expand_as(along), (of_mean / total).unsqueeze(-1)), None
 
 
+def plain_moments(values: Tensor, valid: Tensor) -> tuple[Tensor, Tensor]:
+    """Mean and variance over the valid pixels of values [.., P] that are 0 elsewhere, in two readings; 0 without any.
+
+    E[x^2] - E[x]^2 loses the variance's digits where the mean is large; the losses add a share of the squared mean to it again,
+    and of that sum nothing is lost. No gradient is meant to go through.
+    """
+    count = valid.sum().clamp(min=1.0)
+    mean, squared = values.sum(-1) / count, torch.linalg.vector_norm(values, dim=-1).square() / count
+    return mean, (squared - mean.square()).clamp(min=0.0)
+
+
 def scale_shift_invariant(mean: Tensor, variance: Tensor, alpha: Number) -> Tensor:
     """SSI: variance + alpha * mean^2 of the inverse-depth residual."""
     return variance + alpha * mean.square()
