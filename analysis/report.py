@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from pathlib import Path
 from typing import Any
 
 from analysis import words
 from analysis.load import Study, load, require_complete
-from analysis.rules import ADOPT, HARMFUL, TRADE, WORDS
+from analysis.rules import ADOPT, HARMFUL, TRADE
 from analysis.take_home import yaml_block
 from analysis.verdicts import verdicts
 from analysis.verdicts_file import read_verdicts
@@ -42,15 +41,10 @@ def terminal_summary(study_dir: Path | str) -> str:
     """Three lines: the fixes, the promises, where to read more."""
     folder = Path(study_dir)
     judged = read_verdicts(folder) if (folder / "verdicts.json").exists() else verdicts(folder)
-    tried = [fix for fix in judged["fixes"] if fix["key"]]
-    parts = []
-    for word in WORDS:
-        ids = [fix["id"] for fix in tried if fix["verdict"] == word]
-        parts.append(f"{len(ids)} {word}" + (f" ({', '.join(ids)})" if ids and word in (ADOPT, TRADE, HARMFUL) else ""))
     said = "; ".join(f"{entry['asked']}: {entry['verdict']}" for entry in judged["promises"])
     page = folder / "report" / "report.html"
     return "\n".join([
-        f"{judged['study']}: " + ", ".join(parts) + f"; {len(judged['seeds'])} seeds",
+        f"{judged['study']}: {words.counts(judged, (ADOPT, TRADE, HARMFUL))}; {len(judged['seeds'])} seeds",
         f"promises: {said or 'the whole recommendation was not run'}; take home: {judged['recommendation']['words']}",
         f"report: {page}" if page.exists() else f"report: not written yet; nfloss report {folder}",
     ])  # fmt: skip
@@ -58,8 +52,7 @@ def terminal_summary(study_dir: Path | str) -> str:
 
 def summary(study: Study, judged: dict[str, Any]) -> str:
     """Markdown fit for a pull request: the answer, the issues, the promises."""
-    count = Counter(fix["verdict"] for fix in judged["fixes"] if fix["key"])
-    lines = [f"## {study.name}: " + ", ".join(f"{count[word]} {word}" for word in WORDS), ""]
+    lines = [f"## {study.name}: {words.counts(judged)}", ""]
     lines += [text for sentence in words.answer(study, judged) for text in (sentence, "")]
     shown, missing = words.in_the_study(judged)
     if shown:

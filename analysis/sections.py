@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from pathlib import Path
 from typing import Any
 
 from analysis import words
@@ -22,12 +23,12 @@ MOST_ALIASES = 4  # named in a row
 
 
 def answer(study: Study, judged: dict[str, Any]) -> Html:
-    """The first screen: counts, then the answer in plain words."""
-    tried = [fix for fix in judged["fixes"] if fix["key"]]
-    count = Counter(fix["verdict"] for fix in tried)
+    """The first screen: counts, where fixes were trained alone, then the answer in plain words."""
+    count = Counter(fix["verdict"] for fix in words.alone(judged))
     chips = "".join(f'<span class="count">{chip(word).text} {count[word]}</span>' for word in WORDS)
     first, *rest = words.answer(study, judged)
-    return joined(Html(f'<p class="counts">{chips}</p>'), paragraphs([first], "answer"), paragraphs(rest))
+    counted = [Html(f'<p class="counts">{chips}</p>')] if count else []
+    return joined(*counted, paragraphs([first], "answer"), paragraphs(rest))
 
 
 def recommendation(study: Study, judged: dict[str, Any]) -> Html:
@@ -48,9 +49,14 @@ def recommendation(study: Study, judged: dict[str, Any]) -> Html:
         )
         parts += [paragraphs([lead]), table(FRESH, rows, numeric=(1, 2, 3, 4))]
     elif found["candidates"]:
-        parts.append(paragraphs([f"Not yet confirmed on fresh seeds: nfloss confirm {study.folder.name}"], "quiet"))
+        parts.append(paragraphs([f"Not yet confirmed on fresh seeds: nfloss confirm {at_home(study.folder)}"], "quiet"))
     blocks = "".join(f"<pre>{safe(text)}</pre>" for text in (yaml_block(found), code(found)))
     return joined(*parts, Html(f'<div class="take">{blocks}</div>'))
+
+
+def at_home(folder: Path) -> Path:
+    """A study's folder with the one that it lies in, runs/NAME, from wherever it is read."""
+    return Path(*folder.resolve().parts[-2:])
 
 
 def _first(entry: dict[str, Any]) -> Html:

@@ -101,6 +101,30 @@ def test_a_study_without_the_recommendation_has_no_figure_of_it(tmp_path: Path) 
         assert draw(name, study, judged).png.startswith(b"\x89PNG")
 
 
+def test_a_study_of_combinations_alone_counts_no_fixes(tmp_path: Path) -> None:
+    """A search's cells are combinations: a row of zeros would read as if ten fixes had been tried and none had helped."""
+    from synthetic import Planted, write_study
+
+    from analysis import sections, verdicts
+    from analysis.words import counts
+
+    study = load(write_study(tmp_path / "runs" / "pair", {"1-1 5-2": Planted(0.1)}, seeds=2, probes=20))
+    judged = verdicts(study)
+    assert counts(judged) == "no fix alone, combinations only"
+    assert terminal_summary(study.folder).startswith("pair: no fix alone, combinations only; 2 seeds")
+    assert summary(study, judged).startswith("## pair: no fix alone, combinations only\n\nNo fix was trained alone")
+    assert 'class="counts"' not in sections.answer(study, judged).text
+
+
+def test_the_command_that_confirms_is_named_wherever_the_report_is_read(
+    page: Path, rich: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from analysis.sections import at_home
+
+    monkeypatch.chdir(rich / "report")
+    assert at_home(Path("..")) == Path(rich.parent.name, rich.name)
+
+
 def test_an_incomplete_study_is_refused_before_anything_is_written(tmp_path: Path) -> None:
     from synthetic import Planted, write_study
 
