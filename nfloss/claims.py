@@ -24,6 +24,11 @@ class Claim:
     point: int | None = None
 
 
+def magnitude(value: float) -> str:
+    """`2e-03`; of what is rounding alone only that, for its digits are the processor's."""
+    return f"{value:.0e}" if value >= 1e-12 else "less than 1e-12"
+
+
 def number(
     issue: int,
     quantity: str,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from nfloss.claims import Claim, number, statement
+from nfloss.claims import Claim, magnitude, number, statement
 from nfloss.configuration import Configuration
 from nfloss.evidence import (
     DOCUMENT_FAR,
@@ -121,7 +121,7 @@ def cancelled_constants() -> list[Claim]:
             2,
             "with 2-1, issues 1 and 10's constants change the gradient",
             "all are needed",
-            f"by {difference:.0e} of it",
+            f"by {magnitude(difference)} of it",
             difference > 1e-9,
             "does nothing",
             "autograd: 2-1 alone and with 1-1, 1-2, 1-3",

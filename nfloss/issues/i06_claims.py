@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from nfloss.claims import Claim, number, statement
+from nfloss.claims import Claim, magnitude, number, statement
 from nfloss.configuration import Configuration
 from nfloss.evidence import gradients, scene, word
 from nfloss.loss import Losses
@@ -91,7 +91,7 @@ def split() -> list[Claim]:
                 6,
                 f"the near part's weight of 5 counts in 6-2, under {name}",
                 "near weighs 5",
-                f"weight 50 changes the gradient by {change:.0e} of it",
+                f"weight 50 changes the gradient by {magnitude(change)} of it",
                 change > 1e-9,
                 "does nothing",
                 "autograd, near_weight 5 and 50: a constant weight cancels, 0.7 and 0.3 are left",
