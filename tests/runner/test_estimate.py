@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
+import torch
 from commands import nfloss
 
 from nfloss import Configuration
-from runner.estimate import Try, longest
+from runner import estimate
+from runner.estimate import Try, longest, try_group
+from runner.experiment import parse_experiment
 from runner.groups import Group
 from runner.training_settings import Training
 
@@ -40,6 +44,35 @@ def test_a_group_is_steps_evaluations_and_an_end(every: int, evaluations: int, v
     seconds = Try(starting=7.0, frames=5.0, step=1.0, probe=100.0, validation=10_000.0, end=0.5)
     settings = Training(steps=10, evaluate_every=every)
     assert seconds.group(settings) == 10 * 1.0 + evaluations * 100.0 + validations * 10_000.0 + 0.5
+
+
+@pytest.mark.parametrize("every", [1, 5, 40])
+def test_a_try_tells_steps_from_evaluations(every: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A training whose clock is known: a step is 2 s, the probe 30, the validation set 400, what comes last 9. Where every step
+    is evaluated, a step and its evaluation are one and need not be told apart."""
+    clock = [1000.0]
+
+    def training(configurations, data, settings, depth_range, device, look, size, own) -> None:  # type: ignore[no-untyped-def]
+        clock[0] += 77.0  # networks are made
+        for step in range(1, settings.steps + 1):
+            clock[0] += 2.0 + (5.0 if step == 1 else 0.0)  # the first is cold
+            if step % settings.evaluate_every == 0 or step == settings.steps:
+                clock[0] += 30.0 + (400.0 if step > settings.steps * 0.9 else 0.0)
+                look(step, 0)
+        clock[0] += 9.0
+
+    monkeypatch.setattr(estimate, "train", training)
+    monkeypatch.setattr(estimate, "time", SimpleNamespace(monotonic=lambda: clock[0], time=lambda: clock[0]))
+    content = {
+        "name": "tried",
+        "design": {"one_at_a_time": ["5-2"]},
+        "data": {"train": 8, "probe": 2, "validation": 2, "height": 16, "width": 16},
+        "training": {"evaluate_every": every, "steps": 100},
+    }
+    group = Group("", 0, (Configuration.of(),), 1)
+    tried = try_group(group, parse_experiment(content, "tried"), torch.device("cpu"), asked=990.0)
+    assert tried.starting == 10.0 and tried.end == 9.0 and tried.validation == 400.0
+    assert (tried.step, tried.probe) == ((32.0, 0.0) if every == 1 else (2.0, 30.0))
 
 
 def test_a_users_networks_take_the_time_that_they_are() -> None:
