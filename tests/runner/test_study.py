@@ -294,7 +294,9 @@ def test_a_stopped_product_says_which_part_is_complete(tmp_path):
     (tmp_path / "tiny.yaml").write_text(product)
     first = nfloss("run", tmp_path / "tiny.yaml", "--out-dir", tmp_path / "study", "--max-seconds", "0", "--set", "workers=1")
     assert first.returncode == 130, first.stderr
-    assert "balanced part: 0 of " in first.stdout and "with all 2 seeds" in first.stdout
+    assert (
+        "balanced part: 0 of " in first.stdout and "with all 2 seeds" in first.stdout and "smaller group_size" in first.stdout
+    )
     assert "balanced part" in nfloss("status", tmp_path / "study").stdout
 
 
