@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import json
-import os
 import resource
 import subprocess
 import sys
-from pathlib import Path
 
 import psutil
 import torch
@@ -18,7 +16,7 @@ from runner.dataset import make_seed_data
 from runner.models import DepthRange
 from runner.training import train
 from runner.training_settings import Training
-from runner.workers import WORKER_ENVIRONMENT
+from runner.workers import workers_environment
 
 FIXES = ([], ["1-1"], ["2-1"], ["3-1"], ["5-1"], ["8-2"])
 HEIGHT, WIDTH, VALIDATION = 64, 96, 160
@@ -31,8 +29,8 @@ def test_evaluations_take_no_memory_for_good() -> None:
     """With the workers' allocator, which gives nothing back: what is larger than a step's tensors would pile up, gigabytes
     in a study of 1,920 steps. From the tenth evaluation on, three of the validation set included, the process grows by
     what is said about that (twice while it is put together, once more with batch statistics) and some slack."""
-    environment = {**os.environ, **WORKER_ENVIRONMENT, "PYTHONPATH": str(Path(__file__).parents[2])}
-    done = subprocess.run([sys.executable, __file__], capture_output=True, text=True, env=environment)
+    with workers_environment():
+        done = subprocess.run([sys.executable, __file__], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     seen, peak = json.loads(done.stdout)
     assert seen[-4] - seen[9] < 40  # sixteen evaluations on the probe

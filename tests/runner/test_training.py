@@ -95,14 +95,12 @@ def test_sharing_a_network_changes_no_bit(small_data, brief, monkeypatch):
 
 
 def test_half_precision_trains_close_to_single(small_data, brief):
-    """bf16 keeps 8 bits: 0.4 % a rounding. Training amplifies it, and by how much differs between processors' kernels."""
-    half = brief.model_copy(update={"precision": "bf16"})
-    single, rounded = (
-        train(configurations([""]), small_data, s, DepthRange(), CPU).series["loss"][:, 0] for s in (brief, half)
-    )
+    """bf16 keeps 8 bits: 0.4 % a rounding. Steps so small hardly amplify what processors round differently."""
+    slow = brief.model_copy(update={"learning_rate": 1e-4})
+    half = slow.model_copy(update={"precision": "bf16"})
+    single, rounded = (train(configurations([""]), small_data, s, DepthRange(), CPU).series["loss"][:, 0] for s in (slow, half))
     assert not torch.equal(single, rounded)
-    torch.testing.assert_close(rounded[:1], single[:1], rtol=0.01, atol=0.0)
-    torch.testing.assert_close(rounded[:5], single[:5], rtol=0.10, atol=0.0)
+    torch.testing.assert_close(rounded[:5], single[:5], rtol=0.01, atol=0.0)
 
 
 def test_a_step_says_when_its_kernels_change(small_data, brief):
