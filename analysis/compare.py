@@ -8,6 +8,7 @@ from typing import Any
 
 from analysis import words
 from analysis.load import Study, load
+from analysis.rules import alone
 from analysis.verdicts import verdicts
 
 SIDES = ("near", "far")
@@ -36,8 +37,8 @@ class Pair:
 
 def pairs(first: dict[str, Any], second: dict[str, Any]) -> list[Pair]:
     """The fixes that both studies trained, in the document's order; a fix that repeats another's training counts once."""
-    known = {fix["id"]: fix for fix in second["fixes"] if fix["key"]}
-    both = [fix for fix in first["fixes"] if fix["key"] and fix["id"] in known]
+    known = {fix["id"]: fix for fix in alone(second)}
+    both = [fix for fix in alone(first) if fix["id"] in known]
     return [
         Pair(fix["id"], fix["name"], fix, known[fix["id"]])
         for fix in both

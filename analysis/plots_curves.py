@@ -13,6 +13,7 @@ from analysis.measures import baseline_target
 from analysis.plots import BLACK, BLUE, GREEN, VERMILLION, canvas, change, headline, plain_log
 from analysis.promises import full_key
 from analysis.representatives import representatives
+from analysis.rules import alone
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -51,7 +52,7 @@ def _target(ax: Axes, error: float) -> None:
 
 def _convergence_message(judged: dict[str, Any]) -> str:
     near = next((entry for entry in judged["promises"] if entry["promise"] == "near field"), None)
-    best = max((fix for fix in judged["fixes"] if fix["key"]), key=lambda fix: fix["estimate"], default=None)
+    best = max(alone(judged), key=lambda fix: fix["estimate"], default=None)
     parts = [f"Final near error: recommendation {change(near['estimate'])}"] if near else []
     if best:
         parts.append(f"best single fix ({best['id']}) {change(best['estimate'])}")

@@ -9,7 +9,7 @@ import numpy as np
 from analysis.comparisons import Rulers
 from analysis.load import Study
 from analysis.plots import BLACK, BLUE, VERMILLION, canvas, headline, plain_log
-from analysis.rules import ALPHA
+from analysis.rules import ALPHA, distinct
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -24,7 +24,7 @@ PANELS = {
 def steadiness(study: Study, judged: dict[str, Any]) -> tuple[Figure, str]:
     """Per fix and seed: wobble and gradient spread, the baseline's median as the line."""
     rulers = Rulers.of(study)
-    rows = [(f"{fix['id']}  {fix['name']}", fix["key"]) for fix in judged["fixes"] if fix["key"] and not fix["same_as"]]
+    rows = [(f"{fix['id']}  {fix['name']}", fix["key"]) for fix in distinct(judged)]
     rows.insert(0, ("baseline", study.baseline))
     panels = [name for name in PANELS if name in rulers.table]
     figure, axes = canvas(10.2, 1.7 + 0.25 * len(rows), columns=len(panels), sharey=True)
@@ -32,7 +32,7 @@ def steadiness(study: Study, judged: dict[str, Any]) -> tuple[Figure, str]:
         _panel(ax, rulers, rows, name)
     axes[0][0].set_yticks(range(len(rows)), [label for label, _ in rows])
     axes[0][0].set_ylim(len(rows) - 0.4, -0.6)
-    steady = [fix["id"] for fix in judged["fixes"] if fix["key"] and not fix["same_as"] and steadier(fix)]
+    steady = [fix["id"] for fix in distinct(judged) if steadier(fix)]
     message = f"{len(steady)} of {len(rows) - 1} fixes make training steadier on the fixed probe" + (
         f": {', '.join(steady)}" if steady else ""
     )

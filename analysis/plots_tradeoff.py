@@ -11,7 +11,7 @@ from analysis.labels import label
 from analysis.load import Study
 from analysis.plots import BLACK, ORANGE, PURPLE, VERDICT_COLOUR, canvas, headline, plain_log
 from analysis.promises import full_key
-from analysis.rules import Beyond
+from analysis.rules import Beyond, distinct
 from analysis.tradeoff import baseline_weight
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ def trade_off(study: Study, judged: dict[str, Any]) -> tuple[Figure, str]:
 
 def _points(rulers: Rulers, judged: dict[str, Any]) -> dict[str, tuple[float, float, str]]:
     """Name -> far error, near error, colour: every distinct fix, and the whole recommendation."""
-    fixes = [fix for fix in judged["fixes"] if fix["key"] and not fix["same_as"]]
+    fixes = distinct(judged)
     points = {fix["id"]: (*_middle(rulers, fix["key"]), VERDICT_COLOUR[fix["verdict"]]) for fix in fixes}
     whole = full_key(rulers.study)
     return {**points, "full": (*_middle(rulers, whole), PURPLE)} if whole else points
@@ -69,7 +69,7 @@ def _middle(rulers: Rulers, key: str) -> tuple[float, float]:
 
 
 def _message(judged: dict[str, Any]) -> str:
-    known = [fix for fix in judged["fixes"] if fix["key"] and not fix["same_as"] and fix["beyond_near_weight_curve"]]
+    known = [fix for fix in distinct(judged) if fix["beyond_near_weight_curve"]]
     if not known:
         return "Near error against far error, each fix alone"
     beyond = [fix["id"] for fix in known if Beyond.of(fix["beyond_near_weight_curve"]).beyond]

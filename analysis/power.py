@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from analysis.effects import percent
-from analysis.rules import ALPHA, FIVE_PERCENT, TWO_PERCENT
+from analysis.rules import ALPHA, FIVE_PERCENT, TWO_PERCENT, distinct
 
 POWER = 0.80
 MOST_SEEDS = 1000
@@ -61,10 +61,9 @@ def power(judged: dict[str, Any], asked: float = FIVE_PERCENT) -> list[Power]:
     Level 0.05 two-sided, power 0.8, before Holm. Trials that diverged have infinite or capped gains and are left out of the
     spread, as are rulers with fewer than two seeds.
     """
-    distinct = [fix for fix in judged["fixes"] if fix["key"] and not fix["same_as"]]
-    found = []
+    finished, found = [fix for fix in distinct(judged) if not fix["divergence"]["diverged"]], []
     for ruler, name in RULERS.items():
-        spreads = [sd for fix in distinct if not fix["divergence"]["diverged"] and (sd := spread(fix[ruler]["values"])) > 0]
+        spreads = [sd for fix in finished if (sd := spread(fix[ruler]["values"])) > 0]
         if spreads:
             sd, n = float(np.median(spreads)), len(judged["seeds"])
             for_asked, for_nothing = seeds_to_tell(asked, sd), seeds_to_show_nothing(TWO_PERCENT, sd)

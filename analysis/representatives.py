@@ -7,6 +7,7 @@ from typing import Any
 
 from analysis.load import Study
 from analysis.promises import full_key
+from analysis.rules import distinct
 
 
 @dataclass(frozen=True)
@@ -24,7 +25,7 @@ def representatives(study: Study, judged: dict[str, Any]) -> dict[str, Shown]:
     whole = full_key(study)
     if whole:
         shown["full"] = Shown(whole, "the document's whole recommendation", "recommendation")
-    moving = sorted((fix for fix in judged["fixes"] if fix["key"] and not fix["same_as"]), key=lambda fix: fix["estimate"])
+    moving = sorted(distinct(judged), key=lambda fix: fix["estimate"])
     if moving:
         best, worst = moving[-1], moving[0]
         shown["best"] = Shown(best["key"], f"lowest near error of one fix: {best['id']} {best['name']}", f"best: {best['id']}")

@@ -26,6 +26,16 @@ NOT_RUN = "not in this study"
 WORDS = (ADOPT, TRADE, NO_EFFECT, HARMFUL, UNDECIDED)
 
 
+def alone(judged: dict[str, Any]) -> list[dict[str, Any]]:
+    """The fixes that were trained alone, and so have a verdict of their own; a search may have none."""
+    return [fix for fix in judged["fixes"] if fix["key"]]
+
+
+def distinct(judged: dict[str, Any]) -> list[dict[str, Any]]:
+    """Those of them that are no other's training, nor the baseline's."""
+    return [fix for fix in alone(judged) if not fix["same_as"]]
+
+
 def verdict(effect: Effect, margin: float, band: float) -> str:
     """What a promised gain of at least `margin` comes to, decided in this order.
 

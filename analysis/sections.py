@@ -14,7 +14,7 @@ from analysis.load import Study
 from analysis.power import power as power_of
 from analysis.power import seeds
 from analysis.recommendation import label
-from analysis.rules import ADOPT, ALPHA, HARMFUL, WORDS
+from analysis.rules import ADOPT, ALPHA, HARMFUL, WORDS, alone
 from analysis.tables import NONE, Html, chip, gain, joined, paragraphs, safe, table
 from analysis.take_home import code, yaml_block
 
@@ -24,7 +24,7 @@ MOST_ALIASES = 4  # named in a row
 
 def answer(study: Study, judged: dict[str, Any]) -> Html:
     """The first screen: counts, where fixes were trained alone, then the answer in plain words."""
-    count = Counter(fix["verdict"] for fix in words.alone(judged))
+    count = Counter(fix["verdict"] for fix in alone(judged))
     chips = "".join(f'<span class="count">{chip(word).text} {count[word]}</span>' for word in WORDS)
     first, *rest = words.answer(study, judged)
     counted = [Html(f'<p class="counts">{chips}</p>')] if count else []

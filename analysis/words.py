@@ -9,7 +9,7 @@ from typing import Any
 from analysis.effects import percent
 from analysis.load import Study
 from analysis.plots import change
-from analysis.rules import ADOPT, HARMFUL, NO_EFFECT, NOT_RUN, PROVED, TRADE, UNDECIDED, WORDS
+from analysis.rules import ADOPT, HARMFUL, NO_EFFECT, NOT_RUN, PROVED, TRADE, UNDECIDED, WORDS, alone
 
 VERBS = {
     ADOPT: "help (adopt)",
@@ -34,18 +34,15 @@ def answer(study: Study, judged: dict[str, Any]) -> list[str]:
     return [sentence for sentence in (*said, ground(study)) if sentence]
 
 
-def alone(judged: dict[str, Any]) -> list[dict[str, Any]]:
-    """The fixes that were trained alone, and so have a verdict of their own; a search may have none."""
-    return [fix for fix in judged["fixes"] if fix["key"]]
-
-
 def counts(judged: dict[str, Any], named: Sequence[str] = ()) -> str:
     """How many fixes have each verdict, with their ids where the verdict is among those `named`."""
-    parts = []
+    judged_fixes, parts = alone(judged), list[str]()
+    if not judged_fixes:
+        return "no fix alone, combinations only"
     for word in WORDS:
-        ids = [fix["id"] for fix in alone(judged) if fix["verdict"] == word]
+        ids = [fix["id"] for fix in judged_fixes if fix["verdict"] == word]
         parts.append(f"{len(ids)} {word}" + (f" ({', '.join(ids)})" if ids and word in named else ""))
-    return ", ".join(parts) if alone(judged) else "no fix alone, combinations only"
+    return ", ".join(parts)
 
 
 def tally(judged: dict[str, Any]) -> str:
