@@ -52,9 +52,9 @@ def run_jointly(
             worker.train(begin, finished, crashed)
         finally:
             worker.claims.release()
+        others = worker.claims.any_held()  # asked before the records are looked at: who has let go of a group has recorded it
         became = outcome(plan, table, folder / "records", worker.failed, worker.budget, tuple(damaged))
-        complete = became.done == became.planned
-        elsewhere = worker.claims.any_held() or (complete and not worker.claims.take(CONCLUSIONS))
+        elsewhere = others or (became.done == became.planned and not worker.claims.take(CONCLUSIONS))
     atexit.register(worker.claims.release)
     return became, elsewhere
 

@@ -85,7 +85,7 @@ def run_search(experiment: Experiment, folder: Path, resume: bool, max_seconds: 
         bench = Bench(experiment, folder, place, searcher, hooks, Budget(max_seconds), size, damaged)
         try:
             search_loop(searcher, bench, search.trials, search.batch(size, processes(experiment, device)))
-            return patiently(bench.found, hooks.waits)
+            return bench.decide(bench.found)  # in turn: nobody asks for more meanwhile
         except StorageError as error:
             if not bench.trained:
                 raise
@@ -208,14 +208,15 @@ class Bench:
 
     def found(self) -> Found:
         """What became of it; of cells that were given up, nothing counts."""
-        searcher, seeds, trials = self.searcher, self.experiment.seeds, read_trials(self.folder / "records")
-        keys = searcher.kept()
+        searcher, seeds, keys = self.searcher, self.experiment.seeds, self.searcher.kept()
+        # Asked before the records are looked at: who has let go of a cell by then has recorded it.
+        elsewhere = any(self.claims.held(asked.point.key) for asked in searcher.running())
+        trials = read_trials(self.folder / "records")
         trials = trials[trials["key"].isin(keys)] if len(trials) else trials
         diverged = int((trials["status"] == "diverged").sum()) if len(trials) else 0
         planned, done = len(seeds) * len(keys), len(keys_and_seeds(trials))
         stopped = self.budget.spent and (done < planned or searcher.distinct() < searcher.search.trials)
         lines = best_lines(searcher.best(), searcher.steadiest(), searcher.search.objectives, len(seeds))
-        elsewhere = any(self.claims.held(asked.point.key) for asked in searcher.running())
         return Found(Outcome(planned, done, diverged, self.failed, stopped, "", self.damaged), lines, elsewhere)
 
     def cut_off(self, trouble: str) -> Found:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
-import resource
 import subprocess
 import sys
+from pathlib import Path
 
 import psutil
 import torch
@@ -49,7 +49,9 @@ def evaluate_often() -> tuple[list[float], float]:
         seen.append(process.memory_info().rss / MIB)
 
     train(configurations, data, settings, DepthRange(), torch.device("cpu"), look)
-    return seen, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    # Not getrusage: its maximum is also that of the process this one was begun from.
+    peak = next(line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith("VmHWM"))
+    return seen, int(peak.split()[1]) / 1024
 
 
 if __name__ == "__main__":
