@@ -71,6 +71,10 @@ class Configuration:
         return isinstance(other, Configuration) and self._identity == other._identity
 
     def __hash__(self) -> int:
+        return self._hash
+
+    @cached_property
+    def _hash(self) -> int:
         return hash(self._identity)
 
     @property

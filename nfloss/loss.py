@@ -16,13 +16,14 @@ from torch import Tensor
 
 from nfloss.configuration import Configuration
 from nfloss.fallback import Fallback
-from nfloss.rows import NumbersOf, Rows
-from nfloss.slots import BASELINE
-from nfloss.terms import Target, moments, plain_moments, scale_invariant_log, scale_shift_invariant
+from nfloss.rows import NumbersOf, Rows, Run, guard_of
+from nfloss.slots import BASELINE, call
+from nfloss.terms import Target, may_ask, moments, plain_moments, scale_invariant_log, scale_shift_invariant
 from nfloss.threshold import DOCUMENT_EPOCHS, clamp_threshold
 from nfloss.weighting import Weightings, Weights
 
 OneOrMoreScales = Tensor | Sequence[Tensor]
+Moments = tuple[Tensor, ...]  # means and variances [2, ..] of the residuals in both spaces, and the number of pixels
 
 
 @dataclass(frozen=True)
@@ -108,21 +109,20 @@ class Losses:
         """Total, SSI and SILog, [K] each, and the unweighted loss where wanted; the other arguments as for a call."""
         preds, targets = self._scales(pred, gt, mask)
         gate = self._fallback.gate([p.flatten(1) for p in preds])
-        scales = [self._moments(*scale, targets[0].image_depth) for scale in zip(gate.main, targets, strict=True)]
-        residuals, *measured = zip(*scales, strict=True)
-        total, ssi, silog = self._joined(*(torch.stack(values) for values in measured))
-        total = gate.settle(total, lambda members, spare: unweighted_losses(members, residuals_of(spare, targets), targets))
+        scales = [self._moments(*scale, targets[0].image_depth, unweighted) for scale in zip(gate.main, targets, strict=True)]
+        measured, plain = zip(*scales, strict=True)
+        total, ssi, silog = self._joined(*(torch.stack(values) for values in zip(*measured, strict=True)))
+        total = gate.settle(total, lambda members, spare: unweighted_losses(members, plain_of(spare, targets)))
         means = (total.mean(0), ssi.mean(0), silog.mean(0))
         if not unweighted:
             return Terms(*means)
-        with torch.no_grad():  # every row of a configuration has the same residuals
-            return Terms(*means, unweighted_losses(self.configurations, residuals, targets, self._rows).mean(0))
+        with torch.no_grad():
+            return Terms(*means, unweighted_losses(self.configurations, plain).mean(0))
 
     def unweighted(self, pred: OneOrMoreScales, gt: OneOrMoreScales, mask: OneOrMoreScales | None = None) -> Tensor:
         """The parent class's loss [K], SSI + SILog with every weight 1; arguments as for a call."""
         preds, targets = self._scales(pred, gt, mask)
-        residuals = residuals_of([p.flatten(1) for p in preds], targets)
-        return unweighted_losses(self.configurations, residuals, targets).mean(0)
+        return unweighted_losses(self.configurations, plain_of([p.flatten(1) for p in preds], targets)).mean(0)
 
     def weights(self, gt: Tensor, mask: Tensor | None = None, finest: Tensor | None = None) -> Weights:
         """The weights of one scale's pixels, a row for each row of the loss (a split loss has two).
@@ -139,12 +139,17 @@ class Losses:
         raw = weights.raw.new_zeros(len(self.configurations), weights.raw.shape[-1])
         return raw.index_add(0, torch.tensor(self._rows.places, device=raw.device), weights.raw * weights.mask)
 
-    def _moments(self, pred: Tensor, target: Target, finest: Tensor) -> tuple[Tensor, ...]:
-        """One scale's pred [K, P] -> its residuals [2, R, P] in both spaces, their means and variances [2, R], and the numbers
-        of pixels [R] that these are of."""
+    def _moments(self, pred: Tensor, target: Target, finest: Tensor, unweighted: bool) -> tuple[Moments, Moments]:
+        """One scale's pred [K, P] -> means and variances [2, R] in both spaces, and the number [R] of pixels that these are of;
+        and where `unweighted`, the same [2, K] with every weight 1."""
+        rows = self._rows
         weights = self._weightings.compute(target, finest, self._thresholds)
-        residuals = target.residuals(self._rows.watch_pixels(self._rows.take(pred), weights.mask))
-        return residuals, *self._rows.moments(residuals, weights.both, weights.mask), weights.counts
+        runs = rows.pieces(pred.shape[-1], small=may_ask(pred))
+        sizes = [len(run) for run in runs]
+        pieces = zip(runs, rows.take(pred).split(sizes), weights.split(sizes), strict=True)
+        of_pieces = zip(*(moments_of(*piece, target, unweighted) for piece in pieces), strict=True)
+        mean, variance, *plain = (torch.cat(values, -1) for values in of_pieces)
+        return (mean, variance, weights.counts), (*map(rows.first, plain), target.count)
 
     def _joined(self, mean: Tensor, variance: Tensor, counts: Tensor) -> Tensor:
         """Means and variances [S, 2, R], counts [S, R] -> total, SSI and SILog, [3, S, K]."""
@@ -163,10 +168,10 @@ class Losses:
             raise ValueError("pred is an empty list; at least one scale is needed")
         gts = self._each_scale("gt", gt, preds)
         masks = [None] * len(preds) if mask is None else self._each_scale("mask", mask, preds)
-        return preds, [self._target(g, m) for g, m in zip(gts, masks, strict=True)]
+        return preds, [self._target(*scale) for scale in zip(gts, masks, (p.dtype for p in preds), strict=True)]
 
-    def _target(self, gt: Tensor, mask: Tensor | None) -> Target:
-        return Target.of(gt, mask, self.min_depth, self.max_depth)
+    def _target(self, gt: Tensor, mask: Tensor | None, dtype: torch.dtype | None = None) -> Target:
+        return Target.of(gt, mask, self.min_depth, self.max_depth, dtype)
 
     def _each_scale(self, name: str, given: OneOrMoreScales, preds: list[Tensor]) -> list[Tensor]:
         """One map for each scale of the prediction, resized by nearest neighbour where only one is given."""
@@ -183,30 +188,32 @@ class Losses:
         return maps
 
 
-def residuals_of(preds: Sequence[Tensor], targets: Sequence[Target]) -> list[Tensor]:
-    """Of each scale's pred [k, P], [2, k, P]."""
-    return [target.residuals(pred) for pred, target in zip(preds, targets, strict=True)]
+def moments_of(run: Run, pred: Tensor, weights: Weights, target: Target, unweighted: bool) -> tuple[Tensor, ...]:
+    """Means and variances [2, r] of rows that use the same words, pred [r, P]; then, where `unweighted`, those with every
+    weight 1, without gradient."""
+    words, numbers, mask = run[0].words, NumbersOf(run, pred, pixels=True), weights.mask
+    if watch := guard_of(run[0]).pixels:
+        pred = call(watch, numbers, pred, mask)
+    residuals = target.residuals(pred)
+    measured = moments(*words["moments"](numbers, words["residual"](numbers, residuals, mask), weights.both, mask))
+    return measured + plain_moments(residuals.detach(), target.count) if unweighted else measured
 
 
-def unweighted_losses(
-    members: Sequence[Configuration], residuals: Sequence[Tensor], targets: Sequence[Target], rows: Rows | None = None
-) -> Tensor:
-    """SSI + SILog with every weight 1 of each scale's residuals [2, k, P] -> [S, k]; 0 where nothing is valid.
+def plain_of(preds: Sequence[Tensor], targets: Sequence[Target]) -> list[Moments]:
+    """Of each scale's pred [k, P], means and variances [2, k] with every weight 1, and the number of pixels."""
+    scales = zip(preds, targets, strict=True)
+    return [(*moments(target.residuals(pred), target.valid), target.count) for pred, target in scales]
 
-    Where residuals are those of `rows`, the first of each member's is taken.
-    """
-    of_scale = moments if torch.is_grad_enabled() and residuals[0].requires_grad else plain_moments
-    plain = [of_scale(r, target.valid) for r, target in zip(residuals, targets, strict=True)]
-    mean, variance = (torch.stack(values) for values in zip(*plain, strict=True))
-    (mean_ssi, mean_log), (variance_ssi, variance_log) = (
-        (values if rows is None else rows.first(values)).unbind(1) for values in (mean, variance)
-    )
+
+def unweighted_losses(members: Run, plain: Sequence[Moments]) -> Tensor:
+    """SSI + SILog of each scale's plain moments [2, k] -> [S, k]; 0 where nothing is valid."""
+    mean, variance, count = (torch.stack(values) for values in zip(*plain, strict=True))
+    (mean_ssi, mean_log), (variance_ssi, variance_log) = mean.unbind(1), variance.unbind(1)
     number = NumbersOf(members, mean)
     ssi = scale_shift_invariant(mean_ssi, variance_ssi, number.alpha)
     silog = scale_invariant_log(mean_log, variance_log, number.silog_lambda, number.silog_ratio)
     total = number.ssi_weight * ssi + number.silog_weight * silog
-    counts = torch.stack([target.valid.sum() for target in targets]).unsqueeze(-1)
-    return torch.where(counts > 0, total, 0.0 * total)
+    return torch.where(count.unsqueeze(-1) > 0, total, 0.0 * total)
 
 
 def resize(image: Tensor, pred: Tensor) -> Tensor:

@@ -14,10 +14,11 @@ from torch import Tensor
 
 from nfloss.configuration import Configuration
 from nfloss.slots import Guard, Number, Partition, call
-from nfloss.terms import moments
 
 ROW_SLOTS = ("guard", "residual", "moments", "squash", "gain")
-RUNS = (("guard",), ("residual", "moments"), ("squash",))  # slots whose words are called together on the same rows
+PIXEL_SLOTS = ("guard", "residual", "moments")  # whose words are called together, on rows of pixels
+#: Pixels of a piece of rows on a CPU: what is made of them stays in a core's own cache from one operation to the next.
+PIECE = 1 << 18
 
 
 @lru_cache(maxsize=4096)
@@ -67,8 +68,10 @@ class Rows:
         self.rows = sorted(rows, key=lambda row: code_path(row.configuration))
         self.places = tuple(row.place for row in self.rows)
         self.one_to_one = self.places == tuple(range(len(self.configurations)))
-        self.runs = {slots: runs_of([row.configuration for row in self.rows], slots) for slots in RUNS}
+        of_rows = [row.configuration for row in self.rows]
+        self.runs = {slots: runs_of(of_rows, slots) for slots in (PIXEL_SLOTS, ("guard",), ("squash",))}
         self.joins = self._joins()
+        self._pieces: dict[int, list[Run]] = {}
 
     def _joins(self) -> list[Join]:
         row_of = {(row.place, row.part): index for index, row in enumerate(self.rows)}
@@ -98,43 +101,24 @@ class Rows:
         """The numbers of the rows, to go with [.., R]."""
         return NumbersOf([row.configuration for row in self.rows], like)
 
-    def moments(self, residuals: Tensor, weights: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
-        """Means and variances [2, R] of residuals [2, R, P] in both spaces, as the rows' words for `residual` and `moments`
-        have them; weights [2, R, P], mask [R, P]."""
-
-        def of_run(run: Run, r: Tensor, u: Tensor, m: Tensor) -> tuple[Tensor, Tensor]:
-            numbers, words = NumbersOf(run, r, pixels=True), run[0].words
-            return moments(*words["moments"](numbers, words["residual"](numbers, r, m), u, m))
-
-        mean, variance = on_runs(self.runs["residual", "moments"], of_run, residuals, weights, mask, dim=-2, into=-1)
-        return mean, variance
+    def pieces(self, pixels: int, small: bool) -> list[Run]:
+        """Rows that use the same words on their pixels, all together or, where `small`, few enough of `pixels` each."""
+        limit = max(1, PIECE // max(1, pixels)) if small else len(self.rows)
+        if limit not in self._pieces:
+            runs = self.runs[PIXEL_SLOTS]
+            self._pieces[limit] = [run[start : start + limit] for run in runs for start in range(0, len(run), limit)]
+        return self._pieces[limit]
 
     def squash(self, ssi: Tensor) -> Tensor:
         """SSI [.., R] as the rows' words have it."""
-        squashed: Tensor = on_runs(
-            self.runs["squash",], lambda run, piece: run[0].words["squash"](NumbersOf(run, piece), piece), ssi, dim=-1
-        )
-        return squashed
-
-    def watch_pixels(self, prediction: Tensor, mask: Tensor) -> Tensor:
-        """Predictions [R, P] as the rows' guards let their gradients through."""
-        return self._guarded(lambda guard: guard.pixels, prediction, mask, dim=-2)
+        return on_runs(self.runs["squash",], lambda run, piece: run[0].words["squash"](NumbersOf(run, piece), piece), ssi)
 
     def watch_terms(self, term: Tensor) -> Tensor:
         """A term [.., R] as the rows' guards let its gradient through."""
-        return self._guarded(lambda guard: guard.terms, term, dim=-1)
-
-    def _guarded(self, side: Callable[[Guard], Callable[..., Tensor] | None], *tensors: Tensor, dim: int) -> Tensor:
         runs = self.runs["guard",]
-        if not any(side(guard_of(run[0])) for run in runs):
-            return tensors[0]
-
-        def guarded(run: Run, *pieces: Tensor) -> Tensor:
-            function = side(guard_of(run[0]))
-            return call(function, NumbersOf(run, pieces[0], pixels=dim == -2), *pieces) if function else pieces[0]
-
-        result: Tensor = on_runs(runs, guarded, *tensors, dim=dim)
-        return result
+        if not any(guard_of(run[0]).terms for run in runs):
+            return term
+        return on_runs(runs, watched_by_guard, term)
 
     def gain(self, like: Tensor) -> Number:
         """SILog's gain for each row: float, or [R]."""
@@ -177,6 +161,12 @@ def partition_of(configuration: Configuration) -> Partition:
     return word
 
 
+def watched_by_guard(run: Run, term: Tensor) -> Tensor:
+    """A term [.., k] as the run's guard lets its gradient through."""
+    watch = guard_of(run[0]).terms
+    return watch(term) if watch else term
+
+
 def guard_of(configuration: Configuration) -> Guard:
     """The configuration's guard."""
     word = configuration.words["guard"].function
@@ -189,21 +179,9 @@ def runs_of(configurations: Run, slots: Sequence[str]) -> list[Run]:
     return [list(run) for _, run in groupby(configurations, lambda c: [c.words[slot] for slot in slots])]
 
 
-def on_runs(runs: Sequence[Run], function: Callable[..., Any], *tensors: Tensor, dim: int, into: int | None = None) -> Any:
-    """`function(run, *its rows)` for each run, the results one tensor (or a tuple of them) again. Rows lie along `dim`, in
-    results along `into` where that is another."""
+def on_runs(runs: Sequence[Run], function: Callable[[Run, Tensor], Tensor], rows: Tensor) -> Tensor:
+    """`function(run, its rows)` for each run, the results one tensor again. Rows [.., R] lie along the last dimension."""
     if len(runs) == 1:
-        return function(runs[0], *tensors)
-    pieces = zip(*(tensor.split([len(run) for run in runs], dim) for tensor in tensors), strict=True)
-    results = [function(run, *piece) for run, piece in zip(runs, pieces, strict=True)]
-    along = dim if into is None else into
-    if isinstance(results[0], tuple):
-        return tuple(together(values, along) for values in zip(*results, strict=True))
-    return together(results, along)
-
-
-def together(pieces: Sequence[Tensor], dim: int) -> Tensor:
-    """One tensor of pieces of which some may have fewer leading dimensions."""
-    largest = max(pieces, key=lambda piece: piece.ndim)
-    leading = largest.shape[: largest.ndim + dim]
-    return torch.cat([p if p.ndim == largest.ndim else p.expand(*leading, *p.shape[dim:]) for p in pieces], dim)
+        return function(runs[0], rows)
+    pieces = rows.split([len(run) for run in runs], -1)
+    return torch.cat([function(run, piece) for run, piece in zip(runs, pieces, strict=True)], -1)

@@ -24,6 +24,7 @@ from nfloss.standalone_class import CLASS, FALLBACK, HEAD, MOMENTUM
 from nfloss.terms import scale_invariant_log, scale_shift_invariant
 
 Function = Callable[..., Any]
+Helper = FunctionType | type[Any]
 #: Numbers that the class itself uses, whatever the words.
 OWN_NUMBERS = ("near_threshold", "alpha", "silog_lambda", "ssi_weight", "silog_weight", "min_depth", "max_depth")
 KNOWN_MODULES = {"torch": torch, "F": F}
@@ -94,36 +95,42 @@ def calls(used: dict[str, Function]) -> dict[str, str]:
     }
 
 
-def with_helpers(functions: Iterable[Function]) -> Iterator[FunctionType]:
-    """The functions and all that they call, helpers first, each once."""
-    found: dict[str, FunctionType] = {}
+def with_helpers(functions: Iterable[Function]) -> Iterator[Helper]:
+    """The functions and all that they call, helpers first, each once; a helper may be a class of the same module, such as an
+    autograd function."""
+    found: dict[str, Helper] = {}
 
-    def visit(function: Function) -> None:
-        if not isinstance(function, FunctionType) or function.__name__ == "<lambda>":
-            raise ValueError(f"{function!r} has no source of its own; a word that is exported is a function made with def")
-        if found.get(function.__name__, function) is not function:
-            raise ValueError(f"two functions are named {function.__name__}; words that are exported together need names apart")
-        if function.__name__ not in found:
-            for helper in named_in(function).values():
-                if isinstance(helper, FunctionType):
-                    visit(helper)
-            found[function.__name__] = function
+    def visit(helper: Helper) -> None:
+        if found.get(helper.__name__, helper) is not helper:
+            raise ValueError(f"two functions are named {helper.__name__}; words that are exported together need names apart")
+        if helper.__name__ not in found:
+            for other in named_in(helper).values():
+                if isinstance(other, FunctionType) or (isinstance(other, type) and other.__module__ == helper.__module__):
+                    visit(other)
+            found[helper.__name__] = helper
 
     for function in functions:
+        if not isinstance(function, FunctionType) or function.__name__ == "<lambda>":
+            raise ValueError(f"{function!r} has no source of its own; a word that is exported is a function made with def")
         visit(function)
     yield from found.values()
 
 
-def named_in(function: FunctionType) -> dict[str, Any]:
-    """What a function uses from its module, by name.
+def named_in(helper: Helper) -> dict[str, Any]:
+    """What a function or a class uses from its module, by name.
 
     Raises:
         ValueError: another module than torch.
     """
-    used = {name: function.__globals__[name] for name in names(function.__code__) if name in function.__globals__}
+    members = vars(helper).values() if isinstance(helper, type) else [helper]
+    own = [inspect.unwrap(getattr(member, "__func__", member)) for member in members]
+    used: dict[str, Any] = {}
+    for function in own:
+        if isinstance(function, FunctionType):
+            used |= {n: function.__globals__[n] for n in names(function.__code__) if n in function.__globals__}
     for name, value in used.items():
         if isinstance(value, ModuleType) and KNOWN_MODULES.get(name) is not value:
-            raise ValueError(f"{function.__name__} uses the module {name}; what is exported may import torch alone")
+            raise ValueError(f"{helper.__name__} uses the module {name}; what is exported may import torch alone")
     return {name: value for name, value in used.items() if not isinstance(value, ModuleType)}
 
 
@@ -133,7 +140,7 @@ def names(code: CodeType) -> set[str]:
     return own.union(*(names(inner) for inner in code.co_consts if isinstance(inner, CodeType)))
 
 
-def constants(functions: Iterable[FunctionType]) -> str:
+def constants(functions: Iterable[Helper]) -> str:
     """The numbers that the functions take from their modules."""
     found = {n: v for function in functions for n, v in named_in(function).items() if isinstance(v, int | float)}
     return "\n".join(f"{name} = {value!r}" for name, value in sorted(found.items()))

@@ -19,33 +19,43 @@ INSIDE_ROOT = 1e-8
 
 @dataclass(frozen=True)
 class Target:
-    """One scale's ground truth, shared by all configurations.
+    """One scale's ground truth, shared by all configurations. [P] each and harmless where invalid, but for the last two.
 
-    `valid` 1.0 or 0.0, `inverse` depth in 1/m and its logarithm `log_inverse` (within the limits) are [P] and harmless
-    where invalid; `image_depth` in metres is [B, 1, H, W].
+    `valid` is 1.0 or 0.0; `inverse` depth is in 1/m, `log_inverse` its logarithm within the limits. `bits` and `filling` make
+    predictions safe: all ones where valid, and the truth where not. `count` [] are the valid pixels, `image_depth`
+    [B, 1, H, W] is in metres.
     """
 
     valid: Tensor
     inverse: Tensor
     log_inverse: Tensor
+    bits: Tensor
+    filling: Tensor
+    count: Tensor
     image_depth: Tensor
     inverse_limits: tuple[float, float]
 
     @classmethod
-    def of(cls, gt: Tensor, mask: Tensor | None, min_depth: float, max_depth: float) -> Target:
-        """From true inverse depth [B, 1, H, W] and a mask of that shape; not finite or <= 0 is invalid."""
+    def of(
+        cls, gt: Tensor, mask: Tensor | None, min_depth: float, max_depth: float, dtype: torch.dtype | None = None
+    ) -> Target:
+        """From true inverse depth [B, 1, H, W] and a mask of that shape; not finite or <= 0 is invalid.
+
+        `dtype` is that of the predictions, by default the truth's own.
+        """
         valid = torch.isfinite(gt) & (gt > 0)
         depth = 1.0 / torch.where(valid, gt, 0.0).clamp(min=SMALLEST_INVERSE_DEPTH)
         if mask is not None:
             valid = valid & mask.bool()
-        inverse = torch.where(valid, gt, 1.0).flatten()
         limits = max(1.0 / max_depth, SMALLEST_INVERSE_DEPTH), 1.0 / min_depth
-        return cls(valid.flatten().to(gt.dtype), inverse, inverse.clamp(*limits).log(), depth, limits)
+        inverse = torch.where(valid, gt, 1.0).flatten()
+        log_inverse, inverse = inverse.clamp(*limits).log(), inverse.to(dtype or gt.dtype)
+        counted, bits = valid.flatten().to(gt.dtype), bits_of(valid.flatten(), inverse.dtype)
+        return cls(counted, inverse, log_inverse, bits, masked(inverse, ~bits), counted.sum(), depth, limits)
 
     def residuals(self, pred: Tensor) -> Tensor:
         """Inverse-depth and log-depth residuals [2, R, P] of pred [R, P]; 0 where invalid, whatever pred is there."""
-        bits = bits_of(self.valid > 0, pred.dtype)
-        of_both: Tensor = Residuals.apply(pred, bits, self.inverse.to(pred.dtype), self.log_inverse, self.inverse_limits)
+        of_both: Tensor = Residuals.apply(pred, self.bits, self.filling, self.inverse, self.log_inverse, self.inverse_limits)
         return of_both
 
 
@@ -80,18 +90,20 @@ class Residuals(torch.autograd.Function):
 
     @staticmethod
     def forward(
-        ctx: Any, pred: Tensor, bits: Tensor, inverse: Tensor, log_inverse: Tensor, limits: tuple[float, float]
+        ctx: Any, pred: Tensor, bits: Tensor, filling: Tensor, inverse: Tensor, log_inverse: Tensor, limits: tuple[float, float]
     ) -> Tensor:
-        safe = masked(pred, bits).add_(masked(inverse, ~bits))
+        safe = masked(pred, bits).add_(filling)
         clamped = divisor = safe
         if not within(safe, limits):
             clamped = safe.clamp(*limits)
             divisor = torch.where(safe == clamped, clamped, torch.inf)
         if ctx.needs_input_grad[0]:
             ctx.save_for_backward(bits, divisor)
-        of_both = torch.stack([safe, clamped])  # and from here on in place
-        of_both[0].sub_(inverse)
-        of_both[1].log_().neg_().add_(log_inverse)
+        of_both = safe.new_empty(2, *safe.shape)
+        of_inverse, of_log = of_both
+        torch.sub(safe, inverse, out=of_inverse)
+        torch.log(clamped, out=of_log)
+        torch.sub(log_inverse, of_log, out=of_log)
         return of_both
 
     @staticmethod
@@ -101,7 +113,7 @@ class Residuals(torch.autograd.Function):
         of_inverse, of_log = of_both
         gradient = torch.addcdiv(of_inverse, of_log, divisor, value=-1.0)
         gradient.view(bits.dtype).bitwise_and_(bits)
-        return gradient, None, None, None, None
+        return gradient, None, None, None, None, None
 
 
 def moments(values: Tensor, weights: Tensor) -> tuple[Tensor, Tensor]:
@@ -127,29 +139,30 @@ class Moments(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, values: Tensor, weights: Tensor) -> tuple[Tensor, Tensor]:
-        total = sums(weights)
-        total = torch.where(total > 0, total, 1.0)
-        mean = (values * weights).sum(-1) / total
-        centred = values - mean.unsqueeze(-1)
-        weighted = centred * weights
-        ctx.save_for_backward(weights, weighted, total)
-        return mean, centred.mul_(weighted).sum(-1) / total
+        total = sums(weights).clamp(min=torch.finfo(weights.dtype).tiny)
+        work = values * weights  # one buffer for all that follows: a core's own cache is small
+        mean = work.sum(-1) / total
+        torch.sub(values, mean.unsqueeze(-1), out=work)
+        work.square_().mul_(weights)
+        ctx.save_for_backward(values, weights, mean, total)
+        return mean, work.sum(-1) / total
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, of_mean: Tensor, of_variance: Tensor) -> tuple[Tensor, None]:
-        weights, weighted, total = ctx.saved_tensors
-        along = weighted * (2.0 * of_variance / total).unsqueeze(-1)
-        return along.addcmul_(weights.expand_as(along), (of_mean / total).unsqueeze(-1)), None
+        values, weights, mean, total = ctx.saved_tensors
+        gradient = values - mean.unsqueeze(-1)
+        slope, level = (2.0 * of_variance / total).unsqueeze(-1), (of_mean / total).unsqueeze(-1)
+        return gradient.mul_(slope).add_(level).mul_(weights), None
 
 
-def plain_moments(values: Tensor, valid: Tensor) -> tuple[Tensor, Tensor]:
-    """Mean and variance over the valid pixels of values [.., P] that are 0 elsewhere, in two readings; 0 without any.
+def plain_moments(values: Tensor, count: Tensor) -> tuple[Tensor, Tensor]:
+    """Mean and variance of values [.., P], 0 but for `count` pixels, in two readings; 0 where there are none.
 
     E[x^2] - E[x]^2 loses the variance's digits where the mean is large; the losses add a share of the squared mean to it again,
     and of that sum nothing is lost. No gradient is meant to go through.
     """
-    count = valid.sum().clamp(min=1.0)
+    count = count.clamp(min=1.0)
     mean, squared = values.sum(-1) / count, torch.linalg.vector_norm(values, dim=-1).square() / count
     return mean, (squared - mean.square()).clamp(min=0.0)
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import accumulate, groupby
+from itertools import accumulate, groupby, islice
 
 import torch
 from torch import Tensor
@@ -15,18 +15,20 @@ from nfloss.rows import Row, partition_of
 from nfloss.slots import call
 from nfloss.terms import Target, sums
 
-RAW_SLOTS, TEMPERING = ("weigh", "pyramid"), ("normalise", "temper")
-WEIGHTING_SLOTS = ("threshold", *RAW_SLOTS, *TEMPERING, "partition")
+RAW_SLOTS, TEMPERING, SPLITTING = ("weigh", "pyramid"), ("normalise", "temper"), ("partition",)
+SHARED = (RAW_SLOTS, SPLITTING)  # what several weightings may have in common
+WEIGHTING_SLOTS = ("threshold", *RAW_SLOTS, *TEMPERING, *SPLITTING)
 
 
 @dataclass(frozen=True)
 class Part:
-    """One distinct weighting: which pixels it counts, their raw weights, and those of SSI and SILog. [P] each."""
+    """One distinct weighting: which pixels it counts, their raw weights, and those of SSI and SILog, [P] each; their number."""
 
     mask: Tensor
     raw: Tensor
     ssi: Tensor
     silog: Tensor
+    count: Tensor
 
 
 @dataclass(frozen=True)
@@ -35,6 +37,11 @@ class Weights:
 
     rows: tuple[Part, ...]
 
+    def split(self, sizes: Sequence[int]) -> Iterator[Weights]:
+        """So many rows in each."""
+        rows = iter(self.rows)
+        return (Weights(tuple(islice(rows, size))) for size in sizes)
+
     @cached_property
     def mask(self) -> Tensor:
         return lay_out([row.mask for row in self.rows])
@@ -42,7 +49,7 @@ class Weights:
     @cached_property
     def counts(self) -> Tensor:
         """Pixels that count, [R]."""
-        return sums(self.mask)
+        return torch.stack([row.count for row in self.rows])
 
     @cached_property
     def raw(self) -> Tensor:
@@ -78,7 +85,9 @@ class Weightings:
         keys = [words_with_numbers(row.configuration, WEIGHTING_SLOTS) for row in rows]
         first = {key: row.configuration for key, row in zip(keys, rows, strict=True)}
         ordered = sorted(first, key=lambda key: [first[key].words[slot].name for slot in TEMPERING])  # long runs
-        self.distinct = {first[key]: words_with_numbers(first[key], RAW_SLOTS) for key in ordered}
+        ids = dict[object, int]()
+        number = {key: [ids.setdefault(words_with_numbers(c, slots), len(ids)) for slots in SHARED] for key, c in first.items()}
+        self.distinct = {first[key]: number[key] for key in ordered}  # equal numbers: equal words, with equal numbers
         place = {key: index for index, key in enumerate(ordered)}
         starts = list(accumulate((partition_of(c).parts for c in self.distinct), initial=0))
         self.rows = tuple(starts[place[key]] + row.part for key, row in zip(keys, rows, strict=True))
@@ -87,16 +96,19 @@ class Weightings:
 
     def compute(self, target: Target, finest: Tensor, thresholds: dict[Configuration, float]) -> Weights:
         """The weights of one scale at the thresholds in force; `finest` is the finest scale's depth [B, 1, H, W]."""
-        raw: dict[object, Tensor] = {}
+        raw, split = dict[object, Tensor](), dict[object, list[tuple[Tensor, Tensor]]]()
         pieces: list[tuple[Tensor, Tensor]] = []
         with torch.no_grad():
-            for c, words in self.distinct.items():
-                key = (thresholds[c], words)
-                if key not in raw:
-                    raw[key] = raw_weights(c, target, finest, thresholds[c])
-                pieces += split_weights(c, target, raw[key], thresholds[c])
+            for c, (weighing, splitting) in self.distinct.items():
+                threshold = thresholds[c]
+                own, both = (weighing, threshold), (weighing, splitting, threshold)
+                if own not in raw:
+                    raw[own] = raw_weights(c, target, finest, threshold)
+                if both not in split:
+                    split[both] = split_weights(c, target, raw[own], threshold)
+                pieces += split[both]
             waiting = iter(pieces)
-            parts = [part for run in self.runs for part in tempered(run[0], [next(waiting) for _ in run])]
+            parts = [part for run in self.runs for part in tempered(run[0], list(islice(waiting, len(run))))]
         return Weights(tuple(parts[place] for place in self.rows))
 
 
@@ -131,5 +143,6 @@ def tempered(c: Configuration, pieces: Sequence[tuple[Tensor, Tensor]]) -> list[
     masks, raw = zip(*pieces, strict=True)
     mask, weights = lay_out(masks), lay_out(raw)
     ssi, silog = c.words["temper"](c.numbers, weights, lambda power: c.words["normalise"](c.numbers, weights, mask, power))
-    of_ssi = ssi.unbind(0)
-    return [Part(*part) for part in zip(masks, raw, of_ssi, of_ssi if silog is ssi else silog.unbind(0), strict=True)]
+    of_ssi, counts = ssi.unbind(0), sums(mask).unbind(0)
+    of_silog = of_ssi if silog is ssi else silog.unbind(0)
+    return [Part(*part) for part in zip(masks, raw, of_ssi, of_silog, counts, strict=True)]

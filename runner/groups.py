@@ -11,6 +11,9 @@ from nfloss.rows import code_path
 from runner.balance import balanced
 from runner.space import record_key
 
+#: What a group's step costs before its first network, in networks (from benchmarks/group_size.py at 32x48).
+WORTH_OF_A_STEP = 2
+
 
 @dataclass(frozen=True)
 class Group:
@@ -50,6 +53,25 @@ def by_training(configurations: Iterable[Configuration]) -> dict[Configuration, 
     return readings
 
 
+def even_size(count: int, largest: int) -> int:
+    """The number of networks in each of as few groups as hold `count`, of at most `largest`."""
+    return -(-count // -(-count // largest))
+
+
+def best_size(count: int, seeds: int, largest: int, workers: int) -> int:
+    """Networks in a group, at most `largest`, with which so many workers have soonest trained `count` with each of the seeds.
+
+    The last group is filled up to the size of the others, and at the end a worker may have nothing to do: both are work lost.
+    """
+
+    def takes(size: int) -> int:
+        groups = -(-count // size) * seeds
+        return -(-groups // workers) * (size + WORTH_OF_A_STEP)
+
+    sizes = {even_size(count, at_most) for at_most in range(1, largest + 1)}
+    return min(sorted(sizes, reverse=True), key=takes)
+
+
 def make_groups(configurations: Sequence[Configuration], seeds: Sequence[int], largest: int, in_blocks: bool) -> list[Group]:
     """Groups of equal size, of at most `largest` trainings, in the order in which a run that is stopped leaves most.
 
@@ -58,7 +80,7 @@ def make_groups(configurations: Sequence[Configuration], seeds: Sequence[int], l
     """
     readings = by_training(configurations)
     trainings = balanced(list(readings)) if in_blocks else sorted(readings, key=code_path)
-    size = -(-len(trainings) // -(-len(trainings) // largest))
+    size = even_size(len(trainings), largest)
     chunks = [sorted(trainings[start : start + size], key=code_path) for start in range(0, len(trainings), size)]
     places = range(len(chunks))
     order = [(seed, i) for i in places for seed in seeds] if in_blocks else [(seed, i) for seed in seeds for i in places]

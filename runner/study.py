@@ -20,7 +20,7 @@ from runner.endings import Crash
 from runner.execution import CPU_GROUP, OWN_GROUP, Progress, gpu_group, processes, resolve_device, seed_data
 from runner.experiment import Experiment, ExperimentError
 from runner.files import sweep
-from runner.groups import Group, make_groups
+from runner.groups import Group, best_size, make_groups
 from runner.lock import only_run
 from runner.network_contract import check_network
 from runner.part import balanced_part
@@ -76,8 +76,8 @@ def in_blocks(experiment: Experiment) -> bool:
 
 
 def group_size(plan: Plan, device: torch.device, folder: Path | None = None) -> int:
-    """As the study in the folder began, as the experiment says, or what suits the device; on a CPU never so large that a
-    core has nothing to do."""
+    """As the study in the folder began, as the experiment says, or what suits the device; on a CPU such that no core is
+    left with nothing to do."""
     experiment = plan.experiment
     if folder is not None and (folder / "study.yaml").exists():
         return int(read_study(folder)["group_size"])
@@ -86,7 +86,9 @@ def group_size(plan: Plan, device: torch.device, folder: Path | None = None) -> 
     own = experiment.model.network is not None
     if device.type == "cuda":
         return OWN_GROUP if own else gpu_group(experiment, device)
-    return min(OWN_GROUP if own else CPU_GROUP, -(-plan.networks // processes(experiment, device)))
+    workers, seeds = processes(experiment, device), len(experiment.seeds)
+    largest = min(OWN_GROUP if own else CPU_GROUP, -(-plan.networks // workers))
+    return best_size(-(-plan.networks // seeds), seeds, largest, workers)
 
 
 def run_study(

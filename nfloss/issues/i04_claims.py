@@ -10,6 +10,7 @@ from torch import Tensor
 from nfloss.claims import Claim, number, statement
 from nfloss.configuration import Configuration
 from nfloss.evidence import DOCUMENT_FAR, DOCUMENT_NEAR, gradients, mean_square, near_and_far, scene, totals
+from nfloss.loss import Losses
 from nfloss.slots import Numbers
 
 NEAR_ERROR, FAR_ERROR = 0.5, 0.001
@@ -110,13 +111,11 @@ def with_first(pred: Tensor, value: float) -> Tensor:
 
 def rescued(pred: Tensor, gt: Tensor) -> Claim:
     """Predictions between which the weighted total overflows and the fallback's does not."""
-    near = gt.flatten().argmax()
-    values = torch.logspace(18, 21, 301).tolist()
-    configurations = [Configuration.of("4-2"), Configuration.of()]
-    finite = torch.stack(
-        [totals(configurations, pred.where(gt != gt.flatten()[near], value), gt).isfinite() for value in values]
-    )
-    saved = [value for value, (guarded, plain) in zip(values, finite.tolist(), strict=True) if guarded and not plain]
+    nearest = gt == gt.max()
+    values = torch.logspace(18, 21, 301)
+    hostile = torch.stack([pred.where(~nearest, value) for value in values])
+    guarded, plain = (Losses([c] * len(values))(hostile, gt).isfinite() for c in (Configuration.of("4-2"), Configuration.of()))
+    saved = values[guarded & ~plain].tolist()
     return statement(
         4,
         "the fallback (4-2) rescues a finite prediction whose loss overflows",

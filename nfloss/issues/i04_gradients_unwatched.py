@@ -54,7 +54,8 @@ def gradient_range(losses: Losses, bench: Bench) -> Tensor:
     ranges = []
     for prediction, truth in bench.batches():
         size = pixel_gradients(losses, prediction, truth)[1][:, valid_pixels(truth)].abs()
-        ranges.append(size.quantile(0.999, dim=-1) / size.quantile(0.5, dim=-1))
+        largest, usual = size.quantile(size.new_tensor([0.999, 0.5]), dim=-1)
+        ranges.append(largest / usual)
     return torch.stack(ranges).mean(0)
 
 

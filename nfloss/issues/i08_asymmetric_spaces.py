@@ -7,6 +7,7 @@ divide by a standard deviation that carries no gradient and keep the mean.
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -14,21 +15,55 @@ from torch import Tensor
 from nfloss.issues.i08_claims import claims
 from nfloss.loss import Losses
 from nfloss.registry import Fix, Issue, register
-from nfloss.slots import Choice, Number, masked_mean
+from nfloss.slots import Choice, Number
 from nfloss.symptoms import Bench, Symptom, pixel_gradients
+
+TINY = 1e-8  # added to a standard deviation before dividing by it
 
 
 def standardise(residual: Tensor, mask: Tensor) -> Tensor:
     """(r - mean r) / (std r + 1e-8) over the valid pixels, unweighted; gradient through mean and std."""
-    centred = (residual - masked_mean(residual, mask)) * mask
-    return centred / (unbiased_std(centred, mask) + 1e-8)
+    standardised: Tensor = Standardised.apply(residual, mask)
+    return standardised
+
+
+class Standardised(torch.autograd.Function):
+    """z = (r - mean r) / (s + 1e-8) with its gradient by hand, in a third of autograd's passes over the pixels.
+
+    d L / d r_i = (g_i - mean g) / (s + 1e-8) - z_i sum(g z) / ((n - 1) s) where g = d L / d z; the last term is 0 where s is.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, residual: Tensor, mask: Tensor) -> Tensor:
+        centred = centre(residual, mask)
+        std = unbiased_std(centred, mask)
+        standardised = centred.div_(std + TINY)
+        ctx.save_for_backward(standardised, std, mask)
+        return standardised
+
+    @staticmethod
+    @torch.autograd.function.once_differentiable
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:
+        standardised, std, mask = ctx.saved_tensors
+        along = (gradient * standardised).sum(-1, keepdim=True)
+        freedom = (mask.sum(-1, keepdim=True) - 1.0).clamp(min=1.0)
+        slope = torch.where(std == 0, torch.zeros_like(along), along / (freedom * std))
+        result = centre(gradient, mask).div_(std + TINY)
+        return result.addcmul_(standardised, slope, value=-1.0), None
 
 
 def divide_by_detached_std(residual: Tensor, mask: Tensor) -> Tensor:
     """r / (std r + 1e-8), the std without gradient: the error's size stays in the mean and in the gradient."""
     with torch.no_grad():
-        std = unbiased_std((residual - masked_mean(residual, mask)) * mask, mask)
-    return residual / (std + 1e-8)
+        std = unbiased_std(centre(residual, mask), mask)
+    return residual / (std + TINY)
+
+
+def centre(values: Tensor, mask: Tensor) -> Tensor:
+    """values - their mean over the mask, 0 outside it. [.., P]"""
+    centred = values * mask
+    mean = centred.sum(-1, keepdim=True) / mask.sum(-1, keepdim=True).clamp(min=1.0)
+    return torch.sub(values, mean, out=centred).mul_(mask)
 
 
 def unbiased_std(centred: Tensor, mask: Tensor) -> Tensor:

@@ -94,6 +94,21 @@ def test_together_is_one_by_one(group, kind):
                 assert gradient_difference(all_rows[row], own[0].double(), floor) < bound * 5, configuration
 
 
+@pytest.mark.parametrize("pixels", [1, 1000])
+def test_in_small_pieces_is_all_at_once(pixels, monkeypatch):
+    """Pieces keep to a core's cache and are not part of any formula."""
+    configurations, made = everything(), material("three_scales", seed=24).to(torch.float64)
+    preds = own_predictions(made, len(configurations), torch.float64)
+    values, gradients = evaluate(Losses(configurations), made, preds)
+    monkeypatch.setattr("nfloss.rows.PIECE", pixels)
+    losses = Losses(configurations)
+    assert len(losses._rows.pieces(made.preds[0].numel(), small=True)) > len(losses._rows.pieces(1, small=False))
+    piecewise, own_gradients = evaluate(losses, made, preds)
+    torch.testing.assert_close(piecewise, values, rtol=1e-12, atol=0.0)
+    for own, whole in zip(own_gradients, gradients, strict=True):
+        torch.testing.assert_close(own, whole, rtol=1e-10, atol=1e-14)
+
+
 @pytest.mark.parametrize("bad", [math.nan, math.inf, -math.inf, 1e38])
 def test_what_is_not_finite_stays_in_its_row(bad):
     """Bit for bit: whichever row (a sample) predicts NaN, inf or an overflow, the others' values and gradients stay."""

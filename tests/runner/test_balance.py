@@ -7,7 +7,7 @@ import pytest
 from nfloss import Configuration
 from runner.balance import balanced, words_of
 from runner.experiment import parse_experiment
-from runner.groups import by_training, make_groups
+from runner.groups import best_size, by_training, make_groups
 from runner.study import plan_experiment
 
 
@@ -43,3 +43,19 @@ def test_few_configurations_go_seed_by_seed():
     assert Counter(c for group in groups[:2] for c in group.configurations) == Counter(configurations)
     together = next(group.configurations for group in groups if configurations[0] in group.configurations)
     assert configurations[3] in together  # 6-1 reads the baseline's network
+
+
+@pytest.mark.parametrize(
+    ("count", "seeds", "workers", "expected"),
+    [
+        (256, 1, 2, 16),  # 16 groups, 8 for each; of 18 there are 15, the last one filled up from 4: 8 rounds of 18
+        (1296, 5, 2, 18),  # 360 full groups
+        (35, 6, 2, 18),  # 12 groups of which 6 are filled up by one
+        (36, 1, 4, 9),  # a group for each
+        (5, 48, 2, 5),
+        (1, 1, 8, 1),
+    ],
+)
+def test_no_worker_is_left_with_nothing_to_do(count, seeds, workers, expected):
+    """Worked by hand: (networks in a group + 2 for the step itself) times the rounds is least."""
+    assert best_size(count, seeds, 18, workers) == expected
