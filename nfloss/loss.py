@@ -18,7 +18,7 @@ from nfloss.configuration import Configuration
 from nfloss.fallback import Fallback
 from nfloss.rows import NumbersOf, Rows, Run, guard_of
 from nfloss.slots import BASELINE, call
-from nfloss.terms import Target, may_ask, moments, plain_moments, scale_invariant_log, scale_shift_invariant
+from nfloss.terms import Target, masked_moments, may_ask, moments, plain_moments, scale_invariant_log, scale_shift_invariant
 from nfloss.threshold import DOCUMENT_EPOCHS, clamp_threshold
 from nfloss.weighting import Weightings, Weights
 
@@ -195,14 +195,15 @@ def moments_of(run: Run, pred: Tensor, weights: Weights, target: Target, unweigh
     if watch := guard_of(run[0]).pixels:
         pred = call(watch, numbers, pred, mask)
     residuals = target.residuals(pred)
-    measured = moments(*words["moments"](numbers, words["residual"](numbers, residuals, mask), weights.both, mask))
+    values, counted = words["moments"](numbers, words["residual"](numbers, residuals, mask), weights.both, mask)
+    measured = masked_moments(values, mask) if counted is mask else moments(values, counted)
     return measured + plain_moments(residuals.detach(), target.count) if unweighted else measured
 
 
 def plain_of(preds: Sequence[Tensor], targets: Sequence[Target]) -> list[Moments]:
     """Of each scale's pred [k, P], means and variances [2, k] with every weight 1, and the number of pixels."""
     scales = zip(preds, targets, strict=True)
-    return [(*moments(target.residuals(pred), target.valid), target.count) for pred, target in scales]
+    return [(*masked_moments(target.residuals(pred), target.valid), target.count) for pred, target in scales]
 
 
 def unweighted_losses(members: Run, plain: Sequence[Moments]) -> Tensor:

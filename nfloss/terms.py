@@ -156,6 +156,32 @@ class Moments(torch.autograd.Function):
         return gradient.mul_(slope).add_(level).mul_(weights), None
 
 
+def masked_moments(values: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
+    """`moments` where the weights are 1 and 0, in half the passes over the pixels."""
+    mean, variance = MaskedMoments.apply(values, mask)
+    return mean, variance
+
+
+class MaskedMoments(torch.autograd.Function):
+    """As `Moments`: d mean / d x_i = m_i / M and d variance / d x_i = 2 m_i (x_i - mean) / M."""
+
+    @staticmethod
+    def forward(ctx: Any, values: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
+        total = sums(mask).clamp(min=1.0)
+        centred = values * mask
+        mean = centred.sum(-1) / total
+        centred.addcmul_(mask, mean.unsqueeze(-1), value=-1.0)
+        ctx.save_for_backward(centred, mask, total)
+        return mean, torch.linalg.vector_norm(centred, dim=-1).square() / total
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, of_mean: Tensor, of_variance: Tensor) -> tuple[Tensor, None]:
+        centred, mask, total = ctx.saved_tensors
+        slope, level = (2.0 * of_variance / total).unsqueeze(-1), (of_mean / total).unsqueeze(-1)
+        return (centred * slope).addcmul_(mask, level), None
+
+
 def plain_moments(values: Tensor, count: Tensor) -> tuple[Tensor, Tensor]:
     """Mean and variance of values [.., P], 0 but for `count` pixels, in two readings; 0 where there are none.
 
