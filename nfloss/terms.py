@@ -132,7 +132,7 @@ def sums(values: Tensor) -> Tensor:
 
 
 class Moments(torch.autograd.Function):
-    """Mean and variance with their gradient by hand, in three passes over the pixels where autograd takes eight.
+    """Mean and variance with their gradient by hand, in half of autograd's passes over the pixels.
 
     d mean / d x_i = w_i / W and d variance / d x_i = 2 w_i (x_i - mean) / W: what passes through the mean cancels.
     """
@@ -157,7 +157,7 @@ class Moments(torch.autograd.Function):
 
 
 def masked_moments(values: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
-    """`moments` where the weights are 1 and 0, in half the passes over the pixels."""
+    """`moments` where the weights are 1 and 0, in fewer passes over the pixels."""
     mean, variance = MaskedMoments.apply(values, mask)
     return mean, variance
 

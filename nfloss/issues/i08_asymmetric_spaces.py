@@ -28,7 +28,7 @@ def standardise(residual: Tensor, mask: Tensor) -> Tensor:
 
 
 class Standardised(torch.autograd.Function):
-    """z = (r - mean r) / (s + 1e-8) with its gradient by hand, in a third of autograd's passes over the pixels.
+    """z = (r - mean r) / (s + 1e-8) over a mask, with its gradient by hand, in fewer passes over the pixels than autograd's.
 
     d L / d r_i = (g_i - mean g) / (s + 1e-8) - z_i sum(g z) / ((n - 1) s) where g = d L / d z; the last term is 0 where s is.
     """
@@ -67,12 +67,9 @@ def centre(values: Tensor, mask: Tensor) -> Tensor:
 
 
 def unbiased_std(centred: Tensor, mask: Tensor) -> Tensor:
-    """Root of sum(c^2) / (n - 1), as `torch.std`; 0, with zero gradient, where that is 0 or n < 2. [.., P] -> [.., 1]"""
-    variance = centred.square().sum(-1, keepdim=True) / (mask.sum(-1, keepdim=True) - 1.0).clamp(min=1.0)
-    positive = variance > 0
-    # A NaN variance must stay NaN, and sqrt must never see 0: its slope there is infinite.
-    root = torch.where(positive | variance.isnan(), variance, torch.ones_like(variance)).sqrt()
-    return torch.where(variance == 0, torch.zeros_like(root), root)
+    """Root of sum(c^2) / (n - 1), as `torch.std`; 0 where n < 2. [.., P] -> [.., 1]"""
+    freedom = (mask.sum(-1, keepdim=True) - 1.0).clamp(min=1.0)
+    return (centred.square().sum(-1, keepdim=True) / freedom).sqrt()
 
 
 def raw_weights(weights: Tensor, mean: Callable[[float], Number]) -> tuple[Tensor, Tensor]:
