@@ -1,7 +1,4 @@
-"""What worker processes are forked from: all that training loads is loaded once.
-
-PyTorch's optimisers load its compiler as the first of them is made, which takes as long as PyTorch itself.
-"""
+"""What worker processes are forked from: all that training loads is loaded once."""
 
 import os
 import threading
@@ -19,11 +16,7 @@ def _leave_with_parent() -> None:
 _watch = threading.Thread(target=_leave_with_parent)
 _watch.start()
 try:
-    import torch
-
     import runner.workers  # noqa: F401
-
-    torch.optim.Adam([torch.zeros(1, requires_grad=True)])
 finally:
     _loaded.set()
     _watch.join()  # threads do not outlive a fork

@@ -5,11 +5,14 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, fields, replace
+from itertools import compress
+from typing import Any
 
 import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
+from torch.optim.adam import adam
 
 from nfloss import Configuration, Losses
 from nfloss.loss import Terms
@@ -212,20 +215,31 @@ def watch(history: History, at: Tensor, total: Tensor, norm: Tensor) -> Tensor:
     return history.diverged_at < 0
 
 
+ADAM: dict[str, Any] = {  # what torch.optim.Adam does when nothing is said, fused
+    "beta1": 0.9, "beta2": 0.999, "eps": 1e-8, "weight_decay": 0.0, "amsgrad": False, "maximize": False, "fused": True
+}  # fmt: skip
+
+
 class RowAdam:
-    """Adam on the rows of one matrix [K, D], a parameter each: clipped by its own norm, frozen by its own divergence."""
+    """Adam on the rows of one matrix [K, D], a parameter each: clipped by its own norm, frozen by its own divergence.
+
+    PyTorch's own, as a function: its optimisers load the compiler as the first of them is made, for most of a second.
+    """
 
     def __init__(self, parameters: Tensor, learning_rate: float) -> None:
-        self.parameters = parameters
-        self.rows = [row.detach().requires_grad_() for row in parameters.detach().unbind(0)]
-        self.frozen = [False] * len(self.rows)
-        self.adam = torch.optim.Adam(self.rows, lr=learning_rate, fused=True, capturable=parameters.is_cuda)
+        self.parameters, self.learning_rate = parameters, learning_rate
+        rows = parameters.detach()
+        self.first_moments, self.second_moments = torch.zeros_like(rows), torch.zeros_like(rows)
+        steps = torch.zeros(len(rows), device=rows.device)
+        self.state = [values.unbind(0) for values in (rows, self.first_moments, self.second_moments, steps)]
+        self.frozen = [False] * len(rows)
 
     def norm(self) -> Tensor:
         """Of each row's gradient, [K]."""
         assert self.parameters.grad is not None
         return self.parameters.grad.norm(dim=1)
 
+    @torch.no_grad()
     def step(self, alive: Tensor, norm: Tensor, clip_norm: float) -> None:
         """One step for the rows alive; a dead row's gradient is replaced by zeros until `freeze` leaves it out altogether."""
         gradient = self.parameters.grad
@@ -236,9 +250,10 @@ class RowAdam:
         else:  # asking is free on the CPU, and few rows need anything
             for row in (~alive | (scale != 1.0)).nonzero().flatten().tolist():
                 gradient[row] = gradient[row] * scale[row] if alive[row] else 0.0
-        for row, frozen, row_gradient in zip(self.rows, self.frozen, gradient.unbind(0), strict=True):
-            row.grad = None if frozen else row_gradient
-        self.adam.step()
+        live = [not frozen for frozen in self.frozen]
+        rows, first, second, steps, gradients = (list(compress(v, live)) for v in (*self.state, gradient.unbind(0)))
+        if rows:
+            adam(rows, gradients, first, second, [], steps, lr=self.learning_rate, capturable=gradient.is_cuda, **ADAM)
         self.parameters.grad = None
 
     def freeze(self, dead: Tensor) -> None:
