@@ -67,7 +67,7 @@ class History:
     probes: list[dict[str, np.ndarray]] = field(default_factory=list)
     validations: list[dict[str, np.ndarray]] = field(default_factory=list)
     bn_gap: np.ndarray | None = None
-    predicted: Tensor | None = None  # depth of the validation frames at the end, metres, [M, N, 1, H, W]
+    predicted: Tensor | None = None  # depth of the validation frames when last looked at, metres, [M, N, 1, H, W]
     seconds: float = 0.0
     checkpoints: list[dict[str, Checkpoint]] = field(default_factory=list)  # of each configuration, "best" and "last"
 
@@ -185,7 +185,7 @@ def train(
             keeper.look(history.probes[-1], diverged)
             heartbeat(step + 1, int(diverged.sum()))
     with torch.no_grad():
-        history.predicted = predicted_depth(networks, data.validation)
+        assert history.predicted is not None
         history.bn_gap = batch_norm_gap(networks, data.validation, history.predicted)
     history.checkpoints = keeper.kept()
     history.seconds = time.monotonic() - started
@@ -268,7 +268,9 @@ def measure(history: History, networks: Networks, data: SeedData, known: dict[st
     probe = {f"probe_{which}_abs_rel": value.cpu().numpy() for which, value in errors.items()}
     history.probes.append({**known, **probe})
     if validate:
-        values = all_metrics(predicted_depth(networks, data.validation), data.validation.depth)
+        history.predicted = None  # two of them at once would be a waste of memory
+        history.predicted = predicted_depth(networks, data.validation)
+        values = all_metrics(history.predicted, data.validation.depth)
         history.validations.append({name: value.cpu().numpy() for name, value in values.items()})
 
 
