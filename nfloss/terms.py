@@ -152,8 +152,13 @@ class Moments(torch.autograd.Function):
     def backward(ctx: Any, of_mean: Tensor, of_variance: Tensor) -> tuple[Tensor, None]:
         values, weights, mean, total = ctx.saved_tensors
         gradient = values - mean.unsqueeze(-1)
-        slope, level = (2.0 * of_variance / total).unsqueeze(-1), (of_mean / total).unsqueeze(-1)
+        slope, level = line(of_mean, of_variance, total)
         return gradient.mul_(slope).add_(level).mul_(weights), None
+
+
+def line(of_mean: Tensor, of_variance: Tensor, total: Tensor) -> tuple[Tensor, Tensor]:
+    """Slope and level, [.., 1] both, of the gradient of a pixel of weight 1 over its distance from the mean."""
+    return (2.0 * of_variance / total).unsqueeze(-1), (of_mean / total).unsqueeze(-1)
 
 
 def masked_moments(values: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
@@ -178,7 +183,7 @@ class MaskedMoments(torch.autograd.Function):
     @once_differentiable
     def backward(ctx: Any, of_mean: Tensor, of_variance: Tensor) -> tuple[Tensor, None]:
         centred, mask, total = ctx.saved_tensors
-        slope, level = (2.0 * of_variance / total).unsqueeze(-1), (of_mean / total).unsqueeze(-1)
+        slope, level = line(of_mean, of_variance, total)
         return (centred * slope).addcmul_(mask, level), None
 
 

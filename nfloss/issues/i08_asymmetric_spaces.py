@@ -46,8 +46,7 @@ class Standardised(torch.autograd.Function):
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:
         standardised, std, mask = ctx.saved_tensors
         along = (gradient * standardised).sum(-1, keepdim=True)
-        freedom = (mask.sum(-1, keepdim=True) - 1.0).clamp(min=1.0)
-        slope = torch.where(std == 0, torch.zeros_like(along), along / (freedom * std))
+        slope = torch.where(std == 0, torch.zeros_like(along), along / (freedom(mask) * std))
         result = centre(gradient, mask).div_(std + TINY)
         return result.addcmul_(standardised, slope, value=-1.0), None
 
@@ -68,8 +67,12 @@ def centre(values: Tensor, mask: Tensor) -> Tensor:
 
 def unbiased_std(centred: Tensor, mask: Tensor) -> Tensor:
     """Root of sum(c^2) / (n - 1), as `torch.std`; 0 where n < 2. [.., P] -> [.., 1]"""
-    freedom = (mask.sum(-1, keepdim=True) - 1.0).clamp(min=1.0)
-    return (centred.square().sum(-1, keepdim=True) / freedom).sqrt()
+    return (centred.square().sum(-1, keepdim=True) / freedom(mask)).sqrt()
+
+
+def freedom(mask: Tensor) -> Tensor:
+    """n - 1, at least 1. [.., P] -> [.., 1]"""
+    return (mask.sum(-1, keepdim=True) - 1.0).clamp(min=1.0)
 
 
 def raw_weights(weights: Tensor, mean: Callable[[float], Number]) -> tuple[Tensor, Tensor]:

@@ -7,7 +7,8 @@ from nfloss import Configuration, Losses, all_fixes
 from runner.execution import LARGEST_GPU_GROUP, gpu_group
 from runner.experiment import parse_experiment
 from runner.models import DepthRange, StackedNetworks
-from runner.training import RowAdam, SeedData, Step, train
+from runner.row_adam import RowAdam
+from runner.training import SeedData, Step, train
 from runner.training_settings import Training
 
 pytestmark = [

@@ -20,7 +20,8 @@ from runner.network_class import NetworkClass, NetworkError
 from runner.network_contract import check_contract
 from runner.networks import at_size
 from runner.own_networks import OwnNetworks
-from runner.training import History, RowAdam, Step, predicted_depth, train
+from runner.row_adam import RowAdam
+from runner.training import History, Step, predicted_depth, train
 
 CPU = torch.device("cpu")
 NAMES = ["", "2-1", "6-1", "9-3"]

@@ -9,7 +9,8 @@ from nfloss import Configuration, Losses, SSISilogNearFieldLoss, all_fixes
 from runner import training
 from runner.models import DepthRange, StackedNetworks
 from runner.records import curve_rows, trial_rows
-from runner.training import History, RowAdam, Step, train
+from runner.row_adam import RowAdam
+from runner.training import History, Step, train
 
 CPU = torch.device("cpu")
 SAMPLE = ["", "1-1", "2-1", "4-1", "4-2", "4-3", "5-1", "6-1", "6-2", "8-1", "9-3"]
