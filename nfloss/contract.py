@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from nfloss.contract_device import never_waits
 from nfloss.contract_loss import (
     goes_with_others,
     is_finite,
@@ -42,6 +43,7 @@ CONTRACT: dict[str, Check] = {
     "beside other configurations it is what it is alone": together_is_one_by_one,
     "a NaN stays in its row": keeps_to_its_row,
     "float32 and float64 agree": precisions_agree,
+    "a GPU never waits for it": never_waits,
     "it goes with the other fixes": goes_with_others,
     "it finds its way to another process": survives_the_way,
 }

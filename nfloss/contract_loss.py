@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import pickle
 from dataclasses import replace
-from itertools import combinations
+from itertools import combinations, product
 
 import torch
 
 from nfloss.configuration import ClashError, Configuration
-from nfloss.contract_material import CASES, HOLES, ORDINARY, apart, evaluate, own_predictions, upper_half, usable
+from nfloss.contract_material import CASES, HOLES, ORDINARY, Case, apart, evaluate, own_predictions, upper_half, usable
 from nfloss.registry import Fix, registered
 from nfloss.slots import CORE_NUMBERS, Numbers
 
@@ -19,7 +19,7 @@ SET_ASIDE = 1e-7  # simplification forgets the 1e-8 that fix 3-1 adds to a mean
 CANCELLED = 1e-3  # of the baseline's gradient: what is smaller may be the rounding of terms that cancel
 NEAR_WEIGHTS = (5.0, 2.0, 1.0)
 EPOCHS = (12.0, 0.0, 50.0)
-PLAIN = 1  # the baseline's row in `crowd`
+PLAIN = 1  # the baseline's row in each of `crowds`
 
 
 def alone(fix: Fix, near_weight: float = 5.0) -> Configuration:
@@ -70,30 +70,47 @@ def leaves_invalid_pixels_out(fix: Fix) -> str | None:
     return None if same else f"a half that is masked is not as if it were cut away: {masked.item():.7g}, {cut.item():.7g}"
 
 
+def own_numbers(fix: Fix) -> list[str]:
+    """The numbers that the fix brings with it."""
+    return sorted({name for choice in fix.fills.values() for name in choice.numbers if name not in CORE_NUMBERS})
+
+
+def turned(fix: Fix, *names: str) -> Configuration:
+    """The fix with these of its numbers changed."""
+    return Configuration.of_fixes([fix], Numbers(**{name: 0.9 * getattr(Numbers(), name) for name in names}))
+
+
 def crowd(fix: Fix) -> list[Configuration]:
     """The fix with several numbers among other fixes, of which 6-2 has two rows."""
-    own = {name for choice in fix.fills.values() for name in choice.numbers if name not in CORE_NUMBERS}
-    turned = Configuration.of_fixes([fix], Numbers(**{name: 0.9 * getattr(Numbers(), name) for name in own}))
     by_weight = [alone(fix, weight) for weight in NEAR_WEIGHTS]
-    return [alone(fix), Configuration.of(), *by_weight, Configuration.of("6-2"), turned, Configuration.of("8-1")]
+    others = [Configuration.of("6-2"), turned(fix, *own_numbers(fix)), Configuration.of("8-1")]
+    return [alone(fix), Configuration.of(), *by_weight, *others]
+
+
+def crowds(fix: Fix) -> list[list[Configuration]]:
+    """The crowd; and for each number of the fix itself with that one changed, a tensor then beside floats."""
+    return [crowd(fix), *([alone(fix), Configuration.of(), turned(fix, name)] for name in own_numbers(fix))]
 
 
 def together_is_one_by_one(fix: Fix) -> str | None:
-    configurations = crowd(fix)
-    for case in (ORDINARY, HOLES):
-        for dtype, bound in ROUNDING.items():
-            data = case.to(dtype)
-            preds = own_predictions(data, len(configurations))
-            values, gradients = evaluate(configurations, data, preds=preds)
-            for k in (k for k, configuration in enumerate(configurations) if configuration.fixes == (fix.id,)):
-                own = [pred[k : k + 1] for pred in preds]
-                value, gradient = evaluate(configurations[k : k + 1], data, preds=own)
-                pairs = zip(gradients, gradient, strict=True)
-                worst = max(apart(g[k], one[0], CANCELLED * float(g[PLAIN].norm())) for g, one in pairs)
-                difference = max(apart(values[k : k + 1], value), worst)
-                if not difference <= bound:
-                    return f"beside others its loss or gradient differs by {difference:.1g} of itself on {case.name} ({dtype})"
+    for configurations, case, (dtype, bound) in product(crowds(fix), (ORDINARY, HOLES), ROUNDING.items()):
+        difference = apart_from_alone(fix, configurations, case.to(dtype))
+        if not difference <= bound:
+            return f"beside others its loss or gradient differs by {difference:.1g} of itself on {case.name} ({dtype})"
     return None
+
+
+def apart_from_alone(fix: Fix, configurations: list[Configuration], data: Case) -> float:
+    """How far the fix's loss or gradient is from what it is alone, at most."""
+    preds = own_predictions(data, len(configurations))
+    values, gradients = evaluate(configurations, data, preds=preds)
+    differences = []
+    for k in (k for k, c in enumerate(configurations) if fix.fills.items() <= c.words.items()):
+        value, gradient = evaluate(configurations[k : k + 1], data, preds=[pred[k : k + 1] for pred in preds])
+        pairs = zip(gradients, gradient, strict=True)
+        differences += [apart(g[k], one[0], CANCELLED * float(g[PLAIN].norm())) for g, one in pairs]
+        differences.append(apart(values[k : k + 1], value))
+    return max(differences)
 
 
 def keeps_to_its_row(fix: Fix) -> str | None:

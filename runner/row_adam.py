@@ -39,15 +39,15 @@ class RowAdam:
         gradient = self.parameters.grad
         assert gradient is not None
         scale = (clip_norm / (norm + 1e-6)).clamp(max=1.0)  # as torch.nn.utils.clip_grad_norm_
-        if gradient.is_cuda:
-            gradient = torch.where(alive.unsqueeze(1), gradient * scale.unsqueeze(1), 0.0)
-        else:  # asking is free on the CPU, and few rows need anything
+        if gradient.is_cpu:  # asking is free there, and few rows need anything
             for row in (~alive | (scale != 1.0)).nonzero().flatten().tolist():
                 gradient[row] = gradient[row] * scale[row] if alive[row] else 0.0
+        else:
+            gradient = torch.where(alive.unsqueeze(1), gradient * scale.unsqueeze(1), 0.0)
         live = [not frozen for frozen in self.frozen]
         rows, first, second, steps, gradients = (list(compress(v, live)) for v in (*self.state, gradient.unbind(0)))
         if rows:
-            adam(rows, gradients, first, second, [], steps, lr=self.learning_rate, capturable=gradient.is_cuda, **ADAM)
+            adam(rows, gradients, first, second, [], steps, lr=self.learning_rate, capturable=not gradient.is_cpu, **ADAM)
         self.parameters.grad = None
 
     def freeze(self, dead: Tensor) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, field, fields, replace
 
 import numpy as np
@@ -101,6 +102,8 @@ class Step:
         device = self.rgb.device
         self.order = torch.from_numpy(data.batches(settings.steps, settings.batch)).to(device)
         self.at = torch.zeros(1, dtype=torch.long, device=device)
+        half = settings.precision == "bf16"
+        self.precision = torch.autocast(device.type, torch.bfloat16, cache_enabled=False) if half else nullcontext()
         self.prediction = self.truth = torch.empty(0)  # of the last step, at the finest scale
 
     def __call__(self) -> None:
@@ -118,7 +121,7 @@ class Step:
     def backward(self, batch: Tensor) -> tuple[Terms, Tensor, Tensor]:
         """Add a batch's gradients; gives its terms, and the finest scale's prediction and truth."""
         images, truth = self.rgb.index_select(0, batch), [scale.index_select(0, batch) for scale in self.pyramid]
-        with torch.autocast(images.device.type, torch.bfloat16, enabled=self.settings.precision == "bf16", cache_enabled=False):
+        with self.precision:
             predictions = self.networks(images, training=True)
         terms = self.losses.terms(predictions, truth, unweighted=True)
         terms.total.sum().backward()  # a sum: each network's gradient is its own loss's

@@ -23,8 +23,7 @@ def weighted_moments(residual: Tensor, weights: Tensor, mask: Tensor) -> tuple[T
 
 def clamp(ssi: Tensor, *, ssi_minimum: Number, ssi_maximum: Number) -> Tensor:
     """SSI clamped to [1e-6, 1]: no gradient outside."""
-    lowest, highest = (torch.as_tensor(limit, dtype=ssi.dtype, device=ssi.device) for limit in (ssi_minimum, ssi_maximum))
-    return torch.clamp(ssi, min=lowest, max=highest)
+    return ssi.clamp(min=ssi_minimum).clamp(max=ssi_maximum)  # one by one: each is a float or, beside others, a tensor
 
 
 def log1p(ssi: Tensor) -> Tensor:

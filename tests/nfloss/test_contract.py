@@ -5,6 +5,7 @@ import torch
 
 from nfloss import Choice, Configuration, Fix, Guard, Losses, Partition, all_fixes
 from nfloss.contract import CONTRACT, broken_promises
+from nfloss.contract_device import never_waits
 from nfloss.slots import BASELINE
 
 calls = []
@@ -75,6 +76,11 @@ def fine_steps(ssi):
     return 1.0 + (ssi * 1e6 - torch.round(ssi * 1e6)).detach() + ssi
 
 
+def made_on_the_host(ssi):
+    """A copy to the device at each call, which nothing on a CPU shows."""
+    return ssi * torch.tensor([0.5], device=ssi.device)
+
+
 def weighted_by_depth(mask, weights, depth, threshold):
     """A split called as the house's own is, whose weights are no constants."""
     return [(mask * (depth < 1), depth), (mask * (depth >= 1), depth)]
@@ -102,6 +108,7 @@ BREAKS = {
     "beside other": fix_of("residual", one_number),
     "a NaN stays": fix_of("residual", over_all_rows),
     "float32 and float64": fix_of("squash", fine_steps),
+    "a GPU never": fix_of("squash", made_on_the_host),
     "it goes with": fix_of("partition", Partition(2, weighted_by_depth, mean_of_two), "near and far"),
 }
 
@@ -125,6 +132,52 @@ def test_a_word_that_takes_no_leading_dimension_breaks_the_weights_promise():
 def test_what_its_own_code_raises_is_said():
     found = {broken.promise: broken.found for broken in broken_promises(BREAKS["beside other"])}
     assert found["beside other configurations it is what it is alone"].startswith("stops with RuntimeError: Boolean value")
+
+
+def read_from_the_host(ssi):
+    """A tensor of the host's, copied."""
+    return ssi * torch.ones(1).to(ssi.device)
+
+
+def asked_for(ssi):
+    """A branch on a value."""
+    return ssi.log1p() if ssi.mean() > 1.0 else ssi
+
+
+def left_on_the_host(ssi):
+    """A tensor of the host's beside the device's."""
+    return ssi * torch.ones(ssi.shape[-1])
+
+
+def half(ssi):
+    """A number in a tensor: it travels with the kernel."""
+    return ssi * torch.tensor(0.5)
+
+
+@pytest.mark.parametrize(
+    ("function", "says"),
+    [
+        (made_on_the_host, "every call copies a tensor from the host: test_contract.py, line "),
+        (read_from_the_host, "every call copies a tensor from the host: test_contract.py, line "),
+        (asked_for, "it asks for a value, or mixes devices: RuntimeError: "),
+        (left_on_the_host, "it asks for a value, or mixes devices: RuntimeError: "),
+        (half, None),
+    ],
+)
+def test_what_a_gpu_would_wait_for_is_said(function, says):
+    found = never_waits(fix_of("squash", function))
+    assert found is None if says is None else found.startswith(says)
+
+
+def test_a_number_that_is_a_tensor_beside_one_that_is_a_float_is_tried():
+    """Two of a fix's numbers, one of them changed: torch.clamp takes no float beside a tensor."""
+    found = {broken.promise: broken.found for broken in broken_promises(fix_of("squash", between))}
+    assert found["beside other configurations it is what it is alone"].startswith("stops with TypeError: clamp()")
+
+
+def between(ssi, *, ssi_minimum, ssi_maximum):
+    """As a user would write it first."""
+    return torch.clamp(ssi, ssi_minimum, ssi_maximum)
 
 
 def test_a_good_fix_keeps_them_all():

@@ -42,7 +42,7 @@ def test_no_synchronisation_in_the_loss():
         torch.cuda.set_sync_debug_mode("default")
 
 
-FIXES = ["", "2-1", "4-2", "4-3", "5-1", "6-1", "6-2", "8-1", "9-2"]
+FIXES = ["", *(fix.id for fix in all_fixes())]
 
 
 def trained(data: SeedData, settings: Training, names=FIXES, **more):

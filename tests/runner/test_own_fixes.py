@@ -135,8 +135,8 @@ def test_check_says_what_holds_and_what_breaks(file, tmp_path, capsys):
     own = tmp_path / "own" / "steep.py"
     assert command("check", str(own)) == 0
     said = capsys.readouterr().out
-    assert "5-9 steep (fills weigh): keeps 14 of 14 promises" in said
-    assert "11-1 squared (fills squash): keeps 14 of 14 promises" in said
+    assert "5-9 steep (fills weigh): keeps 15 of 15 promises" in said
+    assert "11-1 squared (fills squash): keeps 15 of 15 promises" in said
     bad = tmp_path / "own" / "bad.py"
     bad.write_text(
         "from nfloss import Choice, Fix, add_fix\ndef sloping(depth, threshold):\n    '.'\n    return 5 - depth\n"

@@ -1,0 +1,94 @@
+"""The part of the contract that a GPU asks: tensors stay on their device, and nobody waits for a value.
+
+It is checked without one. PyTorch's `meta` device computes shapes and no values: what asks for a value or mixes devices
+stops there as it would wait or stop on a GPU, and what is copied there is seen as it is called.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.overrides import TorchFunctionMode
+from torch.utils._pytree import tree_leaves
+
+from nfloss.configuration import Configuration
+from nfloss.contract_loss import alone, crowds
+from nfloss.contract_material import HOLES, Case, evaluate
+from nfloss.registry import Fix
+from nfloss.user_code import USER_ERRORS, in_a_line
+
+NO_VALUES = torch.device("meta")
+TORCH = Path(torch.__file__).parent
+#: What makes a tensor of Python's numbers, and the place of these among the arguments.
+OF_NUMBERS: dict[Callable[..., Tensor], int] = {torch.tensor: 0, torch.as_tensor: 0, torch.asarray: 0, Tensor.new_tensor: 1}
+
+
+class Crossings(TorchFunctionMode):
+    """Notes every copy from the host to another device while it is entered: `seen` has the places in the source."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.seen: list[str] = []
+
+    def __torch_function__(
+        self, func: Any, types: Sequence[type], args: Sequence[Any] = (), kwargs: Mapping[str, Any] | None = None
+    ) -> Any:
+        result = func(*args, **(kwargs or {}))
+        given = tensors_of([args, kwargs] if func not in OF_NUMBERS else args[OF_NUMBERS[func] :][:1])
+        if copies_from_host(given, tensors_of(result), func in OF_NUMBERS):
+            self.seen.append(asking_line())
+        return result
+
+
+def tensors_of(tree: Any) -> list[Tensor]:
+    return [leaf for leaf in tree_leaves(tree) if isinstance(leaf, Tensor)]
+
+
+def copies_from_host(given: Sequence[Tensor], made: Sequence[Tensor], of_numbers: bool) -> bool:
+    """Whether a call with these tensors copies one to the device, or makes one there of Python's numbers. A number in a tensor
+    of the host's beside others of the device's is no copy: it travels with the kernel."""
+    on_host = [tensor for tensor in given if tensor.device.type == "cpu"]
+    if not any(tensor.device.type != "cpu" for tensor in made):
+        return False
+    if len(on_host) == len(given):
+        return of_numbers or bool(on_host)
+    return any(tensor.ndim for tensor in on_host)
+
+
+def asking_line() -> str:
+    """The innermost line under way that is neither PyTorch's nor this file's: `file.py, line 7`."""
+    frame = sys._getframe(1)
+    while frame.f_back and (frame.f_code.co_filename == __file__ or TORCH in Path(frame.f_code.co_filename).parents):
+        frame = frame.f_back
+    return f"{Path(frame.f_code.co_filename).name}, line {frame.f_lineno}"
+
+
+def never_waits(fix: Fix) -> str | None:
+    """Loss and gradient a second time, for the constants are made the first time: no copy, no value asked for."""
+    case = without_values(HOLES.to(torch.float32))
+    for configurations in ([alone(fix)], *crowds(fix)):
+        try:
+            copied = copies_of_the_second_call(configurations, case)
+        except USER_ERRORS as error:
+            return f"it asks for a value, or mixes devices: {in_a_line(error)}"
+        if copied:
+            return f"every call copies a tensor from the host: {copied[0]}"
+    return None
+
+
+def copies_of_the_second_call(configurations: Sequence[Configuration], case: Case) -> list[str]:
+    evaluate(configurations, case)
+    with Crossings() as crossings:
+        evaluate(configurations, case)
+    return crossings.seen
+
+
+def without_values(case: Case) -> Case:
+    mask = None if case.mask is None else case.mask.to(NO_VALUES)
+    return replace(case, preds=tuple(pred.to(NO_VALUES) for pred in case.preds), gt=case.gt.to(NO_VALUES), mask=mask)

@@ -1,0 +1,45 @@
+"""A step of training on PyTorch's `meta` device: it has no values, so what a GPU would be waited for stops or is seen.
+
+tests/runner/test_gpu.py asks the same of a CUDA device where there is one."""
+
+import pytest
+import torch
+
+from nfloss import Configuration, Losses, all_fixes
+from nfloss.contract_device import NO_VALUES, Crossings
+from runner.models import DepthRange, StackedNetworks
+from runner.row_adam import RowAdam
+from runner.training import History, SeedData, Step
+
+EVERY = ["", *(fix.id for fix in all_fixes())]
+MIXED = ["1-1 2-1 3-1 4-2 5-1 6-1 9-3", "1-2 8-1 4-3", "2-2a 5-2 9-1", "2-2b 6-2 9-2", "5-1w 8-2"]
+
+
+def on_no_values(names, data, settings):
+    """A step of these fixes' networks, and of two readings of the first."""
+    made = [Configuration.of(*name.split()) for name in names]
+    moved = SeedData(data.seed, *(frames.to(NO_VALUES) for frames in (data.train, data.probe, data.validation)))
+    networks = StackedNetworks(len(made), 3, [0.1] * (len(made) + 1), [0, *range(len(made))], DepthRange(), device=NO_VALUES)
+    history = History.empty(settings.steps, len(made), NO_VALUES)
+    return Step(networks, Losses(made), RowAdam(networks.parameters, 1e-3), moved, settings, history)
+
+
+@pytest.mark.parametrize("accumulate", [1, 2])
+@pytest.mark.parametrize("names", [[""], EVERY, MIXED, ["2-2a"], ["6-2", "5-2"]])
+def test_from_its_second_step_on_nothing_is_copied_and_nothing_asked_for(small_data, brief, names, accumulate):
+    """The first makes the constants. Asking for a value raises on a device that has none."""
+    step = on_no_values(names, small_data, brief.model_copy(update={"accumulate": accumulate}))
+    step()
+    with Crossings() as crossings:
+        step()
+    assert crossings.seen == []
+    assert step.prediction.device == step.history.series["loss"].device == NO_VALUES
+
+
+def test_a_copy_in_the_step_would_be_seen(small_data, brief):
+    """The test above can fail: a batch number kept on the host, as a loop in Python would have it."""
+    step = on_no_values([""], small_data, brief)
+    step()
+    with Crossings() as crossings:
+        step.at += torch.tensor([1]).to(NO_VALUES)
+    assert [place.split(",")[0] for place in crossings.seen] == ["test_device.py"]
