@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from contextlib import nullcontext
 from dataclasses import dataclass, field, fields, replace
 
 import numpy as np
@@ -21,6 +20,7 @@ from runner.models import DepthRange, StackedNetworks
 from runner.network_class import NetworkClass
 from runner.networks import Networks, at_size
 from runner.own_networks import OwnNetworks
+from runner.precision import convolutions_in, forward_in
 from runner.row_adam import RowAdam
 from runner.rulers import abs_rel, all_metrics
 from runner.training_settings import Training
@@ -102,8 +102,7 @@ class Step:
         device = self.rgb.device
         self.order = torch.from_numpy(data.batches(settings.steps, settings.batch)).to(device)
         self.at = torch.zeros(1, dtype=torch.long, device=device)
-        half = settings.precision == "bf16"
-        self.precision = torch.autocast(device.type, torch.bfloat16, cache_enabled=False) if half else nullcontext()
+        self.precision = forward_in(settings.precision, device)
         self.prediction = self.truth = torch.empty(0)  # of the last step, at the finest scale
 
     def __call__(self) -> None:
@@ -174,20 +173,21 @@ def train(
     history = History.empty(settings.steps, len(trained), device)
     one_step = Step(networks, losses, optimiser, data, settings, history)
     advance = Captured(one_step) if settings.cuda_graphs and device.type == "cuda" else one_step
-    for step in range(settings.steps):
-        epoch = step * settings.epochs // settings.steps
-        losses.set_epoch(epoch, of=settings.epochs)
-        advance()
-        if (step + 1) % settings.evaluate_every == 0 or step + 1 == settings.steps:
-            last_tenth = step + 1 > settings.steps * 0.9
-            measure(history, networks, data, training_state(one_step, step + 1, epoch, depth_range), last_tenth)
-            optimiser.freeze(history.diverged_at >= 0)
-            diverged = networks.read(history.diverged_at) >= 0
-            keeper.look(history.probes[-1], diverged)
-            heartbeat(step + 1, int(diverged.sum()))
-    with torch.no_grad():
-        assert history.predicted is not None
-        history.bn_gap = batch_norm_gap(networks, data.validation, history.predicted)
+    with convolutions_in(settings.precision):
+        for step in range(settings.steps):
+            epoch = step * settings.epochs // settings.steps
+            losses.set_epoch(epoch, of=settings.epochs)
+            advance()
+            if (step + 1) % settings.evaluate_every == 0 or step + 1 == settings.steps:
+                last_tenth = step + 1 > settings.steps * 0.9
+                measure(history, networks, data, training_state(one_step, step + 1, epoch, depth_range), last_tenth)
+                optimiser.freeze(history.diverged_at >= 0)
+                diverged = networks.read(history.diverged_at) >= 0
+                keeper.look(history.probes[-1], diverged)
+                heartbeat(step + 1, int(diverged.sum()))
+        with torch.no_grad():
+            assert history.predicted is not None
+            history.bn_gap = batch_norm_gap(networks, data.validation, history.predicted)
     history.checkpoints = keeper.kept()
     history.seconds = time.monotonic() - started
     return history.read_by(networks)

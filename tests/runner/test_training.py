@@ -104,6 +104,21 @@ def test_half_precision_trains_close_to_single(small_data, brief):
     torch.testing.assert_close(rounded[:5], single[:5], rtol=0.01, atol=0.0)
 
 
+@pytest.mark.parametrize(("precision", "kept"), [("fp32", "ieee"), ("tf32", "tf32"), ("bf16", "ieee")])
+def test_float32_is_float32_on_a_gpu_too(small_data, brief, monkeypatch, precision, kept):
+    """PyTorch lets cuDNN round a convolution's input to TF32 unless told not to; what the caller has set comes back."""
+    plain, seen, convolutions = Step.__call__, set(), torch.backends.cudnn.conv
+    before = convolutions.fp32_precision
+
+    def watched(step):
+        seen.add(convolutions.fp32_precision)
+        plain(step)
+
+    monkeypatch.setattr(Step, "__call__", watched)
+    train(configurations([""]), small_data, brief.model_copy(update={"precision": precision}), DepthRange(), CPU)
+    assert (seen, convolutions.fp32_precision) == ({kept}, before)
+
+
 def test_a_step_says_when_its_kernels_change(small_data, brief):
     """What a captured graph depends on: thresholds by epoch, networks frozen; nothing else is decided in Python."""
     losses = Losses(configurations(["", "9-2"]))
