@@ -57,6 +57,9 @@ slow: $(VENV)/dev ## the tests that take minutes each
 bench: $(VENV)/bench ## trials per minute beside a plain loop, Ray Tune, Optuna and mushin-py (BENCH=--full: every figure, an hour)
 	$(BIN)/python benchmarks/bench.py $(BENCH)
 
+bench-gpu: $(VENV)/dev ## a GPU: microseconds of a network's step and memory, beside the plain loop (BENCH=--help: what can be chosen)
+	$(BIN)/python benchmarks/gpu.py $(BENCH)
+
 docs: $(VENV)/dev ## build the documentation into site/ (docs-serve: show it on 127.0.0.1); a broken link is an error
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet
 
@@ -88,4 +91,4 @@ $(VENV)/bench: $(VENV)/run
 	$(PIP) -e '.[bench]'
 	@touch $@
 
-.PHONY: help ablation smoke mlflow dashboard audit test check fuzz soak slow docs docs-serve bench setup clean
+.PHONY: help ablation smoke mlflow dashboard audit test check fuzz soak slow docs docs-serve bench bench-gpu setup clean

@@ -16,29 +16,21 @@ from __future__ import annotations
 
 import argparse
 import importlib.util
-import json
-import os
-import platform
-import shlex
-import subprocess
 import sys
-from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
-import code_paths
+import code_paths  # noqa: F401
 import report
 from campaign import Settings, carry_out
 from contender import CONTENDERS
 from drawn import draw
+from machine import RESULTS, describe_machine, keep
 
-from runner.description import git_commit, installed, processor
+from runner.description import processor
 from runner.execution import cores
 
-RESULTS = Path(__file__).resolve().parent / "results"
 PACKAGES = ("torch", "numpy", "pandas", "ray", "optuna", "mushin-py")
 SIZES, FULL_SIZES = "32x48", "32x48,64x96"  # height x width
-BUSY = 0.5  # load average of a machine that is not quiet
 MODULES = {"ray": "ray.tune", "optuna": "optuna", "mushin": "mushin"}
 
 
@@ -48,7 +40,7 @@ def main(arguments: list[str] | None = None) -> int:
     contenders = tuple(name for name in options.only if name not in missing)
     chosen = options.sizes or sizes(FULL_SIZES if options.full else SIZES)
     settings = Settings(chosen, options.trials, options.rounds, options.steps, options.scale, options.full, contenders)
-    machine = describe_machine()
+    machine = describe_machine(PACKAGES)
     try:
         drawn = draw(settings.most)
     except ValueError as error:
@@ -57,7 +49,8 @@ def main(arguments: list[str] | None = None) -> int:
     campaign = carry_out(settings, drawn, lambda line: print(line, file=sys.stderr, flush=True))
     text = report.markdown(campaign, machine, missing)
     print(text)
-    keep(options.out, text, report.as_json(campaign, machine, missing), options.full)
+    where = " ".join([*processor().split()[:4], str(cores())])
+    keep(options.out, text, report.as_json(campaign, machine, missing), where, brief=not options.full)
     equal = all(found.holds for found in campaign.equality.values())
     return 0 if equal and all(run.trials for run in campaign.runs) else 1
 
@@ -112,37 +105,6 @@ def absent(name: str) -> str:
     return (
         "" if found else f"not installed (No module named {module!r}); pip install -c constraints.txt '{CONTENDERS[name][2]}'"
     )
-
-
-def describe_machine() -> dict[str, Any]:
-    """Where, when and with what."""
-    versions, load = {name: installed(name) for name in PACKAGES}, os.getloadavg()[0]
-    return {
-        "date": datetime.now(UTC).isoformat(timespec="seconds"),
-        "processor": f"{processor()}, {cores()} cores",
-        "system": f"{platform.system()}, Python {platform.python_version()}",
-        "versions": ", ".join(f"{name} {found}" for name, found in versions.items() if found),
-        "commit": f"{git_commit()}{' with changes' if changed() else ''}",
-        "load when it began": f"{load:.1f}{' (others were at work: not to be published)' if load > BUSY else ''}",
-        "command": shlex.join(["python", "benchmarks/bench.py", *sys.argv[1:]]),
-    }
-
-
-def changed() -> bool:
-    """Whether code differs from the commit."""
-    command = ["git", "-C", str(code_paths.ROOT), "status", "--porcelain", "--", "nfloss", "runner"]
-    said = subprocess.run(command, capture_output=True, text=True, check=False)
-    return bool(said.stdout.strip())
-
-
-def keep(folder: Path, text: str, content: dict[str, Any], full: bool) -> None:
-    """Files named by date, processor and cores; those of a run without --full are `-brief`, and git ignores them."""
-    model = "-".join(processor().lower().replace("(r)", "").replace("(tm)", "").split()[:4])
-    name = f"{datetime.now(UTC):%Y-%m-%d}-{model}-{cores()}{'' if full else '-brief'}"
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / f"{name}.md").write_text(text, encoding="utf-8")
-    (folder / f"{name}.json").write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
-    print(f"kept in {folder}/{name}.md and .json", file=sys.stderr)
 
 
 if __name__ == "__main__":

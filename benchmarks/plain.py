@@ -33,7 +33,7 @@ from runner.training_settings import Training
 def train_plain(fixes: Sequence[str], data: SeedData, settings: Training) -> dict[str, Any]:
     """One trial: losses and gradient norms per step, errors per probe and validation, and when it began and ended."""
     began = time.time()
-    network = initial_network(fixes, data.seed)
+    network = initial_network(fixes, data.seed).to(data.train.rgb.device)
     optimiser = torch.optim.Adam(network.parameters(), lr=settings.learning_rate)
     images, truth = data.train.rgb, data.train.inverse_depth()
     losses, norms, probes, validations = list[float](), list[float](), list[dict[str, float]](), list[dict[str, float]]()
@@ -113,8 +113,8 @@ def as_trials(trained: Sequence[dict[str, Any]], workers: int) -> Trials:
     return Trials(trials, workers, min(t["began"] for t in trained), max(t["ended"] for t in trained))
 
 
-def spec_data(spec: Spec) -> SeedData:
-    return make_seed_data(spec.data, SEED, torch.device("cpu"))
+def spec_data(spec: Spec, device: torch.device | str = "cpu") -> SeedData:
+    return make_seed_data(spec.data, SEED, torch.device(device))
 
 
 def run(spec: Spec, folder: Path) -> Trials:

@@ -1,5 +1,6 @@
 """The benchmark's own claims: the plain loop trains what nfloss trains, and the roofline counts the real network."""
 
+import json
 import sys
 from pathlib import Path
 
@@ -9,6 +10,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "benchmarks"))
 
+import gpu
 import report
 import roofline
 from equality import Equality, compare
@@ -52,3 +54,44 @@ def test_operations_are_those_of_the_convolutions():
 
 def test_tables_are_markdown():
     assert report.table(["a", "b"], [["long", "1"]]) == "| a    | b |\n| ---- | - |\n| long | 1 |"
+
+
+def test_the_benchmark_of_a_device_compares_what_it_times(tmp_path, capsys):
+    """On a CPU, where captured graphs are left out: the same losses as the plain loop, and every figure where it belongs."""
+    modes = ["--modes", "fp32,fp32+graphs,bf16", "--plain", "2", "--groups", "2,3"]
+    rest = ["--steps", "6", "--rounds", "2", "--size", "32x48", "--out", str(tmp_path)]
+    assert gpu.main(["--device", "cpu", *modes, *rest]) == 0
+    said = capsys.readouterr().out
+    for name in ("plain loop", "2 together, fp32", "3 together, bf16"):
+        assert f"| {name} " in said
+    assert "graphs " not in said and "not a GPU's figures" in said
+    content = json.loads(next(tmp_path.glob("*-brief.json")).read_text())
+    assert [len(run["seconds"]) for run in content["runs"]] == [2] * 5
+    assert list(content["runs"][0]["first_losses"]) == [gpu.title(fixes) for fixes in content["configurations"][:2]]
+
+
+def test_a_mode_that_trains_something_else_is_seen():
+    plain = gpu.Timed(None, 1, 6, [1.0], first_losses={"baseline": [1.0, 2.0]})
+    mode = gpu.Mode("fp32", True)
+    same = gpu.Timed(mode, 4, 6, [2.0], first_losses={"baseline": [1.0, 2.001], "2-1": [5.0, 5.0]})
+    other = gpu.Timed(mode, 4, 6, [2.0], first_losses={"baseline": [1.001, 2.0], "2-1": [5.0, 5.0]})
+    assert gpu.differences(same, plain) == (0.0, pytest.approx(0.0005))
+    assert gpu.equal(same, plain) and not gpu.equal(other, plain)
+    assert same.microseconds == [pytest.approx(1e6 * 2.0 / 6 / 4)]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["--modes", "fp16"], "unknown mode fp16; a precision is one of fp32, tf32, bf16"),
+        (["--size", "32x48,64x96"], "one size at a time"),
+        (["--groups", "0"], "a number of at least 1 is needed"),
+        (["--device", "cpu", "--groups", "99999"], "99999 trials: the product has"),
+    ],
+)
+def test_a_slip_is_answered_in_a_line(arguments, says, capsys):
+    try:
+        status = gpu.main(arguments)
+    except SystemExit as ended:
+        status = ended.code
+    assert (status, says in capsys.readouterr().err) == (2, True)
