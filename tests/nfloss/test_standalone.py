@@ -13,6 +13,7 @@ import torch
 from oracle import random_unions
 
 from nfloss import Configuration, SSISilogNearFieldLoss, all_fixes
+from nfloss.contract_device import NO_VALUES, Crossings
 from nfloss.standalone import named_in, standalone, with_helpers
 
 UNIONS = random_unions([fix.id for fix in all_fixes()], 15, seed=5)
@@ -66,6 +67,18 @@ def test_equal_in_float32_and_at_one_scale(fixes):
     expected, expected_gradient = value_and_gradient(ours, preds[:1], gt, mask)
     assert value.item() == pytest.approx(expected.item(), rel=1e-5)
     assert (gradient - expected_gradient).norm() <= 1e-4 * expected_gradient.norm()
+
+
+@pytest.mark.parametrize("fixes", CONFIGURATIONS, ids="+".join)
+def test_on_a_gpu_neither_waits(fixes):
+    """Shown on a device without values: once the constants are made, nothing is copied there and no value is asked for."""
+    preds, gt, mask = inputs(1, torch.float32)
+    given = [pred.to(NO_VALUES) for pred in preds], gt.to(NO_VALUES), mask.to(NO_VALUES)
+    for loss_fn in (module(standalone(Configuration.of(*fixes))).SSISilogNearFieldLoss(), SSISilogNearFieldLoss(fixes)):
+        value_and_gradient(loss_fn, *given)
+        with Crossings() as crossings:
+            value_and_gradient(loss_fn, *given)
+        assert crossings.seen == []
 
 
 def test_numbers_are_the_configurations_and_may_be_given_anew():
