@@ -6,10 +6,11 @@ stops there as it would wait or stop on a GPU, and what is copied there is seen 
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from traceback import walk_stack, walk_tb
+from types import FrameType
 from typing import Any
 
 import torch
@@ -42,7 +43,7 @@ class Crossings(TorchFunctionMode):
         result = func(*args, **(kwargs or {}))
         given = tensors_of([args, kwargs] if func not in OF_NUMBERS else args[OF_NUMBERS[func] :][:1])
         if copies_from_host(given, tensors_of(result), func in OF_NUMBERS):
-            self.seen.append(asking_line())
+            self.seen.append(asking_line(walk_stack(None)))
         return result
 
 
@@ -61,12 +62,10 @@ def copies_from_host(given: Sequence[Tensor], made: Sequence[Tensor], of_numbers
     return any(tensor.ndim for tensor in on_host)
 
 
-def asking_line() -> str:
-    """The innermost line under way that is neither PyTorch's nor this file's: `file.py, line 7`."""
-    frame = sys._getframe(1)
-    while frame.f_back and (frame.f_code.co_filename == __file__ or TORCH in Path(frame.f_code.co_filename).parents):
-        frame = frame.f_back
-    return f"{Path(frame.f_code.co_filename).name}, line {frame.f_lineno}"
+def asking_line(frames: Iterable[tuple[FrameType, int]]) -> str:
+    """The first of these frames that is neither PyTorch's nor this file's: `file.py, line 7`."""
+    places = ((Path(frame.f_code.co_filename), line) for frame, line in frames)
+    return next(f"{path.name}, line {line}" for path, line in places if path != Path(__file__) and TORCH not in path.parents)
 
 
 def never_waits(fix: Fix) -> str | None:
@@ -76,9 +75,10 @@ def never_waits(fix: Fix) -> str | None:
         try:
             copied = copies_of_the_second_call(configurations, case)
         except USER_ERRORS as error:
-            return f"it asks for a value, or mixes devices: {in_a_line(error)}"
+            where = asking_line(reversed(list(walk_tb(error.__traceback__))))
+            return f"{where} asks for a value, or mixes devices: {in_a_line(error)}"
         if copied:
-            return f"every call copies a tensor from the host: {copied[0]}"
+            return f"{copied[0]} copies a tensor from the host in every call"
     return None
 
 
