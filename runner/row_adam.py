@@ -9,6 +9,8 @@ import torch
 from torch import Tensor
 from torch.optim.adam import adam
 
+from nfloss.terms import may_ask
+
 ADAM: dict[str, Any] = {  # what torch.optim.Adam does when nothing is said, fused
     "beta1": 0.9, "beta2": 0.999, "eps": 1e-8, "weight_decay": 0.0, "amsgrad": False, "maximize": False, "fused": True
 }  # fmt: skip
@@ -39,7 +41,8 @@ class RowAdam:
         gradient = self.parameters.grad
         assert gradient is not None
         scale = (clip_norm / (norm + 1e-6)).clamp(max=1.0)  # as torch.nn.utils.clip_grad_norm_
-        if gradient.is_cpu:  # asking is free there, and few rows need anything
+        asking = may_ask(gradient)
+        if asking:  # few rows need anything
             for row in (~alive | (scale != 1.0)).nonzero().flatten().tolist():
                 gradient[row] = gradient[row] * scale[row] if alive[row] else 0.0
         else:
@@ -47,7 +50,7 @@ class RowAdam:
         live = [not frozen for frozen in self.frozen]
         rows, first, second, steps, gradients = (list(compress(v, live)) for v in (*self.state, gradient.unbind(0)))
         if rows:
-            adam(rows, gradients, first, second, [], steps, lr=self.learning_rate, capturable=not gradient.is_cpu, **ADAM)
+            adam(rows, gradients, first, second, [], steps, lr=self.learning_rate, capturable=not asking, **ADAM)
         self.parameters.grad = None
 
     def freeze(self, dead: Tensor) -> None:

@@ -1,0 +1,72 @@
+"""A step that is captured and replayed is the step: on a tape that stands in for CUDA graphs (tape.py), bit for bit.
+
+tests/runner/test_gpu.py asks the same of a CUDA device where there is one."""
+
+import pytest
+import torch
+from tape import Graph, captured, cuda_graphs_on_the_cpu  # noqa: F401
+
+from nfloss import Configuration, Losses, all_fixes
+from runner.graphs import Captured
+from runner.models import StackedNetworks
+from runner.row_adam import RowAdam
+from runner.training import History, Step
+
+CPU = torch.device("cpu")
+EVERY = ["", *(fix.id for fix in all_fixes())]
+MIXED = ["1-1 2-1 3-1 4-2 5-1 6-1 9-3", "1-2 8-1 4-3", "2-2a 5-2 9-1", "2-2b 6-2 9-2", "5-1w 8-2"]
+
+
+def steps_taken(names, data, settings, graphs):
+    """Losses [steps, K], parameters, moments and running statistics after a run in which a network diverges and is frozen."""
+    made = [Configuration.of(*name.split()) for name in names]
+    networks, losses = StackedNetworks(len(made), 3), Losses(made)
+    adam, history = RowAdam(networks.parameters, 1e-3), History.empty(settings.steps, len(made), CPU)
+    step = Step(networks, losses, adam, data, settings, history)
+    advance = Captured(step) if graphs else step
+    for number in range(settings.steps):
+        losses.set_epoch(number // 5, of=settings.steps // 5)
+        if number == 11:
+            with torch.no_grad():
+                networks.parameters[1, 100] = torch.nan
+        if number == 15:
+            adam.freeze(history.diverged_at >= 0)
+        advance()
+    assert history.diverged_at[1] == 11 or len(names) == 1
+    statistics = [*networks.means.values(), *networks.variances.values()]
+    kept = [networks.parameters.detach(), adam.first_moments, adam.second_moments, *statistics, history.diverged_at]
+    return [*history.series.values(), *kept, step.prediction, step.truth]
+
+
+@pytest.mark.usefixtures("cuda_graphs_on_the_cpu")
+@pytest.mark.parametrize("accumulate", [1, 2])
+@pytest.mark.parametrize("names", [["", "2-1"], EVERY, MIXED], ids=["two", "every", "mixed"])
+def test_replayed_steps_are_the_eager_steps(small_data, brief, names, accumulate):
+    """Thresholds move every five steps, and a network diverges: the graph is captured anew where Python decides anew."""
+    settings = brief.model_copy(update={"accumulate": accumulate})
+    eager, replayed = (steps_taken(names, small_data, settings, graphs) for graphs in (False, True))
+    for ours, theirs in zip(replayed, eager, strict=True):
+        assert torch.equal(ours.nan_to_num(nan=-7.0), theirs.nan_to_num(nan=-7.0))
+
+
+def test_the_tape_takes_no_effect_until_it_is_played():
+    """The stand-in itself: a capture leaves values as they were; what Python read in it is what is replayed."""
+    value, graph, factor = torch.ones(3), Graph(), 2.0
+    with captured(graph, None):
+        row = value[1:]
+        row.mul_(factor)
+        total = value.sum() + 1.0
+        value.add_(total)
+    assert value.tolist() == [1, 1, 1]
+    factor = 5.0
+    graph.replay()
+    assert (value.tolist(), total.item()) == ([7, 8, 8], 6)
+    graph.replay()  # 7 + 16 + 16 + 1 = 40
+    assert (value.tolist(), total.item()) == ([47, 56, 56], 40)
+
+
+def test_what_no_capture_may_do_is_refused():
+    with pytest.raises(AssertionError, match="copy it from the host"), captured(Graph(), None):
+        torch.tensor([1.0])
+    with pytest.raises(AssertionError, match="asked"), captured(Graph(), None):
+        bool(torch.ones(1) > 0)
