@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 ENUMERATED = 14  # up to so many seeds every sign flip is visited
+ROUND_OFF = 1e-12  # of the gains themselves: what spreads no more than this does not spread
 
 
 @dataclass(frozen=True)
@@ -70,7 +71,7 @@ def effect(gains: Sequence[float] | np.ndarray, level: float = 0.95) -> Effect:
     mean = float(g.mean())
     if len(g) < 2:
         return Effect(mean, -math.inf, math.inf, -math.inf, math.inf, level, nan, 1.0, len(g), "t", values)
-    if np.ptp(g) == 0:  # a deterministic difference: no spread, no t
+    if np.ptp(g) <= ROUND_OFF * np.abs(g).max():  # a deterministic difference: no spread, no t
         p = sign_flip(g) if mean else 1.0
         return Effect(mean, mean, mean, mean, mean, level, p, p, len(g), "t", values)
     return _t_effect(g, level, values)

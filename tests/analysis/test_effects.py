@@ -71,6 +71,31 @@ def test_degenerate_gains() -> None:
     assert effect([0.1]).low == -math.inf
 
 
+@pytest.mark.parametrize("gains", [[], [math.nan, 0.1, 0.2], [math.inf, math.nan]])
+def test_of_nothing_or_of_an_unknown_gain_nothing_is_known(gains: list[float]) -> None:
+    found = effect(gains)
+    numbers = (found.estimate, found.low, found.high, found.low90, found.high90, found.p, found.p_sign_flip)
+    assert all(map(math.isnan, numbers)) and (found.n, found.kind) == (len(gains), "t")
+
+
+def test_gains_that_differ_by_rounding_alone_have_no_spread() -> None:
+    g = 0.18 + np.spacing(0.18) * np.array([0, 1, 2, 0, 1])
+    found = effect(g)
+    assert found.low == found.estimate == found.high and found.p == found.p_sign_flip == 2 / 2**5
+    assert effect(0.18 + 1e-9 * np.array([0, 1, 2, 0, 1])).low < effect(0.18 + 1e-9 * np.array([0, 1, 2, 0, 1])).high
+
+
+def test_one_seed_has_an_estimate_and_no_more() -> None:
+    found = effect([0.3])
+    assert (found.estimate, found.low, found.high, found.low90, found.high90) == (0.3, *(-math.inf, math.inf) * 2)
+    assert math.isnan(found.p) and found.p_sign_flip == 1.0  # both signs are as far from zero
+
+
+@pytest.mark.parametrize(("gains", "middle"), [([0.5, math.inf, 0.1, 0.3, 0.2], 0.3), ([math.inf, 0.1, 0.4, 0.2], 0.3)])
+def test_the_median_of_odd_and_of_even_numbers(gains: list[float], middle: float) -> None:
+    assert effect(gains).estimate == pytest.approx(middle)
+
+
 def test_divergence_is_clopper_pearson_and_exact_mcnemar() -> None:
     base, other = [False] * 10, [True] * 6 + [False] * 4
     found = divergence(base, other)

@@ -13,7 +13,7 @@ from synthetic import Planted, write_study
 
 from analysis import load
 from analysis.comparisons import Rulers
-from analysis.factorial import DESIGNS, columns, factorial, product_cells
+from analysis.factorial import DESIGNS, columns, distinct, factorial, product_cells
 from analysis.plots import available, draw
 from analysis.plots_front import front
 from runner.design_settings import Design
@@ -138,6 +138,29 @@ def test_columns_are_centred_so_that_levels_count_alike(tmp_path: Path) -> None:
     found = columns(study(tmp_path / "s", Design.model_validate({"cartesian": {"issues": [2, 3]}})).study)
     assert found.fixes == ("2-1", "2-2a", "2-2b", "3-1") and len(found.keys) == 8
     assert np.allclose(found.mains.mean(axis=0), 0.0) and np.allclose(found.pair_columns.mean(axis=0), 0.0)
+
+
+def test_pairs_that_are_the_same_are_told_once() -> None:
+    """By hand, on the four runs of two fixes: up to sign and constant; what repeats a main effect, or is constant, is none."""
+    a, b = np.array([-1.0, -1, 1, 1]), np.array([-1.0, 1, -1, 1])
+    products = np.stack([a * b, 3 - 2 * a * b, 2 * a + 1, np.ones(4), a + b, a * b + 0.5], axis=1)
+    assert distinct(products, np.stack([a, b], axis=1)) == ([0, 4], {0: [1, 5], 4: []})
+
+
+def test_what_is_equal_by_algebra_has_no_effect_at_all(tmp_path: Path) -> None:
+    """Without noise a fix that does nothing leaves the rounding of a fit, which must not look sure."""
+    rulers = study(tmp_path / "s", CLEAR)
+    gains = {row["key"]: truth(tuple(row["fixes"].split())) for row in rulers.study.plan.to_dict("records")}
+    luck = 0.1 * np.random.default_rng(0).standard_normal(len(rulers.study.seeds))
+    errors = [math.exp(luck[seed] - (1 + luck[seed]) * gains[key]) for key, seed in rulers.table.index]
+    rulers.table["final_near_abs_rel"] = errors
+    found = factorial(rulers)
+    assert found is not None
+    nothing = [term for term in found.mains if averaged(term.name) == 0.0]
+    assert [term.gain.estimate for term in nothing] == [0.0] * len(nothing) and nothing
+    assert all(term.gain.p == 1.0 for term in nothing)
+    small = next(term for term in found.mains if term.name == "5-1")  # 0.05 - 0.12 / 2
+    assert small.gain.estimate == pytest.approx(-0.01 * (1 + luck.mean()), abs=1e-9)
 
 
 def test_the_front_is_what_nothing_beats() -> None:

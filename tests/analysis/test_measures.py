@@ -26,6 +26,25 @@ def test_wobble_is_scale_free_and_proportional_to_the_noise() -> None:
     assert one == pytest.approx(np.std(rest, ddof=1))
 
 
+@pytest.mark.parametrize("count", [12, 60, 101, 150])
+def test_wobble_by_a_fit_in_each_window(count: int) -> None:
+    """A parabola through each value's neighbours, five at least, a tenth of the run and odd; the ends by the last window's."""
+    y = np.cumsum(0.02 * np.random.default_rng(count).standard_normal(count))
+    half = {12: 2, 60: 3, 101: 5, 150: 7}[count]
+    rest = []
+    for i in range(math.ceil(count / 20), count):
+        middle = min(max(i, half), count - 1 - half)
+        window = np.arange(middle - half, middle + half + 1)
+        rest.append(y[i] - np.polyval(np.polyfit(window - middle, y[window], 2), i - middle))
+    assert wobble(np.exp(y)) == pytest.approx(np.std(rest, ddof=1), rel=1e-9)
+
+
+def test_eight_values_are_the_fewest() -> None:
+    """Of nine a twentieth, one, is dropped."""
+    assert wobble(np.exp([0.0, 1.0] * 4 + [0.0])) > 0.1
+    assert math.isnan(wobble(np.exp([0.0, 1.0] * 4)))
+
+
 def test_a_steep_smooth_start_does_not_count() -> None:
     t, noise = np.linspace(0, 1, 121), np.random.default_rng(1).standard_normal(121)
     calm, steep = (np.exp(height * np.exp(-10 * t) + 0.01 * noise) for height in (0.0, 2.5))
@@ -49,6 +68,8 @@ def test_arrival_needs_three_in_a_row() -> None:
 def test_target_is_95_percent_of_the_log_improvement() -> None:
     curve = np.exp(np.array([0.0] + [-2.0] * 19))
     assert target_error([curve, curve, curve]) == pytest.approx(math.exp(-1.9))
+    straight = np.exp(-0.1 * np.arange(20))  # the last tenth: -1.8 and -1.9
+    assert target_error([straight]) == pytest.approx(math.exp(-0.95 * 1.85))
     assert target_error([curve, curve, np.ones(20)]) == pytest.approx(math.exp(-1.9))  # the median: one lost seed moves nothing
 
 
@@ -57,6 +78,7 @@ def test_agreement_by_hand() -> None:
     assert agreement([5, 4, 5, 6, 1], truth) == 0.75
     assert agreement([1, 1, 1, 1, 1], truth) == 0.0  # standing still agrees with nothing
     assert agreement([math.nan, 4, 3, 4, 2], truth) == 1.0
+    assert agreement([1, 2, 3, 2], [1, 1, 2, 1]) == 1.0  # where the truth stands still nobody is asked
     assert math.isnan(agreement([1, 2], [3, 3]))
 
 

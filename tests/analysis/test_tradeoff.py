@@ -25,6 +25,7 @@ def test_between_two_weights_the_logarithm_is_linear() -> None:
     middle = (CURVE[0] + CURVE[1]) / 2
     assert nearest_weight(WEIGHTS, CURVE, middle)[0] == pytest.approx(math.sqrt(2), rel=0.01)
     assert weight_at_far(WEIGHTS, CURVE, middle[0]) == (pytest.approx(math.sqrt(2)), 0)
+    assert weight_at_far(WEIGHTS, CURVE, (CURVE[1] + CURVE[2])[0] / 2) == (pytest.approx(math.sqrt(8)), 0)
 
 
 def test_off_the_curve_the_nearest_point_counts() -> None:

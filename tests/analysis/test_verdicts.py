@@ -9,10 +9,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from synthetic import Planted, write_study
 
-from analysis import load
+from analysis import load, promises
 from analysis.effects import Effect, effect
 from analysis.rules import Beyond, Evidence, for_issue, reach, recommend, unless_void, verdict
+from analysis.verdicts import _confirm, _evidence, _issue
+from analysis.verdicts import verdicts as all_verdicts
 from analysis.verdicts_file import read_verdicts, write_verdicts
 
 
@@ -154,6 +157,88 @@ def test_promises_of_a_recommendation_that_keeps_them(judged: dict) -> None:
     assert words == {"stability": "confirmed", "convergence": "confirmed", "near field": "confirmed"}
     assert judged["promises"][0]["level"] == pytest.approx(1 - 0.05 / 3)
     assert judged["promises"][1]["measure"] == "steps to the target"
+
+
+def test_the_limits_of_the_promises_are_the_documents(judged: dict) -> None:
+    """3 times steadier; 5 % lower error; bands of 25 % and 2 %; the level shared by three promises (docs/measuring.md)."""
+    stability, _, near = judged["promises"]
+    assert (stability["margin"], stability["band"]) == pytest.approx((math.log(3), math.log(1.25)))
+    assert (near["margin"], near["band"]) == pytest.approx((math.log(1 / 0.95), math.log(1 / 0.98)))
+    assert [entry["level"] for entry in judged["promises"]] == pytest.approx([1 - 0.05 / 3] * 3)
+
+
+@pytest.mark.parametrize(("seeds", "said"), [(6, "6 seeds cannot reach 0.0167"), (7, "")])
+def test_a_promise_says_where_sign_flips_cannot_reach_its_level(seeds: int, said: str) -> None:
+    """2 / 2^6 = 0.031 and 2 / 2^7 = 0.0156, against 0.05 / 3 = 0.0167."""
+    assert promises._entry("stability", "3 times", effect(np.linspace(0.1, 0.2, seeds)), "")["reach"].startswith(said)
+    assert bool(promises._entry("stability", "3 times", effect(np.linspace(0.1, 0.2, seeds)), "")["reach"]) == bool(said)
+
+
+def test_a_series_must_agree_in_five_evaluations_of_a_hundred_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The band of readability: an interval within 0.05 is equivalent, however surely it lies above zero."""
+    spread = np.linspace(-0.002, 0.002, 6)
+
+    class OneSeries:
+        study = type("", (), {"baseline": "base"})
+        table = ("agree_normalised_loss",)
+
+        def __init__(self, more: float) -> None:
+            self.more = more
+
+        def values(self, column: str, key: str) -> np.ndarray:
+            return 0.5 + spread + self.more if column in map("agree_{}".format, promises.READINGS.values()) else np.full(6, 0.5)
+
+    words = [{entry["verdict"] for entry in promises.readability(OneSeries(more))} for more in (0.04, 0.06)]
+    assert words == [{"equivalent"}, {"confirmed"}]
+
+
+def divided(more: bool, p: float) -> dict:
+    one = effect([0.1, 0.11, 0.12]).as_dict() | {"p_holm": 0.5}
+    return {"near": one, "far": one, "beyond_near_weight_curve": None, "divergence": {"more": more, "p": p}}
+
+
+@pytest.mark.parametrize(("more", "p", "counts"), [(True, 0.05, True), (True, 0.06, False), (False, 0.01, False)])
+def test_divergence_counts_where_it_is_more_and_sure(more: bool, p: float, counts: bool) -> None:
+    assert _evidence(divided(more, p)).diverges_more is counts
+
+
+@pytest.mark.parametrize(
+    ("entry", "word"),
+    [
+        ({"fixes": ["1-1"], "numbers": {}, "holds": True}, "adopt"),
+        ({"fixes": ["1-1"], "numbers": {}, "holds": False}, "undecided"),
+        ({"fixes": ["1-1", "2-1"], "numbers": {}, "holds": True}, "undecided"),
+        ({"fixes": ["1-1"], "numbers": {"near_weight": 3.0}, "holds": True}, "undecided"),
+        ({"fixes": ["2-1"], "numbers": {}, "holds": True}, "undecided"),
+    ],
+)
+def test_fresh_seeds_bear_out_a_fix_by_itself_alone(entry: dict, word: str) -> None:
+    open_fix = {"id": "1-1", "verdict": "undecided", "detail": "open", "words": "undecided: open"}
+    harmful = {"id": "1-1", "verdict": "harmful", "detail": "", "words": ""}
+    _confirm([open_fix, harmful], {"entries": [entry]})
+    assert (open_fix["verdict"], harmful["verdict"]) == (word, "harmful")
+    assert open_fix["words"].startswith(word)
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["no effect", "no effect"], "no effect: 1-1, 1-2"),
+        (["no effect", "harmful"], "no effect or harm from every fix"),
+        (["harmful", "harmful"], "harmful: 1-1, 1-2"),
+        (["adopt", "harmful"], "adopt: 1-1"),
+    ],
+)
+def test_an_issue_names_the_fixes_that_its_word_is_of(words: list[str], said: str) -> None:
+    fixes = [{"id": f"1-{n}", "issue": 1, "absent": None, "verdict": word} for n, word in enumerate(words, start=1)]
+    assert _issue({"number": 1, "title": "", "severity": ""}, fixes)["words"] == said
+
+
+def test_the_order_of_work_is_its_own_cells(tmp_path: Path) -> None:
+    steps = {"1-1": Planted(near=0.1), "1-1+2-1": Planted(near=0.2)}
+    found = all_verdicts(load(write_study(tmp_path / "s", {"5-1": Planted()}, steps_of_work=steps)))["cumulative"]
+    assert [(entry["cell"], entry["fixes"]) for entry in found] == [("cum:1-1", "1-1"), ("cum:1-1+2-1", "1-1 2-1")]
+    assert [entry["near"]["estimate"] for entry in found] == pytest.approx([0.1, 0.2], abs=0.02)
 
 
 def test_divergence_is_never_hidden(judged: dict, small: Path) -> None:
