@@ -89,3 +89,17 @@ def test_a_network_that_fails_while_it_is_tried_is_one_line(tmp_path: Path) -> N
     done = nfloss("plan", tmp_path / "tiny.yaml")
     assert done.returncode == 2 and "2 cells, 2 distinct" in done.stdout
     assert done.stderr == "nfloss: the first groups, tried for some steps, failed: RuntimeError: the seventh call\n"
+
+
+def test_frames_are_drawn_for_a_few_and_counted_for_all(monkeypatch):
+    """16 of 256 training frames and 8 held out take 3 s: 264 take 11 times as long; a folder is read whole."""
+    clock = iter([10.0, 13.0, 20.0, 24.0])
+    monkeypatch.setattr(estimate.time, "monotonic", lambda: next(clock))
+    monkeypatch.setattr(estimate, "FEW", 16)
+    monkeypatch.setattr(estimate, "seed_data", lambda data, seed, device: SimpleNamespace(train=range(data.train)))
+    content = {"name": "x", "design": {"one_at_a_time": ["5-2"]}, "data": {"train": 256, "probe": 4, "validation": 4}}
+    experiment = parse_experiment(content, "x")
+    frames, seconds = estimate.timed_frames(experiment, 0, torch.device("cpu"))
+    assert (len(frames.train), seconds) == (16, pytest.approx(3.0 * 264 / 24))
+    folder = SimpleNamespace(data=experiment.data.model_copy(update={"folder": Path("frames")}))
+    assert estimate.timed_frames(folder, 0, torch.device("cpu"))[1] == pytest.approx(4.0)
