@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from synthetic import Planted, write_study
 
-from analysis import load, promises
+from analysis import load
 from analysis.effects import Effect, effect
 from analysis.rules import Beyond, Evidence, for_issue, reach, recommend, unless_void, verdict
 from analysis.verdicts import _confirm, _evidence, _issue
@@ -152,46 +152,6 @@ def test_holm_counts_a_repeated_training_once(judged: dict) -> None:
     assert least["p_holm"] == pytest.approx(min(1.0, len(distinct) * least["p"]))
 
 
-def test_promises_of_a_recommendation_that_keeps_them(judged: dict) -> None:
-    words = {entry["promise"]: entry["verdict"] for entry in judged["promises"]}
-    assert words == {"stability": "confirmed", "convergence": "confirmed", "near field": "confirmed"}
-    assert judged["promises"][0]["level"] == pytest.approx(1 - 0.05 / 3)
-    assert judged["promises"][1]["measure"] == "steps to the target"
-
-
-def test_the_limits_of_the_promises_are_the_documents(judged: dict) -> None:
-    """3 times steadier; 5 % lower error; bands of 25 % and 2 %; the level shared by three promises (docs/measuring.md)."""
-    stability, _, near = judged["promises"]
-    assert (stability["margin"], stability["band"]) == pytest.approx((math.log(3), math.log(1.25)))
-    assert (near["margin"], near["band"]) == pytest.approx((math.log(1 / 0.95), math.log(1 / 0.98)))
-    assert [entry["level"] for entry in judged["promises"]] == pytest.approx([1 - 0.05 / 3] * 3)
-
-
-@pytest.mark.parametrize(("seeds", "said"), [(6, "6 seeds cannot reach 0.0167"), (7, "")])
-def test_a_promise_says_where_sign_flips_cannot_reach_its_level(seeds: int, said: str) -> None:
-    """2 / 2^6 = 0.031 and 2 / 2^7 = 0.0156, against 0.05 / 3 = 0.0167."""
-    assert promises._entry("stability", "3 times", effect(np.linspace(0.1, 0.2, seeds)), "")["reach"].startswith(said)
-    assert bool(promises._entry("stability", "3 times", effect(np.linspace(0.1, 0.2, seeds)), "")["reach"]) == bool(said)
-
-
-def test_a_series_must_agree_in_five_evaluations_of_a_hundred_more(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The band of readability: an interval within 0.05 is equivalent, however surely it lies above zero."""
-    spread = np.linspace(-0.002, 0.002, 6)
-
-    class OneSeries:
-        study = type("", (), {"baseline": "base"})
-        table = ("agree_normalised_loss",)
-
-        def __init__(self, more: float) -> None:
-            self.more = more
-
-        def values(self, column: str, key: str) -> np.ndarray:
-            return 0.5 + spread + self.more if column in map("agree_{}".format, promises.READINGS.values()) else np.full(6, 0.5)
-
-    words = [{entry["verdict"] for entry in promises.readability(OneSeries(more))} for more in (0.04, 0.06)]
-    assert words == [{"equivalent"}, {"confirmed"}]
-
-
 def divided(more: bool, p: float) -> dict:
     one = effect([0.1, 0.11, 0.12]).as_dict() | {"p_holm": 0.5}
     return {"near": one, "far": one, "beyond_near_weight_curve": None, "divergence": {"more": more, "p": p}}
@@ -257,15 +217,6 @@ def test_a_near_weight_is_seen_through(rich: Path) -> None:
     judged = verdicts(load(rich))
     assert [entry["weight"] for entry in judged["controls"]] == [2.0, 3.0]
     assert all(entry["verdict"] == "trade" for entry in judged["controls"])
-
-
-def test_readability_tells_the_good_series_from_the_noisy_one(judged: dict) -> None:
-    found = {entry["fix"]: entry for entry in judged["readability"]}
-    assert found["7-1"]["verdict"] == "confirmed"
-    assert found["7-2"]["estimate"] < 0
-    words = {fix["id"]: (fix["verdict"], fix["detail"]) for fix in judged["fixes"]}
-    assert words["7-1"][0] == "adopt" and words["7-1"][1].startswith("records only")
-    assert words["7-2"][0] != "adopt"
 
 
 def test_verdicts_survive_the_file(judged: dict, tmp_path: Path) -> None:
