@@ -4,15 +4,13 @@ tests/runner/test_gpu.py asks the same of a CUDA device where there is one."""
 
 import pytest
 import torch
+from mixtures import EVERY, MIXED
 
-from nfloss import Configuration, Losses, all_fixes
+from nfloss import Configuration, Losses
 from nfloss.contract_device import NO_VALUES, Crossings
 from runner.models import DepthRange, StackedNetworks
 from runner.row_adam import RowAdam
 from runner.training import History, SeedData, Step
-
-EVERY = ["", *(fix.id for fix in all_fixes())]
-MIXED = ["1-1 2-1 3-1 4-2 5-1 6-1 9-3", "1-2 8-1 4-3", "2-2a 5-2 9-1", "2-2b 6-2 9-2", "5-1w 8-2"]
 
 
 def on_no_values(names, data, settings):

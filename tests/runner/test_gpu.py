@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from mixtures import EVERY
 
 from nfloss import Configuration, Losses, all_fixes
 from runner.execution import LARGEST_GPU_GROUP, gpu_group
@@ -42,10 +43,7 @@ def test_no_synchronisation_in_the_loss():
         torch.cuda.set_sync_debug_mode("default")
 
 
-FIXES = ["", *(fix.id for fix in all_fixes())]
-
-
-def trained(data: SeedData, settings: Training, names=FIXES, **more):
+def trained(data: SeedData, settings: Training, names=EVERY, **more):
     made = [Configuration.of(*name.split()) for name in names]
     return train(made, on_gpu(data), settings, DepthRange(), torch.device("cuda"), **more)
 
@@ -73,7 +71,7 @@ def test_no_synchronisation_in_a_step(small_data, brief, monkeypatch):
     assert len(calls) == brief.steps
 
 
-@pytest.mark.parametrize("names", [["", "2-1", "5-1"], FIXES])
+@pytest.mark.parametrize("names", [["", "2-1", "5-1"], EVERY])
 def test_a_graph_is_the_eager_step(small_data, brief, names):
     """Without a schedule one capture, with one (9-2) a capture for each threshold; the same kernels on the same numbers."""
     eager = trained(small_data, brief, names)
@@ -84,7 +82,7 @@ def test_a_graph_is_the_eager_step(small_data, brief, names):
 
 def test_float64_agrees_with_the_cpu_after_fifty_steps(real_size):
     """One program, two devices: parameters and running statistics to 1e-9."""
-    made = [Configuration.of(*name.split()) for name in FIXES]
+    made = [Configuration.of(*name.split()) for name in EVERY]
     states = []
     for device in ("cpu", "cuda"):
         stack = StackedNetworks(len(made), 5, device=device, dtype=torch.float64)

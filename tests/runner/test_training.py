@@ -3,9 +3,10 @@
 import numpy as np
 import pytest
 import torch
+from mixtures import EVERY, MIXED
 from plain_network import PlainNetwork, stack_statistics
 
-from nfloss import Configuration, Losses, SSISilogNearFieldLoss, all_fixes
+from nfloss import Configuration, Losses, SSISilogNearFieldLoss
 from runner import training
 from runner.models import DepthRange, StackedNetworks
 from runner.records import curve_rows, trial_rows
@@ -25,12 +26,9 @@ def run(names, data, settings, unsimplified=True):
     return train(made, data, settings, DepthRange(), CPU)
 
 
-MIXED = ["1-1 2-1 3-1 4-2 5-1 6-1 9-3", "1-2 8-1 4-3", "2-2a 5-2 9-1", "2-2b 6-2 9-2", "5-1w 8-2"]
-
-
 def test_fused_training_equals_the_plain_loop_in_float64(real_size):
     """Fifty Adam steps of every fix and of mixtures together, against one model, one loss, one torch.optim.Adam at a time."""
-    names = ["", *(fix.id for fix in all_fixes()), *MIXED]
+    names = [*EVERY, *MIXED]
     made = configurations(names)
     data, steps, clip = real_size, 50, 1.0
     rgb, truth = data.train.rgb.double(), data.train.inverse_depth().double()
