@@ -1,0 +1,42 @@
+"""How numbers lie in memory: the lanes innermost, maps with a border of zeros, everything at the start of a cache line."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from runner.lanes.vector import LANES
+
+LINE = 64  # bytes of a cache line: a vector that straddles two is loaded at half the speed
+
+
+def aligned(count: int, dtype: np.dtype) -> np.ndarray:
+    """Zeros, the first at the start of a cache line."""
+    size = np.dtype(dtype).itemsize
+    memory = np.zeros(count + LINE // size, dtype)
+    start = -(memory.ctypes.data // size) % (LINE // size)
+    return memory[start : start + count]
+
+
+class Map(NamedTuple):
+    """Feature maps [B, height + 2, width + 2, channels, LANES], flat; the border, one pixel wide, stays zero.
+
+    Images have no lanes: [B, height + 2, width + 2, 3].
+    """
+
+    values: np.ndarray
+    height: int
+    width: int
+    channels: int
+    pixel: int  # elements from one pixel to the next; so for rows and images
+    row: int
+    image: int
+    inside: int  # of the first pixel that is no border
+
+    @classmethod
+    def empty(cls, images: int, height: int, width: int, channels: int, dtype: np.dtype, lanes: int = LANES) -> Map:
+        pixel = channels * lanes
+        row = (width + 2) * pixel
+        image = (height + 2) * row
+        return cls(aligned(images * image, dtype), height, width, channels, pixel, row, image, row + pixel)

@@ -1,0 +1,133 @@
+"""A vector register as a type of numba's: one number of each of LANES networks.
+
+A compiler's own vectors depend on whether it can see that arrays do not overlap; of many arrays it cannot. These do not.
+"""
+
+from __future__ import annotations
+
+import operator
+from typing import Any
+
+import llvmlite.binding
+from llvmlite import ir
+from numba.core import cgutils, types
+from numba.core.typing.templates import AbstractTemplate, infer_global, signature
+from numba.extending import intrinsic, lower_builtin, models, register_model
+
+WIDE = bool(llvmlite.binding.get_host_cpu_features().get("avx512f"))
+#: As many float32 as a vector register holds.
+LANES = 16 if WIDE else 8
+
+
+class Vector(types.Type):  # type: ignore[misc]
+    """LANES floats of one kind."""
+
+    def __init__(self, element: types.Float) -> None:
+        self.element = element
+        super().__init__(name=f"vector({element})")
+
+
+def in_llvm(element: types.Float) -> ir.VectorType:
+    return ir.VectorType(ir.FloatType() if element.bitwidth == 32 else ir.DoubleType(), LANES)
+
+
+@register_model(Vector)
+class VectorModel(models.PrimitiveModel):  # type: ignore[misc]
+    def __init__(self, manager: Any, kind: Vector) -> None:
+        super().__init__(manager, kind, in_llvm(kind.element))
+
+
+def binary(function: Any, emit: str) -> None:
+    """Make an operator known between two vectors of one kind."""
+
+    @infer_global(function)
+    class Template(AbstractTemplate):  # type: ignore[misc]
+        def generic(self, given: Any, named: Any) -> Any:
+            alike = len(given) == 2 and isinstance(given[0], Vector) and given[0] == given[1]
+            return signature(given[0], *given) if alike else None
+
+    @lower_builtin(function, Vector, Vector)  # type: ignore[untyped-decorator]
+    def lowered(context: Any, builder: Any, sig: Any, given: Any) -> Any:
+        return getattr(builder, emit)(*given)
+
+
+for each, called in ((operator.add, "fadd"), (operator.sub, "fsub"), (operator.mul, "fmul"), (operator.truediv, "fdiv")):
+    binary(each, called)
+
+
+def pointer(context: Any, builder: Any, kind: Any, array: Any, at: Any) -> tuple[Any, int]:
+    """To the vector that begins at an element of an array; and the alignment that is sure, an element's: vectors are aligned
+    as far as the arrays are, which speeds them up and is not counted on."""
+    data = context.make_array(kind)(context, builder, array).data
+    vector = in_llvm(kind.dtype).as_pointer()
+    return builder.bitcast(builder.gep(data, [at]), vector), kind.dtype.bitwidth // 8
+
+
+@intrinsic  # type: ignore[untyped-decorator]
+def load(context: Any, array: Any, at: Any) -> Any:
+    """The vector at an element of a flat array."""
+
+    def emit(context: Any, builder: Any, sig: Any, given: Any) -> Any:
+        place, align = pointer(context, builder, sig.args[0], *given)
+        return builder.load(place, align=align)
+
+    return signature(Vector(array.dtype), array, types.int64), emit
+
+
+@intrinsic  # type: ignore[untyped-decorator]
+def store(context: Any, array: Any, at: Any, vector: Any) -> Any:
+    """Put it there."""
+
+    def emit(context: Any, builder: Any, sig: Any, given: Any) -> Any:
+        place, align = pointer(context, builder, sig.args[0], *given[:2])
+        builder.store(given[2], place, align=align)
+        return context.get_dummy_value()
+
+    return signature(types.void, array, types.int64, vector), emit
+
+
+def spread_value(builder: Any, value: Any) -> Any:
+    """LLVM: one number in all lanes."""
+    vector = ir.VectorType(value.type, LANES)
+    first, none = ir.Constant(ir.IntType(32), 0), ir.Constant(vector, ir.Undefined)
+    return builder.shuffle_vector(
+        builder.insert_element(none, value, first), none, ir.Constant(ir.VectorType(ir.IntType(32), LANES), [0] * LANES)
+    )
+
+
+@intrinsic  # type: ignore[untyped-decorator]
+def spread(context: Any, value: Any) -> Any:
+    """One number in all lanes."""
+
+    def emit(context: Any, builder: Any, sig: Any, given: Any) -> Any:
+        return spread_value(builder, given[0])
+
+    return signature(Vector(value), value), emit
+
+
+def multiply_add_values(builder: Any, a: Any, b: Any, c: Any) -> Any:
+    """LLVM: a * b + c, rounded once."""
+    bits = "f32" if isinstance(a.type.element, ir.FloatType) else "f64"
+    fma = cgutils.get_or_insert_function(builder.module, ir.FunctionType(a.type, [a.type] * 3), f"llvm.fma.v{LANES}{bits}")
+    return builder.call(fma, [a, b, c])
+
+
+@intrinsic  # type: ignore[untyped-decorator]
+def multiply_add(context: Any, a: Any, b: Any, c: Any) -> Any:
+    """a * b + c, rounded once."""
+
+    def emit(context: Any, builder: Any, sig: Any, given: Any) -> Any:
+        return multiply_add_values(builder, *given)
+
+    return signature(a, a, b, c), emit
+
+
+@intrinsic  # type: ignore[untyped-decorator]
+def where_positive(context: Any, sign: Any, value: Any) -> Any:
+    """`value` where `sign` is not <= 0, else 0: as PyTorch's ReLU, which keeps a NaN."""
+
+    def emit(context: Any, builder: Any, sig: Any, given: Any) -> Any:
+        zero = ir.Constant(given[0].type, [0.0] * LANES)
+        return builder.select(builder.fcmp_ordered("<=", given[0], zero), zero, given[1])
+
+    return signature(value, sign, value), emit
