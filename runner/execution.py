@@ -25,8 +25,6 @@ from runner.space import record_key
 from runner.training import History, SeedData, train
 from runner.waiting import Waiting
 
-#: Networks that a CPU core trains together: measured flat from about here on, at 32x48 and at 64x96 (benchmarks/group_size.py).
-CPU_GROUP = 18
 #: A user's networks are run one after another: together they share the batch and the loss, and each needs its own memory.
 OWN_GROUP = 4
 #: More networks at once gain nothing on a GPU: launches are hidden long before.

@@ -35,6 +35,12 @@ class Layer:
     head: bool = False
 
     @property
+    def level(self) -> int:
+        """Its output has 1/2^level of the image's height and width; a decoder's is doubled afterwards."""
+        kind, _, number = self.name.partition(" ")
+        return {"encoder": int(number or 0), "bottom": 4, "decoder": int(number or 0) + 1, "head": int(number or 0)}[kind]
+
+    @property
     def sizes(self) -> tuple[int, ...]:
         """Numbers of weights, then of BatchNorm weights and biases, or of the head's biases."""
         weights = self.outputs * self.inputs * 9

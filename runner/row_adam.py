@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from itertools import compress
 from typing import Any
 
 import torch
@@ -17,27 +16,32 @@ ADAM: dict[str, Any] = {  # what torch.optim.Adam does when nothing is said, fus
 
 
 class RowAdam:
-    """Adam on the rows of one matrix [K, D], a parameter each: clipped by its own norm, frozen by its own divergence.
+    """Adam on the rows of one matrix [R, D], a network each: clipped by its own norm, frozen by its own divergence.
 
     PyTorch's own, as a function: its optimisers load the compiler as the first of them is made, for most of a second.
+
+    Args:
+        parameters: in rows, or in columns of memory.
+        learning_rate: of all.
+        count: K, the rows that are networks, if not all are.
     """
 
-    def __init__(self, parameters: Tensor, learning_rate: float) -> None:
+    def __init__(self, parameters: Tensor, learning_rate: float, count: int | None = None) -> None:
         self.parameters, self.learning_rate = parameters, learning_rate
+        self.count = len(parameters) if count is None else count
         rows = parameters.detach()
         self.first_moments, self.second_moments = torch.zeros_like(rows), torch.zeros_like(rows)
-        steps = torch.zeros(len(rows), device=rows.device)
-        self.state = [values.unbind(0) for values in (rows, self.first_moments, self.second_moments, steps)]
-        self.frozen = [False] * len(rows)
+        self.steps = torch.zeros((), device=rows.device)
+        self.frozen = [False] * self.count
 
     def norm(self) -> Tensor:
-        """Of each row's gradient, [K]."""
+        """Of each network's gradient, [K]."""
         assert self.parameters.grad is not None
-        return self.parameters.grad.norm(dim=1)
+        return self.parameters.grad.norm(dim=1)[: self.count]
 
     @torch.no_grad()
     def step(self, alive: Tensor, norm: Tensor, clip_norm: float) -> None:
-        """One step for the rows alive; a dead row's gradient is replaced by zeros until `freeze` leaves it out altogether."""
+        """One step for the rows alive; a dead row's gradient is replaced by zeros until `freeze` leaves it as it is."""
         gradient = self.parameters.grad
         assert gradient is not None
         scale = (clip_norm / (norm + 1e-6)).clamp(max=1.0)  # as torch.nn.utils.clip_grad_norm_
@@ -47,12 +51,19 @@ class RowAdam:
                 gradient[row] = gradient[row] * scale[row] if alive[row] else 0.0
         else:
             gradient = torch.where(alive.unsqueeze(1), gradient * scale.unsqueeze(1), 0.0)
-        live = [not frozen for frozen in self.frozen]
-        rows, first, second, steps, gradients = (list(compress(v, live)) for v in (*self.state, gradient.unbind(0)))
-        if rows:
-            adam(rows, gradients, first, second, [], steps, lr=self.learning_rate, capturable=not asking, **ADAM)
+        frozen = [row for row, is_frozen in enumerate(self.frozen) if is_frozen]
+        kept = [self.parameters[row].clone() for row in frozen]
+        matrices = [in_memory(m) for m in (self.parameters, gradient, self.first_moments, self.second_moments)]
+        adam(*([m] for m in matrices), [], [self.steps], lr=self.learning_rate, capturable=not asking, **ADAM)
+        for row, values in zip(frozen, kept, strict=True):
+            self.parameters[row] = values
         self.parameters.grad = None
 
     def freeze(self, dead: Tensor) -> None:
         """From now on leave these rows as they are."""
         self.frozen = [bool(d) for d in dead.tolist()]
+
+
+def in_memory(matrix: Tensor) -> Tensor:
+    """A matrix as it lies in memory, its rows one after another or side by side."""
+    return matrix if matrix.is_contiguous() else matrix.T

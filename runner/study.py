@@ -17,7 +17,7 @@ from runner.data import DataError
 from runner.description import prepare
 from runner.designs import Plan, make_plan
 from runner.endings import Crash
-from runner.execution import CPU_GROUP, OWN_GROUP, Progress, gpu_group, processes, resolve_device, seed_data
+from runner.execution import OWN_GROUP, Progress, gpu_group, processes, resolve_device, seed_data
 from runner.experiment import Experiment, ExperimentError
 from runner.files import sweep
 from runner.groups import Group, best_size, make_groups
@@ -28,6 +28,7 @@ from runner.places import Place, check_place, place_for
 from runner.records import keys_and_seeds, read_trials, write_group
 from runner.rulers import NEAR, in_range
 from runner.signals import undisturbed
+from runner.stacks import largest_cpu_group
 from runner.staleness import stale, what_changed
 from runner.study_folder import check_device, check_folder, read_study
 from runner.waiting import Waiting, whole
@@ -87,7 +88,7 @@ def group_size(plan: Plan, device: torch.device, folder: Path | None = None) -> 
     if device.type == "cuda":
         return OWN_GROUP if own else gpu_group(experiment, device)
     workers, seeds = processes(experiment, device), len(experiment.seeds)
-    largest = min(OWN_GROUP if own else CPU_GROUP, -(-plan.networks // workers))
+    largest = min(OWN_GROUP if own else largest_cpu_group(experiment.training), -(-plan.networks // workers))
     return best_size(-(-plan.networks // seeds), seeds, largest, workers)
 
 

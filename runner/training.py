@@ -16,13 +16,14 @@ from nfloss.loss import Terms
 from runner.checkpoints import Checkpoint, Keeper
 from runner.data import Frames
 from runner.graphs import Captured
-from runner.models import DepthRange, StackedNetworks
+from runner.models import DepthRange
 from runner.network_class import NetworkClass
 from runner.networks import Networks, at_size
 from runner.own_networks import OwnNetworks
 from runner.precision import convolutions_in, forward_in
 from runner.row_adam import RowAdam
 from runner.rulers import abs_rel, all_metrics
+from runner.stacks import stack_for
 from runner.training_settings import Training
 
 EVALUATED = 8  # frames at once, a batch to BatchNorm where its gap is measured
@@ -165,11 +166,12 @@ def train(
     if own is None:
         trained, network_of = distinct_trainings(configurations)
         trained += trained[:1] * ((size or 0) - len(trained))
-        networks = StackedNetworks(len(trained), data.seed, momenta, network_of, depth_range, device=device)
+        stack = stack_for(len(trained), device, settings)
+        networks = stack(len(trained), data.seed, momenta, network_of, depth_range, device=device)
     else:
         trained, networks = list(configurations), OwnNetworks(own, data.seed, momenta, device)
     keeper = Keeper(networks, settings.checkpoints, len(configurations))
-    losses, optimiser = Losses(trained), RowAdam(networks.parameters, settings.learning_rate)
+    losses, optimiser = Losses(trained), RowAdam(networks.parameters, settings.learning_rate, len(trained))
     history = History.empty(settings.steps, len(trained), device)
     one_step = Step(networks, losses, optimiser, data, settings, history)
     advance = Captured(one_step) if settings.cuda_graphs and device.type == "cuda" else one_step

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
+from torch import Tensor
 
 from runner.lanes import passes, rows
-from runner.lanes.maps import Map, aligned
+from runner.lanes.maps import Map
 from runner.lanes.normalisation import Norm, use
 from runner.lanes.passes import Convolution, Head
-from runner.lanes.vector import LANES
+from runner.lanes.width import LANES
 from runner.models import Layer
 
 
@@ -28,43 +29,33 @@ def lane_order(layers: Sequence[Layer]) -> np.ndarray:
 
 
 class Block:
-    """Networks of these layers for batches [B, 3, H, W]. One forward pass at a time is remembered for its way back."""
+    """LANES networks of these layers, for batches [B, 3, H, W]: the maps, and one forward pass remembered for its way back.
 
-    def __init__(self, layers: Sequence[Layer], order: np.ndarray, images: int, height: int, width: int, dtype: np.dtype) -> None:
-        self.images, self.order, self.dtype, self.passed = images, order, dtype, 0
-        self.parameters, self.gradients = aligned(len(order) * LANES, dtype), aligned(len(order) * LANES, dtype)
+    Numbers of the networks, parameters or gradients, are [D * LANES], in the order of `lane_order`.
+    """
+
+    def __init__(self, layers: Sequence[Layer], images: int, height: int, width: int, dtype: np.dtype) -> None:
+        self.layers, self.images, self.dtype, self.passed = layers, images, dtype, 0
         self.shown = Map.empty(images, height, width, 3, dtype, lanes=1)
-        self.convolutions: dict[str, Convolution] = {}
-        self.heads: dict[int, Head] = {}
-        self.joined: dict[int, Map] = {}
-        start = 0
+        self.y, self.a, self.joined, self.norms = (dict[str, Map](), dict[str, Map](), dict[int, Map](), dict[str, Norm]())
         for layer in layers:
-            pieces = list[np.ndarray]()
-            for size in layer.sizes:
-                pieces += [numbers[start * LANES : (start + size) * LANES] for numbers in (self.parameters, self.gradients)]
-                start += size
-            kind, _, number = layer.name.partition(" ")
-            level = {"encoder": int(number or 0), "bottom": 4, "decoder": int(number or 0) + 1, "head": int(number or 0)}[kind]
-            size = (height >> level, width >> level)
-            y = Map.empty(images, *size, layer.outputs, dtype)
+            size = height >> layer.level, width >> layer.level
+            self.y[layer.name] = Map.empty(images, *size, layer.outputs, dtype)
             if layer.head:
-                self.heads[level] = Head(*pieces, y)
-                self.joined[level] = Map.empty(images, *size, layer.inputs, dtype)
+                self.joined[layer.level] = Map.empty(images, *size, layer.inputs, dtype)
             else:
-                weights, of_weights, gamma, of_gamma, beta, of_beta = pieces
-                norm = Norm.empty(layer.outputs, dtype)._replace(gamma=gamma, beta=beta, of_gamma=of_gamma, of_beta=of_beta)
-                a = Map.empty(images, *size, layer.outputs, dtype)
-                self.convolutions[layer.name] = Convolution(weights, of_weights, layer.stride, norm, y, a)
+                self.a[layer.name] = Map.empty(images, *size, layer.outputs, dtype)
+                self.norms[layer.name] = Norm.empty(layer.outputs, dtype)
 
     def forward(self, parameters: np.ndarray, images: np.ndarray, training: bool) -> list[Head]:
-        """parameters [K, D] and images [B, 3, H, W] -> the heads, finest first; all of them in training, else the finest.
+        """Images [B, 3, H, W] -> the heads, finest first; all of them in training, else the finest.
 
-        In training the norms get the batch's statistics; else they have what `remember` gave them.
+        In training the norms get the batch's statistics; else they use the mean and variance that were put there.
         """
         self.passed += 1
-        rows.to_lanes(parameters, self.order, self.parameters)
+        self.parameters = parameters
+        n, layer, heads = self.images, *self._bound(parameters)
         rows.show(images, self.shown)
-        n, layer = self.images, self.convolutions
         if not training:
             for convolution in layer.values():
                 use(convolution.norm)
@@ -73,23 +64,23 @@ class Block:
         for before, after in zip(chain, chain[1:], strict=False):
             passes.encode(before, after, n, training)
         for level in (3, 2):
-            after, skip = layer[f"decoder {level - 1}"], layer[f"encoder {level}"].a
-            before = layer[f"decoder {level}"]
-            passes.decode(before, skip, self.joined[level], self.heads[level], training, after, n, training)
-        passes.decode_finest(layer["decoder 1"], layer["encoder 1"].a, self.joined[1], self.heads[1], n)
-        return [self.heads[level] for level in ((1, 2, 3) if training else (1,))]
+            before, after, skip = (layer[name] for name in (f"decoder {level}", f"decoder {level - 1}", f"encoder {level}"))
+            passes.decode(before, skip.a, self.joined[level], heads[level], training, after, n, training)
+        passes.decode_finest(layer["decoder 1"], layer["encoder 1"].a, self.joined[1], heads[1], n)
+        return [heads[level] for level in ((1, 2, 3) if training else (1,))]
 
-    def backward(self, gradients: np.ndarray) -> None:
-        """From the heads' gradients, which lie in their maps, to those of the parameters [K, D]."""
-        n, layer, joined, heads = self.images, self.convolutions, self.joined, self.heads
+    def backward(self, gradients: np.ndarray, of_heads: Sequence[Tensor], shares: Sequence[Tensor], span: float) -> None:
+        """From the gradients of inverse depth [K, B, 1, h, w] at each scale to those of the parameters; `shares` [K, B, h, w] are
+        what the sigmoid gave, `span` is what they are shares of."""
+        n, joined, layer, heads = self.images, self.joined, *self._bound(self.parameters, gradients)
+        for level, gradient, share in zip((1, 2, 3), of_heads, shares, strict=True):
+            rows.fold(gradient.squeeze(2).contiguous().numpy(), share.numpy(), span, heads[level].y, heads[level].of_bias)
         passes.back_finest(layer["decoder 1"], joined[1], heads[1], n)
         for level in (2, 3):
-            after, before = layer[f"decoder {level - 1}"], layer[f"decoder {level}"]
-            passes.back_decode(after, joined[level], heads[level], before, n)
-        bottom = layer["bottom"]
-        passes.back_encode(layer["decoder 3"], layer["decoder 3"].a, bottom, bottom.a, False, n)
-        own = bottom.a
+            passes.back_decode(layer[f"decoder {level - 1}"], joined[level], heads[level], layer[f"decoder {level}"], n)
+        own = layer["decoder 3"].a
         for after, before, below, add in (
+            ("decoder 3", "bottom", layer["bottom"].a, False),
             ("bottom", "encoder 4", layer["encoder 4"].a, False),
             ("encoder 4", "encoder 3", joined[3], True),
             ("encoder 3", "encoder 2", joined[2], True),
@@ -98,4 +89,23 @@ class Block:
             passes.back_encode(layer[after], own, layer[before], below, add, n)
             own = below
         passes.back_images(self.shown, layer["encoder 1"], own, n)
-        rows.to_rows(self.gradients, self.order, gradients)
+
+    def _bound(
+        self, parameters: np.ndarray, gradients: np.ndarray | None = None
+    ) -> tuple[dict[str, Convolution], dict[int, Head]]:
+        """The layers with their numbers, which are views of these."""
+        convolutions, heads, start = dict[str, Convolution](), dict[int, Head](), 0
+        for layer in self.layers:
+            pieces = list[np.ndarray]()
+            for size in layer.sizes:
+                for numbers in (parameters, parameters if gradients is None else gradients):
+                    pieces.append(numbers[start * LANES : (start + size) * LANES])
+                start += size
+            if layer.head:
+                heads[layer.level] = Head(*pieces, self.y[layer.name])
+            else:
+                weights, of_weights, gamma, of_gamma, beta, of_beta = pieces
+                norm = self.norms[layer.name]._replace(gamma=gamma, beta=beta, of_gamma=of_gamma, of_beta=of_beta)
+                y, a = self.y[layer.name], self.a[layer.name]
+                convolutions[layer.name] = Convolution(weights, of_weights, layer.stride, norm, y, a)
+        return convolutions, heads

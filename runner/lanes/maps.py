@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from runner.lanes.vector import LANES
+from runner.lanes.width import LANES
 
 LINE = 64  # bytes of a cache line: a vector that straddles two is loaded at half the speed
 

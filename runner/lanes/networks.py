@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -11,84 +12,127 @@ from torch.autograd.function import once_differentiable
 
 from runner.lanes import rows
 from runner.lanes.block import Block, lane_order
-from runner.lanes.vector import LANES
+from runner.lanes.maps import aligned
+from runner.lanes.width import LANES
 from runner.models import StackedNetworks
 
 
 class LaneNetworks(StackedNetworks):
-    """As StackedNetworks; arguments as there. A network's bits do not depend on how many, or which, are beside it."""
+    """As StackedNetworks, for at most LANES networks; arguments as there.
 
-    def __init__(self, *arguments: Any, **named: Any) -> None:
-        super().__init__(*arguments, **named)
-        self.order = lane_order(self.layers)
-        self.blocks: dict[tuple[int, ...], Block] = {}
+    `parameters` [LANES, D] lie side by side in memory, in the order of `lane_order`; idle lanes are zeros and stay so. A
+    network's bits do not depend on how many, or which, are beside it.
+    """
 
-    def block(self, number: int, images: Tensor) -> Block:
-        """Of networks number * LANES and on, for batches of this shape; made once."""
-        batch, _, height, width = images.shape
-        key = (number, batch, height, width)
-        if key not in self.blocks:
-            dtype = self.parameters.detach().numpy().dtype
-            self.blocks[key] = Block(self.layers, self.order, batch, height, width, dtype)
-        return self.blocks[key]
+    def __init__(self, count: int, *arguments: Any, **named: Any) -> None:
+        if count > LANES:
+            raise ValueError(f"{count} networks: a vector register has {LANES} lanes")
+        super().__init__(count, *arguments, **named)
+        self.count, self.order = count, torch.from_numpy(lane_order(self.layers))
+        self.back = torch.argsort(self.order)
+        given = self.parameters.detach()
+        self.parameters = side_by_side(given[:, self.order]).requires_grad_()
+        self.blocks: dict[tuple[torch.Size, str], Block] = {}
 
-    def __call__(self, images: Tensor, training: bool, update_statistics: bool = True) -> list[Tensor]:
-        parameters = self.parameters if training else self.read(self.parameters)
-        pieces = parameters.split(LANES)
-        blocks = [self.block(number, images) for number in range(len(pieces))]
-        if not training:
-            self._remember(blocks)
-        each = [Lanes.apply(piece, images, block, self, training) for piece, block in zip(pieces, blocks, strict=True)]
-        if training and update_statistics:
-            self._update(blocks)
-        return list(each[0]) if len(each) == 1 else [torch.cat(scale) for scale in zip(*each, strict=True)]
-
-    def _remember(self, blocks: list[Block]) -> None:
-        """Give each reading its running statistics."""
-        for number, block in enumerate(blocks):
-            for name, values in (("mean", self.means), ("variance", self.variances)):
-                for layer, of_readings in values.items():
-                    lanes = getattr(block.convolutions[layer].norm, name).reshape(-1, LANES)
-                    piece = of_readings[number * LANES : (number + 1) * LANES].numpy()
-                    lanes[:, : len(piece)] = piece.T
+    def state(self, reading: int) -> dict[str, Tensor]:
+        state = super().state(reading)
+        return {**state, "parameters": state["parameters"][self.back]}
 
     @torch.no_grad()
-    def _update(self, blocks: list[Block]) -> None:
-        """Running statistics after a batch, each reading's by its own momentum."""
-        for layer in self.means:
-            y = blocks[0].convolutions[layer].y
-            count = blocks[0].images * y.height * y.width
-            mean, variance = (
-                np.concatenate([getattr(block.convolutions[layer].norm, name).reshape(-1, LANES).T for block in blocks])
-                for name in ("mean", "variance")
-            )
-            k = len(self.parameters)
-            self.means[layer].lerp_(self.read(torch.from_numpy(mean[:k])), self.momenta)
-            self.variances[layer].lerp_(self.read(torch.from_numpy(variance[:k] * (count / (count - 1)))), self.momenta)
+    def load_state(self, state: Mapping[str, Tensor]) -> None:
+        super().load_state({**state, "parameters": state["parameters"][self.order]})
+
+    def __call__(self, images: Tensor, training: bool, update_statistics: bool = True) -> list[Tensor]:
+        if not training:
+            return self._evaluated(images)
+        block = self._block("training", images)
+        predictions: tuple[Tensor, ...] = Lanes.apply(self.parameters, images, block, self)
+        if update_statistics:
+            self._update(block)
+        return list(predictions)
+
+    def _block(self, use: str, images: Tensor) -> Block:
+        """For batches of this shape, made once. Evaluation has maps of its own, and training's stay for the way back."""
+        if (images.shape, use) not in self.blocks:
+            batch, _, height, width = images.shape
+            self.blocks[images.shape, use] = Block(self.layers, batch, height, width, flat(self.parameters).dtype)
+        return self.blocks[images.shape, use]
+
+    @torch.no_grad()
+    def _evaluated(self, images: Tensor) -> list[Tensor]:
+        """By running statistics, LANES readings after LANES readings."""
+        block, pieces = self._block("evaluation", images), list[Tensor]()
+        rows_read = self.parameters if self.network_of is None else self.parameters[self.network_of]
+        for first in range(0, len(self.momenta), LANES):
+            lanes = slice(first, min(first + LANES, len(self.momenta)))
+            numbers = self.parameters if self.network_of is None else side_by_side(rows_read[lanes])
+            self._remember(block, lanes)
+            head = block.forward(flat(numbers), images.numpy(), False)[0]
+            pieces.append(self.depth_range.inverse_depth(said(head, lanes.stop - first, images)))
+        return [torch.cat(pieces).unsqueeze(2)]
+
+    def _remember(self, block: Block, readings: slice) -> None:
+        """Running statistics into the block's norms."""
+        for name, norm in block.norms.items():
+            for lanes, values in ((norm.mean, self.means[name]), (norm.variance, self.variances[name])):
+                piece = values[readings].numpy()
+                lanes.reshape(-1, LANES)[:, : len(piece)] = piece.T
+
+    @torch.no_grad()
+    def _update(self, block: Block) -> None:
+        """Running statistics after a batch, each reading's by its own momentum; the variance unbiased."""
+        for name, norm in block.norms.items():
+            pixels = block.images * block.y[name].height * block.y[name].width
+            mean, variance = (torch.from_numpy(v.reshape(-1, LANES)).T[: self.count] for v in (norm.mean, norm.variance))
+            self.means[name].lerp_(self.read(mean), self.momenta)
+            self.variances[name].lerp_(self.read(variance * (pixels / (pixels - 1))), self.momenta)
+
+
+def side_by_side(rows_of: Tensor) -> Tensor:
+    """[k, D] -> [LANES, D], a number's lanes beside each other in memory; zeros in the lanes that are left."""
+    dtype = rows_of.numpy().dtype
+    lanes = torch.from_numpy(aligned(rows_of.shape[1] * LANES, dtype).reshape(-1, LANES))
+    lanes[:, : len(rows_of)] = rows_of.T
+    return lanes.T
+
+
+def flat(lanes: Tensor) -> np.ndarray:
+    """[LANES, D], side by side -> [D * LANES], the same memory."""
+    return lanes.detach().T.numpy().reshape(-1)
+
+
+def said(head: Any, count: int, images: Tensor) -> Tensor:
+    """What a head says, before the sigmoid: [count, B, h, w]."""
+    y = head.y
+    values = torch.from_numpy(np.empty((count, len(images), 2 * y.height, 2 * y.width), y.values.dtype))
+    rows.unfold(y, head.bias, values.numpy())
+    return values
 
 
 class Lanes(torch.autograd.Function):
-    """A block's networks: parameters [K, D] -> inverse depth [K, B, 1, h, w], finest scale first."""
+    """A block's networks: parameters [LANES, D] -> inverse depth [K, B, 1, h, w], finest scale first."""
 
     @staticmethod
-    def forward(ctx: Any, parameters: Tensor, images: Tensor, block: Block, networks: LaneNetworks, training: bool) -> Any:
-        heads = block.forward(parameters.detach().numpy(), images.numpy(), training)
-        low, span = 1.0 / networks.depth_range.farthest, 1.0 / networks.depth_range.nearest - 1.0 / networks.depth_range.farthest
-        said = [images.new_empty(len(parameters), len(images), 2 * head.y.height, 2 * head.y.width, dtype=parameters.dtype) for head in heads]
-        for head, values in zip(heads, said, strict=True):
-            rows.unfold(head.y, head.bias, values.numpy())
-            values.sigmoid_()
-        ctx.block, ctx.passed, ctx.span, ctx.like, ctx.heads = block, block.passed, span, parameters, heads
-        ctx.save_for_backward(*said)
-        return tuple(torch.add(low, values, alpha=span).unsqueeze(2) for values in said)
+    def forward(ctx: Any, parameters: Tensor, images: Tensor, block: Block, networks: LaneNetworks) -> Any:
+        low, high = 1.0 / networks.depth_range.farthest, 1.0 / networks.depth_range.nearest
+        heads = block.forward(flat(parameters), images.numpy(), True)
+        shares = [said(head, networks.count, images).sigmoid_() for head in heads]
+        ctx.block, ctx.passed, ctx.span = block, block.passed, high - low
+        ctx.save_for_backward(*shares)
+        return tuple(torch.add(low, share, alpha=high - low).unsqueeze(2) for share in shares)
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
         if ctx.passed != ctx.block.passed:
             raise RuntimeError("a later forward pass has taken the place of the one that this gradient is of")
-        for head, values, gradient in zip(ctx.heads, ctx.saved_tensors, gradients, strict=True):
-            rows.fold(gradient.squeeze(2).contiguous().numpy(), values.numpy(), ctx.span, head.y, head.of_bias)
-        result = torch.empty_like(ctx.like)
-        ctx.block.backward(result.numpy())
-        return result, None, None, None, None
+        result = torch.from_numpy(aligned(len(ctx.block.parameters), ctx.block.dtype).reshape(-1, LANES))
+        ctx.block.backward(result.numpy().reshape(-1), gradients, ctx.saved_tensors, ctx.span)
+        return result.T, None, None, None
+
+
+def load_kernels() -> None:
+    """Have all kernels in memory, compiled if need be, before processes are forked that use them."""
+    networks, images = LaneNetworks(1, 0), torch.zeros(2, 3, 16, 16)
+    torch.stack([prediction.sum() for prediction in networks(images, training=True)]).sum().backward()
+    networks(images, training=False)

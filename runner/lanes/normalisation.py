@@ -9,10 +9,11 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 
+from runner.lanes.compiled import compiled
 from runner.lanes.maps import Map, aligned
-from runner.lanes.vector import LANES, load, multiply_add, spread, store, where_positive
+from runner.lanes.vector import load, multiply_add, spread, store, where_positive
+from runner.lanes.width import LANES
 
 EPS = 1e-5
 
@@ -35,15 +36,14 @@ class Norm(NamedTuple):
         return cls(*(aligned(channels * LANES, dtype) for _ in cls._fields))
 
 
-
-@njit(cache=True)
+@compiled
 def begin(norm: Norm):
     """Before the first image is measured."""
     norm.mean[:] = 0.0
     norm.variance[:] = 0.0
 
 
-@njit(cache=True)
+@compiled
 def measure(y: Map, norm: Norm, image):
     """Join one image's mean and squared deviations, row by row, to those of the images before it (Chan, Golub, LeVeque 1979)."""
     number = y.values.dtype.type
@@ -66,7 +66,7 @@ def measure(y: Map, norm: Norm, image):
             store(norm.variance, c, load(norm.variance, c) + multiply_add(away * away, between, squares))
 
 
-@njit(cache=True)
+@compiled
 def settle(norm: Norm, pixels):
     """After the last image was measured."""
     of_all = norm.mean.dtype.type(1.0 / pixels)
@@ -75,7 +75,7 @@ def settle(norm: Norm, pixels):
     use(norm)
 
 
-@njit(cache=True)
+@compiled
 def use(norm: Norm):
     """Scale and shift, from mean and variance."""
     eps, one = norm.mean.dtype.type(EPS), norm.mean.dtype.type(1.0)
@@ -85,7 +85,7 @@ def use(norm: Norm):
         norm.shift[i] = norm.beta[i] - norm.mean[i] * norm.scale[i]
 
 
-@njit(cache=True)
+@compiled
 def activate(y: Map, norm: Norm, a: Map, image):
     """ReLU of the normalised convolution, one image. A NaN stays one."""
     for row in range(y.height):
@@ -97,7 +97,7 @@ def activate(y: Map, norm: Norm, a: Map, image):
                 store(a.values, at, where_positive(value, value))
 
 
-@njit(cache=True)
+@compiled
 def activate_and_join(y: Map, norm: Norm, skip: Map, joined: Map, image):
     """The same, doubled in height and width (nearest neighbour) and added to the encoder's features."""
     n = y.pixel
@@ -117,14 +117,14 @@ def activate_and_join(y: Map, norm: Norm, skip: Map, joined: Map, image):
                 store(joined.values, below + n, load(skip.values, below + n) + value)
 
 
-@njit(cache=True)
+@compiled
 def begin_backward(norm: Norm):
     """Before the first image's gradient comes back."""
     norm.of_gamma[:] = 0.0
     norm.of_beta[:] = 0.0
 
 
-@njit(cache=True)
+@compiled
 def through_activation(y: Map, norm: Norm, g: Map, image):
     """One image's gradient `g` of the activation, made that of the normalised value in place, and its sums."""
     for row in range(y.height):
@@ -141,7 +141,7 @@ def through_activation(y: Map, norm: Norm, g: Map, image):
             add_gradients(norm, c, along, of_beta)
 
 
-@njit(cache=True)
+@compiled
 def through_join(joined: Map, y: Map, norm: Norm, g: Map, image):
     """The same below a doubling: the gradient `joined` of four pixels is that of one."""
     n = y.pixel
@@ -165,14 +165,14 @@ def through_join(joined: Map, y: Map, norm: Norm, g: Map, image):
             add_gradients(norm, c, along, of_beta)
 
 
-@njit(cache=True)
+@compiled
 def add_gradients(norm: Norm, c, along, of_beta):
     """Of one channel: sums of g * (y - mean) and of g."""
     store(norm.of_gamma, c, multiply_add(along, load(norm.inverse_std, c), load(norm.of_gamma, c)))
     store(norm.of_beta, c, load(norm.of_beta, c) + of_beta)
 
 
-@njit(cache=True)
+@compiled
 def through_norm(y: Map, norm: Norm, g: Map, pixels, image):
     """One image's gradient `g` of the normalised value -> that of the convolution's output, which takes the place of `y`:
     gamma / std * (g - mean g - z * mean (g z)), z being the standardised value."""

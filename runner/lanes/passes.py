@@ -10,8 +10,8 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 
+from runner.lanes.compiled import compiled
 from runner.lanes.convolution import (
     SUMMED,
     convolve,
@@ -56,12 +56,12 @@ class Head(NamedTuple):
     y: Map
 
 
-@njit(cache=True)
+@compiled
 def count_pixels(y: Map, images):
     return images * y.height * y.width
 
 
-@njit(cache=True)
+@compiled
 def encode_images(shown: Map, layer: Convolution, images, training):
     """The first convolution."""
     begin_where(training, layer.norm)
@@ -73,13 +73,13 @@ def encode_images(shown: Map, layer: Convolution, images, training):
         settle(layer.norm, count_pixels(layer.y, images))
 
 
-@njit(cache=True)
+@compiled
 def begin_where(training, norm: Norm):
     if training:
         begin(norm)
 
 
-@njit(cache=True)
+@compiled
 def encode(before: Convolution, layer: Convolution, images, training):
     """Activation of the layer before, convolution."""
     begin_where(training, layer.norm)
@@ -92,7 +92,7 @@ def encode(before: Convolution, layer: Convolution, images, training):
         settle(layer.norm, count_pixels(layer.y, images))
 
 
-@njit(cache=True)
+@compiled
 def decode(before: Convolution, skip: Map, joined: Map, head: Head, said, layer: Convolution, images, training):
     """Activation of the layer before, doubled and joined to the encoder's; head, if it is to say something; convolution."""
     begin_where(training, layer.norm)
@@ -107,7 +107,7 @@ def decode(before: Convolution, skip: Map, joined: Map, head: Head, said, layer:
         settle(layer.norm, count_pixels(layer.y, images))
 
 
-@njit(cache=True)
+@compiled
 def decode_finest(before: Convolution, skip: Map, joined: Map, head: Head, images):
     """The last joining and its head."""
     for image in range(images):
@@ -115,13 +115,13 @@ def decode_finest(before: Convolution, skip: Map, joined: Map, head: Head, image
         convolve(joined, head.weights, 1, head.y, image)
 
 
-@njit(cache=True)
+@compiled
 def images_at_once(y: Map, images):
     """So many that a weight's gradient has a good number of pixels to sum over."""
     return min(images, max(1, SUMMED // count_pixels(y, 1)))
 
 
-@njit(cache=True)
+@compiled
 def back_finest(before: Convolution, joined: Map, head: Head, images):
     """From the finest head's gradient to that of the layer before, normalised."""
     begin_backward(before.norm)
@@ -131,7 +131,7 @@ def back_finest(before: Convolution, joined: Map, head: Head, images):
         through_join(joined, before.y, before.norm, before.a, image)
 
 
-@njit(cache=True)
+@compiled
 def back_decode(layer: Convolution, joined: Map, head: Head, before: Convolution, images):
     """From a decoder's gradient, and its head's, to that of the layer before, normalised."""
     begin_backward(before.norm)
@@ -145,7 +145,7 @@ def back_decode(layer: Convolution, joined: Map, head: Head, before: Convolution
         through_join(joined, before.y, before.norm, before.a, image)
 
 
-@njit(cache=True)
+@compiled
 def back_encode(layer: Convolution, own: Map, before: Convolution, below: Map, add, images):
     """From a convolution's gradient `own` to that of the layer before, `below`, normalised; there may be one from a decoder."""
     begin_backward(before.norm)
@@ -160,7 +160,7 @@ def back_encode(layer: Convolution, own: Map, before: Convolution, below: Map, a
             through_activation(before.y, before.norm, below, image)
 
 
-@njit(cache=True)
+@compiled
 def back_images(shown: Map, layer: Convolution, own: Map, images):
     """The first convolution's weights."""
     pixels = count_pixels(layer.y, images)

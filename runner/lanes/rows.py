@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
+from runner.lanes.compiled import compiled
 from runner.lanes.maps import Map
-from runner.lanes.vector import LANES
+from runner.lanes.width import LANES
 
 
-@njit(cache=True)
+@compiled
 def to_lanes(rows, order, lanes):
     """rows [K, D], K <= LANES -> lanes [D * LANES], the parameter at place d being the row's `order[d]`."""
     count = len(rows)
@@ -18,7 +18,7 @@ def to_lanes(rows, order, lanes):
             lanes[d * LANES + k] = rows[k, order[d]]
 
 
-@njit(cache=True)
+@compiled
 def to_rows(lanes, order, rows):
     """The way back."""
     count = len(rows)
@@ -27,7 +27,7 @@ def to_rows(lanes, order, rows):
             rows[k, order[d]] = lanes[d * LANES + k]
 
 
-@njit(cache=True)
+@compiled
 def show(images, shown: Map):
     """Images [B, 3, H, W] (values 0..1) -> centred, colours innermost."""
     half = images.dtype.type(0.5)
@@ -39,7 +39,7 @@ def show(images, shown: Map):
                     shown.values[place + colour] = images[image, colour, y, x] - half
 
 
-@njit(cache=True)
+@compiled
 def unfold(head: Map, bias, rows):
     """A head's maps with their bias [4 * LANES] -> rows [K, B, 2 * height, 2 * width]: four values are four pixels."""
     count, images = rows.shape[0], rows.shape[1]
@@ -54,7 +54,7 @@ def unfold(head: Map, bias, rows):
                     rows[k, image, 2 * y + 1, 2 * x + 1] = head.values[place + 3 * LANES] + bias[3 * LANES + k]
 
 
-@njit(cache=True)
+@compiled
 def fold(gradient, shares, span, head: Map, of_bias):
     """The gradient of inverse depth, rows [K, B, 2 * height, 2 * width], through the sigmoid whose values were `shares` and
     whose range is `span` -> that of the head's maps, and its sum, the bias's."""

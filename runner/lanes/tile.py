@@ -13,7 +13,8 @@ from llvmlite import ir
 from numba.core import cgutils, types
 from numba.extending import intrinsic
 
-from runner.lanes.vector import LANES, WIDE, in_llvm, multiply_add_values, pointer, spread_value
+from runner.lanes.vector import in_llvm, multiply_add_values, pointer, spread_value
+from runner.lanes.width import LANES, WIDE
 
 #: Pixels and channels of a tile: its sums, and what is multiplied, fit into the registers (32 of AVX-512, 16 of AVX2).
 PIXELS, CHANNELS = (6, 4) if WIDE else (3, 4)

@@ -8,15 +8,12 @@ from __future__ import annotations
 import operator
 from typing import Any
 
-import llvmlite.binding
 from llvmlite import ir
 from numba.core import cgutils, types
 from numba.core.typing.templates import AbstractTemplate, infer_global, signature
 from numba.extending import intrinsic, lower_builtin, models, register_model
 
-WIDE = bool(llvmlite.binding.get_host_cpu_features().get("avx512f"))
-#: As many float32 as a vector register holds.
-LANES = 16 if WIDE else 8
+from runner.lanes.width import LANES
 
 
 class Vector(types.Type):  # type: ignore[misc]
