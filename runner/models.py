@@ -73,13 +73,22 @@ class DepthRange:
     farthest: float = 100.0
     initial: float = 2.0
 
+    @property
+    def low(self) -> float:
+        """The least inverse depth, 1/m."""
+        return 1.0 / self.farthest
+
+    @property
+    def span(self) -> float:
+        """From the least inverse depth to the largest, 1/m."""
+        return 1.0 / self.nearest - self.low
+
     def inverse_depth(self, logits: Tensor) -> Tensor:
-        low, high = 1.0 / self.farthest, 1.0 / self.nearest
-        return low + (high - low) * torch.sigmoid(logits)
+        return self.low + self.span * torch.sigmoid(logits)
 
     @property
     def initial_logit(self) -> float:
-        share = (1.0 / self.initial - 1.0 / self.farthest) / (1.0 / self.nearest - 1.0 / self.farthest)
+        share = (1.0 / self.initial - self.low) / self.span
         return math.log(share / (1.0 - share))
 
 

@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-from torch import Tensor
 
 from runner.lanes import passes, rows
-from runner.lanes.maps import Map
+from runner.lanes.maps import Map, aligned
 from runner.lanes.normalisation import Norm, use
 from runner.lanes.passes import Convolution, Head
 from runner.lanes.width import LANES
-from runner.models import Layer
+from runner.models import DepthRange, Layer
 
 
 def lane_order(layers: Sequence[Layer]) -> np.ndarray:
@@ -47,8 +46,10 @@ class Block:
                 self.a[layer.name] = Map.empty(images, *size, layer.outputs, dtype)
                 self.norms[layer.name] = Norm.empty(layer.outputs, dtype)
 
-    def forward(self, parameters: np.ndarray, images: np.ndarray, training: bool) -> list[Head]:
-        """Images [B, 3, H, W] -> the heads, finest first; all of them in training, else the finest.
+    def forward(
+        self, parameters: np.ndarray, images: np.ndarray, training: bool, depth_range: DepthRange
+    ) -> list[np.ndarray]:
+        """Images [B, 3, H, W] -> inverse depth [LANES, B, h, w], finest scale first; at all scales in training, else at the finest.
 
         In training the norms get the batch's statistics; else they use the mean and variance that were put there.
         """
@@ -67,14 +68,19 @@ class Block:
             before, after, skip = (layer[name] for name in (f"decoder {level}", f"decoder {level - 1}", f"encoder {level}"))
             passes.decode(before, skip.a, self.joined[level], heads[level], training, after, n, training)
         passes.decode_finest(layer["decoder 1"], layer["encoder 1"].a, self.joined[1], heads[1], n)
-        return [heads[level] for level in ((1, 2, 3) if training else (1,))]
+        return [self._said(heads[level], depth_range) for level in ((1, 2, 3) if training else (1,))]
 
-    def backward(self, gradients: np.ndarray, of_heads: Sequence[Tensor], shares: Sequence[Tensor], span: float) -> None:
-        """From the gradients of inverse depth [K, B, 1, h, w] at each scale to those of the parameters; `shares` [K, B, h, w] are
-        what the sigmoid gave, `span` is what they are shares of."""
+    def _said(self, head: Head, depth_range: DepthRange) -> np.ndarray:
+        said = aligned(LANES * self.images * 4 * head.y.height * head.y.width, self.dtype, np.empty)
+        said = said.reshape(LANES, self.images, 2 * head.y.height, 2 * head.y.width)
+        rows.say(head.y, head.bias, depth_range.low, depth_range.span, said)
+        return said
+
+    def backward(self, gradients: np.ndarray, of_predictions: Sequence[np.ndarray], depth_range: DepthRange) -> None:
+        """From the gradients of inverse depth, [LANES, B, h, w] at each scale, to those of the parameters."""
         n, joined, layer, heads = self.images, self.joined, *self._bound(self.parameters, gradients)
-        for level, gradient, share in zip((1, 2, 3), of_heads, shares, strict=True):
-            rows.fold(gradient.squeeze(2).contiguous().numpy(), share.numpy(), span, heads[level].y, heads[level].of_bias)
+        for level, gradient in zip((1, 2, 3), of_predictions, strict=True):
+            rows.hear(gradient, depth_range.span, heads[level].y, heads[level].of_bias)
         passes.back_finest(layer["decoder 1"], joined[1], heads[1], n)
         for level in (2, 3):
             passes.back_decode(layer[f"decoder {level - 1}"], joined[level], heads[level], layer[f"decoder {level}"], n)

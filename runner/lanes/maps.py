@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
@@ -11,10 +12,10 @@ from runner.lanes.width import LANES
 LINE = 64  # bytes of a cache line: a vector that straddles two is loaded at half the speed
 
 
-def aligned(count: int, dtype: np.dtype) -> np.ndarray:
-    """Zeros, the first at the start of a cache line."""
+def aligned(count: int, dtype: np.dtype, make: Callable[..., np.ndarray] = np.zeros) -> np.ndarray:
+    """So many numbers, the first at the start of a cache line; made by `np.zeros`, or `np.empty`."""
     size = np.dtype(dtype).itemsize
-    memory = np.zeros(count + LINE // size, dtype)
+    memory = make(count + LINE // size, dtype)
     start = -(memory.ctypes.data // size) % (LINE // size)
     return memory[start : start + count]
 

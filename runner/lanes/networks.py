@@ -10,7 +10,6 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from runner.lanes import rows
 from runner.lanes.block import Block, lane_order
 from runner.lanes.maps import aligned
 from runner.lanes.width import LANES
@@ -67,8 +66,8 @@ class LaneNetworks(StackedNetworks):
             lanes = slice(first, min(first + LANES, len(self.momenta)))
             numbers = self.parameters if self.network_of is None else side_by_side(rows_read[lanes])
             self._remember(block, lanes)
-            head = block.forward(flat(numbers), images.numpy(), False)[0]
-            pieces.append(self.depth_range.inverse_depth(said(head, lanes.stop - first, images)))
+            said = block.forward(flat(numbers), images.numpy(), False, self.depth_range)[0]
+            pieces.append(torch.from_numpy(said[: lanes.stop - first]))
         return [torch.cat(pieces).unsqueeze(2)]
 
     def _remember(self, block: Block, readings: slice) -> None:
@@ -101,34 +100,29 @@ def flat(lanes: Tensor) -> np.ndarray:
     return lanes.detach().T.numpy().reshape(-1)
 
 
-def said(head: Any, count: int, images: Tensor) -> Tensor:
-    """What a head says, before the sigmoid: [count, B, h, w]."""
-    y = head.y
-    values = torch.from_numpy(np.empty((count, len(images), 2 * y.height, 2 * y.width), y.values.dtype))
-    rows.unfold(y, head.bias, values.numpy())
-    return values
-
-
 class Lanes(torch.autograd.Function):
     """A block's networks: parameters [LANES, D] -> inverse depth [K, B, 1, h, w], finest scale first."""
 
     @staticmethod
     def forward(ctx: Any, parameters: Tensor, images: Tensor, block: Block, networks: LaneNetworks) -> Any:
-        low, high = 1.0 / networks.depth_range.farthest, 1.0 / networks.depth_range.nearest
-        heads = block.forward(flat(parameters), images.numpy(), True)
-        shares = [said(head, networks.count, images).sigmoid_() for head in heads]
-        ctx.block, ctx.passed, ctx.span = block, block.passed, high - low
-        ctx.save_for_backward(*shares)
-        return tuple(torch.add(low, share, alpha=high - low).unsqueeze(2) for share in shares)
+        said = block.forward(flat(parameters), images.numpy(), True, networks.depth_range)
+        ctx.block, ctx.passed, ctx.depth_range = block, block.passed, networks.depth_range
+        return tuple(torch.from_numpy(scale[: networks.count]).unsqueeze(2) for scale in said)
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
         if ctx.passed != ctx.block.passed:
             raise RuntimeError("a later forward pass has taken the place of the one that this gradient is of")
-        result = torch.from_numpy(aligned(len(ctx.block.parameters), ctx.block.dtype).reshape(-1, LANES))
-        ctx.block.backward(result.numpy().reshape(-1), gradients, ctx.saved_tensors, ctx.span)
+        result = torch.from_numpy(aligned(len(ctx.block.parameters), ctx.block.dtype, np.empty).reshape(-1, LANES))
+        ctx.block.backward(result.numpy().reshape(-1), [in_all_lanes(scale.squeeze(2)) for scale in gradients], ctx.depth_range)
         return result.T, None, None, None
+
+
+def in_all_lanes(rows: Tensor) -> np.ndarray:
+    """[K, ..] -> [LANES, ..], zeros in the idle lanes."""
+    idle = LANES - len(rows)
+    return (torch.cat([rows, rows.new_zeros(idle, *rows.shape[1:])]) if idle else rows.contiguous()).numpy()
 
 
 def load_kernels() -> None:

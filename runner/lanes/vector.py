@@ -102,6 +102,18 @@ def spread(context: Any, value: Any) -> Any:
     return signature(Vector(value), value), emit
 
 
+@intrinsic  # type: ignore[untyped-decorator]
+def spread_like(context: Any, vector: Any, value: Any) -> Any:
+    """One number in all lanes, of the kind that another vector is of."""
+
+    def emit(context: Any, builder: Any, sig: Any, given: Any) -> Any:
+        element = in_llvm(sig.args[0].element).element
+        narrow = isinstance(element, ir.FloatType)
+        return spread_value(builder, builder.fptrunc(given[1], element) if narrow else given[1])
+
+    return signature(vector, vector, types.float64), emit
+
+
 def multiply_add_values(builder: Any, a: Any, b: Any, c: Any) -> Any:
     """LLVM: a * b + c, rounded once."""
     bits = "f32" if isinstance(a.type.element, ir.FloatType) else "f64"
@@ -128,3 +140,82 @@ def where_positive(context: Any, sign: Any, value: Any) -> Any:
         return builder.select(builder.fcmp_ordered("<=", given[0], zero), zero, given[1])
 
     return signature(value, sign, value), emit
+
+
+@intrinsic  # type: ignore[untyped-decorator]
+def power_of_two(context: Any, exponent: Any) -> Any:
+    """2 ** n of whole numbers n, within the range of the floats."""
+
+    def emit(context: Any, builder: Any, sig: Any, given: Any) -> Any:
+        narrow = sig.args[0].element.bitwidth == 32
+        whole = ir.VectorType(ir.IntType(32 if narrow else 64), LANES)
+        bias, digits = (ir.Constant(whole, [n] * LANES) for n in ((127, 23) if narrow else (1023, 52)))
+        bits = builder.shl(builder.add(builder.fptosi(given[0], whole), bias), digits)
+        return builder.bitcast(bits, given[0].type)
+
+    return signature(exponent, exponent), emit
+
+
+@intrinsic  # type: ignore[untyped-decorator]
+def nearest(context: Any, vector: Any) -> Any:
+    """The nearest whole numbers."""
+
+    def emit(context: Any, builder: Any, sig: Any, given: Any) -> Any:
+        bits = sig.args[0].element.bitwidth
+        kind = ir.FunctionType(given[0].type, [given[0].type])
+        return builder.call(cgutils.get_or_insert_function(builder.module, kind, f"llvm.rint.v{LANES}f{bits}"), given)
+
+    return signature(vector, vector), emit
+
+
+@intrinsic  # type: ignore[untyped-decorator]
+def clamp(context: Any, vector: Any, low: Any, high: Any) -> Any:
+    """Within these limits, vectors too; a NaN becomes the lower one."""
+
+    def emit(context: Any, builder: Any, sig: Any, given: Any) -> Any:
+        value, low, high = given
+        value = builder.select(builder.fcmp_ordered(">", value, low), value, low)
+        return builder.select(builder.fcmp_ordered("<", value, high), value, high)
+
+    return signature(vector, vector, low, high), emit
+
+
+@intrinsic  # type: ignore[untyped-decorator]
+def keep_nan(context: Any, vector: Any, instead: Any) -> Any:
+    """The vector's NaNs, elsewhere what is to be there instead."""
+
+    def emit(context: Any, builder: Any, sig: Any, given: Any) -> Any:
+        return builder.select(builder.fcmp_unordered("uno", given[0], given[0]), *given)
+
+    return signature(vector, vector, instead), emit
+
+
+@intrinsic  # type: ignore[untyped-decorator]
+def transpose(context: Any, source: Any, at: Any, step: Any, target: Any, place: Any, stride: Any) -> Any:
+    """LANES vectors, `step` elements from one to the next, as LANES vectors of their first, second, .. numbers, `stride` apart."""
+
+    def emit(context: Any, builder: Any, sig: Any, given: Any) -> Any:
+        _, at, step, _, place, stride = given
+        i64 = ir.IntType(64)
+
+        def vectors(array: int, start: Any, distance: Any) -> list[tuple[Any, int]]:
+            starts = [builder.add(start, builder.mul(distance, i64(i))) for i in range(LANES)]
+            return [pointer(context, builder, sig.args[array], given[array], start) for start in starts]
+
+        values = [builder.load(where, align=align) for where, align in vectors(0, at, step)]
+        reach = 1
+        while reach < LANES:  # blocks of `reach` beside the diagonal change places, then larger ones
+            first = [lane if not lane & reach else LANES + lane - reach for lane in range(LANES)]
+            second = [lane + reach if not lane & reach else LANES + lane for lane in range(LANES)]
+            for i in [i for i in range(LANES) if not i & reach]:
+                pair = values[i], values[i + reach]
+                for offset, chosen in ((0, first), (reach, second)):
+                    mask = ir.Constant(ir.VectorType(ir.IntType(32), LANES), chosen)
+                    values[i + offset] = builder.shuffle_vector(*pair, mask)
+            reach *= 2
+        for value, (where, align) in zip(values, vectors(3, place, stride), strict=True):
+            builder.store(value, where, align=align)
+        return context.get_dummy_value()
+
+    i = types.int64
+    return signature(types.void, source, i, i, target, i, i), emit
