@@ -26,7 +26,7 @@ from runner.study_folder import device_name
 from runner.symptoms import symptom_table
 from runner.tables import write_table
 
-PACKAGES = ("torch", "numpy", "pandas", "pyarrow", "scipy", "statsmodels", "mlflow", "optuna")
+PACKAGES = ("torch", "numpy", "pandas", "pyarrow", "scipy", "statsmodels", "mlflow", "optuna", "numba")
 
 
 def prepare(folder: Path, plan: Plan, table: pd.DataFrame, device: torch.device, size: int) -> None:

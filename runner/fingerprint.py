@@ -29,7 +29,7 @@ from runner.readers.splits import all_shots, home
 
 #: Modules that every training runs through; the ten issues' own rooms are told apart by the words that are used.
 SHARED_LOSS = ("loss", "terms", "weighting", "rows", "slots", "near_field", "fallback", "threshold")
-SHARED_RUNNER = ("training", "row_adam", "models", "networks", "graphs", "rulers", "dataset", "data/*")
+SHARED_RUNNER = ("training", "row_adam", "models", "networks", "graphs", "rulers", "dataset", "data/*", "stacks", "lanes/*")
 #: And a network of the user's through these.
 OWN_NETWORK = ("network_class", "own_networks")
 #: What all readers run through; those of other formats do not matter.

@@ -17,7 +17,7 @@ shared_most, shared_1 = (make_tile(count, CHANNELS, shared=True) for count in (P
 square = make_tile(INPUTS, CHANNELS)
 colours = make_tile(3, CHANNELS, shared=True)
 #: Pixels over which a weight's gradient is summed in registers: enough to pay for loading it, few enough for the near caches.
-SUMMED = 96
+SUMMED = 48
 #: Channels of the input gone through for all outputs, so that a tile's pixels stay in the nearest cache.
 INPUTS_AT_ONCE = 16
 
