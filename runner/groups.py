@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -58,15 +58,21 @@ def even_size(count: int, largest: int) -> int:
     return -(-count // -(-count // largest))
 
 
-def best_size(count: int, seeds: int, largest: int, workers: int) -> int:
-    """Networks in a group, at most `largest`, with which so many workers have soonest trained `count` with each of the seeds.
+def cost_of_a_step(size: int) -> float:
+    """Of a group of so many networks, in networks."""
+    return size + WORTH_OF_A_STEP
+
+
+def best_size(count: int, seeds: int, largest: int, workers: int, cost: Callable[[int], float] = cost_of_a_step) -> int:
+    """Networks in a group, at most `largest`, with which so many workers have soonest trained `count` with each of the seeds;
+    `cost` is what a step of a group costs, by its size.
 
     The last group is filled up to the size of the others, and at the end a worker may have nothing to do: both are work lost.
     """
 
-    def takes(size: int) -> int:
+    def takes(size: int) -> float:
         groups = -(-count // size) * seeds
-        return -(-groups // workers) * (size + WORTH_OF_A_STEP)
+        return -(-groups // workers) * cost(size)
 
     sizes = {even_size(count, at_most) for at_most in range(1, largest + 1)}
     return min(sorted(sizes, reverse=True), key=takes)

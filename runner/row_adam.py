@@ -61,8 +61,10 @@ class RowAdam:
             gradient = torch.where(alive.unsqueeze(1), gradient * scale.unsqueeze(1), 0.0)
         frozen = [row for row, is_frozen in enumerate(self.frozen) if is_frozen]
         kept = [self.parameters[row].clone() for row in frozen]
-        matrices = [in_memory(m) for m in (self.parameters, gradient, self.first_moments, self.second_moments)]
-        adam(*([m] for m in matrices), [], [self.steps], lr=self.learning_rate, capturable=not asking, **ADAM)
+        rows, gradients, first, second = (
+            [in_memory(matrix)] for matrix in (self.parameters, gradient, self.first_moments, self.second_moments)
+        )
+        adam(rows, gradients, first, second, [], [self.steps], lr=self.learning_rate, capturable=not asking, **ADAM)
         for row, values in zip(frozen, kept, strict=True):
             self.parameters[row] = values
         self.parameters.grad = None

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 
+from runner.groups import cost_of_a_step
 from runner.lanes.width import LANES, can_compile, worthwhile
 from runner.models import StackedNetworks
 from runner.training_settings import Training
@@ -30,3 +33,13 @@ def stack_for(count: int, device: torch.device, settings: Training) -> type[Stac
 def largest_cpu_group(settings: Training) -> int:
     """Networks that a CPU core trains together at most."""
     return LANES if in_lanes(torch.device("cpu"), settings) else CPU_GROUP
+
+
+#: What a step in lanes costs, in networks trained as groups of convolutions: of all lanes, and for each network's loss.
+OF_ALL_LANES, OF_A_LOSS = 0.5 * LANES, 0.1
+
+
+def cost_of_a_step_on_a_core(settings: Training) -> Callable[[int], float]:
+    """Of a group of so many networks, in the form in which they are trained (benchmarks/group_size.py)."""
+    lanes = in_lanes(torch.device("cpu"), settings)
+    return lambda size: OF_ALL_LANES + OF_A_LOSS * size if lanes and worthwhile(size) else cost_of_a_step(size)

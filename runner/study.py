@@ -20,7 +20,7 @@ from runner.endings import Crash
 from runner.execution import OWN_GROUP, Progress, gpu_group, processes, resolve_device, seed_data
 from runner.experiment import Experiment, ExperimentError
 from runner.files import sweep
-from runner.groups import Group, best_size, make_groups
+from runner.groups import Group, best_size, cost_of_a_step, make_groups
 from runner.lock import only_run
 from runner.network_contract import check_network
 from runner.part import balanced_part
@@ -28,7 +28,7 @@ from runner.places import Place, check_place, place_for
 from runner.records import keys_and_seeds, read_trials, write_group
 from runner.rulers import NEAR, in_range
 from runner.signals import undisturbed
-from runner.stacks import largest_cpu_group
+from runner.stacks import cost_of_a_step_on_a_core, largest_cpu_group
 from runner.staleness import stale, what_changed
 from runner.study_folder import check_device, check_folder, read_study
 from runner.waiting import Waiting, whole
@@ -89,7 +89,8 @@ def group_size(plan: Plan, device: torch.device, folder: Path | None = None) -> 
         return OWN_GROUP if own else gpu_group(experiment, device)
     workers, seeds = processes(experiment, device), len(experiment.seeds)
     largest = min(OWN_GROUP if own else largest_cpu_group(experiment.training), -(-plan.networks // workers))
-    return best_size(-(-plan.networks // seeds), seeds, largest, workers)
+    cost = cost_of_a_step if own else cost_of_a_step_on_a_core(experiment.training)
+    return best_size(-(-plan.networks // seeds), seeds, largest, workers, cost)
 
 
 def run_study(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 import numpy as np
 
@@ -46,10 +47,8 @@ class Block:
                 self.a[layer.name] = Map.empty(images, *size, layer.outputs, dtype)
                 self.norms[layer.name] = Norm.empty(layer.outputs, dtype)
 
-    def forward(
-        self, parameters: np.ndarray, images: np.ndarray, training: bool, depth_range: DepthRange
-    ) -> list[np.ndarray]:
-        """Images [B, 3, H, W] -> inverse depth [LANES, B, h, w], finest scale first; at all scales in training, else at the finest.
+    def forward(self, parameters: np.ndarray, images: np.ndarray, training: bool, depth_range: DepthRange) -> list[np.ndarray]:
+        """Images [B, 3, H, W] -> inverse depth [LANES, B, h, w], finest scale first; at the finest alone but in training.
 
         In training the norms get the batch's statistics; else they use the mean and variance that were put there.
         """
@@ -62,11 +61,11 @@ class Block:
                 use(convolution.norm)
         chain = [layer[name] for name in ("encoder 1", "encoder 2", "encoder 3", "encoder 4", "bottom", "decoder 3")]
         passes.encode_images(self.shown, chain[0], n, training)
-        for before, after in zip(chain, chain[1:], strict=False):
+        for before, after in pairwise(chain):
             passes.encode(before, after, n, training)
         for level in (3, 2):
             before, after, skip = (layer[name] for name in (f"decoder {level}", f"decoder {level - 1}", f"encoder {level}"))
-            passes.decode(before, skip.a, self.joined[level], heads[level], training, after, n, training)
+            passes.decode(before, skip.a, self.joined[level], heads[level], after, n, training)
         passes.decode_finest(layer["decoder 1"], layer["encoder 1"].a, self.joined[1], heads[1], n)
         return [self._said(heads[level], depth_range) for level in ((1, 2, 3) if training else (1,))]
 
@@ -108,7 +107,8 @@ class Block:
                     pieces.append(numbers[start * LANES : (start + size) * LANES])
                 start += size
             if layer.head:
-                heads[layer.level] = Head(*pieces, self.y[layer.name])
+                weights, of_weights, bias, of_bias = pieces
+                heads[layer.level] = Head(weights, of_weights, bias, of_bias, self.y[layer.name])
             else:
                 weights, of_weights, gamma, of_gamma, beta, of_beta = pieces
                 norm = self.norms[layer.name]._replace(gamma=gamma, beta=beta, of_gamma=of_gamma, of_beta=of_beta)

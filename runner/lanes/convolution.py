@@ -5,6 +5,8 @@ Weights are [3, 3, in, out, LANES], flat. All three are the same tile with other
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 
 from runner.lanes.compiled import compiled
@@ -22,103 +24,136 @@ SUMMED = 48
 INPUTS_AT_ONCE = 16
 
 
-@compiled
-def correlate(out, out_at, out_row, out_pixel, a, a_at, a_row, a_pixel, a_taps, w, w_u, w_j, w_taps, inputs, at_once, outputs, height, width, add):  # fmt: skip
-    """A rectangle of pixels, all output channels: a tile's rows are pixels of one row, its columns channels.
+class Window(NamedTuple):
+    """A rectangle of pixels in memory: where it begins, and how far its rows and its pixels are apart, in elements."""
 
-    `at_once` channels of the input are gone through for all outputs before the next.
+    values: np.ndarray
+    at: int
+    row: int
+    pixel: int
+
+
+class Kernel(NamedTuple):
+    """Weights: how far those of the next channel written and read are apart, and where each tap's begin."""
+
+    values: np.ndarray
+    written: int
+    read: int
+    taps: np.ndarray
+
+
+@compiled
+def correlate(
+    out: Window,
+    a: Window,
+    taps: np.ndarray,
+    w: Kernel,
+    channels: tuple[int, int, int],
+    height: int,
+    width: int,
+    add: bool,
+) -> None:
+    """A window written from one that is read at each of the taps: a tile's rows are pixels of one row, its columns channels.
+
+    `channels` are those read, so many of them at once for all that are written, and those written.
     """
-    taps = len(a_taps)
-    for j in range(0, inputs, at_once):
-        steps, more = min(at_once, inputs - j), add or j > 0
+    read, at_once, written = channels
+    for j in range(0, read, at_once):
+        steps, more = min(at_once, read - j), add or j > 0
         for y in range(height):
-            o, i = out_at + y * out_row, a_at + y * a_row + j * LANES
             x = 0
             while x < width:
                 left = width - x
-                at, start = o + x * out_pixel, i + x * a_pixel
-                for u in range(0, outputs, CHANNELS):
-                    w_at = u * w_u + j * w_j
+                to, start = out.at + y * out.row + x * out.pixel, a.at + y * a.row + x * a.pixel + j * LANES
+                for u in range(0, written, CHANNELS):
+                    w_at = u * w.written + j * w.read
                     if left >= PIXELS:
-                        tile_most(out, at + u * LANES, out_pixel, LANES, a, start, a_pixel, LANES, a_taps,
-                                  w, w_at, w_u, w_j, w_taps, taps, steps, more)  # fmt: skip
+                        tile_most(out.values, to + u * LANES, out.pixel, LANES, a.values, start, a.pixel, LANES, taps,
+                                  w.values, w_at, w.written, w.read, w.taps, len(taps), steps, more)  # fmt: skip
                     elif left >= 3:
-                        tile_3(out, at + u * LANES, out_pixel, LANES, a, start, a_pixel, LANES, a_taps,
-                               w, w_at, w_u, w_j, w_taps, taps, steps, more)  # fmt: skip
+                        tile_3(out.values, to + u * LANES, out.pixel, LANES, a.values, start, a.pixel, LANES, taps,
+                               w.values, w_at, w.written, w.read, w.taps, len(taps), steps, more)  # fmt: skip
                     elif left == 2:
-                        tile_2(out, at + u * LANES, out_pixel, LANES, a, start, a_pixel, LANES, a_taps,
-                               w, w_at, w_u, w_j, w_taps, taps, steps, more)  # fmt: skip
+                        tile_2(out.values, to + u * LANES, out.pixel, LANES, a.values, start, a.pixel, LANES, taps,
+                               w.values, w_at, w.written, w.read, w.taps, len(taps), steps, more)  # fmt: skip
                     else:
-                        tile_1(out, at + u * LANES, out_pixel, LANES, a, start, a_pixel, LANES, a_taps,
-                               w, w_at, w_u, w_j, w_taps, taps, steps, more)  # fmt: skip
-                x += PIXELS if left >= PIXELS else 3 if left >= 3 else left
+                        tile_1(out.values, to + u * LANES, out.pixel, LANES, a.values, start, a.pixel, LANES, taps,
+                               w.values, w_at, w.written, w.read, w.taps, len(taps), steps, more)  # fmt: skip
+                x += PIXELS if left >= PIXELS else min(left, 3)
 
 
 @compiled
-def convolve(source: Map, weights, stride, target: Map, image):
+def inside(m: Map, image: int) -> Window:
+    """An image without its border."""
+    return Window(m.values, image * m.image + m.inside, m.row, m.pixel)
+
+
+@compiled
+def nine_taps(row: int, pixel: int) -> np.ndarray:
+    """Where the nine begin, the first being the first."""
+    taps = np.empty(9, np.int64)
+    for tap in range(9):
+        taps[tap] = (tap // 3) * row + (tap % 3) * pixel
+    return taps
+
+
+@compiled
+def convolve(source: Map, weights: np.ndarray, stride: int, target: Map, image: int) -> None:
     """One image."""
     inputs, outputs = source.channels, target.channels
-    a_taps, w_taps = np.empty(9, np.int64), np.empty(9, np.int64)
-    for tap in range(9):
-        a_taps[tap] = (tap // 3) * source.row + (tap % 3) * source.pixel
-        w_taps[tap] = tap * inputs * outputs * LANES
-    correlate(target.values, image * target.image + target.inside, target.row, target.pixel,
-              source.values, image * source.image, stride * source.row, stride * source.pixel, a_taps,
-              weights, LANES, outputs * LANES, w_taps, inputs, INPUTS_AT_ONCE, outputs,
-              target.height, target.width, False)  # fmt: skip
+    seen = Window(source.values, image * source.image, stride * source.row, stride * source.pixel)
+    kernel = Kernel(weights, LANES, outputs * LANES, inputs * outputs * LANES * np.arange(9))
+    channels = (inputs, INPUTS_AT_ONCE, outputs)
+    taps = nine_taps(source.row, source.pixel)
+    correlate(inside(target, image), seen, taps, kernel, channels, target.height, target.width, False)
 
 
 @compiled
-def convolve_image(source: Map, weights, stride, target: Map, image):
+def convolve_image(source: Map, weights: np.ndarray, stride: int, target: Map, image: int) -> None:
     """One image, whose three colours are the same for all lanes."""
-    a_taps, w_taps = np.empty(9, np.int64), np.empty(9, np.int64)
-    for tap in range(9):
-        a_taps[tap] = (tap // 3) * source.row + (tap % 3) * source.pixel
-        w_taps[tap] = tap * 3 * target.channels * LANES
-    step = stride * source.pixel
+    taps, step, out = nine_taps(source.row, source.pixel), stride * source.pixel, inside(target, image)
+    w_taps, w_row = 3 * target.channels * LANES * np.arange(9), target.channels * LANES
     for u in range(0, target.channels, CHANNELS):
         for y in range(target.height):
-            o = image * target.image + target.inside + y * target.row + u * LANES
-            i = image * source.image + y * stride * source.row
+            to, start = out.at + y * out.row + u * LANES, image * source.image + y * stride * source.row
             x = 0
             while x + PIXELS <= target.width:
-                shared_most(target.values, o + x * target.pixel, target.pixel, LANES, source.values, i + x * step, step, 1,
-                            a_taps, weights, u * LANES, LANES, target.channels * LANES, w_taps, 9, 3, False)  # fmt: skip
+                shared_most(out.values, to + x * out.pixel, out.pixel, LANES, source.values, start + x * step, step, 1, taps,
+                            weights, u * LANES, LANES, w_row, w_taps, 9, 3, False)  # fmt: skip
                 x += PIXELS
             while x < target.width:
-                shared_1(target.values, o + x * target.pixel, target.pixel, LANES, source.values, i + x * step, step, 1,
-                         a_taps, weights, u * LANES, LANES, target.channels * LANES, w_taps, 9, 3, False)  # fmt: skip
+                shared_1(out.values, to + x * out.pixel, out.pixel, LANES, source.values, start + x * step, step, 1, taps,
+                         weights, u * LANES, LANES, w_row, w_taps, 9, 3, False)  # fmt: skip
                 x += 1
 
 
 @compiled
-def input_gradient(gradient: Map, weights, stride, source: Map, image, add):
+def input_gradient(gradient: Map, weights: np.ndarray, stride: int, source: Map, image: int, add: bool) -> None:
     """Of one image: the gradient of the output -> that of the input, written (or added) into `source`.
 
-    All channels at once: in parts, those of a weight lie so far apart that they fall into the same places of a cache. With stride 2, pixels of each parity (row, column) are reached by taps of their own: 1, 2, 2 and 4 of the nine.
+    With stride 2, pixels of each parity (row, column) are reached by taps of their own: 1, 2, 2 and 4 of the nine. All channels
+    are read at once: in parts, their weights would lie so far apart that they fell into the same few places of a cache.
     """
     inputs, outputs = source.channels, gradient.channels
-    g_taps, w_taps = np.empty(9, np.int64), np.empty(9, np.int64)
+    taps, w_taps = np.empty(9, np.int64), np.empty(9, np.int64)
     for down in range(stride):
         for right in range(stride):
-            taps = 0
-            for ky in range(3):
-                for kx in range(3):
-                    if (down + 1 - ky) % stride == 0 and (right + 1 - kx) % stride == 0:
-                        g_taps[taps] = ((down + 1 - ky) // stride) * gradient.row + (
-                            (right + 1 - kx) // stride
-                        ) * gradient.pixel
-                        w_taps[taps] = (ky * 3 + kx) * inputs * outputs * LANES
-                        taps += 1
-            correlate(source.values, image * source.image + source.inside + down * source.row + right * source.pixel,
-                      stride * source.row, stride * source.pixel,
-                      gradient.values, image * gradient.image + gradient.inside, gradient.row, gradient.pixel, g_taps[:taps],
-                      weights, outputs * LANES, LANES, w_taps[:taps], outputs, outputs, inputs,
-                      source.height // stride, source.width // stride, add)  # fmt: skip
+            count = 0
+            for tap in range(9):
+                below, beside = down + 1 - tap // 3, right + 1 - tap % 3
+                if below % stride == 0 and beside % stride == 0:
+                    taps[count] = (below // stride) * gradient.row + (beside // stride) * gradient.pixel
+                    w_taps[count] = tap * inputs * outputs * LANES
+                    count += 1
+            first = image * source.image + source.inside + down * source.row + right * source.pixel
+            out = Window(source.values, first, stride * source.row, stride * source.pixel)
+            kernel = Kernel(weights, outputs * LANES, LANES, w_taps[:count])
+            height, width = source.height // stride, source.width // stride
+            correlate(out, inside(gradient, image), taps[:count], kernel, (outputs, outputs, inputs), height, width, add)
 
 
 @compiled
-def row_starts(source: Map, gradient: Map, stride, first, last):
+def row_starts(source: Map, gradient: Map, stride: int, first: int, last: int) -> tuple[np.ndarray, np.ndarray]:
     """Of each row of pixels of these images: where the input's and where the output's begin."""
     rows = (last - first) * gradient.height
     a, b = np.empty(rows, np.int64), np.empty(rows, np.int64)
@@ -130,37 +165,35 @@ def row_starts(source: Map, gradient: Map, stride, first, last):
 
 
 @compiled
-def weight_gradient(source: Map, gradient: Map, stride, weights, first, last, add):
+def weight_gradient(source: Map, gradient: Map, stride: int, weights: np.ndarray, first: int, last: int, add: bool) -> None:
     """Of images `first` to before `last`: the gradient of the weights, written (or added) into `weights`."""
     inputs, outputs = source.channels, gradient.channels
-    a, b = row_starts(source, gradient, stride, first, last)
-    at_once = max(1, SUMMED // gradient.width)
+    (a, b), at_once = row_starts(source, gradient, stride, first, last), max(1, SUMMED // gradient.width)
+    taps, step = nine_taps(source.row, source.pixel), stride * source.pixel
     for start in range(0, len(a), at_once):
-        count = min(at_once, len(a) - start)
-        more = add or start > 0
+        of_a, of_b = a[start : start + at_once], b[start : start + at_once]
         for tap in range(9):
-            offset = (tap // 3) * source.row + (tap % 3) * source.pixel
             for i in range(0, inputs, INPUTS):
                 for u in range(0, outputs, CHANNELS):
-                    square(weights, ((tap * inputs + i) * outputs + u) * LANES, outputs * LANES, LANES,
-                           source.values, offset + i * LANES, LANES, stride * source.pixel, a[start : start + count],
-                           gradient.values, u * LANES, LANES, gradient.pixel, b[start : start + count],
-                           count, gradient.width, more)  # fmt: skip
+                    to = ((tap * inputs + i) * outputs + u) * LANES
+                    square(weights, to, outputs * LANES, LANES, source.values, taps[tap] + i * LANES, LANES, step, of_a,
+                           gradient.values, u * LANES, LANES, gradient.pixel, of_b,
+                           len(of_a), gradient.width, add or start > 0)  # fmt: skip
 
 
 @compiled
-def weight_gradient_image(source: Map, gradient: Map, stride, weights, first, last, add):
+def weight_gradient_image(
+    source: Map, gradient: Map, stride: int, weights: np.ndarray, first: int, last: int, add: bool
+) -> None:
     """The same for the layer that sees the images."""
     outputs = gradient.channels
-    a, b = row_starts(source, gradient, stride, first, last)
-    at_once = max(1, SUMMED // gradient.width)
+    (a, b), at_once = row_starts(source, gradient, stride, first, last), max(1, SUMMED // gradient.width)
+    taps, step = nine_taps(source.row, source.pixel), stride * source.pixel
     for start in range(0, len(a), at_once):
-        count = min(at_once, len(a) - start)
-        more = add or start > 0
+        of_a, of_b = a[start : start + at_once], b[start : start + at_once]
         for tap in range(9):
-            offset = (tap // 3) * source.row + (tap % 3) * source.pixel
             for u in range(0, outputs, CHANNELS):
-                colours(weights, (tap * 3 * outputs + u) * LANES, outputs * LANES, LANES,
-                        source.values, offset, 1, stride * source.pixel, a[start : start + count],
-                        gradient.values, u * LANES, LANES, gradient.pixel, b[start : start + count],
-                        count, gradient.width, more)  # fmt: skip
+                to = (tap * 3 * outputs + u) * LANES
+                colours(weights, to, outputs * LANES, LANES, source.values, taps[tap], 1, step, of_a,
+                        gradient.values, u * LANES, LANES, gradient.pixel, of_b,
+                        len(of_a), gradient.width, add or start > 0)  # fmt: skip

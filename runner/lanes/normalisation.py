@@ -6,7 +6,7 @@ joined, so that float32 loses nothing with the number of pixels, and the varianc
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -37,15 +37,15 @@ class Norm(NamedTuple):
 
 
 @compiled
-def begin(norm: Norm):
+def begin(norm: Norm) -> None:
     """Before the first image is measured."""
     norm.mean[:] = 0.0
     norm.variance[:] = 0.0
 
 
 @compiled
-def measure(y: Map, norm: Norm, image):
-    """Join one image's mean and squared deviations, row by row, to those of the images before it (Chan, Golub, LeVeque 1979)."""
+def measure(y: Map, norm: Norm, image: int) -> None:
+    """Join an image's mean and squared deviations, row by row, to those of the images before (Chan, Golub, LeVeque 1979)."""
     number = y.values.dtype.type
     for row in range(y.height):
         start = image * y.image + y.inside + row * y.row
@@ -67,7 +67,7 @@ def measure(y: Map, norm: Norm, image):
 
 
 @compiled
-def settle(norm: Norm, pixels):
+def settle(norm: Norm, pixels: int) -> None:
     """After the last image was measured."""
     of_all = norm.mean.dtype.type(1.0 / pixels)
     for i in range(len(norm.mean)):
@@ -76,7 +76,7 @@ def settle(norm: Norm, pixels):
 
 
 @compiled
-def use(norm: Norm):
+def use(norm: Norm) -> None:
     """Scale and shift, from mean and variance."""
     eps, one = norm.mean.dtype.type(EPS), norm.mean.dtype.type(1.0)
     for i in range(len(norm.mean)):
@@ -86,7 +86,7 @@ def use(norm: Norm):
 
 
 @compiled
-def activate(y: Map, norm: Norm, a: Map, image):
+def activate(y: Map, norm: Norm, a: Map, image: int) -> None:
     """ReLU of the normalised convolution, one image. A NaN stays one."""
     for row in range(y.height):
         start = image * y.image + y.inside + row * y.row
@@ -98,7 +98,7 @@ def activate(y: Map, norm: Norm, a: Map, image):
 
 
 @compiled
-def activate_and_join(y: Map, norm: Norm, skip: Map, joined: Map, image):
+def activate_and_join(y: Map, norm: Norm, skip: Map, joined: Map, image: int) -> None:
     """The same, doubled in height and width (nearest neighbour) and added to the encoder's features."""
     n = y.pixel
     for row in range(y.height):
@@ -118,14 +118,14 @@ def activate_and_join(y: Map, norm: Norm, skip: Map, joined: Map, image):
 
 
 @compiled
-def begin_backward(norm: Norm):
+def begin_backward(norm: Norm) -> None:
     """Before the first image's gradient comes back."""
     norm.of_gamma[:] = 0.0
     norm.of_beta[:] = 0.0
 
 
 @compiled
-def through_activation(y: Map, norm: Norm, g: Map, image):
+def through_activation(y: Map, norm: Norm, g: Map, image: int) -> None:
     """One image's gradient `g` of the activation, made that of the normalised value in place, and its sums."""
     for row in range(y.height):
         start = image * y.image + y.inside + row * y.row
@@ -142,7 +142,7 @@ def through_activation(y: Map, norm: Norm, g: Map, image):
 
 
 @compiled
-def through_join(joined: Map, y: Map, norm: Norm, g: Map, image):
+def through_join(joined: Map, y: Map, norm: Norm, g: Map, image: int) -> None:
     """The same below a doubling: the gradient `joined` of four pixels is that of one."""
     n = y.pixel
     for row in range(y.height):
@@ -166,14 +166,14 @@ def through_join(joined: Map, y: Map, norm: Norm, g: Map, image):
 
 
 @compiled
-def add_gradients(norm: Norm, c, along, of_beta):
+def add_gradients(norm: Norm, c: int, along: Any, of_beta: Any) -> None:
     """Of one channel: sums of g * (y - mean) and of g."""
     store(norm.of_gamma, c, multiply_add(along, load(norm.inverse_std, c), load(norm.of_gamma, c)))
     store(norm.of_beta, c, load(norm.of_beta, c) + of_beta)
 
 
 @compiled
-def through_norm(y: Map, norm: Norm, g: Map, pixels, image):
+def through_norm(y: Map, norm: Norm, g: Map, pixels: int, image: int) -> None:
     """One image's gradient `g` of the normalised value -> that of the convolution's output, which takes the place of `y`:
     gamma / std * (g - mean g - z * mean (g z)), z being the standardised value."""
     of_all = spread(y.values.dtype.type(1.0 / pixels))

@@ -36,7 +36,7 @@ from runner.lanes.normalisation import (
 
 
 class Convolution(NamedTuple):
-    """A convolution with BatchNorm and ReLU. `a`: the activation, or (a decoder's, which goes on doubled) its gradient alone."""
+    """A convolution with BatchNorm and ReLU. `a`: the activation, or (a decoder's, which goes on doubled) its gradient."""
 
     weights: np.ndarray
     of_weights: np.ndarray
@@ -57,12 +57,12 @@ class Head(NamedTuple):
 
 
 @compiled
-def count_pixels(y: Map, images):
+def count_pixels(y: Map, images: int) -> int:
     return images * y.height * y.width
 
 
 @compiled
-def encode_images(shown: Map, layer: Convolution, images, training):
+def encode_images(shown: Map, layer: Convolution, images: int, training: bool) -> None:
     """The first convolution."""
     begin_where(training, layer.norm)
     for image in range(images):
@@ -74,13 +74,13 @@ def encode_images(shown: Map, layer: Convolution, images, training):
 
 
 @compiled
-def begin_where(training, norm: Norm):
+def begin_where(training: bool, norm: Norm) -> None:
     if training:
         begin(norm)
 
 
 @compiled
-def encode(before: Convolution, layer: Convolution, images, training):
+def encode(before: Convolution, layer: Convolution, images: int, training: bool) -> None:
     """Activation of the layer before, convolution."""
     begin_where(training, layer.norm)
     for image in range(images):
@@ -93,12 +93,12 @@ def encode(before: Convolution, layer: Convolution, images, training):
 
 
 @compiled
-def decode(before: Convolution, skip: Map, joined: Map, head: Head, said, layer: Convolution, images, training):
-    """Activation of the layer before, doubled and joined to the encoder's; head, if it is to say something; convolution."""
+def decode(before: Convolution, skip: Map, joined: Map, head: Head, layer: Convolution, images: int, training: bool) -> None:
+    """Activation of the layer before, doubled and joined to the encoder's; head, in training; convolution."""
     begin_where(training, layer.norm)
     for image in range(images):
         activate_and_join(before.y, before.norm, skip, joined, image)
-        if said:
+        if training:
             convolve(joined, head.weights, 1, head.y, image)
         convolve(joined, layer.weights, layer.stride, layer.y, image)
         if training:
@@ -108,7 +108,7 @@ def decode(before: Convolution, skip: Map, joined: Map, head: Head, said, layer:
 
 
 @compiled
-def decode_finest(before: Convolution, skip: Map, joined: Map, head: Head, images):
+def decode_finest(before: Convolution, skip: Map, joined: Map, head: Head, images: int) -> None:
     """The last joining and its head."""
     for image in range(images):
         activate_and_join(before.y, before.norm, skip, joined, image)
@@ -116,13 +116,13 @@ def decode_finest(before: Convolution, skip: Map, joined: Map, head: Head, image
 
 
 @compiled
-def images_at_once(y: Map, images):
+def images_at_once(y: Map, images: int) -> int:
     """So many that a weight's gradient has a good number of pixels to sum over."""
     return min(images, max(1, SUMMED // count_pixels(y, 1)))
 
 
 @compiled
-def back_finest(before: Convolution, joined: Map, head: Head, images):
+def back_finest(before: Convolution, joined: Map, head: Head, images: int) -> None:
     """From the finest head's gradient to that of the layer before, normalised."""
     begin_backward(before.norm)
     for image in range(images):
@@ -132,7 +132,7 @@ def back_finest(before: Convolution, joined: Map, head: Head, images):
 
 
 @compiled
-def back_decode(layer: Convolution, joined: Map, head: Head, before: Convolution, images):
+def back_decode(layer: Convolution, joined: Map, head: Head, before: Convolution, images: int) -> None:
     """From a decoder's gradient, and its head's, to that of the layer before, normalised."""
     begin_backward(before.norm)
     pixels = count_pixels(layer.y, images)
@@ -146,7 +146,7 @@ def back_decode(layer: Convolution, joined: Map, head: Head, before: Convolution
 
 
 @compiled
-def back_encode(layer: Convolution, own: Map, before: Convolution, below: Map, add, images):
+def back_encode(layer: Convolution, own: Map, before: Convolution, below: Map, add: bool, images: int) -> None:
     """From a convolution's gradient `own` to that of the layer before, `below`, normalised; there may be one from a decoder."""
     begin_backward(before.norm)
     pixels, at_once = count_pixels(layer.y, images), images_at_once(layer.y, images)
@@ -161,7 +161,7 @@ def back_encode(layer: Convolution, own: Map, before: Convolution, below: Map, a
 
 
 @compiled
-def back_images(shown: Map, layer: Convolution, own: Map, images):
+def back_images(shown: Map, layer: Convolution, own: Map, images: int) -> None:
     """The first convolution's weights."""
     pixels = count_pixels(layer.y, images)
     for image in range(images):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from runner.lanes.compiled import compiled
@@ -27,7 +29,7 @@ TERMS = 13
 
 
 @compiled
-def show(images, shown: Map):
+def show(images: np.ndarray, shown: Map) -> None:
     """Images [B, 3, H, W] (values 0..1) -> centred, colours innermost."""
     half = images.dtype.type(0.5)
     for image in range(len(images)):
@@ -39,9 +41,9 @@ def show(images, shown: Map):
 
 
 @compiled
-def say(head: Map, bias, low, span, rows):
-    """A head's maps -> inverse depth, rows [LANES, B, 2 * height, 2 * width]: a sigmoid's share of the span above `low`. The four
-    values of a pixel are four pixels. The maps keep the shares."""
+def say(head: Map, bias: np.ndarray, low: float, span: float, rows: np.ndarray) -> None:
+    """A head's maps -> inverse depth, rows [LANES, B, 2 * height, 2 * width]: a sigmoid's share of the span above `low`. The
+    four values of a pixel are four pixels. The maps keep the shares."""
     images, width = rows.shape[1], 2 * head.width
     one, low, span = spread(rows.dtype.type(1.0)), spread(rows.dtype.type(low)), spread(rows.dtype.type(span))
     flat, stride = rows.reshape(-1), images * 2 * head.height * width
@@ -62,9 +64,9 @@ def say(head: Map, bias, low, span, rows):
 
 
 @compiled
-def hear(gradient, span, head: Map, of_bias):
-    """The gradient of inverse depth, rows [LANES, B, 2 * height, 2 * width] -> that of the head's maps, which hold the shares, and
-    its sum, the bias's."""
+def hear(gradient: np.ndarray, span: float, head: Map, of_bias: np.ndarray) -> None:
+    """The gradient of inverse depth, rows [LANES, B, 2 * height, 2 * width] -> that of the head's maps, which hold the shares,
+    and its sum, the bias's."""
     images, width = gradient.shape[1], 2 * head.width
     one, span = spread(gradient.dtype.type(1.0)), spread(gradient.dtype.type(span))
     flat, stride = gradient.reshape(-1), images * 2 * head.height * width
@@ -91,14 +93,14 @@ def hear(gradient, span, head: Map, of_bias):
 
 
 @compiled
-def line_of_vectors(width, dtype):
+def line_of_vectors(width: int, dtype: np.dtype) -> np.ndarray:
     """A row's vectors, the first at the start of a cache line."""
     memory = np.empty(width * LANES + LINE, dtype)
     return memory[(-memory.ctypes.data // memory.itemsize) % (LINE // memory.itemsize) :][: width * LANES]
 
 
 @compiled
-def exponential(x):
+def exponential(x: Any) -> Any:
     """e ** x to the last digit or two: 2 ** n times the power series of the rest, which is at most ln 2 / 2 (Cephes' way)."""
     within = clamp(x, spread_like(x, LEAST), spread_like(x, MOST))
     n = nearest(within * spread_like(x, 1.4426950408889634))

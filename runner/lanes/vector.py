@@ -192,7 +192,7 @@ def keep_nan(context: Any, vector: Any, instead: Any) -> Any:
 
 @intrinsic  # type: ignore[untyped-decorator]
 def transpose(context: Any, source: Any, at: Any, step: Any, target: Any, place: Any, stride: Any) -> Any:
-    """LANES vectors, `step` elements from one to the next, as LANES vectors of their first, second, .. numbers, `stride` apart."""
+    """LANES vectors, `step` elements apart, as LANES vectors of their first, second, .. numbers, `stride` apart."""
 
     def emit(context: Any, builder: Any, sig: Any, given: Any) -> Any:
         _, at, step, _, place, stride = given

@@ -18,7 +18,7 @@ from runner.training import train
 from runner.training_settings import Training
 from runner.workers import workers_environment
 
-FIXES = ([], ["1-1"], ["2-1"], ["3-1"], ["5-1"], ["8-2"])
+FIXES = ([], ["1-1"], ["1-2"], ["2-1"], ["3-1"], ["5-1"], ["8-1"], ["8-2"])  # enough to be trained in lanes
 HEIGHT, WIDTH, VALIDATION = 64, 96, 160
 MIB = 2**20
 #: MiB of what all networks say about the validation frames, in float32.
