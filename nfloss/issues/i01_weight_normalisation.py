@@ -46,6 +46,21 @@ def no_normalisation(weights: Tensor, mask: Tensor, power: float) -> float:
     return 1.0
 
 
+def constant(zeroth: Tensor, *, expected_weight_mean: Number) -> Number:
+    """`constant_mean` of power sums."""
+    return expected_weight_mean
+
+
+def dataset(zeroth: Tensor, *, dataset_weight_mean: Number) -> Number:
+    """`dataset_mean` of power sums."""
+    return dataset_weight_mean
+
+
+def undivided(zeroth: Tensor) -> float:
+    """`no_normalisation` of power sums."""
+    return 1.0
+
+
 def gradient_scale_variation(losses: Losses, bench: Bench) -> Tensor:
     """Coefficient of variation between batches of what weighting multiplies a near pixel's gradient by, [K].
 
@@ -65,7 +80,7 @@ def gradient_scale_variation(losses: Losses, bench: Bench) -> Tensor:
     return scale.std(0) / scale.mean(0)
 
 
-FIXED = Choice("constant", constant_mean)
+FIXED = Choice("constant", constant_mean, constant)
 
 
 ISSUE = register(
@@ -87,7 +102,7 @@ ISSUE = register(
                 "1-2",
                 "no-normalisation",
                 "do not divide",
-                {"normalise": Choice("nothing", no_normalisation)},
+                {"normalise": Choice("nothing", no_normalisation, undivided)},
                 origin="document",
                 source="Solution 1-2",
             ),
@@ -95,7 +110,7 @@ ISSUE = register(
                 "1-3",
                 "dataset-mean",
                 "divide by the mean weight measured on the training set",
-                {"normalise": Choice("data-set mean", dataset_mean)},
+                {"normalise": Choice("data-set mean", dataset_mean, dataset)},
                 "beyond the document",
                 "Solution 1-1, with the constant that its own argument asks for",
             ),

@@ -14,6 +14,7 @@ from torch import Tensor
 
 from nfloss.issues.i08_claims import claims
 from nfloss.loss import Losses
+from nfloss.power_sums import PLAIN, PowerSums
 from nfloss.registry import Fix, Issue, register
 from nfloss.slots import Choice, Number
 from nfloss.symptoms import Bench, Symptom, pixel_gradients
@@ -58,6 +59,24 @@ def divide_by_detached_std(residual: Tensor, mask: Tensor) -> Tensor:
     return residual / (std + TINY)
 
 
+def standardised_sums(sums: PowerSums) -> PowerSums:
+    """`standardise` of power sums; where all residuals are the same, exactly 0 is left of them."""
+    std = deviation(sums)
+    return sums.shifted(sums.first[PLAIN] / sums.count).scaled(torch.where(std == 0, 0.0, 1.0 / (std + TINY)))
+
+
+def sums_by_detached_std(sums: PowerSums) -> PowerSums:
+    """`divide_by_detached_std` of power sums."""
+    return sums.scaled(1.0 / (deviation(sums).detach() + TINY))
+
+
+def deviation(sums: PowerSums) -> Tensor:
+    """`unbiased_std` of power sums, [2, S, R]; no gradient where it is 0."""
+    variance = sums.variance() * sums.count / (sums.count - 1.0).clamp(min=1.0)
+    none = variance == 0
+    return torch.where(none, 0.0, torch.where(none, 1.0, variance).sqrt())
+
+
 def centre(values: Tensor, mask: Tensor) -> Tensor:
     """values - their mean over the mask, 0 outside it. [.., P]"""
     centred = values * mask
@@ -80,6 +99,11 @@ def raw_weights(weights: Tensor, mean: Callable[[float], Number]) -> tuple[Tenso
     return weights, weights
 
 
+def undivided(mean: Number) -> float:
+    """The factor of `raw_weights`."""
+    return 1.0
+
+
 def unit_gain() -> float:
     """SILog without its factor 10."""
     return 1.0
@@ -100,7 +124,7 @@ def gradient_growth(losses: Losses, bench: Bench) -> Tensor:
     return torch.stack(growth).mean(0)
 
 
-STANDARDISED = Choice("standardised", standardise)
+STANDARDISED = Choice("standardised", standardise, standardised_sums)
 
 ISSUE = register(
     Issue(
@@ -121,7 +145,7 @@ ISSUE = register(
                 "8-1w",
                 "standardise-as-written",
                 "the same with raw weights and without SILog's factor 10, as the code has it",
-                {"residual": STANDARDISED, "temper": Choice("raw weights", raw_weights), "gain": Choice("one", unit_gain)},
+                {"residual": STANDARDISED, "temper": Choice("raw weights", raw_weights, undivided), "gain": Choice("one", unit_gain)},
                 "document to the letter",
                 "Issue 8, code",
             ),
@@ -129,7 +153,7 @@ ISSUE = register(
                 "8-2",
                 "detached-scale",
                 "residuals divided by a deviation that carries no gradient",
-                {"residual": Choice("detached scale", divide_by_detached_std)},
+                {"residual": Choice("detached scale", divide_by_detached_std, sums_by_detached_std)},
                 "beyond the document",
                 "Issue 8: what its argument asks for",
             ),

@@ -1,0 +1,84 @@
+"""The loss as algebra of a few sums over the pixels: sum v, sum v r and sum v r^2 of a residual r, where v is 1, u or u^2.
+
+The house's words for the residual are shifts and factors of r, those for the moments are means and mean squares of it. So a row of
+the loss depends on its pixels through these sums alone; a pass over the pixels that takes them all is enough, and what follows
+is done on a number for each row. Sums are float64: E[x^2] - E[x]^2 loses no digit of float32 residuals that is there.
+
+A word has its form on sums beside its function (`Choice.by_sums`). Here are the baseline's.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+TINY = torch.finfo(torch.float64).tiny
+PLAIN, WEIGHTED, SQUARED = range(3)  # the weights 1, u and u^2
+
+
+@dataclass(frozen=True)
+class PowerSums:
+    """Sums over a row's pixels of v, v r and v r^2, [3, 2, S, R] float64 each: weights v, spaces, scales, rows."""
+
+    zeroth: Tensor
+    first: Tensor
+    second: Tensor
+
+    @property
+    def count(self) -> Tensor:
+        """Pixels that count, at least 1, [2, S, R]."""
+        return self.zeroth[PLAIN].clamp(min=1.0)
+
+    def scaled(self, factor: Tensor) -> PowerSums:
+        """The sums of factor * r; [2, S, R]."""
+        return PowerSums(self.zeroth, factor * self.first, factor.square() * self.second)
+
+    def shifted(self, by: Tensor) -> PowerSums:
+        """The sums of r - by; [2, S, R]."""
+        first = self.first - by * self.zeroth
+        return PowerSums(self.zeroth, first, self.second - by * (self.first + first))
+
+    def variance(self) -> Tensor:
+        """Of r over the pixels that count, unweighted, [2, S, R]."""
+        return spread(self.first[PLAIN] / self.count, self.second[PLAIN] / self.count)
+
+
+def spread(mean: Tensor, squared: Tensor) -> Tensor:
+    """Variance of a mean and a mean square; rounding may leave less than nothing."""
+    return (squared - mean.square()).clamp(min=0.0)
+
+
+# --- residual: the sums of r -> those of what becomes of r -------------------------------------------------------------
+
+
+def unchanged(sums: PowerSums) -> PowerSums:
+    """The residual as it is."""
+    return sums
+
+
+# --- moments: sums -> mean and variance, [2, S, R] both -------------------------------------------------------------------
+
+
+def of_weighted_residuals(sums: PowerSums) -> tuple[Tensor, Tensor]:
+    """Plain mean and variance of the products r*u."""
+    mean = sums.first[WEIGHTED] / sums.count
+    return mean, spread(mean, sums.second[SQUARED] / sums.count)
+
+
+# --- normalise: the sums of 1, w and w^2 over the pixels that count, [3, .., D] -> what weights are divided by, [.., D] ------
+
+
+def mean_of_weights(zeroth: Tensor) -> Tensor:
+    """Mean of the weights; 1 where there are none."""
+    mean = zeroth[WEIGHTED] / zeroth[PLAIN].clamp(min=1.0)
+    return torch.where(mean > 0, mean, 1.0)
+
+
+# --- temper: the mean that weights are divided by -> the factor that they get in both spaces -------------------------------
+
+
+def one_over(mean: Tensor | float) -> Tensor | float:
+    """Divided by the mean."""
+    return 1.0 / mean

@@ -1,0 +1,151 @@
+"""Machine code for a core of the power sums (`nfloss.power_sums`) and their gradient: one pass over the pixels each.
+
+Rows of pixels are given as addresses, so that what rows share is never copied. Sums are float64 whatever the pixels are. What a
+mask leaves out is selected away and not multiplied by 0: NaN there does not count. Arithmetic may be reordered, so that it is
+done for several pixels at once; that there are no NaN and no infinities is never assumed.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from llvmlite import ir
+from numba import carray, njit, types
+from numba.core import cgutils
+from numba.extending import intrinsic, overload
+
+FAST = {"reassoc", "contract", "nsz", "arcp"}
+OPTIONS: dict[str, Any] = {"cache": True, "nogil": True, "error_model": "numpy", "fastmath": FAST}
+
+# log(1 + f) = f - f^2 / 2 + f^3 * (a polynomial), sqrt(1/2) <= 1 + f < sqrt(2): Cephes' logf, S. L. Moshier
+ROOT_HALF_BITS, MANTISSA_BITS = 0x3F3504F3, 23
+C0, C1, C2 = np.float32(7.0376836292e-2), np.float32(-1.1514610310e-1), np.float32(1.1676998740e-1)
+C3, C4, C5 = np.float32(-1.2420140846e-1), np.float32(1.4249322787e-1), np.float32(-1.6668057665e-1)
+C6, C7, C8 = np.float32(2.0000714765e-1), np.float32(-2.4999993993e-1), np.float32(3.3333331174e-1)
+LOG2_HIGH, LOG2_LOW = np.float32(0.693359375), np.float32(-2.12194440e-4)  # their sum is log 2
+ONE, HALF = np.float32(1.0), np.float32(0.5)
+
+
+@intrinsic
+def pointer(typing: Any, address: Any) -> Any:
+    """An address as a pointer."""
+
+    def code(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        return builder.inttoptr(arguments[0], cgutils.voidptr_t)
+
+    return types.voidptr(address), code
+
+
+def above_root_half(builder: Any, number: Any) -> Any:
+    """The bits of a float32 less those of sqrt(1/2): the exponent is above, the mantissa below."""
+    word = ir.IntType(32)
+    return word, builder.sub(builder.bitcast(number, word), word(ROOT_HALF_BITS))
+
+
+@intrinsic
+def exponent(typing: Any, number: Any) -> Any:
+    """e of x = 2^e (1 + f), as a float32."""
+
+    def code(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        word, bits = above_root_half(builder, arguments[0])
+        return builder.sitofp(builder.ashr(bits, word(MANTISSA_BITS)), ir.FloatType())
+
+    return types.float32(types.float32), code
+
+
+@intrinsic
+def mantissa(typing: Any, number: Any) -> Any:
+    """1 + f of x = 2^e (1 + f)."""
+
+    def code(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        word, bits = above_root_half(builder, arguments[0])
+        low = builder.and_(bits, word((1 << MANTISSA_BITS) - 1))
+        return builder.bitcast(builder.add(low, word(ROOT_HALF_BITS)), ir.FloatType())
+
+    return types.float32(types.float32), code
+
+
+def logarithm(x: Any) -> Any:
+    """log x of a normal number greater than 0; NaN of NaN."""
+    return np.log(x)
+
+
+@overload(logarithm, jit_options={"fastmath": FAST})
+def typed_logarithm(x: Any) -> Any:
+    """float32's in a form that is done for several pixels at once, right to one or two last places."""
+
+    def double(x: Any) -> Any:
+        return np.log(x)
+
+    def single(x: Any) -> Any:
+        e, f = exponent(x), mantissa(x) - ONE
+        z = f * f
+        y = ((((((((C0 * f + C1) * f + C2) * f + C3) * f + C4) * f + C5) * f + C6) * f + C7) * f + C8) * f * z
+        log = (f + (y + e * LOG2_LOW - HALF * z)) + e * LOG2_HIGH
+        return log if x == x else x
+
+    return single if x == types.float32 else double
+
+
+@njit(**OPTIONS)
+def within(x: Any, low: Any, high: Any) -> Any:
+    """x clamped; NaN stays NaN."""
+    return low if x < low else (high if x > high else x)
+
+
+@njit(**OPTIONS)
+def sums_of_row(p: Any, g: Any, m: Any, u: Any, w: Any, low: Any, high: Any, to: Any) -> None:
+    """Of one row: predictions, truth, mask and weights of both spaces [P] -> to [2 powers, 3 weights, 2 spaces]."""
+    a0 = a1 = a2 = b0 = b1 = b2 = 0.0
+    c0 = c1 = c2 = d0 = d1 = d2 = 0.0
+    for i in range(len(p)):
+        counts = m[i] != 0
+        r, l = np.float64(p[i]) - np.float64(g[i]), np.float64(logarithm(within(g[i], low, high) / within(p[i], low, high)))
+        r, l = r if counts else 0.0, l if counts else 0.0
+        x, y = np.float64(u[i]) if counts else 0.0, np.float64(w[i]) if counts else 0.0
+        rr, ll, xr, yl = r * r, l * l, x * r, y * l
+        a0, a1, a2 = a0 + r, a1 + xr, a2 + x * xr
+        b0, b1, b2 = b0 + rr, b1 + x * rr, b2 + xr * xr
+        c0, c1, c2 = c0 + l, c1 + yl, c2 + y * yl
+        d0, d1, d2 = d0 + ll, d1 + y * ll, d2 + yl * yl
+    to[0, 0, 0], to[0, 1, 0], to[0, 2, 0] = a0, a1, a2
+    to[1, 0, 0], to[1, 1, 0], to[1, 2, 0] = b0, b1, b2
+    to[0, 0, 1], to[0, 1, 1], to[0, 2, 1] = c0, c1, c2
+    to[1, 0, 1], to[1, 1, 1], to[1, 2, 1] = d0, d1, d2
+
+
+@njit(**OPTIONS)
+def gradient_of_row(p: Any, g: Any, m: Any, u: Any, w: Any, low: Any, high: Any, by: Any, to: Any, more: bool) -> None:
+    """d L / d p_i [P] from d L / d sums, `by` [2, 3, 2]; added to what is there where there is `more`."""
+    a0, a1, a2 = by[0, 0, 0], by[0, 1, 0], by[0, 2, 0]
+    b0, b1, b2 = 2.0 * by[1, 0, 0], 2.0 * by[1, 1, 0], 2.0 * by[1, 2, 0]
+    c0, c1, c2 = by[0, 0, 1], by[0, 1, 1], by[0, 2, 1]
+    d0, d1, d2 = 2.0 * by[1, 0, 1], 2.0 * by[1, 1, 1], 2.0 * by[1, 2, 1]
+    keep = 1.0 if more else 0.0
+    for i in range(len(p)):
+        counts, safe = m[i] != 0, within(p[i], low, high)
+        r, l = np.float64(p[i]) - np.float64(g[i]), np.float64(logarithm(within(g[i], low, high) / safe))
+        x, y = np.float64(u[i]), np.float64(w[i])
+        inverse = (a0 + x * (a1 + x * a2)) + r * (b0 + x * (b1 + x * b2))
+        log = (c0 + y * (c1 + y * c2)) + l * (d0 + y * (d1 + y * d2))
+        log = log / np.float64(safe) if safe == p[i] else 0.0 * log
+        gradient = inverse - log if counts else 0.0
+        to[i] = gradient + (to[i] if more else 0.0)
+
+
+@njit(**OPTIONS)
+def at(address: int, size: int, like: Any) -> Any:
+    """So many numbers of the type of `like` [0] from an address on."""
+    return carray(pointer(address), size, like.dtype)
+
+
+@njit(**OPTIONS)
+def sums_of_rows(like: Any, limits: Any, sizes: Any, truth: Any, preds: Any, weightings: Any, of_row: Any, to: Any) -> None:
+    """Addresses: truth [S], predictions [S, R], weightings [3, S, D] (mask, SSI's, SILog's) -> to [S, R, 2, 3, 2]."""
+    low, high = like.dtype.type(limits[0]), like.dtype.type(limits[1])
+    for s in range(len(sizes)):
+        n, g = sizes[s], at(truth[s], sizes[s], like)
+        for r in range(len(of_row)):
+            m, u, w = (at(weightings[k, s, of_row[r]], n, like) for k in range(3))
+            sums_of_row(at(preds[s, r], n, like), g, m, u, w, low, high, to[s, r])
