@@ -65,7 +65,7 @@ def line_of_depth(c: Configuration, truth: Truth) -> Tensor:
 
 def weightings_of(c: Configuration, pieces: Pieces, truth: Truth) -> list[Weighting]:
     """Weightings that normalise and temper as `c` does, from the pixels and raw weights [P] of each."""
-    split = [(truth.by_scale(mask), truth.by_scale(raw)) for mask, raw in pieces]
+    split = [(truth.by_scale(mask), truth.by_scale(raw.expand_as(mask))) for mask, raw in pieces]
     if shares_raw(c):
         return [Weighting(masks, raw, raw) for masks, raw in split]
     of_scales = [tempered(c, [(masks[s], raw[s]) for masks, raw in split]) for s in range(len(truth.sizes))]

@@ -135,17 +135,60 @@ def gradient_of_row(p: Any, g: Any, m: Any, u: Any, w: Any, low: Any, high: Any,
 
 
 @njit(**OPTIONS)
-def at(address: int, size: int, like: Any) -> Any:
-    """So many numbers of the type of `like` [0] from an address on."""
-    return carray(pointer(address), size, like.dtype)
+def weights_of_row(m: Any, u: Any, to: Any) -> None:
+    """Of one weighting in one space, [P] both: the sums of 1, u and u^2 -> to [3]."""
+    count = weight = squared = 0.0
+    for i in range(len(m)):
+        counts = m[i] != 0
+        x = np.float64(u[i]) if counts else 0.0
+        count, weight, squared = count + (1.0 if counts else 0.0), weight + x, squared + x * x
+    to[0], to[1], to[2] = count, weight, squared
 
 
 @njit(**OPTIONS)
-def sums_of_rows(like: Any, limits: Any, sizes: Any, truth: Any, preds: Any, weightings: Any, of_row: Any, to: Any) -> None:
-    """Addresses: truth [S], predictions [S, R], weightings [3, S, D] (mask, SSI's, SILog's) -> to [S, R, 2, 3, 2]."""
-    low, high = like.dtype.type(limits[0]), like.dtype.type(limits[1])
+def at(address: Any, size: Any, like: Any) -> Any:
+    """So many numbers of the type of `like` from an address on."""
+    return carray(pointer(address), size, like.dtype)
+
+
+# Of all rows. Addresses (int64): truth [S], predictions and their gradients [S, R], weightings [3, S, D] (masks, SSI's weights,
+# SILog's); sizes [S] are the pixels of each scale, `limits` [2] those of inverse depth, in the pixels' own type.
+
+
+@njit(**OPTIONS)
+def weights_of_rows(limits: Any, sizes: Any, weightings: Any, to: Any) -> None:
+    """To [S, D, 2 spaces, 3 weights]."""
     for s in range(len(sizes)):
-        n, g = sizes[s], at(truth[s], sizes[s], like)
+        for d in range(weightings.shape[2]):
+            m, u, w = weightings[0, s, d], weightings[1, s, d], weightings[2, s, d]
+            weights_of_row(at(m, sizes[s], limits), at(u, sizes[s], limits), to[s, d, 0])
+            if u == w:
+                to[s, d, 1] = to[s, d, 0]
+            else:
+                weights_of_row(at(m, sizes[s], limits), at(w, sizes[s], limits), to[s, d, 1])
+
+
+@njit(**OPTIONS)
+def sums_of_rows(limits: Any, sizes: Any, truth: Any, preds: Any, weightings: Any, of_row: Any, to: Any) -> None:
+    """To [S, R, 2 powers, 3 weights, 2 spaces]."""
+    low, high = limits[0], limits[1]
+    for s in range(len(sizes)):
+        n, g = sizes[s], at(truth[s], sizes[s], limits)
         for r in range(len(of_row)):
-            m, u, w = (at(weightings[k, s, of_row[r]], n, like) for k in range(3))
-            sums_of_row(at(preds[s, r], n, like), g, m, u, w, low, high, to[s, r])
+            m, u, w = weightings[0, s, of_row[r]], weightings[1, s, of_row[r]], weightings[2, s, of_row[r]]
+            p = at(preds[s, r], n, limits)
+            sums_of_row(p, g, at(m, n, limits), at(u, n, limits), at(w, n, limits), low, high, to[s, r])
+
+
+@njit(**OPTIONS)
+def gradients_of_rows(
+    limits: Any, sizes: Any, truth: Any, preds: Any, weightings: Any, of_row: Any, by: Any, to: Any, more: Any
+) -> None:
+    """From d L / d sums, `by` [S, R, 2, 3, 2], to the addresses `to` [S, R]; `more` [R] marks rows that add to what is there."""
+    low, high = limits[0], limits[1]
+    for s in range(len(sizes)):
+        n, g = sizes[s], at(truth[s], sizes[s], limits)
+        for r in range(len(of_row)):
+            m, u, w = weightings[0, s, of_row[r]], weightings[1, s, of_row[r]], weightings[2, s, of_row[r]]
+            p, t = at(preds[s, r], n, limits), at(to[s, r], n, limits)
+            gradient_of_row(p, g, at(m, n, limits), at(u, n, limits), at(w, n, limits), low, high, by[s, r], t, more[r])

@@ -1,0 +1,112 @@
+"""Power sums of the loss (`nfloss.power_sums`) on a CPU core, by machine code that reads each prediction once."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.autograd.function import once_differentiable
+
+from nfloss.pixel_rows import PixelRows, Weighting
+from runner import sums_kernels as kernels
+
+NUMBERS = {torch.float32: np.float32, torch.float64: np.float64}
+
+
+class CoreSumming:
+    """Takes float32 and float64 in a CPU's memory, all of one type."""
+
+    def takes(self, tensors: Sequence[Tensor]) -> bool:
+        types = {tensor.dtype for tensor in tensors}
+        return len(types) == 1 and types <= NUMBERS.keys() and all(tensor.device.type == "cpu" for tensor in tensors)
+
+    def of_weights(self, weightings: Sequence[Weighting]) -> Tensor:
+        masks = weightings[0].mask
+        sizes, kept = np.array([mask.numel() for mask in masks]), Addresses()
+        to = np.empty((len(sizes), len(weightings), 2, 3))
+        kernels.weights_of_rows(np.empty(2, NUMBERS[masks[0].dtype]), sizes, kept.of_weightings(weightings), to)
+        return torch.from_numpy(to.transpose(3, 2, 0, 1))
+
+    def of_residuals(self, rows: PixelRows, preds: Sequence[Sequence[Tensor]]) -> Tensor:
+        sums: Tensor = SumsOfResiduals.apply(rows, *(pred for piece in preds for pred in piece))
+        return sums
+
+
+class SumsOfResiduals(torch.autograd.Function):
+    """The residuals' sums [2, 3, 2, S, R] of predictions [k, P_s], piece by piece and in each scale by scale."""
+
+    @staticmethod
+    def forward(ctx: Any, rows: PixelRows, *preds: Tensor) -> Tensor:
+        given, kept = Given(rows), Addresses()
+        safe = [pred.contiguous() for pred in preds]
+        to = np.empty((len(rows.inverse), len(rows.places), 2, 3, 2))
+        kernels.sums_of_rows(*given.of(kept, rows, safe), to)
+        ctx.rows, ctx.given = rows, given
+        ctx.save_for_backward(*safe)
+        return torch.from_numpy(to.transpose(2, 3, 4, 0, 1))
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
+        rows, given, preds, kept = ctx.rows, ctx.given, ctx.saved_tensors, Addresses()
+        gradients = [torch.empty_like(pred) for pred in preds]
+        by = gradient.permute(3, 4, 0, 1, 2).contiguous().numpy()
+        to, more = kept.of_predictions(gradients, rows.places, given.sizes), repeats(rows.places)
+        kernels.gradients_of_rows(*given.of(kept, rows, preds), by, to, more)
+        return None, *gradients
+
+
+class Given:
+    """What both kernels are given."""
+
+    def __init__(self, rows: PixelRows) -> None:
+        number = NUMBERS[rows.inverse[0].dtype]
+        self.limits = np.array(rows.limits, number)
+        self.sizes = np.array([inverse.numel() for inverse in rows.inverse])
+
+    def of(self, kept: Addresses, rows: PixelRows, preds: Sequence[Tensor]) -> tuple[np.ndarray, ...]:
+        """Limits, sizes, the addresses of truth, predictions and weightings, and each row's weighting."""
+        truth, preds_at = kept.of(rows.inverse), kept.of_predictions(preds, rows.places, self.sizes)
+        return self.limits, self.sizes, truth, preds_at, kept.of_weightings(rows.weightings), integers(rows.weighting_of)
+
+
+class Addresses:
+    """Addresses of tensors, which are kept alive with them."""
+
+    def __init__(self) -> None:
+        self.kept: list[Tensor] = []
+
+    def of(self, tensors: Sequence[Tensor]) -> np.ndarray:
+        """One for each, whose pixels are all of the first one's type."""
+        dtype = tensors[0].dtype
+        safe = [tensor.to(dtype).contiguous() for tensor in tensors]
+        self.kept += safe
+        return np.array([tensor.data_ptr() for tensor in safe])
+
+    def of_weightings(self, weightings: Sequence[Weighting]) -> np.ndarray:
+        """Of masks, SSI's and SILog's weights, [3, S, D]."""
+        spaces = [[w.mask for w in weightings], [w.ssi for w in weightings], [w.silog for w in weightings]]
+        flat = [pixels for space in spaces for scales in space for pixels in scales]
+        return np.ascontiguousarray(self.of(flat).reshape(3, len(weightings), -1).swapaxes(1, 2))
+
+    def of_predictions(self, preds: Sequence[Tensor], places: tuple[tuple[int, int], ...], sizes: np.ndarray) -> np.ndarray:
+        """Of each row at each scale, [S, R]; `preds` [k, P_s], piece by piece."""
+        pieces, within = integers(places).T
+        starts = self.of(preds).reshape(-1, len(sizes))[pieces]
+        return np.ascontiguousarray(starts.T + sizes[:, np.newaxis] * within * preds[0].element_size())
+
+
+@lru_cache(maxsize=4096)
+def integers(values: tuple[Any, ...]) -> np.ndarray:
+    """These as an array, made once."""
+    return np.array(values)
+
+
+@lru_cache(maxsize=4096)
+def repeats(places: tuple[tuple[int, int], ...]) -> np.ndarray:
+    """Which rows have a prediction that an earlier one has too, [R]."""
+    return np.array([place in places[:r] for r, place in enumerate(places)])
