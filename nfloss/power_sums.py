@@ -9,10 +9,13 @@ A word has its form on sums beside its function (`Choice.by_sums`). Here are the
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
+
+SumsOf = Callable[[float], Tensor]
 
 TINY = torch.finfo(torch.float64).tiny
 PLAIN, WEIGHTED, SQUARED = range(3)  # the weights 1, u and u^2
@@ -67,18 +70,29 @@ def of_weighted_residuals(sums: PowerSums) -> tuple[Tensor, Tensor]:
     return mean, spread(mean, sums.second[SQUARED] / sums.count)
 
 
-# --- normalise: the sums of 1, w and w^2 over the pixels that count, [3, .., D] -> what weights are divided by, [.., D] ------
+# --- normalise: (a function that gives the sums of 1, w**power and its square, [3, S, D], power) -> mean of w**power, [S, D] ----
 
 
-def mean_of_weights(zeroth: Tensor) -> Tensor:
-    """Mean of the weights; 1 where there are none."""
+def mean_of_weights(sums_of: SumsOf, power: float) -> Tensor:
+    """Mean over the pixels that count; 1 where there are none."""
+    zeroth = sums_of(power)
     mean = zeroth[WEIGHTED] / zeroth[PLAIN].clamp(min=1.0)
     return torch.where(mean > 0, mean, 1.0)
 
 
-# --- temper: the mean that weights are divided by -> the factor that they get in both spaces -------------------------------
+# --- temper: mean of weights ** power -> what becomes of the weights in SSI and in SILog ------------------------------------
 
 
-def one_over(mean: Tensor | float) -> Tensor | float:
-    """Divided by the mean."""
-    return 1.0 / mean
+@dataclass(frozen=True)
+class Curve:
+    """Weights to a power, times a factor (a number, or [S, D]), between limits."""
+
+    power: float
+    factor: Tensor | float
+    limits: tuple[float, float] | None = None
+
+
+def divided_in_both(mean: Callable[[float], Tensor | float]) -> tuple[Curve, Curve]:
+    """Divided by their mean."""
+    curve = Curve(1.0, 1.0 / mean(1.0))
+    return curve, curve

@@ -16,7 +16,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from nfloss.power_sums import mean_of_weights, of_weighted_residuals, one_over, unchanged
+from nfloss.power_sums import divided_in_both, mean_of_weights, of_weighted_residuals, unchanged
 
 Number = float | Tensor
 
@@ -280,7 +280,7 @@ BASELINE: dict[str, Choice] = {
     "weigh": Choice("hard boundary", hard_boundary),
     "pyramid": Choice("own depth", own_depth),
     "normalise": Choice("batch mean", batch_mean, mean_of_weights),
-    "temper": Choice("same in both spaces", same_in_both, one_over),
+    "temper": Choice("same in both spaces", same_in_both, divided_in_both),
     "residual": Choice("plain", plain_residual, unchanged),
     "moments": Choice("of weighted residuals", weighted_residuals, of_weighted_residuals),
     "squash": Choice("none", unsquashed),

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from nfloss.issues.i08_claims import claims
 from nfloss.loss import Losses
-from nfloss.power_sums import PLAIN, PowerSums
+from nfloss.power_sums import PLAIN, Curve, PowerSums
 from nfloss.registry import Fix, Issue, register
 from nfloss.slots import Choice, Number
 from nfloss.symptoms import Bench, Symptom, pixel_gradients
@@ -99,9 +99,9 @@ def raw_weights(weights: Tensor, mean: Callable[[float], Number]) -> tuple[Tenso
     return weights, weights
 
 
-def undivided(mean: Number) -> float:
-    """The factor of `raw_weights`."""
-    return 1.0
+def raw_curves(mean: Callable[[float], Number]) -> tuple[Curve, Curve]:
+    """`raw_weights`, where power sums are asked for."""
+    return Curve(1.0, 1.0), Curve(1.0, 1.0)
 
 
 def unit_gain() -> float:
@@ -145,7 +145,7 @@ ISSUE = register(
                 "8-1w",
                 "standardise-as-written",
                 "the same with raw weights and without SILog's factor 10, as the code has it",
-                {"residual": STANDARDISED, "temper": Choice("raw weights", raw_weights, undivided), "gain": Choice("one", unit_gain)},
+                {"residual": STANDARDISED, "temper": Choice("raw weights", raw_weights, raw_curves), "gain": Choice("one", unit_gain)},
                 "document to the letter",
                 "Issue 8, code",
             ),
