@@ -58,11 +58,11 @@ class BySums:
         """Of pred [K, P_s] at each scale."""
         weights, zeroth = self.weights.compute(truth, thresholds)
         target = truth.together
-        rows = PixelRows(truth.by_scale(target.inverse), target.inverse_limits, weights.pieces, self.weights.piece_of, self.places)
+        rows = PixelRows(truth.by_scale(target.inverse), target.inverse_limits, weights, self.weights.piece_of, self.places)
         first, second = self.summing.of_residuals(rows, self._pieces_of(preds, rows)).unbind(0)
         with torch.no_grad():
             plain = self._plain(zeroth[PLAIN], first[PLAIN], second[PLAIN], preds[0].dtype) if unweighted else None
-        sums = PowerSums(*(weights.factors * values for values in (zeroth, first, second)))
+        sums = PowerSums(zeroth, first, second)
         mean, variance = zip(*self._of_runs(sums), strict=True)
         own = torch.stack([torch.cat(mean, -1), torch.cat(variance, -1)])
         own = own.index_select(-1, constant(self.back, own.device, torch.long)).transpose(1, 2).to(preds[0].dtype)
@@ -96,7 +96,7 @@ class BySums:
             return pred
         taken = tuple(self.rows[r].place - start for r in members)
         pred = pred.index_select(0, constant(taken, pred.device, torch.long))
-        mask = torch.stack([rows.weightings[rows.weighting_of[r]].mask[scale] for r in members])
+        mask = torch.stack([rows.weightings.pieces[rows.weighting_of[r]].mask[scale] for r in members])
         watched: Tensor = call(watch, NumbersOf(run, pred, pixels=True), pred, mask)
         return watched
 

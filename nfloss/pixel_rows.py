@@ -15,11 +15,27 @@ from torch import Tensor
 
 @dataclass(frozen=True)
 class Weighting:
-    """Which pixels count (1.0 or 0.0), and their weights in SSI and in SILog: [P_s] of each scale."""
+    """Which pixels count (1.0 or 0.0), and what their weights in SSI and in SILog are made of: [P_s] of each scale."""
 
     mask: Sequence[Tensor]
     ssi: Sequence[Tensor]
     silog: Sequence[Tensor]
+
+
+@dataclass(frozen=True)
+class Weightings:
+    """D weightings, and for each a factor and two limits in each space at each scale, [3, 2, S, D] float64: weights u are what
+    they are made of times the factor, between the limits, which may be infinite."""
+
+    pieces: Sequence[Weighting]
+    curves: Tensor
+
+    def weights(self, space: int, scale: int, piece: int) -> Tensor:
+        """u [P_s], 0 where it does not count."""
+        own = self.pieces[piece]
+        factor, least, most = self.curves[:, space, scale, piece].tolist()
+        u = ((own.ssi, own.silog)[space][scale] * factor).clamp(least, most)
+        return torch.where(own.mask[scale] != 0, u, 0.0).double()
 
 
 @dataclass(frozen=True)
@@ -29,7 +45,7 @@ class PixelRows:
 
     inverse: Sequence[Tensor]
     limits: tuple[float, float]
-    weightings: Sequence[Weighting]
+    weightings: Weightings
     weighting_of: tuple[int, ...]
     places: tuple[tuple[int, int], ...]
 
@@ -40,7 +56,7 @@ class Summing(Protocol):
     def takes(self, tensors: Sequence[Tensor]) -> bool:
         """Whether it can read these."""
 
-    def of_weights(self, weightings: Sequence[Weighting]) -> Tensor:
+    def of_weights(self, weightings: Weightings) -> Tensor:
         """Sums of 1, u and u^2 over the pixels that count, [3, 2, S, D]: weights, spaces, scales, weightings."""
 
     def of_residuals(self, rows: PixelRows, preds: Sequence[Sequence[Tensor]]) -> Tensor:
@@ -55,32 +71,29 @@ class PlainSumming:
     def takes(self, tensors: Sequence[Tensor]) -> bool:
         return True
 
-    def of_weights(self, weightings: Sequence[Weighting]) -> Tensor:
-        return torch.stack([torch.stack([space_sums(w, s) for w in weightings], -1) for s in range(len(weightings[0].mask))], -2)
+    def of_weights(self, weightings: Weightings) -> Tensor:
+        _, spaces, scales, pieces = weightings.curves.shape
+        each = [(space, s, d) for space in range(spaces) for s in range(scales) for d in range(pieces)]
+        weights = [(weightings.pieces[d].mask[s] != 0, weightings.weights(space, s, d)) for space, s, d in each]
+        sums = [torch.stack([counts.double().sum(), u.sum(), u.square().sum()]) for counts, u in weights]
+        return torch.stack(sums, -1).unflatten(-1, (spaces, scales, pieces))
 
     def of_residuals(self, rows: PixelRows, preds: Sequence[Sequence[Tensor]]) -> Tensor:
         of_scales = []
         for s, inverse in enumerate(rows.inverse):
             of_rows = zip(rows.places, rows.weighting_of, strict=True)
-            scale = [row_sums(rows, preds[piece][s][row], inverse, rows.weightings[d], s) for (piece, row), d in of_rows]
+            scale = [row_sums(rows, preds[piece][s][row], inverse, d, s) for (piece, row), d in of_rows]
             of_scales.append(torch.stack(scale, -1))
         return torch.stack(of_scales, -2)
 
 
-def space_sums(weighting: Weighting, scale: int) -> Tensor:
-    """Sums of 1, u, u^2 of one scale, [3, 2]."""
-    counts = weighting.mask[scale] != 0
-    spaces = [torch.where(counts, u[scale], 0.0).double() for u in (weighting.ssi, weighting.silog)]
-    return torch.stack([torch.stack([counts.double().sum(), u.sum(), u.square().sum()]) for u in spaces], -1)
-
-
-def row_sums(rows: PixelRows, pred: Tensor, inverse: Tensor, weighting: Weighting, scale: int) -> Tensor:
+def row_sums(rows: PixelRows, pred: Tensor, inverse: Tensor, weighting: int, scale: int) -> Tensor:
     """Sums of v r and v r^2 of one row, [2, 3, 2]."""
-    counts = weighting.mask[scale] != 0
+    counts = rows.weightings.pieces[weighting].mask[scale] != 0
     safe = torch.where(counts, pred, inverse)
     residuals = (safe - inverse, inverse.clamp(*rows.limits).log() - safe.clamp(*rows.limits).log())
     of_spaces = []
-    for r, u in zip(residuals, (weighting.ssi[scale], weighting.silog[scale]), strict=True):
-        r, u = torch.where(counts, r, 0.0).double(), torch.where(counts, u, 0.0).double()
+    for space, residual in enumerate(residuals):
+        r, u = torch.where(counts, residual, 0.0).double(), rows.weightings.weights(space, scale, weighting)
         of_spaces.append(torch.stack([torch.stack([(u**k * r**power).sum() for k in range(3)]) for power in (1, 2)]))
     return torch.stack(of_spaces, -1)

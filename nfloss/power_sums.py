@@ -9,6 +9,7 @@ A word has its form on sums beside its function (`Choice.by_sums`). Here are the
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -89,7 +90,7 @@ class Curve:
 
     power: float
     factor: Tensor | float
-    limits: tuple[float, float] | None = None
+    limits: tuple[float, float] = (-math.inf, math.inf)
 
 
 def divided_in_both(mean: Callable[[float], Tensor | float]) -> tuple[Curve, Curve]:

@@ -4,7 +4,6 @@ is a factor of the sums."""
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import partial
 from itertools import islice
 
@@ -13,6 +12,7 @@ from torch import Tensor
 
 from nfloss.configuration import Configuration
 from nfloss.pixel_rows import Summing, Weighting
+from nfloss.pixel_rows import Weightings as Distinct
 from nfloss.power_sums import Curve
 from nfloss.rows import NumbersOf, Row, Run, constant
 from nfloss.slots import BASELINE, call
@@ -20,14 +20,6 @@ from nfloss.truth import Truth
 from nfloss.weighting import TEMPERING, Weightings, depth_for, tempered
 
 Pieces = Sequence[tuple[Tensor, Tensor]]
-
-
-@dataclass(frozen=True)
-class Shared:
-    """The distinct weightings, and 1, f and f^2 for each row, [3, 2, S, R]: its weights u are f times its weighting's."""
-
-    pieces: list[Weighting]
-    factors: Tensor
 
 
 class SharedWeights:
@@ -38,34 +30,50 @@ class SharedWeights:
         self.piece_of = self.weightings.rows
 
     @torch.no_grad()
-    def compute(self, truth: Truth, thresholds: dict[Configuration, float]) -> tuple[Shared, Tensor]:
-        """At the thresholds in force; and the sums of 1, w and w^2 of each row, [3, 2, S, R], w not yet multiplied."""
+    def compute(self, truth: Truth, thresholds: dict[Configuration, float]) -> tuple[Distinct, Tensor]:
+        """At the thresholds in force; and the sums of 1, u and u^2 of each row, [3, 2, S, R]."""
         waiting = iter(self.weightings.pieces(truth.together, lambda c: line_of_depth(c, truth), thresholds))
         powers, of_runs = Powers(), []
         for run in self.weightings.runs:
             pieces = list(islice(waiting, len(run)))
             by_curves = all(run[0].words[slot].by_sums for slot in TEMPERING)
             of_runs.append(self._by_curves(run, pieces, truth, powers) if by_curves else in_torch(run, pieces, truth))
-        pieces = [weighting for of_run, _ in of_runs for weighting in of_run]
-        factor, zeroth = torch.cat([factor for _, factor in of_runs], -1), self.summing.of_weights(pieces)
-        factors = torch.stack([torch.ones_like(factor), factor, factor.square()])
-        of_rows = torch.stack([factors, zeroth]).index_select(-1, constant(self.piece_of, factor.device, torch.long))
-        return Shared(pieces, of_rows[0]), of_rows[1]
+        pieces = [weighting for of_run in of_runs for weighting in of_run.pieces]
+        distinct = Distinct(pieces, torch.cat([of_run.curves for of_run in of_runs], -1))
+        zeroth = self.summing.of_weights(distinct)
+        return distinct, zeroth.index_select(-1, constant(self.piece_of, zeroth.device, torch.long))
 
-    def _by_curves(self, run: Run, pieces: Pieces, truth: Truth, powers: Powers) -> tuple[list[Weighting], Tensor]:
-        """Weightings that normalise and temper alike, and the factors [2, S, d] that are left for the sums."""
-        masks = [truth.by_scale(mask) for mask, _ in pieces]
+    def _by_curves(self, run: Run, pieces: Pieces, truth: Truth, powers: Powers) -> Distinct:
+        """Weightings that normalise and temper alike."""
+        masks, shape = [truth.by_scale(mask) for mask, _ in pieces], (len(truth.sizes), len(pieces))
+        device = pieces[0][0].device
+
+        def to_power(power: float) -> list[tuple[Tensor, ...]]:
+            return [truth.by_scale(powers.of(raw.expand_as(mask), power)) for mask, raw in pieces]
 
         def sums_of(power: float) -> Tensor:
-            weights = [truth.by_scale(powers.of(raw, power)) for _, raw in pieces]
-            return self.summing.of_weights([Weighting(m, w, w) for m, w in zip(masks, weights, strict=True)])[:, 0]
+            weights = to_power(power)
+            made = [Weighting(m, w, w) for m, w in zip(masks, weights, strict=True)]
+            return self.summing.of_weights(Distinct(made, neutral(*shape, device)))[:, 0]
 
         words, numbers = run[0].words, NumbersOf(run, truth.gts[0])
         curves = call(words["temper"].by_sums, numbers, partial(call, words["normalise"].by_sums, numbers, sums_of))
-        shape = (len(truth.sizes), len(pieces))
-        spaces = [weights_on(curve, [raw for _, raw in pieces], truth, powers, shape) for curve in curves]
-        (ssi, of_ssi), (silog, of_silog) = spaces
-        return [Weighting(*piece) for piece in zip(masks, ssi, silog, strict=True)], torch.stack([of_ssi, of_silog])
+        made = [Weighting(*piece) for piece in zip(masks, *(to_power(curve.power) for curve in curves), strict=True)]
+        return Distinct(made, torch.stack([laid(curve, shape, device) for curve in curves], 1))
+
+
+def laid(curve: Curve, shape: tuple[int, int], device: torch.device) -> Tensor:
+    """Factor and limits at each scale of each piece, [3, S, d]."""
+    values = neutral(*shape, device)[:, 0].clone()
+    values[0] = curve.factor
+    for place, limit in enumerate(curve.limits):
+        values[1 + place].fill_(limit)
+    return values
+
+
+def neutral(scales: int, pieces: int, device: torch.device) -> Tensor:
+    """Factor 1 and no limits, [3, 2, S, d]."""
+    return constant((1.0, -torch.inf, torch.inf), device, torch.float64).view(3, 1, 1, 1).expand(3, 2, scales, pieces)
 
 
 class Powers:
@@ -83,28 +91,6 @@ class Powers:
         return self.found[key][1]
 
 
-def weights_on(
-    curve: Curve, raw: Sequence[Tensor], truth: Truth, powers: Powers, shape: tuple[int, int]
-) -> tuple[list[Sequence[Tensor]], Tensor]:
-    """The weights of some pieces at each scale, and the factor [S, d] that they are still to be multiplied by."""
-    factor = torch.as_tensor(curve.factor, dtype=torch.float64, device=raw[0].device).expand(shape)
-    weights = [powers.of(one, curve.power) for one in raw]
-    if curve.limits is None:
-        return [truth.by_scale(w) for w in weights], factor
-    bounded = [within(w, factor[:, d].tolist(), curve.limits, truth) for d, w in enumerate(weights)]
-    return bounded, torch.ones_like(factor)
-
-
-def within(weights: Tensor, factors: Sequence[float], limits: tuple[float, float], truth: Truth) -> Sequence[Tensor]:
-    """Weights [P] times each scale's factor, between limits, at each scale."""
-    product = torch.empty_like(weights)
-    of_scales = truth.by_scale(product)
-    for own, to, factor in zip(truth.by_scale(weights), of_scales, factors, strict=True):
-        torch.mul(own, factor, out=to)
-    product.clamp_(*limits)
-    return of_scales
-
-
 def line_of_depth(c: Configuration, truth: Truth) -> Tensor:
     """The depth in metres that the configuration weighs, [P] of all scales."""
     if c.words["pyramid"] == BASELINE["pyramid"]:
@@ -113,11 +99,11 @@ def line_of_depth(c: Configuration, truth: Truth) -> Tensor:
     return torch.cat([word(c.numbers, finest, own).flatten() for own in truth.depths])
 
 
-def in_torch(run: Run, pieces: Pieces, truth: Truth) -> tuple[list[Weighting], Tensor]:
+def in_torch(run: Run, pieces: Pieces, truth: Truth) -> Distinct:
     """As `_by_curves`, for words that have no form on sums."""
     split = [(truth.by_scale(mask), truth.by_scale(raw.expand_as(mask))) for mask, raw in pieces]
     scales = range(len(truth.sizes))
     of_scales = [tempered(run[0], [(masks[s], raw[s]) for masks, raw in split]) for s in scales]
     of_pieces = zip(split, zip(*of_scales, strict=True), strict=True)
-    weightings = [Weighting(masks, [p.ssi for p in parts], [p.silog for p in parts]) for (masks, _), parts in of_pieces]
-    return weightings, torch.ones(2, len(scales), len(pieces), dtype=torch.float64, device=pieces[0][0].device)
+    made = [Weighting(masks, [p.ssi for p in parts], [p.silog for p in parts]) for (masks, _), parts in of_pieces]
+    return Distinct(made, neutral(len(scales), len(pieces), pieces[0][0].device))

@@ -11,8 +11,8 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from nfloss.pixel_rows import PixelRows, Weighting
-from runner import sums_kernels as kernels
+from nfloss.pixel_rows import PixelRows, Weightings
+from runner import sums_loops as kernels
 
 NUMBERS = {torch.float32: np.float32, torch.float64: np.float64}
 
@@ -24,11 +24,12 @@ class CoreSumming:
         types = {tensor.dtype for tensor in tensors}
         return len(types) == 1 and types <= NUMBERS.keys() and all(tensor.device.type == "cpu" for tensor in tensors)
 
-    def of_weights(self, weightings: Sequence[Weighting]) -> Tensor:
-        masks = weightings[0].mask
+    def of_weights(self, weightings: Weightings) -> Tensor:
+        masks = weightings.pieces[0].mask
         sizes, kept = np.array([mask.numel() for mask in masks]), Addresses()
-        to = np.empty((len(sizes), len(weightings), 2, 3))
-        kernels.weights_of_rows(np.empty(2, NUMBERS[masks[0].dtype]), sizes, kept.of_weightings(weightings), to)
+        to = np.empty((len(sizes), len(weightings.pieces), 2, 3))
+        limits, curves = np.empty(2, NUMBERS[masks[0].dtype]), weightings.curves.contiguous().numpy()
+        kernels.weights_of_rows(limits, sizes, kept.of_weightings(weightings), curves, to)
         return torch.from_numpy(to.transpose(3, 2, 0, 1))
 
     def of_residuals(self, rows: PixelRows, preds: Sequence[Sequence[Tensor]]) -> Tensor:
@@ -54,7 +55,7 @@ class SumsOfResiduals(torch.autograd.Function):
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
         rows, given, preds, kept = ctx.rows, ctx.given, ctx.saved_tensors, Addresses()
         gradients = [torch.empty_like(pred) for pred in preds]
-        by = gradient.permute(3, 4, 0, 1, 2).contiguous().numpy()
+        by = gradient.permute(3, 4, 0, 1, 2).clone(memory_format=torch.contiguous_format).numpy()
         to, more = kept.of_predictions(gradients, rows.places, given.sizes), repeats(rows.places)
         kernels.gradients_of_rows(*given.of(kept, rows, preds), by, to, more)
         return None, *gradients
@@ -69,9 +70,10 @@ class Given:
         self.sizes = np.array([inverse.numel() for inverse in rows.inverse])
 
     def of(self, kept: Addresses, rows: PixelRows, preds: Sequence[Tensor]) -> tuple[np.ndarray, ...]:
-        """Limits, sizes, the addresses of truth, predictions and weightings, and each row's weighting."""
+        """Limits, sizes, the addresses of truth, predictions and weightings, these ones' curves, and each row's weighting."""
         truth, preds_at = kept.of(rows.inverse), kept.of_predictions(preds, rows.places, self.sizes)
-        return self.limits, self.sizes, truth, preds_at, kept.of_weightings(rows.weightings), integers(rows.weighting_of)
+        weightings, curves = kept.of_weightings(rows.weightings), rows.weightings.curves.contiguous().numpy()
+        return self.limits, self.sizes, truth, preds_at, weightings, curves, integers(rows.weighting_of)
 
 
 class Addresses:
@@ -87,11 +89,12 @@ class Addresses:
         self.kept += safe
         return np.array([tensor.data_ptr() for tensor in safe])
 
-    def of_weightings(self, weightings: Sequence[Weighting]) -> np.ndarray:
+    def of_weightings(self, weightings: Weightings) -> np.ndarray:
         """Of masks, SSI's and SILog's weights, [3, S, D]."""
-        spaces = [[w.mask for w in weightings], [w.ssi for w in weightings], [w.silog for w in weightings]]
+        pieces = weightings.pieces
+        spaces = [[w.mask for w in pieces], [w.ssi for w in pieces], [w.silog for w in pieces]]
         flat = [pixels for space in spaces for scales in space for pixels in scales]
-        return np.ascontiguousarray(self.of(flat).reshape(3, len(weightings), -1).swapaxes(1, 2))
+        return np.ascontiguousarray(self.of(flat).reshape(3, len(pieces), -1).swapaxes(1, 2))
 
     def of_predictions(self, preds: Sequence[Tensor], places: tuple[tuple[int, int], ...], sizes: np.ndarray) -> np.ndarray:
         """Of each row at each scale, [S, R]; `preds` [k, P_s], piece by piece."""

@@ -37,6 +37,17 @@ def pointer(typing: Any, address: Any) -> Any:
     return types.voidptr(address), code
 
 
+@intrinsic
+def wide(typing: Any) -> Any:
+    """Ask for the widest registers in the function that this is called in; compilers stop at half of AVX-512's by themselves."""
+
+    def code(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        set.add(builder.function.attributes, '"prefer-vector-width"="512"')  # past llvmlite's list of names
+        return context.get_dummy_value()
+
+    return types.void(), code
+
+
 def above_root_half(builder: Any, number: Any) -> Any:
     """The bits of a float32 less those of sqrt(1/2): the exponent is above, the mantissa below."""
     word = ir.IntType(32)
@@ -95,15 +106,24 @@ def within(x: Any, low: Any, high: Any) -> Any:
 
 
 @njit(**OPTIONS)
-def sums_of_row(p: Any, g: Any, m: Any, u: Any, w: Any, low: Any, high: Any, to: Any) -> None:
-    """Of one row: predictions, truth, mask and weights of both spaces [P] -> to [2 powers, 3 weights, 2 spaces]."""
+def on(curve: Any, x: Any) -> Any:
+    """A weight times a factor, between limits; as it is where the curve is None, which is known as this is compiled."""
+    if curve is None:
+        return x
+    return within(curve[0] * x, curve[1], curve[2])
+
+
+@njit(**OPTIONS)
+def sums_of_row(p: Any, g: Any, m: Any, u: Any, w: Any, low: Any, high: Any, ssi: Any, silog: Any, to: Any) -> None:
+    """Of one row: predictions, truth, mask, weights and curves of both spaces -> to [2 powers, 3 weights, 2 spaces]."""
+    wide()
     a0 = a1 = a2 = b0 = b1 = b2 = 0.0
     c0 = c1 = c2 = d0 = d1 = d2 = 0.0
     for i in range(len(p)):
         counts = m[i] != 0
-        r, l = np.float64(p[i]) - np.float64(g[i]), np.float64(logarithm(within(g[i], low, high) / within(p[i], low, high)))
+        r, l = np.float64(p[i] - g[i]), np.float64(logarithm(within(g[i], low, high) / within(p[i], low, high)))
         r, l = r if counts else 0.0, l if counts else 0.0
-        x, y = np.float64(u[i]) if counts else 0.0, np.float64(w[i]) if counts else 0.0
+        x, y = on(ssi, np.float64(u[i])) if counts else 0.0, on(silog, np.float64(w[i])) if counts else 0.0
         rr, ll, xr, yl = r * r, l * l, x * r, y * l
         a0, a1, a2 = a0 + r, a1 + xr, a2 + x * xr
         b0, b1, b2 = b0 + rr, b1 + x * rr, b2 + xr * xr
@@ -116,17 +136,19 @@ def sums_of_row(p: Any, g: Any, m: Any, u: Any, w: Any, low: Any, high: Any, to:
 
 
 @njit(**OPTIONS)
-def gradient_of_row(p: Any, g: Any, m: Any, u: Any, w: Any, low: Any, high: Any, by: Any, to: Any, more: bool) -> None:
+def gradient_of_row(
+    p: Any, g: Any, m: Any, u: Any, w: Any, low: Any, high: Any, ssi: Any, silog: Any, by: Any, to: Any, more: bool
+) -> None:
     """d L / d p_i [P] from d L / d sums, `by` [2, 3, 2]; added to what is there where there is `more`."""
+    wide()
     a0, a1, a2 = by[0, 0, 0], by[0, 1, 0], by[0, 2, 0]
     b0, b1, b2 = 2.0 * by[1, 0, 0], 2.0 * by[1, 1, 0], 2.0 * by[1, 2, 0]
     c0, c1, c2 = by[0, 0, 1], by[0, 1, 1], by[0, 2, 1]
     d0, d1, d2 = 2.0 * by[1, 0, 1], 2.0 * by[1, 1, 1], 2.0 * by[1, 2, 1]
-    keep = 1.0 if more else 0.0
     for i in range(len(p)):
         counts, safe = m[i] != 0, within(p[i], low, high)
-        r, l = np.float64(p[i]) - np.float64(g[i]), np.float64(logarithm(within(g[i], low, high) / safe))
-        x, y = np.float64(u[i]), np.float64(w[i])
+        r, l = np.float64(p[i] - g[i]), np.float64(logarithm(within(g[i], low, high) / safe))
+        x, y = on(ssi, np.float64(u[i])), on(silog, np.float64(w[i]))
         inverse = (a0 + x * (a1 + x * a2)) + r * (b0 + x * (b1 + x * b2))
         log = (c0 + y * (c1 + y * c2)) + l * (d0 + y * (d1 + y * d2))
         log = log / np.float64(safe) if safe == p[i] else 0.0 * log
@@ -135,60 +157,12 @@ def gradient_of_row(p: Any, g: Any, m: Any, u: Any, w: Any, low: Any, high: Any,
 
 
 @njit(**OPTIONS)
-def weights_of_row(m: Any, u: Any, to: Any) -> None:
+def weights_of_row(m: Any, u: Any, curve: Any, to: Any) -> None:
     """Of one weighting in one space, [P] both: the sums of 1, u and u^2 -> to [3]."""
+    wide()
     count = weight = squared = 0.0
     for i in range(len(m)):
         counts = m[i] != 0
-        x = np.float64(u[i]) if counts else 0.0
+        x = on(curve, np.float64(u[i])) if counts else 0.0
         count, weight, squared = count + (1.0 if counts else 0.0), weight + x, squared + x * x
     to[0], to[1], to[2] = count, weight, squared
-
-
-@njit(**OPTIONS)
-def at(address: Any, size: Any, like: Any) -> Any:
-    """So many numbers of the type of `like` from an address on."""
-    return carray(pointer(address), size, like.dtype)
-
-
-# Of all rows. Addresses (int64): truth [S], predictions and their gradients [S, R], weightings [3, S, D] (masks, SSI's weights,
-# SILog's); sizes [S] are the pixels of each scale, `limits` [2] those of inverse depth, in the pixels' own type.
-
-
-@njit(**OPTIONS)
-def weights_of_rows(limits: Any, sizes: Any, weightings: Any, to: Any) -> None:
-    """To [S, D, 2 spaces, 3 weights]."""
-    for s in range(len(sizes)):
-        for d in range(weightings.shape[2]):
-            m, u, w = weightings[0, s, d], weightings[1, s, d], weightings[2, s, d]
-            weights_of_row(at(m, sizes[s], limits), at(u, sizes[s], limits), to[s, d, 0])
-            if u == w:
-                to[s, d, 1] = to[s, d, 0]
-            else:
-                weights_of_row(at(m, sizes[s], limits), at(w, sizes[s], limits), to[s, d, 1])
-
-
-@njit(**OPTIONS)
-def sums_of_rows(limits: Any, sizes: Any, truth: Any, preds: Any, weightings: Any, of_row: Any, to: Any) -> None:
-    """To [S, R, 2 powers, 3 weights, 2 spaces]."""
-    low, high = limits[0], limits[1]
-    for s in range(len(sizes)):
-        n, g = sizes[s], at(truth[s], sizes[s], limits)
-        for r in range(len(of_row)):
-            m, u, w = weightings[0, s, of_row[r]], weightings[1, s, of_row[r]], weightings[2, s, of_row[r]]
-            p = at(preds[s, r], n, limits)
-            sums_of_row(p, g, at(m, n, limits), at(u, n, limits), at(w, n, limits), low, high, to[s, r])
-
-
-@njit(**OPTIONS)
-def gradients_of_rows(
-    limits: Any, sizes: Any, truth: Any, preds: Any, weightings: Any, of_row: Any, by: Any, to: Any, more: Any
-) -> None:
-    """From d L / d sums, `by` [S, R, 2, 3, 2], to the addresses `to` [S, R]; `more` [R] marks rows that add to what is there."""
-    low, high = limits[0], limits[1]
-    for s in range(len(sizes)):
-        n, g = sizes[s], at(truth[s], sizes[s], limits)
-        for r in range(len(of_row)):
-            m, u, w = weightings[0, s, of_row[r]], weightings[1, s, of_row[r]], weightings[2, s, of_row[r]]
-            p, t = at(preds[s, r], n, limits), at(to[s, r], n, limits)
-            gradient_of_row(p, g, at(m, n, limits), at(u, n, limits), at(w, n, limits), low, high, by[s, r], t, more[r])
