@@ -58,7 +58,7 @@ class BySums:
         """Of pred [K, P_s] at each scale."""
         weights, zeroth = self.weights.compute(truth, thresholds)
         target = truth.together
-        rows = PixelRows(truth.by_scale(target.inverse), target.inverse_limits, weights, self.weights.piece_of, self.places)
+        rows = PixelRows(target.inverse, target.inverse_limits, weights, self.weights.piece_of, self.places)
         first, second = self.summing.of_residuals(rows, self._pieces_of(preds, rows)).unbind(0)
         with torch.no_grad():
             plain = self._plain(zeroth[PLAIN], first[PLAIN], second[PLAIN], preds[0].dtype) if unweighted else None
@@ -96,7 +96,8 @@ class BySums:
             return pred
         taken = tuple(self.rows[r].place - start for r in members)
         pred = pred.index_select(0, constant(taken, pred.device, torch.long))
-        mask = torch.stack([rows.weightings.pieces[rows.weighting_of[r]].mask[scale] for r in members])
+        masks = [rows.weightings.pieces[rows.weighting_of[r]].mask for r in members]
+        mask = torch.stack([mask.split(rows.weightings.sizes)[scale] for mask in masks])
         watched: Tensor = call(watch, NumbersOf(run, pred, pixels=True), pred, mask)
         return watched
 

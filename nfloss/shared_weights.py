@@ -39,27 +39,26 @@ class SharedWeights:
             by_curves = all(run[0].words[slot].by_sums for slot in TEMPERING)
             of_runs.append(self._by_curves(run, pieces, truth, powers) if by_curves else in_torch(run, pieces, truth))
         pieces = [weighting for of_run in of_runs for weighting in of_run.pieces]
-        distinct = Distinct(pieces, torch.cat([of_run.curves for of_run in of_runs], -1))
+        distinct = Distinct(pieces, truth.sizes, torch.cat([of_run.curves for of_run in of_runs], -1))
         zeroth = self.summing.of_weights(distinct)
         return distinct, zeroth.index_select(-1, constant(self.piece_of, zeroth.device, torch.long))
 
     def _by_curves(self, run: Run, pieces: Pieces, truth: Truth, powers: Powers) -> Distinct:
         """Weightings that normalise and temper alike."""
-        masks, shape = [truth.by_scale(mask) for mask, _ in pieces], (len(truth.sizes), len(pieces))
-        device = pieces[0][0].device
+        masks, shape, device = [mask for mask, _ in pieces], (len(truth.sizes), len(pieces)), pieces[0][0].device
 
-        def to_power(power: float) -> list[tuple[Tensor, ...]]:
-            return [truth.by_scale(powers.of(raw.expand_as(mask), power)) for mask, raw in pieces]
+        def to_power(power: float) -> list[Tensor]:
+            return [powers.of(raw, power).expand_as(mask) for mask, raw in pieces]
 
         def sums_of(power: float) -> Tensor:
             weights = to_power(power)
             made = [Weighting(m, w, w) for m, w in zip(masks, weights, strict=True)]
-            return self.summing.of_weights(Distinct(made, neutral(*shape, device)))[:, 0]
+            return self.summing.of_weights(Distinct(made, truth.sizes, neutral(*shape, device)))[:, 0]
 
         words, numbers = run[0].words, NumbersOf(run, truth.gts[0])
         curves = call(words["temper"].by_sums, numbers, partial(call, words["normalise"].by_sums, numbers, sums_of))
         made = [Weighting(*piece) for piece in zip(masks, *(to_power(curve.power) for curve in curves), strict=True)]
-        return Distinct(made, torch.stack([laid(curve, shape, device) for curve in curves], 1))
+        return Distinct(made, truth.sizes, torch.stack([laid(curve, shape, device) for curve in curves], 1))
 
 
 def laid(curve: Curve, shape: tuple[int, int], device: torch.device) -> Tensor:
@@ -105,5 +104,8 @@ def in_torch(run: Run, pieces: Pieces, truth: Truth) -> Distinct:
     scales = range(len(truth.sizes))
     of_scales = [tempered(run[0], [(masks[s], raw[s]) for masks, raw in split]) for s in scales]
     of_pieces = zip(split, zip(*of_scales, strict=True), strict=True)
-    made = [Weighting(masks, [p.ssi for p in parts], [p.silog for p in parts]) for (masks, _), parts in of_pieces]
-    return Distinct(made, neutral(len(scales), len(pieces), pieces[0][0].device))
+    made = [
+        Weighting(torch.cat(masks), torch.cat([p.ssi for p in parts]), torch.cat([p.silog for p in parts]))
+        for (masks, _), parts in of_pieces
+    ]
+    return Distinct(made, truth.sizes, neutral(len(scales), len(pieces), pieces[0][0].device))

@@ -37,9 +37,9 @@ class Truth:
         return Target.of(gt, mask, self.min_depth, self.max_depth, self.dtypes[0])
 
     @cached_property
-    def sizes(self) -> list[int]:
+    def sizes(self) -> tuple[int, ...]:
         """Pixels of each scale."""
-        return [gt.numel() for gt in self.gts]
+        return tuple(gt.numel() for gt in self.gts)
 
     def by_scale(self, pixels: Tensor) -> tuple[Tensor, ...]:
         """All scales' pixels [P] -> [P_s] of each, not copied."""

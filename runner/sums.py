@@ -25,10 +25,9 @@ class CoreSumming:
         return len(types) == 1 and types <= NUMBERS.keys() and all(tensor.device.type == "cpu" for tensor in tensors)
 
     def of_weights(self, weightings: Weightings) -> Tensor:
-        masks = weightings.pieces[0].mask
-        sizes, kept = np.array([mask.numel() for mask in masks]), Addresses()
+        sizes, kept = integers(weightings.sizes), Addresses()
         to = np.empty((len(sizes), len(weightings.pieces), 2, 3))
-        limits, curves = np.empty(2, NUMBERS[masks[0].dtype]), weightings.curves.contiguous().numpy()
+        limits, curves = np.empty(2, NUMBERS[weightings.pieces[0].mask.dtype]), weightings.curves.contiguous().numpy()
         kernels.weights_of_rows(limits, sizes, kept.of_weightings(weightings), curves, to)
         return torch.from_numpy(to.transpose(3, 2, 0, 1))
 
@@ -44,7 +43,7 @@ class SumsOfResiduals(torch.autograd.Function):
     def forward(ctx: Any, rows: PixelRows, *preds: Tensor) -> Tensor:
         given, kept = Given(rows), Addresses()
         safe = [pred.contiguous() for pred in preds]
-        to = np.empty((len(rows.inverse), len(rows.places), 2, 3, 2))
+        to = np.empty((len(given.sizes), len(rows.places), 2, 3, 2))
         kernels.sums_of_rows(*given.of(kept, rows, safe), to)
         ctx.rows, ctx.given = rows, given
         ctx.save_for_backward(*safe)
@@ -65,13 +64,12 @@ class Given:
     """What both kernels are given."""
 
     def __init__(self, rows: PixelRows) -> None:
-        number = NUMBERS[rows.inverse[0].dtype]
-        self.limits = np.array(rows.limits, number)
-        self.sizes = np.array([inverse.numel() for inverse in rows.inverse])
+        self.limits = np.array(rows.limits, NUMBERS[rows.inverse.dtype])
+        self.sizes = integers(rows.weightings.sizes)
 
     def of(self, kept: Addresses, rows: PixelRows, preds: Sequence[Tensor]) -> tuple[np.ndarray, ...]:
         """Limits, sizes, the addresses of truth, predictions and weightings, these ones' curves, and each row's weighting."""
-        truth, preds_at = kept.of(rows.inverse), kept.of_predictions(preds, rows.places, self.sizes)
+        truth, preds_at = kept.of_lines([rows.inverse], self.sizes)[:, 0], kept.of_predictions(preds, rows.places, self.sizes)
         weightings, curves = kept.of_weightings(rows.weightings), rows.weightings.curves.contiguous().numpy()
         return self.limits, self.sizes, truth, preds_at, weightings, curves, integers(rows.weighting_of)
 
@@ -85,16 +83,20 @@ class Addresses:
     def of(self, tensors: Sequence[Tensor]) -> np.ndarray:
         """One for each, whose pixels are all of the first one's type."""
         dtype = tensors[0].dtype
-        safe = [tensor.to(dtype).contiguous() for tensor in tensors]
+        safe = [t if t.dtype == dtype and t.is_contiguous() else t.to(dtype).contiguous() for t in tensors]
         self.kept += safe
         return np.array([tensor.data_ptr() for tensor in safe])
 
+    def of_lines(self, lines: Sequence[Tensor], sizes: np.ndarray) -> np.ndarray:
+        """Of each scale in lines of pixels [P] of all scales, [S, lines]."""
+        starts = (np.cumsum(sizes) - sizes) * lines[0].element_size()
+        return starts[:, np.newaxis] + self.of(lines)
+
     def of_weightings(self, weightings: Weightings) -> np.ndarray:
         """Of masks, SSI's and SILog's weights, [3, S, D]."""
-        pieces = weightings.pieces
-        spaces = [[w.mask for w in pieces], [w.ssi for w in pieces], [w.silog for w in pieces]]
-        flat = [pixels for space in spaces for scales in space for pixels in scales]
-        return np.ascontiguousarray(self.of(flat).reshape(3, len(pieces), -1).swapaxes(1, 2))
+        pieces, sizes = weightings.pieces, integers(weightings.sizes)
+        lines = [w.mask for w in pieces] + [w.ssi for w in pieces] + [w.silog for w in pieces]
+        return np.ascontiguousarray(self.of_lines(lines, sizes).reshape(len(sizes), 3, -1).swapaxes(0, 1))
 
     def of_predictions(self, preds: Sequence[Tensor], places: tuple[tuple[int, int], ...], sizes: np.ndarray) -> np.ndarray:
         """Of each row at each scale, [S, R]; `preds` [k, P_s], piece by piece."""

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numba import carray, njit
 
-from runner.sums_kernels import OPTIONS, gradient_of_row, pointer, sums_of_row, weights_of_row
+from runner.sums_kernels import OPTIONS, gradient_of_row, pointer, sums_of_row, weights_of_row, wide
 
 
 @njit(**OPTIONS)
@@ -30,6 +30,7 @@ def bounded(curve: Any) -> bool:
 @njit(**OPTIONS)
 def weights_of_rows(limits: Any, sizes: Any, weightings: Any, curves: Any, to: Any) -> None:
     """To [S, D, 2 spaces, 3 weights]; what several multiply by a factor alone is summed once."""
+    wide()
     for s in range(len(sizes)):
         for d in range(weightings.shape[2]):
             m = at(weightings[0, s, d], sizes[s], limits)
@@ -63,6 +64,7 @@ def sums_of_rows(
     limits: Any, sizes: Any, truth: Any, preds: Any, weightings: Any, curves: Any, of_row: Any, to: Any
 ) -> None:
     """To [S, R, 2 powers, 3 weights, 2 spaces]."""
+    wide()
     low, high = limits[0], limits[1]
     for s in range(len(sizes)):
         n, g = sizes[s], at(truth[s], sizes[s], limits)
@@ -91,6 +93,7 @@ def gradients_of_rows(
     limits: Any, sizes: Any, truth: Any, preds: Any, weightings: Any, curves: Any, of_row: Any, by: Any, to: Any, more: Any
 ) -> None:
     """From d L / d sums, `by` [S, R, 2, 3, 2], which is used up, to the addresses `to` [S, R]; rows that `more` [R] marks add."""
+    wide()
     low, high = limits[0], limits[1]
     for s in range(len(sizes)):
         n, g = sizes[s], at(truth[s], sizes[s], limits)
