@@ -15,7 +15,7 @@ from numba import carray, njit, types
 from numba.core import cgutils
 from numba.extending import intrinsic, overload
 
-FAST = {"reassoc", "contract", "nsz", "arcp"}
+FAST = {"reassoc", "contract", "nsz"}  # no reciprocals in place of divisions: x / x is 1, its logarithm 0
 OPTIONS: dict[str, Any] = {"cache": True, "nogil": True, "error_model": "numpy", "fastmath": FAST}
 
 # log(1 + f) = f - f^2 / 2 + f^3 * (a polynomial), sqrt(1/2) <= 1 + f < sqrt(2): Cephes' logf, S. L. Moshier
@@ -145,13 +145,14 @@ def gradient_of_row(
     b0, b1, b2 = 2.0 * by[1, 0, 0], 2.0 * by[1, 1, 0], 2.0 * by[1, 2, 0]
     c0, c1, c2 = by[0, 0, 1], by[0, 1, 1], by[0, 2, 1]
     d0, d1, d2 = 2.0 * by[1, 0, 1], 2.0 * by[1, 1, 1], 2.0 * by[1, 2, 1]
+    one = p.dtype.type(1.0)
     for i in range(len(p)):
         counts, safe = m[i] != 0, within(p[i], low, high)
         r, l = np.float64(p[i] - g[i]), np.float64(logarithm(within(g[i], low, high) / safe))
         x, y = on(ssi, np.float64(u[i])), on(silog, np.float64(w[i]))
         inverse = (a0 + x * (a1 + x * a2)) + r * (b0 + x * (b1 + x * b2))
         log = (c0 + y * (c1 + y * c2)) + l * (d0 + y * (d1 + y * d2))
-        log = log / np.float64(safe) if safe == p[i] else 0.0 * log
+        log = log * np.float64(one / safe) if safe == p[i] else 0.0 * log
         gradient = inverse - log if counts else 0.0
         to[i] = gradient + (to[i] if more else 0.0)
 
