@@ -15,7 +15,7 @@ from nfloss.pixel_rows import PixelRows, Summing
 from nfloss.power_sums import PLAIN, PowerSums
 from nfloss.rows import NumbersOf, Rows, constant, guard_of, partition_of, runs_of
 from nfloss.shared_weights import SharedWeights
-from nfloss.slots import call
+from nfloss.slots import call, form
 from nfloss.truth import Truth
 
 WORDS = ("residual", "moments")
@@ -29,8 +29,8 @@ def has_sums(c: Configuration) -> bool:
 class BySums:
     """Some configurations' rows. Rows are kept in the order of `WORDS`, each distinct pair of which is computed once.
 
-    Predictions come in pieces: neighbouring configurations that have no guard of pixels share one, as they are given; those with
-    the same guard have one in which each row is a copy that is watched.
+    Predictions come in pieces: neighbouring configurations without a guard of pixels share one, as they are given; those with the
+    same guard have one in which each row is a copy that is watched.
     """
 
     def __init__(self, configurations: Sequence[Configuration], summing: Summing) -> None:
@@ -67,7 +67,8 @@ class BySums:
         own = torch.stack([torch.cat(mean, -1), torch.cat(variance, -1)])
         own = own.index_select(-1, constant(self.back, own.device, torch.long)).transpose(1, 2).to(preds[0].dtype)
         counts = zeroth[PLAIN, 0].index_select(-1, constant(self.back, own.device, torch.long))
-        return Moments(*own.unbind(0), counts), plain
+        mean_of_rows, variance_of_rows = own.unbind(0)
+        return Moments(mean_of_rows, variance_of_rows, counts), plain
 
     def _of_runs(self, sums: PowerSums) -> list[tuple[Tensor, Tensor]]:
         """Means and variances [2, S, r] of the rows of each run."""
@@ -76,8 +77,8 @@ class BySums:
         results = []
         for run, *of_run in pieces:
             numbers, words = NumbersOf(run, sums.first), run[0].words
-            changed = call(words["residual"].by_sums, numbers, PowerSums(*of_run))
-            results.append(call(words["moments"].by_sums, numbers, changed))
+            changed = call(form(words["residual"]), numbers, PowerSums(*of_run))
+            results.append(call(form(words["moments"]), numbers, changed))
         return results
 
     def _pieces_of(self, preds: Sequence[Tensor], rows: PixelRows) -> list[list[Tensor]]:
@@ -102,7 +103,7 @@ class BySums:
         return watched
 
     def _plain(self, count: Tensor, first: Tensor, second: Tensor, dtype: torch.dtype) -> Moments:
-        """Moments [S, 2, K] with every weight 1 from the rows' sums [2, S, R]: those of a configuration's parts make up its own."""
+        """Moments [S, 2, K] with every weight 1 from the rows' sums [2, S, R]; a configuration's own are those of its parts."""
         places = constant(tuple(row.place for row in self.rows), first.device, torch.long)
         values = torch.stack([count, first, second])
         values = values.new_zeros(*values.shape[:-1], self.count).index_add(-1, places, values)

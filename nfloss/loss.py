@@ -154,9 +154,7 @@ class Losses:
         values = torch.stack([number.ssi_weight * ssi + number.silog_weight * silog, ssi, silog])
         return rows.join(torch.where(counts > 0, values, 0.0 * values), counts)
 
-    def _scales(
-        self, pred: OneOrMoreScales, gt: OneOrMoreScales, mask: OneOrMoreScales | None
-    ) -> tuple[list[Tensor], Truth]:
+    def _scales(self, pred: OneOrMoreScales, gt: OneOrMoreScales, mask: OneOrMoreScales | None) -> tuple[list[Tensor], Truth]:
         preds = [pred] if isinstance(pred, Tensor) else list(pred)
         if not preds:
             raise ValueError("pred is an empty list; at least one scale is needed")

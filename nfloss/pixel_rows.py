@@ -24,8 +24,8 @@ class Weighting:
 
 @dataclass(frozen=True)
 class Weightings:
-    """D weightings, the scales' sizes P_s, and for each weighting a factor and two limits in each space at each scale, [3, 2, S, D] float64: weights u are what
-    they are made of times the factor, between the limits, which may be infinite."""
+    """D weightings, the scales' sizes P_s, and for each weighting a factor and two limits in each space at each scale,
+    [3, 2, S, D] float64: weights u are what they are made of times the factor, between the limits, which may be infinite."""
 
     pieces: Sequence[Weighting]
     sizes: tuple[int, ...]

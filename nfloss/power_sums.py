@@ -1,8 +1,9 @@
 """The loss as algebra of a few sums over the pixels: sum v, sum v r and sum v r^2 of a residual r, where v is 1, u or u^2.
 
-The house's words for the residual are shifts and factors of r, those for the moments are means and mean squares of it. So a row of
-the loss depends on its pixels through these sums alone; a pass over the pixels that takes them all is enough, and what follows
-is done on a number for each row. Sums are float64: E[x^2] - E[x]^2 loses no digit of float32 residuals that is there.
+The house's words for the residual are shifts and factors of r, those for the moments are means and mean squares of it. So a row
+of the loss depends on its pixels through these sums alone; a pass over the pixels that takes them all is enough, and what
+follows is done on a number for each row. Sums are float64: where the mean is up to a thousand deviations, E[x^2] - E[x]^2 keeps
+ten digits of the variance, more than float32 residuals have.
 
 A word has its form on sums beside its function (`Choice.by_sums`). Here are the baseline's.
 """
@@ -71,7 +72,7 @@ def of_weighted_residuals(sums: PowerSums) -> tuple[Tensor, Tensor]:
     return mean, spread(mean, sums.second[SQUARED] / sums.count)
 
 
-# --- normalise: (a function that gives the sums of 1, w**power and its square, [3, S, D], power) -> mean of w**power, [S, D] ----
+# --- normalise: (a function that gives the sums of 1, v and v^2, v = w**power, [3, S, D]; power) -> mean of v, [S, D] --------
 
 
 def mean_of_weights(sums_of: SumsOf, power: float) -> Tensor:

@@ -1,5 +1,5 @@
-"""The weights of all scales' pixels where sums over the pixels are asked for: raw weights are shared, and what they are divided by
-is a factor of the sums."""
+"""The weights of all scales' pixels where sums over the pixels are asked for: raw weights are shared, what they are divided by and
+where they are cut off is a number or three for each row."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from nfloss.pixel_rows import Summing, Weighting
 from nfloss.pixel_rows import Weightings as Distinct
 from nfloss.power_sums import Curve
 from nfloss.rows import NumbersOf, Row, Run, constant
-from nfloss.slots import BASELINE, call
+from nfloss.slots import BASELINE, call, form
 from nfloss.truth import Truth
-from nfloss.weighting import TEMPERING, Weightings, depth_for, tempered
+from nfloss.weighting import TEMPERING, Weightings, tempered
 
 Pieces = Sequence[tuple[Tensor, Tensor]]
 
@@ -35,9 +35,9 @@ class SharedWeights:
         waiting = iter(self.weightings.pieces(truth.together, lambda c: line_of_depth(c, truth), thresholds))
         powers, of_runs = Powers(), []
         for run in self.weightings.runs:
-            pieces = list(islice(waiting, len(run)))
+            given = list(islice(waiting, len(run)))
             by_curves = all(run[0].words[slot].by_sums for slot in TEMPERING)
-            of_runs.append(self._by_curves(run, pieces, truth, powers) if by_curves else in_torch(run, pieces, truth))
+            of_runs.append(self._by_curves(run, given, truth, powers) if by_curves else in_torch(run, given, truth))
         pieces = [weighting for of_run in of_runs for weighting in of_run.pieces]
         distinct = Distinct(pieces, truth.sizes, torch.cat([of_run.curves for of_run in of_runs], -1))
         zeroth = self.summing.of_weights(distinct)
@@ -56,7 +56,7 @@ class SharedWeights:
             return self.summing.of_weights(Distinct(made, truth.sizes, neutral(*shape, device)))[:, 0]
 
         words, numbers = run[0].words, NumbersOf(run, truth.gts[0])
-        curves = call(words["temper"].by_sums, numbers, partial(call, words["normalise"].by_sums, numbers, sums_of))
+        curves = call(form(words["temper"]), numbers, partial(call, form(words["normalise"]), numbers, sums_of))
         made = [Weighting(*piece) for piece in zip(masks, *(to_power(curve.power) for curve in curves), strict=True)]
         return Distinct(made, truth.sizes, torch.stack([laid(curve, shape, device) for curve in curves], 1))
 

@@ -132,8 +132,8 @@ class Partition:
     """How many separate losses the pixels get.
 
     `split(mask, weights, depth, threshold)` gives `parts` pairs (mask, weights); `join(losses, counts)`, [parts, .., R] both,
-    makes one loss [.., R] of theirs. It is `exhaustive` if each valid pixel is in one part and no other is in any, by masks that
-    are 1 or 0: then sums over the parts make up the whole.
+    makes one loss [.., R] of theirs. It is `exhaustive` if each valid pixel is in one part and no other is in any, by masks of 1
+    and 0: then sums over the parts make up the whole.
     """
 
     parts: int
@@ -161,6 +161,12 @@ class Guard:
     @property
     def numbers(self) -> tuple[str, ...]:
         return number_names(self.pixels) if self.pixels else ()
+
+
+def form(choice: Choice) -> Callable[..., Any]:
+    """What a word says of sums over the pixels; it is known that it says it."""
+    assert choice.by_sums is not None
+    return choice.by_sums
 
 
 def functions_of(choice: Choice) -> dict[str, Callable[..., Any]]:

@@ -32,7 +32,20 @@ SHARED_LOSS = (
     *("loss", "terms", "weighting", "rows", "slots", "near_field", "fallback", "threshold", "ways", "by_pixels", "truth"),
     *("by_sums", "power_sums", "pixel_rows", "shared_weights"),
 )
-SHARED_RUNNER = ("training", "summing", "sums", "sums_kernels", "sums_loops", "row_adam", "models", "networks", "graphs", "rulers", "dataset", "data/*")
+SHARED_RUNNER = (
+    "training",
+    "summing",
+    "sums",
+    "sums_kernels",
+    "sums_loops",
+    "row_adam",
+    "models",
+    "networks",
+    "graphs",
+    "rulers",
+    "dataset",
+    "data/*",
+)
 #: And a network of the user's through these.
 OWN_NETWORK = ("network_class", "own_networks")
 #: What all readers run through; those of other formats do not matter.

@@ -1,4 +1,4 @@
-"""Who takes the loss's sums over the pixels on a device: machine code where numba is there and the device is a CPU, else nobody."""
+"""Who takes the loss's sums over the pixels on a device: machine code on a CPU where numba is there, else nobody."""
 
 from __future__ import annotations
 

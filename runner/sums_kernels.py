@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 from llvmlite import ir
-from numba import carray, njit, types
+from numba import njit, types
 from numba.core import cgutils
 from numba.extending import intrinsic, overload
 
@@ -39,7 +39,7 @@ def pointer(typing: Any, address: Any) -> Any:
 
 @intrinsic
 def wide(typing: Any) -> Any:
-    """Ask for the widest registers in the function that this is called in; compilers stop at half of AVX-512's by themselves."""
+    """Ask for the widest registers in the function that this is called in; by themselves compilers use half of AVX-512's."""
 
     def code(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         set.add(builder.function.attributes, '"prefer-vector-width"="512"')  # past llvmlite's list of names
@@ -121,14 +121,14 @@ def sums_of_row(p: Any, g: Any, m: Any, u: Any, w: Any, low: Any, high: Any, ssi
     c0 = c1 = c2 = d0 = d1 = d2 = 0.0
     for i in range(len(p)):
         counts = m[i] != 0
-        r, l = np.float64(p[i] - g[i]), np.float64(logarithm(within(g[i], low, high) / within(p[i], low, high)))
-        r, l = r if counts else 0.0, l if counts else 0.0
+        r, t = np.float64(p[i] - g[i]), np.float64(logarithm(within(g[i], low, high) / within(p[i], low, high)))
+        r, t = r if counts else 0.0, t if counts else 0.0
         x, y = on(ssi, np.float64(u[i])) if counts else 0.0, on(silog, np.float64(w[i])) if counts else 0.0
-        rr, ll, xr, yl = r * r, l * l, x * r, y * l
+        rr, tt, xr, yt = r * r, t * t, x * r, y * t
         a0, a1, a2 = a0 + r, a1 + xr, a2 + x * xr
         b0, b1, b2 = b0 + rr, b1 + x * rr, b2 + xr * xr
-        c0, c1, c2 = c0 + l, c1 + yl, c2 + y * yl
-        d0, d1, d2 = d0 + ll, d1 + y * ll, d2 + yl * yl
+        c0, c1, c2 = c0 + t, c1 + yt, c2 + y * yt
+        d0, d1, d2 = d0 + tt, d1 + y * tt, d2 + yt * yt
     to[0, 0, 0], to[0, 1, 0], to[0, 2, 0] = a0, a1, a2
     to[1, 0, 0], to[1, 1, 0], to[1, 2, 0] = b0, b1, b2
     to[0, 0, 1], to[0, 1, 1], to[0, 2, 1] = c0, c1, c2
@@ -148,10 +148,10 @@ def gradient_of_row(
     one = p.dtype.type(1.0)
     for i in range(len(p)):
         counts, safe = m[i] != 0, within(p[i], low, high)
-        r, l = np.float64(p[i] - g[i]), np.float64(logarithm(within(g[i], low, high) / safe))
+        r, t = np.float64(p[i] - g[i]), np.float64(logarithm(within(g[i], low, high) / safe))
         x, y = on(ssi, np.float64(u[i])), on(silog, np.float64(w[i]))
         inverse = (a0 + x * (a1 + x * a2)) + r * (b0 + x * (b1 + x * b2))
-        log = (c0 + y * (c1 + y * c2)) + l * (d0 + y * (d1 + y * d2))
+        log = (c0 + y * (c1 + y * c2)) + t * (d0 + y * (d1 + y * d2))
         log = log * np.float64(one / safe) if safe == p[i] else 0.0 * log
         gradient = inverse - log if counts else 0.0
         to[i] = gradient + (to[i] if more else 0.0)

@@ -1,8 +1,8 @@
 """The kernels of `runner.sums_kernels` on all rows of a call.
 
-Addresses (int64): truth [S], predictions and their gradients [S, R], weightings [3, S, D] (masks, SSI's weights, SILog's). `curves`
-[3, 2, S, D] are a factor and limits; a factor alone is left to the sums. `sizes` [S] are the pixels of each scale, `limits` [2]
-those of inverse depth, in the pixels' own type; `of_row` [R] says which weighting is whose.
+Addresses (int64): truth [S], predictions and their gradients [S, R], weightings [3, S, D] (masks, SSI's weights, SILog's).
+`curves` [3, 2, S, D] are a factor and limits; a factor alone is left to the sums. `sizes` [S] are the pixels of each scale,
+`limits` [2] those of inverse depth, in the pixels' own type; `of_row` [R] says which weighting is whose.
 """
 
 from __future__ import annotations
@@ -52,7 +52,9 @@ def found_before(weightings: Any, curves: Any, s: Any, d: Any, space: Any, to: A
     """Take the sums from a weighting and space that came before, if one has the same mask and weights and no limits."""
     for other in range(d + 1):
         for its in range(2 if other < d else space):
-            same = weightings[0, s, other] == weightings[0, s, d] and weightings[1 + its, s, other] == weightings[1 + space, s, d]
+            same = (
+                weightings[0, s, other] == weightings[0, s, d] and weightings[1 + its, s, other] == weightings[1 + space, s, d]
+            )
             if same and not bounded(curves[:, its, s, other]):
                 to[s, d, space] = to[s, other, its]
                 return True
@@ -60,9 +62,7 @@ def found_before(weightings: Any, curves: Any, s: Any, d: Any, space: Any, to: A
 
 
 @njit(**OPTIONS)
-def sums_of_rows(
-    limits: Any, sizes: Any, truth: Any, preds: Any, weightings: Any, curves: Any, of_row: Any, to: Any
-) -> None:
+def sums_of_rows(limits: Any, sizes: Any, truth: Any, preds: Any, weightings: Any, curves: Any, of_row: Any, to: Any) -> None:
     """To [S, R, 2 powers, 3 weights, 2 spaces]."""
     wide()
     low, high = limits[0], limits[1]
@@ -92,7 +92,7 @@ def times_factors(sums: Any, ssi: Any, silog: Any) -> None:
 def gradients_of_rows(
     limits: Any, sizes: Any, truth: Any, preds: Any, weightings: Any, curves: Any, of_row: Any, by: Any, to: Any, more: Any
 ) -> None:
-    """From d L / d sums, `by` [S, R, 2, 3, 2], which is used up, to the addresses `to` [S, R]; rows that `more` [R] marks add."""
+    """From d L / d sums, `by` [S, R, 2, 3, 2], used up, to the addresses `to` [S, R]; rows that `more` [R] marks add."""
     wide()
     low, high = limits[0], limits[1]
     for s in range(len(sizes)):

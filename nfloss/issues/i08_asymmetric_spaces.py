@@ -145,7 +145,11 @@ ISSUE = register(
                 "8-1w",
                 "standardise-as-written",
                 "the same with raw weights and without SILog's factor 10, as the code has it",
-                {"residual": STANDARDISED, "temper": Choice("raw weights", raw_weights, raw_curves), "gain": Choice("one", unit_gain)},
+                {
+                    "residual": STANDARDISED,
+                    "temper": Choice("raw weights", raw_weights, raw_curves),
+                    "gain": Choice("one", unit_gain),
+                },
                 "document to the letter",
                 "Issue 8, code",
             ),
