@@ -29,8 +29,8 @@ def has_sums(c: Configuration) -> bool:
 class BySums:
     """Some configurations' rows. Rows are kept in the order of `WORDS`, each distinct pair of which is computed once.
 
-    Predictions come in pieces: neighbouring configurations without a guard of pixels share one, as they are given; those with the
-    same guard have one in which each row is a copy that is watched.
+    Predictions come in pieces: neighbouring configurations without a guard of pixels share one, as they are given; those with
+    the same guard have one in which each row is a copy that is watched.
     """
 
     def __init__(self, configurations: Sequence[Configuration], summing: Summing) -> None:

@@ -1,5 +1,5 @@
-"""The weights of all scales' pixels where sums over the pixels are asked for: raw weights are shared, what they are divided by and
-where they are cut off is a number or three for each row."""
+"""The weights of all scales' pixels where sums over the pixels are asked for: raw weights are shared, what they are divided
+by and where they are cut off are three numbers for each."""
 
 from __future__ import annotations
 

@@ -132,8 +132,8 @@ class Partition:
     """How many separate losses the pixels get.
 
     `split(mask, weights, depth, threshold)` gives `parts` pairs (mask, weights); `join(losses, counts)`, [parts, .., R] both,
-    makes one loss [.., R] of theirs. It is `exhaustive` if each valid pixel is in one part and no other is in any, by masks of 1
-    and 0: then sums over the parts make up the whole.
+    makes one loss [.., R] of theirs. It is `exhaustive` if each valid pixel is in one part and no other is in any, by masks of
+    1 and 0: then sums over the parts make up the whole.
     """
 
     parts: int

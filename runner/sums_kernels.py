@@ -117,13 +117,14 @@ def on(curve: Any, x: Any) -> Any:
 def sums_of_row(p: Any, g: Any, m: Any, u: Any, w: Any, low: Any, high: Any, ssi: Any, silog: Any, to: Any) -> None:
     """Of one row: predictions, truth, mask, weights and curves of both spaces -> to [2 powers, 3 weights, 2 spaces]."""
     wide()
-    a0 = a1 = a2 = b0 = b1 = b2 = 0.0
-    c0 = c1 = c2 = d0 = d1 = d2 = 0.0
+    a0 = a1 = a2 = b0 = b1 = b2 = np.float64(0.0)
+    c0 = c1 = c2 = d0 = d1 = d2 = np.float64(0.0)
+    none = np.float64(0.0)
     for i in range(len(p)):
         counts = m[i] != 0
         r, t = np.float64(p[i] - g[i]), np.float64(logarithm(within(g[i], low, high) / within(p[i], low, high)))
-        r, t = r if counts else 0.0, t if counts else 0.0
-        x, y = on(ssi, np.float64(u[i])) if counts else 0.0, on(silog, np.float64(w[i])) if counts else 0.0
+        r, t = r if counts else none, t if counts else none
+        x, y = on(ssi, np.float64(u[i])) if counts else none, on(silog, np.float64(w[i])) if counts else none
         rr, tt, xr, yt = r * r, t * t, x * r, y * t
         a0, a1, a2 = a0 + r, a1 + xr, a2 + x * xr
         b0, b1, b2 = b0 + rr, b1 + x * rr, b2 + xr * xr
