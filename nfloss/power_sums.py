@@ -45,10 +45,6 @@ class PowerSums:
         first = self.first - by * self.zeroth
         return PowerSums(self.zeroth, first, self.second - by * (self.first + first))
 
-    def variance(self) -> Tensor:
-        """Of r over the pixels that count, unweighted, [2, S, R]."""
-        return spread(self.first[PLAIN] / self.count, self.second[PLAIN] / self.count)
-
 
 def spread(mean: Tensor, squared: Tensor) -> Tensor:
     """Variance of a mean and a mean square; rounding may leave less than nothing."""

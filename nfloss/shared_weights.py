@@ -48,7 +48,7 @@ class SharedWeights:
         masks, shape, device = [mask for mask, _ in pieces], (len(truth.sizes), len(pieces)), pieces[0][0].device
 
         def to_power(power: float) -> list[Tensor]:
-            return [powers.of(raw, power).expand_as(mask) for mask, raw in pieces]
+            return [on_pixels(powers.of(raw, power), mask) for mask, raw in pieces]
 
         def sums_of(power: float) -> Tensor:
             weights = to_power(power)
@@ -58,16 +58,23 @@ class SharedWeights:
         words, numbers = run[0].words, NumbersOf(run, truth.gts[0])
         curves = call(form(words["temper"]), numbers, partial(call, form(words["normalise"]), numbers, sums_of))
         made = [Weighting(*piece) for piece in zip(masks, *(to_power(curve.power) for curve in curves), strict=True)]
-        return Distinct(made, truth.sizes, torch.stack([laid(curve, shape, device) for curve in curves], 1))
+        return Distinct(made, truth.sizes, laid(curves, shape, device))
 
 
-def laid(curve: Curve, shape: tuple[int, int], device: torch.device) -> Tensor:
-    """Factor and limits at each scale of each piece, [3, S, d]."""
-    values = neutral(*shape, device)[:, 0].clone()
-    values[0] = curve.factor
-    for place, limit in enumerate(curve.limits):
-        values[1 + place].fill_(limit)
+def laid(curves: tuple[Curve, Curve], shape: tuple[int, int], device: torch.device) -> Tensor:
+    """Factor and limits of both spaces at each scale of each piece, [3, 2, S, d]."""
+    values = neutral(*shape, device).clone(memory_format=torch.contiguous_format)
+    for space in [slice(0, 2)] if curves[0] is curves[1] else [0, 1]:
+        curve = curves[0 if isinstance(space, slice) else space]
+        values[0, space] = curve.factor
+        if curve.limits != Curve.limits:
+            values[1, space], values[2, space] = curve.limits
     return values
+
+
+def on_pixels(weights: Tensor, mask: Tensor) -> Tensor:
+    """A weight for each pixel, where a word gives one for all."""
+    return weights if weights.shape == mask.shape else weights.expand_as(mask)
 
 
 def neutral(scales: int, pieces: int, device: torch.device) -> Tensor:
@@ -100,7 +107,7 @@ def line_of_depth(c: Configuration, truth: Truth) -> Tensor:
 
 def in_torch(run: Run, pieces: Pieces, truth: Truth) -> Distinct:
     """As `_by_curves`, for words that have no form on sums."""
-    split = [(truth.by_scale(mask), truth.by_scale(raw.expand_as(mask))) for mask, raw in pieces]
+    split = [(truth.by_scale(mask), truth.by_scale(on_pixels(raw, mask))) for mask, raw in pieces]
     scales = range(len(truth.sizes))
     of_scales = [tempered(run[0], [(masks[s], raw[s]) for masks, raw in split]) for s in scales]
     of_pieces = zip(split, zip(*of_scales, strict=True), strict=True)

@@ -61,20 +61,22 @@ def divide_by_detached_std(residual: Tensor, mask: Tensor) -> Tensor:
 
 def standardised_sums(sums: PowerSums) -> PowerSums:
     """`standardise` of power sums; where all residuals are the same, exactly 0 is left of them."""
-    std = deviation(sums)
-    return sums.shifted(sums.first[PLAIN] / sums.count).scaled(torch.where(std == 0, 0.0, 1.0 / (std + TINY)))
+    centred = sums.shifted(sums.first[PLAIN] / sums.count)
+    std, none = deviation(sums.count, centred.second[PLAIN])
+    return centred.scaled((1.0 / (std + TINY)).masked_fill(none, 0.0))
 
 
 def sums_by_detached_std(sums: PowerSums) -> PowerSums:
     """`divide_by_detached_std` of power sums."""
-    return sums.scaled(1.0 / (deviation(sums).detach() + TINY))
+    with torch.no_grad():
+        std, _ = deviation(sums.count, sums.shifted(sums.first[PLAIN] / sums.count).second[PLAIN])
+    return sums.scaled(1.0 / (std + TINY))
 
 
-def deviation(sums: PowerSums) -> Tensor:
-    """`unbiased_std` of power sums, [2, S, R]; no gradient where it is 0."""
-    variance = sums.variance() * sums.count / (sums.count - 1.0).clamp(min=1.0)
-    none = variance == 0
-    return torch.where(none, 0.0, torch.where(none, 1.0, variance).sqrt())
+def deviation(count: Tensor, squares: Tensor) -> tuple[Tensor, Tensor]:
+    """`unbiased_std` of the sum of squares about the mean, and where it is 0, [2, S, R]; no gradient there."""
+    none = squares <= 0  # rounding may leave less
+    return (squares.masked_fill(none, 1.0) / (count - 1.0).clamp(min=1.0)).sqrt().masked_fill(none, 0.0), none
 
 
 def centre(values: Tensor, mask: Tensor) -> Tensor:
