@@ -36,6 +36,8 @@ SHARED_RUNNER = (
     "training",
     "summing",
     "sums",
+    "compiled",
+    "logarithm",
     "sums_kernels",
     "sums_loops",
     "row_adam",

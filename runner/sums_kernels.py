@@ -1,8 +1,7 @@
-"""Machine code for a core of the power sums (`nfloss.power_sums`) and their gradient: one pass over the pixels each.
+"""Machine code for a core of the power sums (`nfloss.power_sums`) and their gradient: one pass over a row's pixels each.
 
-Rows of pixels are given as addresses, so that what rows share is never copied. Sums are float64 whatever the pixels are. What a
-mask leaves out is selected away and not multiplied by 0: NaN there does not count. Arithmetic may be reordered, so that it is
-done for several pixels at once; that there are no NaN and no infinities is never assumed.
+Sums are float64 whatever the pixels are. What a mask leaves out is selected away and not multiplied by 0: NaN there does not
+count.
 """
 
 from __future__ import annotations
@@ -10,21 +9,12 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from llvmlite import ir
-from numba import njit, types
+from numba import types
 from numba.core import cgutils
-from numba.extending import intrinsic, overload
+from numba.extending import intrinsic
 
-FAST = {"reassoc", "contract", "nsz"}  # no reciprocals in place of divisions: x / x is 1, its logarithm 0
-OPTIONS: dict[str, Any] = {"cache": True, "nogil": True, "error_model": "numpy", "fastmath": FAST}
-
-# log(1 + f) = f - f^2 / 2 + f^3 * (a polynomial), sqrt(1/2) <= 1 + f < sqrt(2): Cephes' logf, S. L. Moshier
-ROOT_HALF_BITS, MANTISSA_BITS = 0x3F3504F3, 23
-C0, C1, C2 = np.float32(7.0376836292e-2), np.float32(-1.1514610310e-1), np.float32(1.1676998740e-1)
-C3, C4, C5 = np.float32(-1.2420140846e-1), np.float32(1.4249322787e-1), np.float32(-1.6668057665e-1)
-C6, C7, C8 = np.float32(2.0000714765e-1), np.float32(-2.4999993993e-1), np.float32(3.3333331174e-1)
-LOG2_HIGH, LOG2_LOW = np.float32(0.693359375), np.float32(-2.12194440e-4)  # their sum is log 2
-ONE, HALF = np.float32(1.0), np.float32(0.5)
+from runner.compiled import compiled
+from runner.logarithm import logarithm
 
 
 @intrinsic
@@ -48,64 +38,13 @@ def wide(typing: Any) -> Any:
     return types.void(), code
 
 
-def above_root_half(builder: Any, number: Any) -> Any:
-    """The bits of a float32 less those of sqrt(1/2): the exponent is above, the mantissa below."""
-    word = ir.IntType(32)
-    return word, builder.sub(builder.bitcast(number, word), word(ROOT_HALF_BITS))
-
-
-@intrinsic
-def exponent(typing: Any, number: Any) -> Any:
-    """e of x = 2^e (1 + f), as a float32."""
-
-    def code(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        word, bits = above_root_half(builder, arguments[0])
-        return builder.sitofp(builder.ashr(bits, word(MANTISSA_BITS)), ir.FloatType())
-
-    return types.float32(types.float32), code
-
-
-@intrinsic
-def mantissa(typing: Any, number: Any) -> Any:
-    """1 + f of x = 2^e (1 + f)."""
-
-    def code(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        word, bits = above_root_half(builder, arguments[0])
-        low = builder.and_(bits, word((1 << MANTISSA_BITS) - 1))
-        return builder.bitcast(builder.add(low, word(ROOT_HALF_BITS)), ir.FloatType())
-
-    return types.float32(types.float32), code
-
-
-def logarithm(x: Any) -> Any:
-    """log x of a normal number greater than 0; NaN of NaN."""
-    return np.log(x)
-
-
-@overload(logarithm, jit_options={"fastmath": FAST})
-def typed_logarithm(x: Any) -> Any:
-    """float32's in a form that is done for several pixels at once, right to one or two last places."""
-
-    def double(x: Any) -> Any:
-        return np.log(x)
-
-    def single(x: Any) -> Any:
-        e, f = exponent(x), mantissa(x) - ONE
-        z = f * f
-        y = ((((((((C0 * f + C1) * f + C2) * f + C3) * f + C4) * f + C5) * f + C6) * f + C7) * f + C8) * f * z
-        log = (f + (y + e * LOG2_LOW - HALF * z)) + e * LOG2_HIGH
-        return log if x == x else x
-
-    return single if x == types.float32 else double
-
-
-@njit(**OPTIONS)
+@compiled
 def within(x: Any, low: Any, high: Any) -> Any:
     """x clamped; NaN stays NaN."""
     return low if x < low else (high if x > high else x)
 
 
-@njit(**OPTIONS)
+@compiled
 def on(curve: Any, x: Any) -> Any:
     """A weight times a factor, between limits; as it is where the curve is None, which is known as this is compiled."""
     if curve is None:
@@ -113,7 +52,7 @@ def on(curve: Any, x: Any) -> Any:
     return within(curve[0] * x, curve[1], curve[2])
 
 
-@njit(**OPTIONS)
+@compiled
 def sums_of_row(p: Any, g: Any, m: Any, u: Any, w: Any, low: Any, high: Any, ssi: Any, silog: Any, to: Any) -> None:
     """Of one row: predictions, truth, mask, weights and curves of both spaces -> to [2 powers, 3 weights, 2 spaces]."""
     wide()
@@ -136,7 +75,7 @@ def sums_of_row(p: Any, g: Any, m: Any, u: Any, w: Any, low: Any, high: Any, ssi
     to[1, 0, 1], to[1, 1, 1], to[1, 2, 1] = d0, d1, d2
 
 
-@njit(**OPTIONS)
+@compiled
 def gradient_of_row(
     p: Any, g: Any, m: Any, u: Any, w: Any, low: Any, high: Any, ssi: Any, silog: Any, by: Any, to: Any, more: bool
 ) -> None:
@@ -158,7 +97,7 @@ def gradient_of_row(
         to[i] = gradient + (to[i] if more else 0.0)
 
 
-@njit(**OPTIONS)
+@compiled
 def weights_of_row(m: Any, u: Any, curve: Any, to: Any) -> None:
     """Of one weighting in one space, [P] both: the sums of 1, u and u^2 -> to [3]."""
     wide()

@@ -174,7 +174,8 @@ def test_a_mean_far_from_0_leaves_the_variance_its_digits():
 def test_the_logarithm_is_right_to_two_last_places():
     from numba import njit
 
-    from runner.sums_kernels import FAST, logarithm
+    from runner.compiled import FAST
+    from runner.logarithm import logarithm
 
     @njit(fastmath=FAST)
     def logarithms(x, to):
@@ -188,6 +189,16 @@ def test_the_logarithm_is_right_to_two_last_places():
     assert to[0] == to[2] == 0.0 and np.isnan(to[1])
     exact = np.log(x[3:].astype(np.float64))
     assert (np.abs(to[3:] - exact) <= 2.0 * np.spacing(np.abs(exact).astype(np.float32))).all()
+
+
+def test_machine_code_on_disk_is_of_these_files():
+    """Numba would keep loops whose kernels, in another file, have changed."""
+    from runner import compiled, sums_kernels, sums_loops
+
+    rooms = [sums_kernels, sums_loops]
+    kept = [f for room in rooms for f in vars(room).values() if hasattr(f, "py_func")]
+    assert len(kept) > 10 and {f._cache._cache_file._source_stamp for f in kept} == {compiled.stamp()}
+    assert {room.__name__.partition(".")[2] for room in rooms} < set(compiled.FILES)
 
 
 def test_only_a_cpu_has_sums_taken():
