@@ -24,7 +24,7 @@ from nfloss.terms import Target, scale_invariant_log, scale_shift_invariant
 from nfloss.threshold import DOCUMENT_EPOCHS, clamp_threshold
 from nfloss.truth import Truth
 from nfloss.ways import Ways
-from nfloss.weighting import Weightings, Weights
+from nfloss.weighting import Weights
 
 OneOrMoreScales = Tensor | Sequence[Tensor]
 
@@ -61,7 +61,6 @@ class Losses:
         ((self.min_depth, self.max_depth),) = limits
         self.configurations = tuple(configurations)
         self._rows = Rows(self.configurations)
-        self._weightings = Weightings(self._rows.rows)
         self._ways = Ways(self._rows, summing)
         self._fallback = Fallback(self.configurations)
         self._manual_threshold: float | None = None
@@ -136,7 +135,7 @@ class Losses:
         """
         own = self._target(gt, mask)
         depth = own.image_depth if finest is None else self._target(finest, None).image_depth
-        return self._weightings.compute(own, depth, self._thresholds)
+        return self._ways.all_by_pixels.weightings.compute(own, depth, self._thresholds)
 
     def raw_weights(self, gt: Tensor, mask: Tensor | None = None) -> Tensor:
         """Each pixel's weight before normalisation, [K, P], 0 where invalid; a split loss weighs a pixel by its part."""
