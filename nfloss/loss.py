@@ -14,16 +14,19 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from nfloss.by_pixels import Moments, plain_of
 from nfloss.configuration import Configuration
 from nfloss.fallback import Fallback
-from nfloss.rows import NumbersOf, Rows, Run, guard_of
-from nfloss.slots import BASELINE, call
-from nfloss.terms import Target, masked_moments, may_ask, moments, plain_moments, scale_invariant_log, scale_shift_invariant
+from nfloss.pixel_rows import Summing
+from nfloss.rows import NumbersOf, Rows, Run
+from nfloss.slots import BASELINE
+from nfloss.terms import Target, scale_invariant_log, scale_shift_invariant
 from nfloss.threshold import DOCUMENT_EPOCHS, clamp_threshold
-from nfloss.weighting import Weightings, Weights
+from nfloss.truth import Truth
+from nfloss.ways import Ways
+from nfloss.weighting import Weights
 
 OneOrMoreScales = Tensor | Sequence[Tensor]
-Moments = tuple[Tensor, ...]  # means and variances [2, ..] of the residuals in both spaces, and the number of pixels
 
 
 @dataclass(frozen=True)
@@ -42,12 +45,14 @@ class Terms:
 class Losses:
     """K configurations of the near-field loss, evaluated on one batch.
 
+    With `summing`, words that have a form on sums over the pixels are computed from those; otherwise all are, pixel by pixel.
+
     >>> losses = Losses([Configuration.of("1-1"), Configuration.of("2-1", "5-1")])
     >>> losses(torch.rand(2, 4, 1, 8, 8), torch.rand(4, 1, 8, 8)).shape
     torch.Size([2])
     """
 
-    def __init__(self, configurations: Sequence[Configuration]) -> None:
+    def __init__(self, configurations: Sequence[Configuration], summing: Summing | None = None) -> None:
         if not configurations:
             raise ValueError("Losses needs at least one configuration, got none")
         limits = {(c.numbers.min_depth, c.numbers.max_depth) for c in configurations}
@@ -56,7 +61,7 @@ class Losses:
         ((self.min_depth, self.max_depth),) = limits
         self.configurations = tuple(configurations)
         self._rows = Rows(self.configurations)
-        self._weightings = Weightings(self._rows.rows)
+        self._ways = Ways(self._rows, summing)
         self._fallback = Fallback(self.configurations)
         self._manual_threshold: float | None = None
         self.set_epoch(0.0)
@@ -107,22 +112,21 @@ class Losses:
         unweighted: bool = False,
     ) -> Terms:
         """Total, SSI and SILog, [K] each, and the unweighted loss where wanted; the other arguments as for a call."""
-        preds, targets = self._scales(pred, gt, mask)
+        preds, truth = self._scales(pred, gt, mask)
         gate = self._fallback.gate([p.flatten(1) for p in preds])
-        scales = [self._moments(*scale, targets[0].image_depth, unweighted) for scale in zip(gate.main, targets, strict=True)]
-        measured, plain = zip(*scales, strict=True)
-        total, ssi, silog = self._joined(*(torch.stack(values) for values in zip(*measured, strict=True)))
-        total = gate.settle(total, lambda members, spare: unweighted_losses(members, plain_of(spare, targets)))
+        measured, plain = self._ways.moments(gate.main, truth, self._thresholds, unweighted)
+        total, ssi, silog = self._joined(measured)
+        total = gate.settle(total, lambda members, spare: unweighted_losses(members, plain_of(spare, truth.scales)))
         means = (total.mean(0), ssi.mean(0), silog.mean(0))
-        if not unweighted:
+        if plain is None:
             return Terms(*means)
         with torch.no_grad():
             return Terms(*means, unweighted_losses(self.configurations, plain).mean(0))
 
     def unweighted(self, pred: OneOrMoreScales, gt: OneOrMoreScales, mask: OneOrMoreScales | None = None) -> Tensor:
         """The parent class's loss [K], SSI + SILog with every weight 1; arguments as for a call."""
-        preds, targets = self._scales(pred, gt, mask)
-        return unweighted_losses(self.configurations, plain_of([p.flatten(1) for p in preds], targets)).mean(0)
+        preds, truth = self._scales(pred, gt, mask)
+        return unweighted_losses(self.configurations, plain_of([p.flatten(1) for p in preds], truth.scales)).mean(0)
 
     def weights(self, gt: Tensor, mask: Tensor | None = None, finest: Tensor | None = None) -> Weights:
         """The weights of one scale's pixels, a row for each row of the loss (a split loss has two).
@@ -131,7 +135,7 @@ class Losses:
         """
         own = self._target(gt, mask)
         depth = own.image_depth if finest is None else self._target(finest, None).image_depth
-        return self._weightings.compute(own, depth, self._thresholds)
+        return self._ways.all_by_pixels.weightings.compute(own, depth, self._thresholds)
 
     def raw_weights(self, gt: Tensor, mask: Tensor | None = None) -> Tensor:
         """Each pixel's weight before normalisation, [K, P], 0 where invalid; a split loss weighs a pixel by its part."""
@@ -139,20 +143,9 @@ class Losses:
         raw = weights.raw.new_zeros(len(self.configurations), weights.raw.shape[-1])
         return raw.index_add(0, torch.tensor(self._rows.places, device=raw.device), weights.raw * weights.mask)
 
-    def _moments(self, pred: Tensor, target: Target, finest: Tensor, unweighted: bool) -> tuple[Moments, Moments]:
-        """One scale's pred [K, P] -> means and variances [2, R] in both spaces, and the number [R] of pixels that these are of;
-        and where `unweighted`, the same [2, K] with every weight 1."""
-        rows = self._rows
-        weights = self._weightings.compute(target, finest, self._thresholds)
-        runs = rows.pieces(pred.shape[-1], small=may_ask(pred))
-        sizes = [len(run) for run in runs]
-        pieces = zip(runs, rows.take(pred).split(sizes), weights.split(sizes), strict=True)
-        of_pieces = zip(*(moments_of(*piece, target, unweighted) for piece in pieces), strict=True)
-        mean, variance, *plain = (torch.cat(values, -1) for values in of_pieces)
-        return (mean, variance, weights.counts), (*map(rows.first, plain), target.count)
-
-    def _joined(self, mean: Tensor, variance: Tensor, counts: Tensor) -> Tensor:
+    def _joined(self, measured: Moments) -> Tensor:
         """Means and variances [S, 2, R], counts [S, R] -> total, SSI and SILog, [3, S, K]."""
+        mean, variance, counts = measured.mean, measured.variance, measured.count
         rows, number = self._rows, self._rows.numbers(mean)
         (mean_ssi, mean_log), (variance_ssi, variance_log) = mean.unbind(1), variance.unbind(1)
         ssi = rows.watch_terms(rows.squash(scale_shift_invariant(mean_ssi, variance_ssi, number.alpha)))
@@ -160,18 +153,16 @@ class Losses:
         values = torch.stack([number.ssi_weight * ssi + number.silog_weight * silog, ssi, silog])
         return rows.join(torch.where(counts > 0, values, 0.0 * values), counts)
 
-    def _scales(
-        self, pred: OneOrMoreScales, gt: OneOrMoreScales, mask: OneOrMoreScales | None
-    ) -> tuple[list[Tensor], list[Target]]:
+    def _scales(self, pred: OneOrMoreScales, gt: OneOrMoreScales, mask: OneOrMoreScales | None) -> tuple[list[Tensor], Truth]:
         preds = [pred] if isinstance(pred, Tensor) else list(pred)
         if not preds:
             raise ValueError("pred is an empty list; at least one scale is needed")
         gts = self._each_scale("gt", gt, preds)
         masks = [None] * len(preds) if mask is None else self._each_scale("mask", mask, preds)
-        return preds, [self._target(*scale) for scale in zip(gts, masks, (p.dtype for p in preds), strict=True)]
+        return preds, Truth(gts, masks, [p.dtype for p in preds], self.min_depth, self.max_depth)
 
-    def _target(self, gt: Tensor, mask: Tensor | None, dtype: torch.dtype | None = None) -> Target:
-        return Target.of(gt, mask, self.min_depth, self.max_depth, dtype)
+    def _target(self, gt: Tensor, mask: Tensor | None) -> Target:
+        return Target.of(gt, mask, self.min_depth, self.max_depth)
 
     def _each_scale(self, name: str, given: OneOrMoreScales, preds: list[Tensor]) -> list[Tensor]:
         """One map for each scale of the prediction, resized by nearest neighbour where only one is given."""
@@ -188,33 +179,14 @@ class Losses:
         return maps
 
 
-def moments_of(run: Run, pred: Tensor, weights: Weights, target: Target, unweighted: bool) -> tuple[Tensor, ...]:
-    """Means and variances [2, r] of rows that use the same words, pred [r, P]; then, where `unweighted`, those with every
-    weight 1, without gradient."""
-    words, numbers, mask = run[0].words, NumbersOf(run, pred, pixels=True), weights.mask
-    if watch := guard_of(run[0]).pixels:
-        pred = call(watch, numbers, pred, mask)
-    residuals = target.residuals(pred)
-    values, counted = words["moments"](numbers, words["residual"](numbers, residuals, mask), weights.both, mask)
-    measured = masked_moments(values, mask) if counted is mask else moments(values, counted)
-    return measured + plain_moments(residuals.detach(), target.count) if unweighted else measured
-
-
-def plain_of(preds: Sequence[Tensor], targets: Sequence[Target]) -> list[Moments]:
-    """Of each scale's pred [k, P], means and variances [2, k] with every weight 1, and the number of pixels."""
-    scales = zip(preds, targets, strict=True)
-    return [(*masked_moments(target.residuals(pred), target.valid), target.count) for pred, target in scales]
-
-
-def unweighted_losses(members: Run, plain: Sequence[Moments]) -> Tensor:
-    """SSI + SILog of each scale's plain moments [2, k] -> [S, k]; 0 where nothing is valid."""
-    mean, variance, count = (torch.stack(values) for values in zip(*plain, strict=True))
-    (mean_ssi, mean_log), (variance_ssi, variance_log) = mean.unbind(1), variance.unbind(1)
-    number = NumbersOf(members, mean)
+def unweighted_losses(members: Run, plain: Moments) -> Tensor:
+    """SSI + SILog of plain moments [S, 2, k] -> [S, k]; 0 where nothing is valid."""
+    (mean_ssi, mean_log), (variance_ssi, variance_log) = plain.mean.unbind(1), plain.variance.unbind(1)
+    number = NumbersOf(members, plain.mean)
     ssi = scale_shift_invariant(mean_ssi, variance_ssi, number.alpha)
     silog = scale_invariant_log(mean_log, variance_log, number.silog_lambda, number.silog_ratio)
     total = number.ssi_weight * ssi + number.silog_weight * silog
-    return torch.where(count.unsqueeze(-1) > 0, total, 0.0 * total)
+    return torch.where(plain.count > 0, total, 0.0 * total)
 
 
 def resize(image: Tensor, pred: Tensor) -> Tensor:

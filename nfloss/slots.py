@@ -16,6 +16,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from nfloss.power_sums import divided_in_both, mean_of_weights, of_weighted_residuals, unchanged
+
 Number = float | Tensor
 
 # What numbers must satisfy: the loss divides by these, takes shares of these, clamps between these.
@@ -103,11 +105,13 @@ def call(function: Callable[..., Any], numbers: Any, *arguments: Any) -> Any:
 class Choice:
     """One word: a name, unique in its slot, and the function that it stands for.
 
-    Equal if name and function are equal.
+    `by_sums` says the same of sums over the pixels (`nfloss.power_sums`), where that can be said: a word without it is asked
+    pixel by pixel. Equal if name and function are equal.
     """
 
     name: str
     function: Callable[..., Any] | Partition | Guard = field(repr=False)
+    by_sums: Callable[..., Any] | None = field(default=None, repr=False, compare=False)
 
     @property
     def numbers(self) -> tuple[str, ...]:
@@ -128,12 +132,14 @@ class Partition:
     """How many separate losses the pixels get.
 
     `split(mask, weights, depth, threshold)` gives `parts` pairs (mask, weights); `join(losses, counts)`, [parts, .., R] both,
-    makes one loss [.., R] of theirs.
+    makes one loss [.., R] of theirs. It is `exhaustive` if each valid pixel is in one part and no other is in any, by masks of
+    1 and 0: then sums over the parts make up the whole.
     """
 
     parts: int
     split: Callable[..., list[tuple[Tensor, Tensor]]]
     join: Callable[..., Tensor]
+    exhaustive: bool = False
 
     @property
     def numbers(self) -> tuple[str, ...]:
@@ -155,6 +161,12 @@ class Guard:
     @property
     def numbers(self) -> tuple[str, ...]:
         return number_names(self.pixels) if self.pixels else ()
+
+
+def form(choice: Choice) -> Callable[..., Any]:
+    """What a word says of sums over the pixels; it is known that it says it."""
+    assert choice.by_sums is not None
+    return choice.by_sums
 
 
 def functions_of(choice: Choice) -> dict[str, Callable[..., Any]]:
@@ -273,13 +285,13 @@ BASELINE: dict[str, Choice] = {
     "threshold": Choice("fixed", fixed_threshold),
     "weigh": Choice("hard boundary", hard_boundary),
     "pyramid": Choice("own depth", own_depth),
-    "normalise": Choice("batch mean", batch_mean),
-    "temper": Choice("same in both spaces", same_in_both),
-    "residual": Choice("plain", plain_residual),
-    "moments": Choice("of weighted residuals", weighted_residuals),
+    "normalise": Choice("batch mean", batch_mean, mean_of_weights),
+    "temper": Choice("same in both spaces", same_in_both, divided_in_both),
+    "residual": Choice("plain", plain_residual, unchanged),
+    "moments": Choice("of weighted residuals", weighted_residuals, of_weighted_residuals),
     "squash": Choice("none", unsquashed),
     "gain": Choice("silog_ratio", silog_ratio_gain),
-    "partition": Choice("all pixels", Partition(1, all_pixels, only_part)),
+    "partition": Choice("all pixels", Partition(1, all_pixels, only_part, exhaustive=True)),
     "guard": Choice("none", Guard()),
     "bn_momentum": Choice("usual", usual_momentum),
     "split_metrics": Choice("none", no_record),

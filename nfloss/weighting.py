@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import accumulate, groupby, islice
@@ -96,20 +96,27 @@ class Weightings:
 
     def compute(self, target: Target, finest: Tensor, thresholds: dict[Configuration, float]) -> Weights:
         """The weights of one scale at the thresholds in force; `finest` is the finest scale's depth [B, 1, H, W]."""
-        raw, split = dict[object, Tensor](), dict[object, list[tuple[Tensor, Tensor]]]()
-        pieces: list[tuple[Tensor, Tensor]] = []
         with torch.no_grad():
-            for c, (weighing, splitting) in self.distinct.items():
-                threshold = thresholds[c]
-                own, both = (weighing, threshold), (weighing, splitting, threshold)
-                if own not in raw:
-                    raw[own] = raw_weights(c, target, finest, threshold)
-                if both not in split:
-                    split[both] = split_weights(c, target, raw[own], threshold)
-                pieces += split[both]
-            waiting = iter(pieces)
+            waiting = iter(self.pieces(target, lambda c: depth_for(c, target, finest), thresholds))
             parts = [part for run in self.runs for part in tempered(run[0], list(islice(waiting, len(run))))]
         return Weights(tuple(parts[place] for place in self.rows))
+
+    def pieces(
+        self, target: Target, depth_of: Callable[[Configuration], Tensor], thresholds: dict[Configuration, float]
+    ) -> list[tuple[Tensor, Tensor]]:
+        """The pixels, and their raw weights, [P] both, of each part of the distinct weightings, in the order of `runs`;
+        `depth_of` gives the depth [P] that a configuration weighs."""
+        raw, split = dict[object, Tensor](), dict[object, list[tuple[Tensor, Tensor]]]()
+        pieces: list[tuple[Tensor, Tensor]] = []
+        for c, (weighing, splitting) in self.distinct.items():
+            threshold = thresholds[c]
+            own, both = (weighing, threshold), (weighing, splitting, threshold)
+            if own not in raw:
+                raw[own] = c.words["weigh"](c.numbers, depth_of(c), threshold)
+            if both not in split:
+                split[both] = split_weights(c, target, raw[own], threshold)
+            pieces += split[both]
+        return pieces
 
 
 def words_with_numbers(c: Configuration, slots: Sequence[str]) -> tuple[object, ...]:
@@ -125,9 +132,14 @@ def weigh(c: Configuration, target: Target, finest: Tensor, threshold: float) ->
 
 def raw_weights(c: Configuration, target: Target, finest: Tensor, threshold: float) -> Tensor:
     """Each pixel's weight before anything is divided or split, [P]."""
-    depth = c.words["pyramid"](c.numbers, finest, target.image_depth).flatten()
-    raw: Tensor = c.words["weigh"](c.numbers, depth, threshold)
+    raw: Tensor = c.words["weigh"](c.numbers, depth_for(c, target, finest), threshold)
     return raw
+
+
+def depth_for(c: Configuration, target: Target, finest: Tensor) -> Tensor:
+    """The depth in metres [P] that the configuration's weights are made of; `finest` [B, 1, H, W]."""
+    depth: Tensor = c.words["pyramid"](c.numbers, finest, target.image_depth)
+    return depth.flatten()
 
 
 def split_weights(c: Configuration, target: Target, raw: Tensor, threshold: float) -> list[tuple[Tensor, Tensor]]:

@@ -28,8 +28,14 @@ from runner.readers.shots import PICTURES, every_file
 from runner.readers.splits import all_shots, home
 
 #: Modules that every training runs through; the ten issues' own rooms are told apart by the words that are used.
-SHARED_LOSS = ("loss", "terms", "weighting", "rows", "slots", "near_field", "fallback", "threshold")
-SHARED_RUNNER = ("training", "row_adam", "models", "networks", "graphs", "rulers", "dataset", "data/*", "stacks", "lanes/*")
+SHARED_LOSS = (
+    *("loss", "terms", "weighting", "rows", "slots", "near_field", "fallback", "threshold", "ways", "by_pixels", "truth"),
+    *("by_sums", "power_sums", "pixel_rows", "shared_weights"),
+)
+SHARED_RUNNER = (
+    *("training", "row_adam", "models", "networks", "graphs", "rulers", "dataset", "data/*"),
+    *("stacks", "lanes/*", "summing", "sums", "sums_kernels", "sums_loops", "logarithm", "compiled"),
+)
 #: And a network of the user's through these.
 OWN_NETWORK = ("network_class", "own_networks")
 #: What all readers run through; those of other formats do not matter.
@@ -118,6 +124,8 @@ def code_of(choice: Choice) -> str:
     parts = vars(choice.function) if is_dataclass(choice.function) else {"function": choice.function}
     for name, part in parts.items():
         found |= (pieces if of_the_house(part) else own_file)(part) if callable(part) else {f"value of {name}": repr(part)}
+    if choice.by_sums:
+        found |= (pieces if of_the_house(choice.by_sums) else own_file)(choice.by_sums)
     return short("\n".join(f"{name} = {found[name]}" for name in sorted(found)))
 
 

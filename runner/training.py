@@ -24,6 +24,7 @@ from runner.precision import convolutions_in, forward_in
 from runner.row_adam import RowAdam
 from runner.rulers import abs_rel, all_metrics
 from runner.stacks import stack_for
+from runner.summing import summing_on
 from runner.training_settings import Training
 
 EVALUATED = 8  # frames at once, a batch to BatchNorm where its gap is measured
@@ -171,7 +172,8 @@ def train(
     else:
         trained, networks = list(configurations), OwnNetworks(own, data.seed, momenta, device)
     keeper = Keeper(networks, settings.checkpoints, len(configurations))
-    losses, optimiser = Losses(trained), RowAdam(networks.parameters, settings.learning_rate, len(trained))
+    losses = Losses(trained, summing_on(device))
+    optimiser = RowAdam(networks.parameters, settings.learning_rate, len(trained))
     history = History.empty(settings.steps, len(trained), device)
     one_step = Step(networks, losses, optimiser, data, settings, history)
     advance = Captured(one_step) if settings.cuda_graphs and device.type == "cuda" else one_step

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from nfloss.issues.i01_claims import claims
 from nfloss.loss import Losses
+from nfloss.power_sums import SumsOf
 from nfloss.registry import Fix, Issue, register
 from nfloss.slots import Choice, Number
 from nfloss.symptoms import Bench, Symptom, pixel_gradients, valid_pixels, without_weights
@@ -46,6 +47,21 @@ def no_normalisation(weights: Tensor, mask: Tensor, power: float) -> float:
     return 1.0
 
 
+def constant_of_sums(sums_of: SumsOf, power: float, *, expected_weight_mean: Number, near_weight: Number) -> Number:
+    """`constant_mean`, where power sums are asked for."""
+    return implied_mean(expected_weight_mean, near_weight, power)
+
+
+def dataset_of_sums(sums_of: SumsOf, power: float, *, dataset_weight_mean: Number, near_weight: Number) -> Number:
+    """`dataset_mean`, where power sums are asked for."""
+    return implied_mean(dataset_weight_mean, near_weight, power)
+
+
+def nothing_of_sums(sums_of: SumsOf, power: float) -> float:
+    """`no_normalisation`, where power sums are asked for."""
+    return 1.0
+
+
 def gradient_scale_variation(losses: Losses, bench: Bench) -> Tensor:
     """Coefficient of variation between batches of what weighting multiplies a near pixel's gradient by, [K].
 
@@ -65,7 +81,7 @@ def gradient_scale_variation(losses: Losses, bench: Bench) -> Tensor:
     return scale.std(0) / scale.mean(0)
 
 
-FIXED = Choice("constant", constant_mean)
+FIXED = Choice("constant", constant_mean, constant_of_sums)
 
 
 ISSUE = register(
@@ -87,7 +103,7 @@ ISSUE = register(
                 "1-2",
                 "no-normalisation",
                 "do not divide",
-                {"normalise": Choice("nothing", no_normalisation)},
+                {"normalise": Choice("nothing", no_normalisation, nothing_of_sums)},
                 origin="document",
                 source="Solution 1-2",
             ),
@@ -95,7 +111,7 @@ ISSUE = register(
                 "1-3",
                 "dataset-mean",
                 "divide by the mean weight measured on the training set",
-                {"normalise": Choice("data-set mean", dataset_mean)},
+                {"normalise": Choice("data-set mean", dataset_mean, dataset_of_sums)},
                 "beyond the document",
                 "Solution 1-1, with the constant that its own argument asks for",
             ),

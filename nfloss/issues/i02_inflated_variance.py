@@ -11,6 +11,7 @@ from torch import Tensor
 
 from nfloss.issues.i02_claims import claims
 from nfloss.loss import Losses
+from nfloss.power_sums import TINY, WEIGHTED, PowerSums, spread
 from nfloss.registry import Fix, Issue, register
 from nfloss.slots import Choice, Number
 from nfloss.symptoms import Bench, Symptom, term_inflation
@@ -19,6 +20,13 @@ from nfloss.symptoms import Bench, Symptom, term_inflation
 def weighted_moments(residual: Tensor, weights: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
     """Mean sum(r*u)/sum(u) and variance sum(u*(r - mean)^2)/sum(u)."""
     return residual, weights * mask
+
+
+def from_weighted_sums(sums: PowerSums) -> tuple[Tensor, Tensor]:
+    """The same of power sums."""
+    total = sums.zeroth[WEIGHTED].clamp(min=TINY)
+    mean = sums.first[WEIGHTED] / total
+    return mean, spread(mean, sums.second[WEIGHTED] / total)
 
 
 def clamp(ssi: Tensor, *, ssi_minimum: Number, ssi_maximum: Number) -> Tensor:
@@ -47,7 +55,7 @@ ISSUE = register(
                 "2-1",
                 "weighted-moments",
                 "weighted mean and variance",
-                {"moments": Choice("weighted", weighted_moments)},
+                {"moments": Choice("weighted", weighted_moments, from_weighted_sums)},
                 origin="document",
                 source="Solution 2-1",
             ),

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from nfloss.issues.i03_claims import claims
 from nfloss.loss import Losses
+from nfloss.power_sums import Curve
 from nfloss.registry import Fix, Issue, register
 from nfloss.slots import Choice, Number
 from nfloss.symptoms import Bench, Symptom, term_inflation
@@ -22,6 +23,11 @@ def per_space(weights: Tensor, mean: Callable[[float], Number]) -> tuple[Tensor,
     ssi = (weights / (mean(1.0) + 1e-8)).clamp(0.5, 5.0)
     silog = (weights.sqrt() / (mean(0.5) + 1e-8)).clamp(0.7, 2.0)
     return ssi, silog
+
+
+def curve_per_space(mean: Callable[[float], Number]) -> tuple[Curve, Curve]:
+    """`per_space`, where power sums are asked for."""
+    return Curve(1.0, 1.0 / (mean(1.0) + 1e-8), (0.5, 5.0)), Curve(0.5, 1.0 / (mean(0.5) + 1e-8), (0.7, 2.0))
 
 
 def relative_amplification(losses: Losses, bench: Bench) -> Tensor:
@@ -44,7 +50,7 @@ ISSUE = register(
                 "3-1",
                 "per-space",
                 "w for SSI, sqrt(w) for SILog, each clamped",
-                {"temper": Choice("per space", per_space)},
+                {"temper": Choice("per space", per_space, curve_per_space)},
                 origin="document",
                 source="Issue 3, solution",
             ),

@@ -55,7 +55,7 @@ ISSUE = register(
                 "6-2",
                 "split-loss",
                 "near and far pixels each get their own loss, 0.7 near + 0.3 far",
-                {"partition": Choice("near and far", Partition(2, near_and_far, weighted_sum_of_parts))},
+                {"partition": Choice("near and far", Partition(2, near_and_far, weighted_sum_of_parts, exhaustive=True))},
                 origin="document",
                 source="Solution 6-2",
             ),

@@ -14,6 +14,7 @@ from torch import Tensor
 
 from nfloss.issues.i08_claims import claims
 from nfloss.loss import Losses
+from nfloss.power_sums import PLAIN, Curve, PowerSums
 from nfloss.registry import Fix, Issue, register
 from nfloss.slots import Choice, Number
 from nfloss.symptoms import Bench, Symptom, pixel_gradients
@@ -58,6 +59,26 @@ def divide_by_detached_std(residual: Tensor, mask: Tensor) -> Tensor:
     return residual / (std + TINY)
 
 
+def standardised_sums(sums: PowerSums) -> PowerSums:
+    """`standardise` of power sums; where all residuals are the same, exactly 0 is left of them."""
+    centred = sums.shifted(sums.first[PLAIN] / sums.count)
+    std, none = deviation(sums.count, centred.second[PLAIN])
+    return centred.scaled((1.0 / (std + TINY)).masked_fill(none, 0.0))
+
+
+def sums_by_detached_std(sums: PowerSums) -> PowerSums:
+    """`divide_by_detached_std` of power sums."""
+    with torch.no_grad():
+        std, _ = deviation(sums.count, sums.shifted(sums.first[PLAIN] / sums.count).second[PLAIN])
+    return sums.scaled(1.0 / (std + TINY))
+
+
+def deviation(count: Tensor, squares: Tensor) -> tuple[Tensor, Tensor]:
+    """`unbiased_std` of the sum of squares about the mean, and where it is 0, [2, S, R]; no gradient there."""
+    none = squares <= 0  # rounding may leave less
+    return (squares.masked_fill(none, 1.0) / (count - 1.0).clamp(min=1.0)).sqrt().masked_fill(none, 0.0), none
+
+
 def centre(values: Tensor, mask: Tensor) -> Tensor:
     """values - their mean over the mask, 0 outside it. [.., P]"""
     centred = values * mask
@@ -80,6 +101,11 @@ def raw_weights(weights: Tensor, mean: Callable[[float], Number]) -> tuple[Tenso
     return weights, weights
 
 
+def raw_curves(mean: Callable[[float], Number]) -> tuple[Curve, Curve]:
+    """`raw_weights`, where power sums are asked for."""
+    return Curve(1.0, 1.0), Curve(1.0, 1.0)
+
+
 def unit_gain() -> float:
     """SILog without its factor 10."""
     return 1.0
@@ -100,7 +126,7 @@ def gradient_growth(losses: Losses, bench: Bench) -> Tensor:
     return torch.stack(growth).mean(0)
 
 
-STANDARDISED = Choice("standardised", standardise)
+STANDARDISED = Choice("standardised", standardise, standardised_sums)
 
 ISSUE = register(
     Issue(
@@ -121,7 +147,11 @@ ISSUE = register(
                 "8-1w",
                 "standardise-as-written",
                 "the same with raw weights and without SILog's factor 10, as the code has it",
-                {"residual": STANDARDISED, "temper": Choice("raw weights", raw_weights), "gain": Choice("one", unit_gain)},
+                {
+                    "residual": STANDARDISED,
+                    "temper": Choice("raw weights", raw_weights, raw_curves),
+                    "gain": Choice("one", unit_gain),
+                },
                 "document to the letter",
                 "Issue 8, code",
             ),
@@ -129,7 +159,7 @@ ISSUE = register(
                 "8-2",
                 "detached-scale",
                 "residuals divided by a deviation that carries no gradient",
-                {"residual": Choice("detached scale", divide_by_detached_std)},
+                {"residual": Choice("detached scale", divide_by_detached_std, sums_by_detached_std)},
                 "beyond the document",
                 "Issue 8: what its argument asks for",
             ),

@@ -1,0 +1,89 @@
+"""Means and variances of each row pixel by pixel, in torch: on any device, for any word."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from nfloss.configuration import Configuration
+from nfloss.rows import NumbersOf, Rows, Run, guard_of
+from nfloss.slots import call
+from nfloss.terms import Target, masked_moments, may_ask, moments, plain_moments
+from nfloss.truth import Truth
+from nfloss.weighting import Weightings, Weights
+
+
+@dataclass(frozen=True)
+class Moments:
+    """Means and variances [S, 2, r] of the residuals in both spaces, and the number of pixels that these are of, [S, r] or such
+    that it broadcasts."""
+
+    mean: Tensor
+    variance: Tensor
+    count: Tensor
+
+    def select(self, places: Tensor) -> Moments:
+        """Other rows, or in another order."""
+        counts = self.count.expand(self.mean[:, 0].shape)
+        return Moments(*(values.index_select(-1, places) for values in (self.mean, self.variance, counts)))
+
+
+#: Of the loss's own rows; and, where these were asked for, of configurations with every weight 1, without gradient.
+Measured = tuple[Moments, Moments | None]
+
+
+class ByPixels:
+    """Some configurations' rows, each distinct word computed once on the rows that use it."""
+
+    def __init__(self, configurations: Sequence[Configuration]) -> None:
+        self.rows = Rows(configurations)
+        self.weightings = Weightings(self.rows.rows)
+
+    def moments(
+        self, preds: Sequence[Tensor], truth: Truth, thresholds: dict[Configuration, float], unweighted: bool
+    ) -> Measured:
+        """Of pred [K, P_s] at each scale."""
+        finest = truth.scales[0].image_depth
+        scales = zip(preds, truth.scales, strict=True)
+        of_scales = [self._of_scale(pred, target, finest, thresholds, unweighted) for pred, target in scales]
+        own, plain = zip(*of_scales, strict=True)
+        return stacked(own), stacked(plain) if unweighted else None
+
+    def _of_scale(
+        self, pred: Tensor, target: Target, finest: Tensor, thresholds: dict[Configuration, float], unweighted: bool
+    ) -> tuple[tuple[Tensor, ...], tuple[Tensor, ...]]:
+        """One scale's pred [K, P] -> means and variances [2, R] in both spaces, and the number [R] of pixels that these are of;
+        and where `unweighted`, the same [2, K] with every weight 1."""
+        weights = self.weightings.compute(target, finest, thresholds)
+        runs = self.rows.pieces(pred.shape[-1], small=may_ask(pred))
+        sizes = [len(run) for run in runs]
+        pieces = zip(runs, self.rows.take(pred).split(sizes), weights.split(sizes), strict=True)
+        of_pieces = zip(*(moments_of(*piece, target, unweighted) for piece in pieces), strict=True)
+        mean, variance, *plain = (torch.cat(values, -1) for values in of_pieces)
+        return (mean, variance, weights.counts), (*map(self.rows.first, plain), target.count.unsqueeze(-1))
+
+
+def stacked(scales: Sequence[tuple[Tensor, ...]]) -> Moments:
+    """The moments of each scale together."""
+    return Moments(*(torch.stack(values) for values in zip(*scales, strict=True)))
+
+
+def moments_of(run: Run, pred: Tensor, weights: Weights, target: Target, unweighted: bool) -> tuple[Tensor, ...]:
+    """Means and variances [2, r] of rows that use the same words, pred [r, P]; then, where `unweighted`, those with every
+    weight 1, without gradient."""
+    words, numbers, mask = run[0].words, NumbersOf(run, pred, pixels=True), weights.mask
+    if watch := guard_of(run[0]).pixels:
+        pred = call(watch, numbers, pred, mask)
+    residuals = target.residuals(pred)
+    values, counted = words["moments"](numbers, words["residual"](numbers, residuals, mask), weights.both, mask)
+    measured = masked_moments(values, mask) if counted is mask else moments(values, counted)
+    return measured + plain_moments(residuals.detach(), target.count) if unweighted else measured
+
+
+def plain_of(preds: Sequence[Tensor], targets: Sequence[Target]) -> Moments:
+    """With every weight 1, of each scale's pred [k, P]."""
+    scales = zip(preds, targets, strict=True)
+    return stacked([(*masked_moments(target.residuals(p), target.valid), target.count.unsqueeze(-1)) for p, target in scales])
