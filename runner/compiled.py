@@ -1,36 +1,54 @@
-"""Functions compiled by numba, kept on disk until one of the files that their machine code comes from changes.
-
-Numba looks at the file of the function alone: of an edit to what it calls in another file it would notice nothing.
-"""
+"""Functions as machine code by numba, kept on disk: compiled once for a machine and a version of the files they come from."""
 
 from __future__ import annotations
 
 import hashlib
+import os
+import tempfile
 from collections.abc import Callable
-from functools import cache
 from pathlib import Path
 from typing import Any
 
-from numba import njit
+import numba
 
-FILES = ("compiled", "logarithm", "sums_kernels", "sums_loops")
-#: Arithmetic may be reordered; that there are no NaN and no infinities is never assumed. No reciprocals in place of divisions:
-#: x / x is 1, and its logarithm 0.
+from runner.lanes.width import LANES
+
+#: Everything that becomes machine code.
+FILES = ("compiled.py", "lanes/*.py", "sums/*.py")
+#: Arithmetic may be reordered, so that it is done for several pixels at once; that there are no NaN and no infinities is never
+#: assumed. No reciprocals in place of divisions: x / x is 1, and its logarithm 0.
 FAST = {"reassoc", "contract", "nsz"}
-OPTIONS: dict[str, Any] = {"nogil": True, "error_model": "numpy", "fastmath": FAST}
 
 
-@cache
-def stamp() -> str:
-    """A hash of the files."""
-    return hashlib.sha256(b"".join(Path(__file__).with_name(f"{name}.py").read_bytes() for name in FILES)).hexdigest()
-
-
-def compiled(function: Callable[..., Any]) -> Any:
-    """The function as machine code, compiled when first called unless it is on disk."""
+def folder() -> Path:
+    """Where machine code is kept. Numba looks at a function's own file alone to see whether it has changed, and not at those
+    whose code becomes part of it: so each version of the files, and each number of lanes, has a place of its own."""
+    version, here = hashlib.sha256(), Path(__file__).parent
+    for path in sorted(path for pattern in FILES for path in here.glob(pattern)):
+        version.update(path.read_bytes())
+    home = Path(os.environ.get("NUMBA_CACHE_DIR") or os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
     try:
-        made: Any = njit(cache=True, **OPTIONS)(function)
-    except RuntimeError:  # nowhere to keep it
-        return njit(**OPTIONS)(function)
-    made._cache._cache_file._source_stamp = stamp()
-    return made
+        (home / "nfloss").mkdir(parents=True, exist_ok=True)
+        writable = os.access(home / "nfloss", os.W_OK)
+    except OSError:
+        writable = False
+    return (home if writable else Path(tempfile.gettempdir())) / "nfloss" / f"kernels-{LANES}-{version.hexdigest()[:12]}"
+
+
+FOLDER = folder()
+
+
+def compiled(function: Callable[..., Any], **options: Any) -> Any:
+    """A function of numbers, arrays and vectors, compiled when first called unless it is on disk. Division by 0 is
+    no error in it."""
+    config: Any = numba.config
+    before, config.CACHE_DIR = config.CACHE_DIR, str(FOLDER)  # read as a function is prepared
+    try:
+        return numba.njit(cache=True, error_model="numpy", **options)(function)
+    finally:
+        config.CACHE_DIR = before
+
+
+def reordered(function: Callable[..., Any]) -> Any:
+    """The same, its sums in whatever order is fastest."""
+    return compiled(function, fastmath=FAST)

@@ -34,7 +34,7 @@ SHARED_LOSS = (
 )
 SHARED_RUNNER = (
     *("training", "row_adam", "models", "networks", "graphs", "rulers", "dataset", "data/*"),
-    *("stacks", "lanes/*", "summing", "sums", "sums_kernels", "sums_loops", "logarithm", "compiled"),
+    *("machine_code", "compiled", "lanes/*", "sums/*"),
 )
 #: And a network of the user's through these.
 OWN_NETWORK = ("network_class", "own_networks")

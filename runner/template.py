@@ -17,12 +17,9 @@ _watch = threading.Thread(target=_leave_with_parent)
 _watch.start()
 try:
     import runner.workers  # noqa: F401
-    from runner.lanes.width import can_compile
+    from runner.machine_code import load
 
-    if can_compile():
-        from runner.lanes.networks import load_kernels
-
-        load_kernels()
+    load()
 finally:
     _loaded.set()
     _watch.join()  # threads do not outlive a fork

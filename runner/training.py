@@ -16,6 +16,7 @@ from nfloss.loss import Terms
 from runner.checkpoints import Checkpoint, Keeper
 from runner.data import Frames
 from runner.graphs import Captured
+from runner.machine_code import stack_for, summing_for
 from runner.models import DepthRange
 from runner.network_class import NetworkClass
 from runner.networks import Networks, at_size
@@ -23,8 +24,6 @@ from runner.own_networks import OwnNetworks
 from runner.precision import convolutions_in, forward_in
 from runner.row_adam import RowAdam
 from runner.rulers import abs_rel, all_metrics
-from runner.stacks import stack_for
-from runner.summing import summing_on
 from runner.training_settings import Training
 
 EVALUATED = 8  # frames at once, a batch to BatchNorm where its gap is measured
@@ -172,7 +171,7 @@ def train(
     else:
         trained, networks = list(configurations), OwnNetworks(own, data.seed, momenta, device)
     keeper = Keeper(networks, settings.checkpoints, len(configurations))
-    losses = Losses(trained, summing_on(device))
+    losses = Losses(trained, summing_for(device, settings))
     optimiser = RowAdam(networks.parameters, settings.learning_rate, len(trained))
     history = History.empty(settings.steps, len(trained), device)
     one_step = Step(networks, losses, optimiser, data, settings, history)

@@ -21,7 +21,7 @@ class Training(Section):
     evaluate_every: int = Field(10, ge=1, description="steps between evaluations on the probe")
     precision: Precision = Field("fp32", description="bf16: of the network in training; tf32: of convolutions on a GPU")
     cuda_graphs: bool = Field(False, description="on CUDA, a step as one graph; not yet measured on a GPU, so off")
-    lanes: bool = Field(True, description="on a CPU, networks side by side in vector registers, where numba is installed")
+    machine_code: bool = Field(True, description="on a CPU, several times as fast where numba is installed")
     accumulate: int = Field(1, ge=1, description="equal parts of a batch, a batch each to BatchNorm and to the loss")
     checkpoints: Literal["none", "last", "best_and_last"] = Field("none", description="networks kept, by probe near AbsRel")
 

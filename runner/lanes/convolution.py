@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from runner.lanes.compiled import compiled
+from runner.compiled import compiled
 from runner.lanes.maps import Map
 from runner.lanes.tile import CHANNELS, INPUTS, PIXELS, make_tile
 from runner.lanes.width import LANES
@@ -102,28 +102,31 @@ def convolve(source: Map, weights: np.ndarray, stride: int, target: Map, image: 
     """One image."""
     inputs, outputs = source.channels, target.channels
     seen = Window(source.values, image * source.image, stride * source.row, stride * source.pixel)
-    kernel = Kernel(weights, LANES, outputs * LANES, inputs * outputs * LANES * np.arange(9))
-    channels = (inputs, INPUTS_AT_ONCE, outputs)
-    taps = nine_taps(source.row, source.pixel)
-    correlate(inside(target, image), seen, taps, kernel, channels, target.height, target.width, False)
+    if inputs <= INPUTS_AT_ONCE:  # a row of taps is one, whose numbers are neighbours
+        taps, step, read, at_once = source.row * np.arange(3), 3 * inputs * outputs * LANES, 3 * inputs, 3 * inputs
+    else:
+        taps, step, read, at_once = nine_taps(source.row, source.pixel), inputs * outputs * LANES, inputs, INPUTS_AT_ONCE
+    kernel = Kernel(weights, LANES, outputs * LANES, step * np.arange(len(taps)))
+    correlate(inside(target, image), seen, taps, kernel, (read, at_once, outputs), target.height, target.width, False)
 
 
 @compiled
 def convolve_image(source: Map, weights: np.ndarray, stride: int, target: Map, image: int) -> None:
-    """One image, whose three colours are the same for all lanes."""
-    taps, step, out = nine_taps(source.row, source.pixel), stride * source.pixel, inside(target, image)
-    w_taps, w_row = 3 * target.channels * LANES * np.arange(9), target.channels * LANES
+    """One image, whose three colours are the same for all lanes. A tap is a row: its nine numbers are neighbours."""
+    step, out = stride * source.pixel, inside(target, image)
+    w_row = target.channels * LANES
+    taps, w_taps = source.row * np.arange(3), 9 * w_row * np.arange(3)
     for u in range(0, target.channels, CHANNELS):
         for y in range(target.height):
             to, start = out.at + y * out.row + u * LANES, image * source.image + y * stride * source.row
             x = 0
             while x + PIXELS <= target.width:
                 shared_most(out.values, to + x * out.pixel, out.pixel, LANES, source.values, start + x * step, step, 1, taps,
-                            weights, u * LANES, LANES, w_row, w_taps, 9, 3, False)  # fmt: skip
+                            weights, u * LANES, LANES, w_row, w_taps, 3, 9, False)  # fmt: skip
                 x += PIXELS
             while x < target.width:
                 shared_1(out.values, to + x * out.pixel, out.pixel, LANES, source.values, start + x * step, step, 1, taps,
-                         weights, u * LANES, LANES, w_row, w_taps, 9, 3, False)  # fmt: skip
+                         weights, u * LANES, LANES, w_row, w_taps, 3, 9, False)  # fmt: skip
                 x += 1
 
 

@@ -123,10 +123,3 @@ def in_all_lanes(rows: Tensor) -> np.ndarray:
     """[K, ..] -> [LANES, ..], zeros in the idle lanes."""
     idle = LANES - len(rows)
     return (torch.cat([rows, rows.new_zeros(idle, *rows.shape[1:])]) if idle else rows.contiguous()).numpy()
-
-
-def load_kernels() -> None:
-    """Have all kernels in memory, compiled if need be, before processes are forked that use them."""
-    networks, images = LaneNetworks(1, 0), torch.zeros(2, 3, 16, 16)
-    torch.stack([prediction.sum() for prediction in networks(images, training=True)]).sum().backward()
-    networks(images, training=False)

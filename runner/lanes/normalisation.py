@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from runner.lanes.compiled import compiled
+from runner.compiled import compiled
 from runner.lanes.maps import Map, aligned
 from runner.lanes.vector import load, multiply_add, spread, store, where_positive
 from runner.lanes.width import LANES

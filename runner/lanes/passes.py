@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from runner.lanes.compiled import compiled
+from runner.compiled import compiled
 from runner.lanes.convolution import (
     SUMMED,
     convolve,

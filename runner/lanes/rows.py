@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from runner.lanes.compiled import compiled
+from runner.compiled import compiled
 from runner.lanes.maps import LINE, Map
 from runner.lanes.vector import (
     clamp,

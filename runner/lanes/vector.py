@@ -16,7 +16,7 @@ from numba.extending import intrinsic, lower_builtin, models, register_model
 from runner.lanes.width import LANES
 
 
-class Vector(types.Type):  # type: ignore[misc]
+class Vector(types.Type):
     """LANES floats of one kind."""
 
     def __init__(self, element: types.Float) -> None:
@@ -29,7 +29,7 @@ def in_llvm(element: types.Float) -> ir.VectorType:
 
 
 @register_model(Vector)
-class VectorModel(models.PrimitiveModel):  # type: ignore[misc]
+class VectorModel(models.PrimitiveModel):
     def __init__(self, manager: Any, kind: Vector) -> None:
         super().__init__(manager, kind, in_llvm(kind.element))
 
@@ -38,12 +38,12 @@ def binary(function: Any, emit: str) -> None:
     """Make an operator known between two vectors of one kind."""
 
     @infer_global(function)
-    class Template(AbstractTemplate):  # type: ignore[misc]
+    class Template(AbstractTemplate):
         def generic(self, given: Any, named: Any) -> Any:
             alike = len(given) == 2 and isinstance(given[0], Vector) and given[0] == given[1]
             return signature(given[0], *given) if alike else None
 
-    @lower_builtin(function, Vector, Vector)  # type: ignore[untyped-decorator]
+    @lower_builtin(function, Vector, Vector)
     def lowered(context: Any, builder: Any, sig: Any, given: Any) -> Any:
         return getattr(builder, emit)(*given)
 
@@ -60,7 +60,7 @@ def pointer(context: Any, builder: Any, kind: Any, array: Any, at: Any) -> tuple
     return builder.bitcast(builder.gep(data, [at]), vector), kind.dtype.bitwidth // 8
 
 
-@intrinsic  # type: ignore[untyped-decorator]
+@intrinsic
 def load(context: Any, array: Any, at: Any) -> Any:
     """The vector at an element of a flat array."""
 
@@ -71,7 +71,7 @@ def load(context: Any, array: Any, at: Any) -> Any:
     return signature(Vector(array.dtype), array, types.int64), emit
 
 
-@intrinsic  # type: ignore[untyped-decorator]
+@intrinsic
 def store(context: Any, array: Any, at: Any, vector: Any) -> Any:
     """Put it there."""
 
@@ -92,7 +92,7 @@ def spread_value(builder: Any, value: Any) -> Any:
     )
 
 
-@intrinsic  # type: ignore[untyped-decorator]
+@intrinsic
 def spread(context: Any, value: Any) -> Any:
     """One number in all lanes."""
 
@@ -102,7 +102,7 @@ def spread(context: Any, value: Any) -> Any:
     return signature(Vector(value), value), emit
 
 
-@intrinsic  # type: ignore[untyped-decorator]
+@intrinsic
 def spread_like(context: Any, vector: Any, value: Any) -> Any:
     """One number in all lanes, of the kind that another vector is of."""
 
@@ -121,7 +121,7 @@ def multiply_add_values(builder: Any, a: Any, b: Any, c: Any) -> Any:
     return builder.call(fma, [a, b, c])
 
 
-@intrinsic  # type: ignore[untyped-decorator]
+@intrinsic
 def multiply_add(context: Any, a: Any, b: Any, c: Any) -> Any:
     """a * b + c, rounded once."""
 
@@ -131,7 +131,7 @@ def multiply_add(context: Any, a: Any, b: Any, c: Any) -> Any:
     return signature(a, a, b, c), emit
 
 
-@intrinsic  # type: ignore[untyped-decorator]
+@intrinsic
 def where_positive(context: Any, sign: Any, value: Any) -> Any:
     """`value` where `sign` is not <= 0, else 0: as PyTorch's ReLU, which keeps a NaN."""
 
@@ -142,7 +142,7 @@ def where_positive(context: Any, sign: Any, value: Any) -> Any:
     return signature(value, sign, value), emit
 
 
-@intrinsic  # type: ignore[untyped-decorator]
+@intrinsic
 def power_of_two(context: Any, exponent: Any) -> Any:
     """2 ** n of whole numbers n, within the range of the floats."""
 
@@ -156,7 +156,7 @@ def power_of_two(context: Any, exponent: Any) -> Any:
     return signature(exponent, exponent), emit
 
 
-@intrinsic  # type: ignore[untyped-decorator]
+@intrinsic
 def nearest(context: Any, vector: Any) -> Any:
     """The nearest whole numbers."""
 
@@ -168,7 +168,7 @@ def nearest(context: Any, vector: Any) -> Any:
     return signature(vector, vector), emit
 
 
-@intrinsic  # type: ignore[untyped-decorator]
+@intrinsic
 def clamp(context: Any, vector: Any, low: Any, high: Any) -> Any:
     """Within these limits, vectors too; a NaN becomes the lower one."""
 
@@ -180,7 +180,7 @@ def clamp(context: Any, vector: Any, low: Any, high: Any) -> Any:
     return signature(vector, vector, low, high), emit
 
 
-@intrinsic  # type: ignore[untyped-decorator]
+@intrinsic
 def keep_nan(context: Any, vector: Any, instead: Any) -> Any:
     """The vector's NaNs, elsewhere what is to be there instead."""
 
@@ -190,7 +190,7 @@ def keep_nan(context: Any, vector: Any, instead: Any) -> Any:
     return signature(vector, vector, instead), emit
 
 
-@intrinsic  # type: ignore[untyped-decorator]
+@intrinsic
 def transpose(context: Any, source: Any, at: Any, step: Any, target: Any, place: Any, stride: Any) -> Any:
     """LANES vectors, `step` elements apart, as LANES vectors of their first, second, .. numbers, `stride` apart."""
 

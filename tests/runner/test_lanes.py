@@ -12,12 +12,12 @@ from mixtures import EVERY, MIXED
 from plain_network import PlainNetwork, stack_statistics, to_row
 
 from nfloss import Configuration, Losses
-from runner import stacks
+from runner import machine_code
 from runner.lanes.networks import LaneNetworks
 from runner.lanes.width import LANES
+from runner.machine_code import in_lanes, largest_cpu_group, stack_for
 from runner.models import DepthRange, StackedNetworks
 from runner.row_adam import RowAdam
-from runner.stacks import in_lanes, largest_cpu_group, stack_for
 from runner.training import train
 from runner.training_settings import Training
 
@@ -197,7 +197,7 @@ def test_training_in_lanes_says_what_training_the_stack_says(small_data, brief):
     made = [Configuration.of(*name.split()) for name in names]
     few = brief.model_copy(update={"steps": 6, "evaluate_every": 3, "learning_rate": 1e-5})
     ours, theirs = (
-        train(made, small_data, few.model_copy(update={"lanes": lanes}), DepthRange(), CPU) for lanes in (True, False)
+        train(made, small_data, few.model_copy(update={"machine_code": lanes}), DepthRange(), CPU) for lanes in (True, False)
     )
     for name, values in theirs.series.items():
         torch.testing.assert_close(ours.series[name], values, rtol=2e-3, atol=1e-5, msg=name)
@@ -231,16 +231,16 @@ def test_a_diverged_network_is_frozen_in_its_lane(small_data, brief, monkeypatch
         (LANES // 2 - 1, {}, True, StackedNetworks),
         (LANES + 1, {}, True, StackedNetworks),
         (LANES, {"precision": "bf16"}, True, StackedNetworks),
-        (LANES, {"lanes": False}, True, StackedNetworks),
+        (LANES, {"machine_code": False}, True, StackedNetworks),
         (LANES, {}, False, StackedNetworks),
     ],
 )
 def test_which_form_is_trained(monkeypatch, count, settings, installed, kind):
-    monkeypatch.setattr(stacks, "can_compile", lambda: installed)
+    monkeypatch.setattr(machine_code, "can_compile", lambda: installed)
     training = Training(**settings)
     assert stack_for(count, CPU, training) is kind
     assert not in_lanes(torch.device("cuda"), training)
-    assert largest_cpu_group(training) == (LANES if installed and not settings else stacks.CPU_GROUP)
+    assert largest_cpu_group(training) == (LANES if installed and not settings else machine_code.CPU_GROUP)
 
 
 NARROW = """

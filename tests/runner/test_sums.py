@@ -2,6 +2,7 @@
 
 import math
 import random
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -15,8 +16,9 @@ from nfloss.pixel_rows import PlainSumming
 from nfloss.slots import BASELINE
 
 pytest.importorskip("numba")
-from runner.summing import summing_on
-from runner.sums import CoreSumming
+from runner.machine_code import summing_for
+from runner.sums.core import CoreSumming
+from runner.training_settings import Training
 
 #: Float64: rounding. Float32: what is compared with takes log g - log p, each rounded to 5e-7, of residuals as small as 1e-3.
 VALUES = {torch.float64: 1e-10, torch.float32: 5e-4}
@@ -175,7 +177,7 @@ def test_the_logarithm_is_right_to_two_last_places():
     from numba import njit
 
     from runner.compiled import FAST
-    from runner.logarithm import logarithm
+    from runner.sums.logarithm import logarithm
 
     @njit(fastmath=FAST)
     def logarithms(x, to):
@@ -191,17 +193,23 @@ def test_the_logarithm_is_right_to_two_last_places():
     assert (np.abs(to[3:] - exact) <= 2.0 * np.spacing(np.abs(exact).astype(np.float32))).all()
 
 
-def test_machine_code_on_disk_is_of_these_files():
+def test_machine_code_on_disk_is_of_all_its_files():
     """Numba would keep loops whose kernels, in another file, have changed."""
-    from runner import compiled, sums_kernels, sums_loops
+    from runner import compiled
+    from runner.lanes import convolution, normalisation, passes, rows
+    from runner.sums import kernels, loops
 
-    rooms = [sums_kernels, sums_loops]
-    kept = [f for room in rooms for f in vars(room).values() if hasattr(f, "py_func")]
-    assert len(kept) > 10 and {f._cache._cache_file._source_stamp for f in kept} == {compiled.stamp()}
-    assert {room.__name__.partition(".")[2] for room in rooms} < set(compiled.FILES)
+    kept = [f for room in (convolution, normalisation, passes, rows, kernels, loops) for f in vars(room).values()]
+    kept = [f for f in kept if hasattr(f, "py_func")]
+    assert len(kept) > 40 and {Path(f._cache.cache_path).parent for f in kept} == {compiled.FOLDER}
+    here = Path(compiled.__file__).parent
+    hashed = {path for pattern in compiled.FILES for path in here.glob(pattern)}
+    assert {Path(f.py_func.__code__.co_filename) for f in kept} < hashed
 
 
 def test_only_a_cpu_has_sums_taken():
-    assert isinstance(summing_on(torch.device("cpu")), CoreSumming)
-    assert summing_on(torch.device("meta")) is None
+    settings = Training()
+    assert isinstance(summing_for(torch.device("cpu"), settings), CoreSumming)
+    assert summing_for(torch.device("meta"), settings) is None
+    assert summing_for(torch.device("cpu"), Training(machine_code=False)) is None
     assert BASELINE["guard"].function == Guard()

@@ -8,6 +8,7 @@ from plain_network import PlainNetwork, stack_statistics
 
 from nfloss import Configuration, Losses, SSISilogNearFieldLoss
 from runner import training
+from runner.lanes.networks import LaneNetworks
 from runner.models import DepthRange, StackedNetworks
 from runner.records import curve_rows, trial_rows
 from runner.row_adam import RowAdam
@@ -140,9 +141,11 @@ def test_training_learns(small_data, brief):
     assert errors[-1] < 0.25 < errors[0] + 0.2
 
 
+@pytest.mark.parametrize("kind", [StackedNetworks, LaneNetworks])
 @pytest.mark.parametrize("poison", [float("nan"), float("inf")])
-def test_a_poisoned_network_is_frozen_recorded_and_alone(small_data, brief, monkeypatch, poison):
+def test_a_poisoned_network_is_frozen_recorded_and_alone(small_data, brief, monkeypatch, poison, kind):
     """A weight of one network turns bad at step 7: the others' every bit is as if nothing had been."""
+    monkeypatch.setattr(training, "stack_for", lambda *asked: kind)
     clean = run(["", "2-1", "5-1"], small_data, brief)
     original = training.watch
 
@@ -154,13 +157,13 @@ def test_a_poisoned_network_is_frozen_recorded_and_alone(small_data, brief, monk
 
     owner = None
 
-    class Remembered(StackedNetworks):
+    class Remembered(kind):
         def __init__(self, *args, **kwargs):
             nonlocal owner
             super().__init__(*args, **kwargs)
             owner = self
 
-    monkeypatch.setattr(training, "StackedNetworks", Remembered)
+    monkeypatch.setattr(training, "stack_for", lambda *asked: Remembered)
     monkeypatch.setattr(training, "watch", poisoning)
     poisoned = run(["", "2-1", "5-1"], small_data, brief)
     assert poisoned.diverged_at.tolist() == [-1, 7, -1]
@@ -176,9 +179,10 @@ def test_a_poisoned_network_is_frozen_recorded_and_alone(small_data, brief, monk
     assert np.isfinite(curves["probe_near_abs_rel"]).all()
 
 
-def test_a_frozen_network_stays_where_it_was(small_data):
-    stack = StackedNetworks(2, 0)
-    adam = RowAdam(stack.parameters, 1e-2)
+@pytest.mark.parametrize("kind", [StackedNetworks, LaneNetworks])
+def test_a_frozen_network_stays_where_it_was(kind):
+    stack = kind(2, 0)
+    adam = RowAdam(stack.parameters, 1e-2, 2)
     for _ in range(3):
         stack.parameters.grad = torch.ones_like(stack.parameters)
         adam.step(torch.tensor([True, True]), adam.norm(), 1.0)

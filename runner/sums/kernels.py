@@ -13,8 +13,8 @@ from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
-from runner.compiled import compiled
-from runner.logarithm import logarithm
+from runner.compiled import reordered
+from runner.sums.logarithm import logarithm
 
 
 @intrinsic
@@ -38,13 +38,13 @@ def wide(typing: Any) -> Any:
     return types.void(), code
 
 
-@compiled
+@reordered
 def within(x: Any, low: Any, high: Any) -> Any:
     """x clamped; NaN stays NaN."""
     return low if x < low else (high if x > high else x)
 
 
-@compiled
+@reordered
 def on(curve: Any, x: Any) -> Any:
     """A weight times a factor, between limits; as it is where the curve is None, which is known as this is compiled."""
     if curve is None:
@@ -52,7 +52,7 @@ def on(curve: Any, x: Any) -> Any:
     return within(curve[0] * x, curve[1], curve[2])
 
 
-@compiled
+@reordered
 def sums_of_row(p: Any, g: Any, m: Any, u: Any, w: Any, low: Any, high: Any, ssi: Any, silog: Any, to: Any) -> None:
     """Of one row: predictions, truth, mask, weights and curves of both spaces -> to [2 powers, 3 weights, 2 spaces]."""
     wide()
@@ -75,7 +75,7 @@ def sums_of_row(p: Any, g: Any, m: Any, u: Any, w: Any, low: Any, high: Any, ssi
     to[1, 0, 1], to[1, 1, 1], to[1, 2, 1] = d0, d1, d2
 
 
-@compiled
+@reordered
 def gradient_of_row(
     p: Any, g: Any, m: Any, u: Any, w: Any, low: Any, high: Any, ssi: Any, silog: Any, by: Any, to: Any, more: bool
 ) -> None:
@@ -97,7 +97,7 @@ def gradient_of_row(
         to[i] = gradient + (to[i] if more else 0.0)
 
 
-@compiled
+@reordered
 def weights_of_row(m: Any, u: Any, curve: Any, to: Any) -> None:
     """Of one weighting in one space, [P] both: the sums of 1, u and u^2 -> to [3]."""
     wide()

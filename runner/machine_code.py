@@ -1,4 +1,7 @@
-"""In which form K networks are trained together: as groups of convolutions, or in the lanes of a CPU's vector registers."""
+"""What machine code does on a CPU core, where numba is installed: networks in the lanes of vector registers, the loss by sums.
+
+Without it, and on a GPU, networks are groups of convolutions and the loss goes pixel by pixel, in torch: the same to rounding.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +9,8 @@ from collections.abc import Callable
 
 import torch
 
+from nfloss import Configuration, Losses
+from nfloss.pixel_rows import Summing
 from runner.groups import cost_of_a_step
 from runner.lanes.width import LANES, can_compile, worthwhile
 from runner.models import StackedNetworks
@@ -16,18 +21,32 @@ from runner.training_settings import Training
 CPU_GROUP = 18
 
 
+def in_use(device: torch.device, settings: Training) -> bool:
+    """Whether a training on this device uses machine code."""
+    return device.type == "cpu" and settings.machine_code and can_compile()
+
+
 def in_lanes(device: torch.device, settings: Training) -> bool:
     """Whether networks on this device can be trained in lanes."""
-    return device.type == "cpu" and settings.lanes and settings.precision == "fp32" and can_compile()
+    return in_use(device, settings) and settings.precision == "fp32"
 
 
 def stack_for(count: int, device: torch.device, settings: Training) -> type[StackedNetworks]:
-    """The form in which so many networks train fastest; all forms give the same networks, to rounding."""
+    """The form in which so many networks train fastest."""
     if in_lanes(device, settings) and worthwhile(count):
         from runner.lanes.networks import LaneNetworks  # loads a compiler
 
         return LaneNetworks
     return StackedNetworks
+
+
+def summing_for(device: torch.device, settings: Training) -> Summing | None:
+    """Who takes the loss's sums over the pixels; None: the loss goes pixel by pixel."""
+    if in_use(device, settings):
+        from runner.sums.core import CoreSumming  # loads a compiler
+
+        return CoreSumming()
+    return None
 
 
 def largest_cpu_group(settings: Training) -> int:
@@ -43,3 +62,17 @@ def cost_of_a_step_on_a_core(settings: Training) -> Callable[[int], float]:
     """Of a group of so many networks, in the form in which they are trained (benchmarks/group_size.py)."""
     lanes = in_lanes(torch.device("cpu"), settings)
     return lambda size: OF_ALL_LANES + OF_A_LOSS * size if lanes and worthwhile(size) else cost_of_a_step(size)
+
+
+def load() -> None:
+    """Have in memory what training calls, compiled if need be, before processes are forked that use it."""
+    if not can_compile():
+        return
+    from runner.lanes.networks import LaneNetworks
+    from runner.sums.core import CoreSumming
+
+    images, truth = torch.zeros(2, 3, 16, 16), torch.full((2, 1, 16, 16), 0.5)
+    losses = Losses([Configuration.of(), Configuration.of("3-1")], CoreSumming())
+    networks = LaneNetworks(2, 0)
+    losses(networks(images, training=True), truth).sum().backward()
+    networks(images, training=False)

@@ -1,4 +1,4 @@
-"""The kernels of `runner.sums_kernels` on all rows of a call.
+"""The kernels of `runner.sums.kernels` on all rows of a call.
 
 Addresses (int64): truth [S], predictions and their gradients [S, R], weightings [3, S, D] (masks, SSI's weights, SILog's).
 `curves` [3, 2, S, D] are a factor and limits; a factor alone is left to the sums. `sizes` [S] are the pixels of each scale,
@@ -12,23 +12,23 @@ from typing import Any
 import numpy as np
 from numba import carray
 
-from runner.compiled import compiled
-from runner.sums_kernels import gradient_of_row, pointer, sums_of_row, weights_of_row, wide
+from runner.compiled import reordered
+from runner.sums.kernels import gradient_of_row, pointer, sums_of_row, weights_of_row, wide
 
 
-@compiled
+@reordered
 def at(address: Any, size: Any, like: Any) -> Any:
     """So many numbers of the type of `like` from an address on."""
     return carray(pointer(address), size, like.dtype)
 
 
-@compiled
+@reordered
 def bounded(curve: Any) -> bool:
     """Whether a factor and limits [3] are more than a factor."""
     return bool(curve[1] > -np.inf or curve[2] < np.inf)
 
 
-@compiled
+@reordered
 def weights_of_rows(limits: Any, sizes: Any, weightings: Any, curves: Any, to: Any) -> None:
     """To [S, D, 2 spaces, 3 weights]; what several multiply by a factor alone is summed once."""
     wide()
@@ -48,7 +48,7 @@ def weights_of_rows(limits: Any, sizes: Any, weightings: Any, curves: Any, to: A
                 to[s, d, space, 2] *= factor * factor
 
 
-@compiled
+@reordered
 def found_before(weightings: Any, curves: Any, s: Any, d: Any, space: Any, to: Any) -> bool:
     """Take the sums from a weighting and space that came before, if one has the same mask and weights and no limits."""
     for other in range(d + 1):
@@ -62,7 +62,7 @@ def found_before(weightings: Any, curves: Any, s: Any, d: Any, space: Any, to: A
     return False
 
 
-@compiled
+@reordered
 def sums_of_rows(limits: Any, sizes: Any, truth: Any, preds: Any, weightings: Any, curves: Any, of_row: Any, to: Any) -> None:
     """To [S, R, 2 powers, 3 weights, 2 spaces]."""
     wide()
@@ -81,7 +81,7 @@ def sums_of_rows(limits: Any, sizes: Any, truth: Any, preds: Any, weightings: An
                 times_factors(to[s, r], ssi[0], silog[0])
 
 
-@compiled
+@reordered
 def times_factors(sums: Any, ssi: Any, silog: Any) -> None:
     """Sums [2 powers, 3 weights, 2 spaces] of weights that are multiplied, in place."""
     for power in range(2):
@@ -89,7 +89,7 @@ def times_factors(sums: Any, ssi: Any, silog: Any) -> None:
         sums[power, 1, 1], sums[power, 2, 1] = silog * sums[power, 1, 1], silog * silog * sums[power, 2, 1]
 
 
-@compiled
+@reordered
 def gradients_of_rows(
     limits: Any, sizes: Any, truth: Any, preds: Any, weightings: Any, curves: Any, of_row: Any, by: Any, to: Any, more: Any
 ) -> None:
