@@ -81,6 +81,7 @@ $(VENV)/torch: constraints.txt
 
 $(VENV)/run: $(VENV)/torch pyproject.toml
 	$(PIP) -e '.[all]'
+	@$(BIN)/python -c 'from runner.machine_code import load; load()'  # compiles, once for this machine
 	@touch $@
 
 $(VENV)/dev: $(VENV)/torch pyproject.toml

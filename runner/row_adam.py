@@ -35,8 +35,9 @@ class RowAdam:
         self.count = len(parameters) if count is None else count
         rows = parameters.detach()
         self.first_moments, self.second_moments = torch.zeros_like(rows), torch.zeros_like(rows)
-        self.steps = torch.zeros((), device=rows.device)
         self.frozen = [False] * self.count
+        self.state = [in_memory(matrix) for matrix in (rows, self.first_moments, self.second_moments)]
+        self.steps = list(torch.zeros(len(self.state[0]), device=rows.device).unbind(0))
 
     def norm(self) -> Tensor:
         """Of each network's gradient, [K]."""
@@ -61,10 +62,8 @@ class RowAdam:
             gradient = torch.where(alive.unsqueeze(1), gradient * scale.unsqueeze(1), 0.0)
         frozen = [row for row, is_frozen in enumerate(self.frozen) if is_frozen]
         kept = [self.parameters[row].clone() for row in frozen]
-        rows, gradients, first, second = (
-            [in_memory(matrix)] for matrix in (self.parameters, gradient, self.first_moments, self.second_moments)
-        )
-        adam(rows, gradients, first, second, [], [self.steps], lr=self.learning_rate, capturable=not asking, **ADAM)
+        rows, first, second = self.state
+        adam(rows, in_memory(gradient), first, second, [], self.steps, lr=self.learning_rate, capturable=not asking, **ADAM)
         for row, values in zip(frozen, kept, strict=True):
             self.parameters[row] = values
         self.parameters.grad = None
@@ -74,6 +73,6 @@ class RowAdam:
         self.frozen = [bool(d) for d in dead.tolist()]
 
 
-def in_memory(matrix: Tensor) -> Tensor:
-    """A matrix as it lies in memory, its rows one after another or side by side."""
-    return matrix if matrix.is_contiguous() else matrix.T
+def in_memory(matrix: Tensor) -> list[Tensor]:
+    """The rows of a matrix; those that lie side by side in memory are one."""
+    return list(matrix.unbind(0)) if matrix.is_contiguous() else [matrix.T]

@@ -13,7 +13,7 @@ from torch.autograd.function import once_differentiable
 from runner.lanes.block import Block, lane_order
 from runner.lanes.maps import aligned
 from runner.lanes.width import LANES
-from runner.models import StackedNetworks
+from runner.models import LARGEST_STRIDE, StackedNetworks
 
 
 class LaneNetworks(StackedNetworks):
@@ -44,6 +44,10 @@ class LaneNetworks(StackedNetworks):
     def __call__(self, images: Tensor, training: bool, update_statistics: bool = True) -> list[Tensor]:
         if not training:
             return self._evaluated(images)
+        if len(images) * images.shape[-2] * images.shape[-1] <= LARGEST_STRIDE**2:
+            raise ValueError(
+                f"Expected more than 1 value per channel when training, got images {list(images.shape)}"
+            )  # as torch
         block = self._block("training", images)
         predictions: tuple[Tensor, ...] = Lanes.apply(self.parameters, images, block, self)
         if update_statistics:

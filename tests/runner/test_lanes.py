@@ -186,6 +186,13 @@ def test_a_gradient_of_what_has_been_overwritten_is_refused():
         first.backward()
 
 
+@pytest.mark.parametrize("kind", [StackedNetworks, LaneNetworks])
+def test_one_value_has_no_variance(kind):
+    """At the coarsest level of one image of 16 x 16."""
+    with pytest.raises(ValueError, match="Expected more than 1 value per channel when training"):
+        kind(1, 0)(torch.rand(1, 3, 16, 16), training=True)
+
+
 def test_no_more_networks_than_lanes():
     with pytest.raises(ValueError, match=f"{LANES + 1} networks: a vector register has {LANES} lanes"):
         LaneNetworks(LANES + 1, 0)
