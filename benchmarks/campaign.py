@@ -14,7 +14,7 @@ from equality import Equality, compare
 from measured import HERE, Run, clean_environment, run_contender
 from trial_spec import Spec
 
-COMPARED = 8  # trials in the check of equality
+COMPARED = 16  # trials in the check of equality: enough for lanes in two processes
 Say = Callable[[str], None]
 
 

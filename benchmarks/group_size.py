@@ -25,7 +25,7 @@ from runner.workers import ALLOCATOR
 STEPS = 16
 
 
-def milliseconds(count: int, height: int, width: int, rounds: int) -> list[float]:
+def milliseconds(count: int, height: int, width: int, rounds: int, machine_code: bool) -> list[float]:
     """Per network and step, a value for each round; rounds of the same group, probes every 8 steps."""
     import torch
 
@@ -45,7 +45,7 @@ def milliseconds(count: int, height: int, width: int, rounds: int) -> list[float
     trainings = balanced(list(by_training(a.configuration for a in plan.trained if a.configuration)))
     chosen = sorted(trainings[:count], key=code_path)
     data = make_seed_data(Data(train=64, probe=32, validation=8, height=height, width=width), 0, torch.device("cpu"))
-    settings = Training(steps=STEPS, evaluate_every=8)
+    settings = Training(steps=STEPS, evaluate_every=8, machine_code=machine_code)
     times = []
     for _ in range(rounds + 1):
         started = time.perf_counter()
@@ -60,6 +60,7 @@ def main() -> None:
     parser.add_argument("--groups", default="1,4,8,16,32", help="numbers of networks (default: %(default)s)")
     parser.add_argument("--processes", type=int, default=os.cpu_count(), help="at once (default: one per core, %(default)s)")
     parser.add_argument("--rounds", type=int, default=3, help="timed rounds of each (default: %(default)s)")
+    parser.add_argument("--torch-alone", action="store_true", help="as where numba is not installed")
     arguments = parser.parse_args()
     if any(os.environ.get(name) != value for name, value in ALLOCATOR.items()):  # read by a process as it starts
         os.execve(sys.executable, [sys.executable, *sys.argv], {**os.environ, **ALLOCATOR, "OMP_NUM_THREADS": "1"})
@@ -69,7 +70,7 @@ def main() -> None:
     print(f"(min, median, max of {rounds} rounds in each process)")
     with ProcessPoolExecutor(many, mp_context=get_context("spawn")) as pool:
         for count in map(int, arguments.groups.split(",")):
-            runs = [pool.submit(milliseconds, count, height, width, rounds) for _ in range(many)]
+            runs = [pool.submit(milliseconds, count, height, width, rounds, not arguments.torch_alone) for _ in range(many)]
             times = [time / many for run in runs for time in run.result()]
             print(f"{count:4}  {min(times):7.2f} {statistics.median(times):7.2f} {max(times):7.2f}", flush=True)
 
