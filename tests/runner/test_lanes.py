@@ -13,7 +13,7 @@ from plain_network import PlainNetwork, stack_statistics, to_row
 
 from nfloss import Configuration, Losses
 from runner import machine_code
-from runner.lanes.networks import LaneNetworks
+from runner.lanes.networks import LaneNetworks  # numba's, which .[all] brings
 from runner.lanes.width import LANES
 from runner.machine_code import in_lanes, largest_cpu_group, stack_for
 from runner.models import DepthRange, StackedNetworks
