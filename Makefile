@@ -10,6 +10,9 @@ RUN    := MLFLOW_DISABLE_TELEMETRY=true DO_NOT_TRACK=true $(BIN)/nfloss
 AUDITS = $(BIN)/python -c "import json, urllib.request as u; \
 	assert json.load(u.urlopen('https://pypi.org/pypi/pillow/9.0.0/json', timeout=5))['vulnerabilities']"
 
+# Compiles the machine code that training uses, once for this machine.
+LOAD = $(BIN)/python -c 'from runner.machine_code import load; load()'
+
 .DEFAULT_GOAL := help
 
 help: ## say what there is
@@ -81,11 +84,12 @@ $(VENV)/torch: constraints.txt
 
 $(VENV)/run: $(VENV)/torch pyproject.toml
 	$(PIP) -e '.[all]'
-	@$(BIN)/python -c 'from runner.machine_code import load; load()'  # compiles, once for this machine
+	@$(LOAD)
 	@touch $@
 
 $(VENV)/dev: $(VENV)/torch pyproject.toml
 	$(PIP) -e '.[all,dev]'
+	@$(LOAD)
 	@touch $(VENV)/run $@
 
 $(VENV)/bench: $(VENV)/run
