@@ -45,6 +45,8 @@ def compiled(function: Callable[..., Any], **options: Any) -> Any:
     before, config.CACHE_DIR = config.CACHE_DIR, str(FOLDER)  # read as a function is prepared
     try:
         return numba.njit(cache=True, error_model="numpy", **options)(function)
+    except RuntimeError:  # nowhere to keep it
+        return numba.njit(error_model="numpy", **options)(function)
     finally:
         config.CACHE_DIR = before
 

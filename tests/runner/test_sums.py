@@ -207,6 +207,18 @@ def test_machine_code_on_disk_is_of_all_its_files():
     assert {Path(f.py_func.__code__.co_filename) for f in kept} < hashed
 
 
+def twice(x):
+    return 2.0 * x
+
+
+def test_where_nothing_can_be_kept_it_is_compiled_all_the_same(tmp_path, monkeypatch):
+    from runner import compiled
+
+    (tmp_path / "file").write_text("no folder")
+    monkeypatch.setattr(compiled, "FOLDER", tmp_path / "file" / "kernels")
+    assert compiled.compiled(twice)(21.0) == 42.0
+
+
 def test_only_a_cpu_has_sums_taken():
     settings = Training()
     assert isinstance(summing_for(torch.device("cpu"), settings), CoreSumming)
