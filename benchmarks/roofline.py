@@ -97,8 +97,6 @@ def sized(spec: Spec) -> list[tuple[Layer, int, int]]:
     """
     result = []
     for layer in layers():
-        kind, _, number = layer.name.partition(" ")
-        shift = {"encoder": int(number or 0), "bottom": 4, "decoder": int(number or 0) + 1, "head": int(number or 0)}[kind]
-        out = (spec.height >> shift) * (spec.width >> shift)
+        out = (spec.height >> layer.level) * (spec.width >> layer.level)
         result.append((layer, out * layer.stride**2, out))
     return result
