@@ -5,6 +5,7 @@ Works on cells of any design, a search's included, where factorial effects would
 
 from __future__ import annotations
 
+import warnings
 from importlib.util import find_spec
 from typing import Any
 
@@ -28,7 +29,9 @@ def ped_anova(rulers: Rulers) -> dict[str, float]:
     few configurations, or where none differ."""
     if find_spec("optuna") is None:
         return {}
-    import optuna
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # its progress bar misses a notebook's widgets, and says so on the page
+        import optuna
     from optuna.importance import PedAnovaImportanceEvaluator, get_param_importances
 
     levels, rows, errors = choices(rulers)

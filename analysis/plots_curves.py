@@ -53,10 +53,10 @@ def _target(ax: Axes, error: float) -> None:
 def _convergence_message(judged: dict[str, Any]) -> str:
     near = next((entry for entry in judged["promises"] if entry["promise"] == "near field"), None)
     best = max(alone(judged), key=lambda fix: fix["estimate"], default=None)
-    parts = [f"Final near error: recommendation {change(near['estimate'])}"] if near else []
+    parts = [f"recommendation {change(near['estimate'])}"] if near else []
     if best:
         parts.append(f"best single fix ({best['id']}) {change(best['estimate'])}")
-    return ", ".join(parts) or "Near error over training"
+    return f"Final near error: {', '.join(parts)}" if parts else "Near error over training"
 
 
 def banded(ax: Axes, study: Study, key: str, label: str, colour: str, dashes: Any) -> None:
@@ -72,11 +72,12 @@ def banded(ax: Axes, study: Study, key: str, label: str, colour: str, dashes: An
 
 
 def _by_seed(study: Study, key: str, column: str) -> tuple[np.ndarray, np.ndarray]:
-    """Epochs [U] and ln of the column [seeds, U]; unknown values stay NaN."""
-    own = study.curves[study.curves["key"] == key]
-    wide = own.pivot(index="seed", columns="epoch", values=column)
+    """Epochs gone by [U], which may be fractions, and ln of the column [seeds, U]; unknown values stay NaN."""
+    own, training = study.curves[study.curves["key"] == key], study.meta["experiment"]["training"]
+    wide = own.pivot(index="seed", columns="step", values=column)
     values = wide.to_numpy(float)
-    return wide.columns.to_numpy(float), np.log(np.where(values > 0, values, np.nan))
+    epochs = wide.columns.to_numpy(float) * training["epochs"] / training["steps"]
+    return epochs, np.log(np.where(values > 0, values, np.nan))
 
 
 def stability(study: Study, judged: dict[str, Any]) -> tuple[Figure, str]:

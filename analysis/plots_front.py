@@ -12,11 +12,13 @@ from analysis.plots import BLACK, GREY, ORANGE, VERMILLION, canvas, headline, pl
 from analysis.promises import full_key
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 LEAST_CELLS = 20
 BEST = 0.1  # share of the cells that the coordinates highlight
-NAMED = 6  # cells of the front with a label
+NAMED = 9  # cells of the front with a label
+REACH = 2.0  # the axes end at so many times the largest error of the front, the baseline and the recommendation
 
 
 def trained_cells(study: Study) -> dict[str, str]:
@@ -40,29 +42,42 @@ def pareto(study: Study, judged: dict[str, Any]) -> tuple[Figure, str]:
     rulers, cells = Rulers.of(study), trained_cells(study)
     points = np.exp(np.array([rulers.log_errors(key) for key in cells]))
     on = front(points)
-    figure, axes = canvas(9.6, 5.8)
+    figure, axes = canvas(9.6, 6.2)
     ax = axes[0][0]
     ax.plot(*points[~on].T, "o", color=GREY, markersize=3.5, alpha=0.5, markeredgewidth=0, label="configurations")
-    line = points[on][np.argsort(points[on][:, 0])]
+    order = np.flatnonzero(on)[np.argsort(points[on][:, 0])]
+    line = points[order]
     ax.step(*line.T, where="post", color=ORANGE, linewidth=1.2)
     ax.plot(*line.T, "o", color=ORANGE, markersize=6, label="front: beaten by none on both")
     marks = {"baseline": (study.baseline, "*", BLACK), "the document's recommendation": (full_key(study), "X", VERMILLION)}
+    looked_at = [line]
     for label, (key, marker, colour) in marks.items():
         if key in cells:
-            ax.plot(*np.exp(rulers.log_errors(str(key))), marker, color=colour, markersize=12, linestyle="none", label=label)
-    names = [cell for cell, is_on in zip(cells.values(), on, strict=True) if is_on]
-    places = points[on]
-    for at in np.unique(np.linspace(0, len(names) - 1, min(NAMED, len(names))).round().astype(int)):
-        place = np.argsort(places[:, 0])[at]
-        ax.annotate(names[place], tuple(places[place]), (5, 5), textcoords="offset points", fontsize=8)
+            looked_at.append(np.exp(rulers.log_errors(str(key)))[None])
+            ax.plot(*looked_at[-1][0], marker, color=colour, markersize=12, linestyle="none", label=label)
+    outside = _frame(ax, points, np.concatenate(looked_at))
+    names = list(cells.values())
+    for number, at in enumerate(np.unique(np.linspace(0, len(order) - 1, min(NAMED, len(order))).round().astype(int)), 1):
+        ax.annotate(str(number), tuple(line[at]), (0, 6), textcoords="offset points", fontsize=9, ha="center")
+        ax.plot([], [], linestyle="none", label=f"{number}: {names[order[at]]}")
     plain_log(ax)
     plain_log(ax, "x")
     ax.set(xlabel="final far AbsRel (log scale)", ylabel="final near AbsRel (log scale)")
-    ax.legend(loc="best", fontsize=8.5)
+    figure.legend(loc="outside lower center", ncols=3, fontsize=8.5)
     beaten = "is beaten on both errors" if not on[list(cells).index(study.baseline)] else "is on the front"
-    below = f"geometric means over {len(study.seeds)} seeds; the best of many means are flattered by chance"
+    below = f"geometric means over {len(study.seeds)} seeds; the best of many means are flattered by chance{outside}"
     headline(figure, f"{int(on.sum())} of {len(cells)} configurations are on the front; the baseline {beaten}", below)
     return figure, "Near against far error of every configuration; lower left is better."
+
+
+def _frame(ax: Axes, points: np.ndarray, looked_at: np.ndarray) -> str:
+    """Let the axes end some way beyond what is looked at; says how many points that leaves out."""
+    ends = looked_at.max(axis=0) * REACH
+    low, high = points.min(axis=0), np.minimum(points.max(axis=0), ends)
+    (left, bottom), (right, top) = low * (low / high) ** 0.06, high * (high / low) ** 0.06
+    ax.set(xlim=(left, right), ylim=(bottom, top))
+    outside = int((points > ends).any(axis=1).sum())
+    return f"; {outside} with larger errors lie outside" if outside else ""
 
 
 def coordinates(study: Study, judged: dict[str, Any]) -> tuple[Figure, str]:

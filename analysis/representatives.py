@@ -26,7 +26,10 @@ def representatives(study: Study, judged: dict[str, Any]) -> dict[str, Shown]:
     if whole:
         shown["full"] = Shown(whole, "the document's whole recommendation", "recommendation")
     moving = sorted(distinct(judged), key=lambda fix: fix["estimate"])
-    if moving:
+    if len(moving) == 1:
+        only = moving[0]
+        shown["best"] = Shown(only["key"], f"the one fix trained alone: {only['id']} {only['name']}", only["id"])
+    elif moving:
         best, worst = moving[-1], moving[0]
         shown["best"] = Shown(best["key"], f"lowest near error of one fix: {best['id']} {best['name']}", f"best: {best['id']}")
         shown["worst"] = Shown(

@@ -6,10 +6,12 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
+from analysis.comparisons import Rulers
 from analysis.effects import percent
+from analysis.factorial import Term, averaged, factorial
 from analysis.load import Study
 from analysis.plots import change
-from analysis.rules import ADOPT, HARMFUL, NO_EFFECT, NOT_RUN, PROVED, TRADE, UNDECIDED, WORDS, alone
+from analysis.rules import ADOPT, ALPHA, HARMFUL, NO_EFFECT, NOT_RUN, PROVED, TRADE, UNDECIDED, WORDS, alone
 
 VERBS = {
     ADOPT: "help (adopt)",
@@ -29,9 +31,10 @@ SINGULAR = {
 
 
 def answer(study: Study, judged: dict[str, Any]) -> list[str]:
-    """The answer, sentence by sentence: the fixes, the whole, what to take home, how sure, on what."""
-    said = (tally(judged), whole(judged), f"To take home: {judged['recommendation']['words']}.", sureness(study, judged))
-    return [sentence for sentence in (*said, ground(study)) if sentence]
+    """The answer, sentence by sentence: the fixes alone and among others, the whole, what to take home, how sure, on what."""
+    home = f"To take home: {judged['recommendation']['words']}."
+    said = (tally(judged), averages(study), whole(judged), home, sureness(study, judged), ground(study))
+    return [sentence for sentence in said if sentence]
 
 
 def counts(judged: dict[str, Any], named: Sequence[str] = ()) -> str:
@@ -60,6 +63,22 @@ def tally(judged: dict[str, Any]) -> str:
         elif word == ADOPT:
             parts.append("none is shown to help")
     return f"Of {len(judged_fixes)} fixes, each alone against the baseline, " + ". ".join(parts) + "."
+
+
+def averages(study: Study) -> str:
+    """Which fixes move the near error averaged over the others; empty in a study without a product of fixes."""
+    found = factorial(Rulers.of(study)) if averaged(study) else None
+    if found is None:
+        return ""
+    sure = sorted((term for term in found.mains if term.p_holm <= ALPHA), key=lambda term: -term.gain.estimate)
+    sides = [("lower", [term for term in sure if term.gain.estimate > 0]), ("raise", [t for t in sure if t.gain.estimate < 0])]
+    said = [f"{', '.join(_named(term) for term in terms)} {verb} it" for verb, terms in sides if terms] or ["none moves it"]
+    blurred = "; among so few cells these are not told apart from some pairs" if any(term.carries for term in sure) else ""
+    return f"Near error, averaged over the other fixes, after Holm: {'; '.join(said)}{blurred}."
+
+
+def _named(term: Term) -> str:
+    return f"{term.name} ({signed(term.gain.estimate)})"
 
 
 def in_the_study(judged: dict[str, Any]) -> tuple[list[dict[str, Any]], str]:

@@ -20,7 +20,7 @@ def balanced_part(plan: pd.DataFrame, seeds: Sequence[int], done: Collection[tup
         return (
             f"balanced part: {len(complete)} of {len(keys)} configurations with all {len(seeds)} seeds, "
             f"standing for {cells} of {len(plan)} cells"
-            + ("" if complete else "; a smaller group_size makes smaller blocks, complete sooner")
+            + ("; nfloss report judges it" if complete else "; a smaller group_size makes smaller blocks, complete sooner")
         )
     whole = [seed for seed in seeds if all((key, seed) in done for key in keys)]
     return f"balanced part: all {len(keys)} configurations with {len(whole)} of {len(seeds)} seeds"

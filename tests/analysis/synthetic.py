@@ -50,7 +50,7 @@ def trial(cell: str, planted: Planted, seed: int, diverges: bool, probes: int, s
             "key": key_of(cell),
             "seed": seed,
             "step": at.astype(int),
-            "epoch": at / steps * 30,
+            "epoch": np.maximum(at - 1, 0).astype(int) * 30 // steps,  # as the runner: that of the last step, a whole number
             "probe_near_abs_rel": near,
             "probe_far_abs_rel": far,
             "probe_abs_rel": (near + 3 * far) / 4,

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import itertools
 import math
+import re
 from pathlib import Path
 
+import nbformat
 import numpy as np
 import pandas as pd
 import pytest
 from synthetic import Planted, write_study
 
-from analysis import load
+from analysis import load, report
 from analysis.comparisons import Rulers
 from analysis.factorial import DESIGNS, columns, distinct, factorial, product_cells
 from analysis.plots import available, draw
@@ -171,6 +173,30 @@ def test_the_front_is_what_nothing_beats() -> None:
         for i, p in enumerate(points)
     ]
     assert front(points).tolist() == slow
+
+
+def test_the_answer_says_what_moves_the_error_among_others(tmp_path: Path) -> None:
+    """Planted, averaged: 1-1 and 3-1 lose and gain half an interaction each (see `averaged`), 9-3 moves nothing."""
+    from analysis.words import averages
+
+    said = averages(study(tmp_path / "s", CLEAR).study)
+    lower, higher = said.split(";")
+    for fix in FIXES:
+        gain = averaged(fix)
+        assert (fix in lower, fix in higher) == (gain > 0, gain < 0), fix
+    found = re.search(r"2-1 \(−(.*?) %\)", higher)
+    assert found and float(found[1]) == pytest.approx(100 * (math.exp(-averaged("2-1")) - 1), abs=1)
+    pairs = study(tmp_path / "pairs", Design.model_validate({"pairs": list(FIXES)}))
+    assert averages(pairs.study) == "", "in pairs no fix is averaged over others"
+
+
+def test_the_report_of_a_product_has_its_answers_and_nothing_that_a_library_muttered(tmp_path: Path) -> None:
+    rulers = study(tmp_path / "s", CLEAR)
+    text = report(rulers.study.folder).read_text()
+    assert text.index("Near error, averaged over the other fixes") < text.index('id="recommendation"')
+    notebook = nbformat.read(rulers.study.folder / "report" / "report.ipynb", as_version=4)
+    kinds = {output.output_type for cell in notebook.cells for output in cell.get("outputs", ())}
+    assert kinds <= {"execute_result", "display_data"}, "a stream is a warning on the page"
 
 
 def test_figures_of_a_product(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+import yaml
 
 from analysis import load, verdicts
 from analysis.load import StudyError, missing_trials
@@ -44,6 +45,16 @@ def test_a_broken_piece_is_named(copy: Path) -> None:
     pd.DataFrame({"cell": ["baseline"]}).to_parquet(copy / "plan.parquet")
     with pytest.raises(StudyError, match=r"lacks the columns design, fixes"):
         load(copy)
+
+
+@pytest.mark.parametrize("training", [None, {"steps": 300}, {"steps": 300, "epochs": 0}, {"steps": "many", "epochs": 30}])
+def test_a_study_must_say_its_steps_and_epochs(copy: Path, training: object) -> None:
+    meta = yaml.safe_load((copy / "study.yaml").read_text())
+    meta["experiment"]["training"] = training
+    (copy / "study.yaml").write_text(yaml.safe_dump(meta))
+    with pytest.raises(StudyError, match=r"lacks experiment.training's steps and epochs") as error:
+        load(copy)
+    assert "\n" not in str(error.value)
 
 
 def test_no_directory_and_no_records(copy: Path, tmp_path: Path) -> None:

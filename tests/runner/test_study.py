@@ -300,6 +300,15 @@ def test_a_stopped_product_says_which_part_is_complete(tmp_path):
     assert "balanced part" in nfloss("status", tmp_path / "study").stdout
 
 
+def test_a_part_that_is_complete_says_what_it_stands_for():
+    """Two trainings, one of which stands for two cells and has both its seeds."""
+    from runner.part import balanced_part
+
+    plan = pd.DataFrame({"key": ["a", "a", "b"], "status": ["trained", "same", "trained"]})
+    said = balanced_part(plan, [0, 1], {("a", 0), ("a", 1), ("b", 0)}, in_blocks=True)
+    assert said.startswith("balanced part: 1 of 2 configurations with all 2 seeds, standing for 2 of 3 cells; nfloss report")
+
+
 def test_status_counts(study):
     said = nfloss("status", study)
     assert said.returncode == 0 and "6 planned, 6 done, 0 diverged, 0 missing" in said.stdout
