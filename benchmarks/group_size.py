@@ -4,7 +4,7 @@
 
 Processes with one thread each and the workers' allocator settings, all at once, as workers are: they share the last cache and
 the memory, and a size that is best for one alone need not be for two. The group's configurations are drawn from the whole
-product. The shipped choice is `CPU_GROUP` in runner/stacks.py.
+product. The shipped choice is `CPU_GROUP`, and in lanes `LANES`, in runner/machine_code.py.
 """
 
 from __future__ import annotations

@@ -11,7 +11,7 @@ from typing import Any
 
 import numba
 
-from runner.lanes.width import LANES
+from runner.lanes.width import WIDE
 
 #: Everything that becomes machine code.
 FILES = ("compiled.py", "lanes/*.py", "sums/*.py")
@@ -22,7 +22,7 @@ FAST = {"reassoc", "contract", "nsz"}
 
 def folder() -> Path:
     """Where machine code is kept. Numba looks at a function's own file alone to see whether it has changed, and not at those
-    whose code becomes part of it: so each version of the files, and each number of lanes, has a place of its own."""
+    whose code becomes part of it: so each version of the files, and each width of the registers, has a place of its own."""
     version, here = hashlib.sha256(), Path(__file__).parent
     for path in sorted(path for pattern in FILES for path in here.glob(pattern)):
         version.update(path.read_bytes())
@@ -32,7 +32,8 @@ def folder() -> Path:
         writable = os.access(home / "nfloss", os.W_OK)
     except OSError:
         writable = False
-    return (home if writable else Path(tempfile.gettempdir())) / "nfloss" / f"kernels-{LANES}-{version.hexdigest()[:12]}"
+    registers = "wide" if WIDE else "narrow"
+    return (home if writable else Path(tempfile.gettempdir())) / "nfloss" / f"kernels-{registers}-{version.hexdigest()[:12]}"
 
 
 FOLDER = folder()

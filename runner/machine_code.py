@@ -12,7 +12,7 @@ import torch
 from nfloss import Configuration, Losses
 from nfloss.pixel_rows import Summing
 from runner.groups import cost_of_a_step
-from runner.lanes.width import LANES, can_compile, worthwhile
+from runner.lanes.width import BREAK_EVEN, LANES, can_compile, worthwhile
 from runner.models import StackedNetworks
 from runner.training_settings import Training
 
@@ -54,14 +54,14 @@ def largest_cpu_group(settings: Training) -> int:
     return LANES if in_lanes(torch.device("cpu"), settings) else CPU_GROUP
 
 
-#: What a step in lanes costs, in networks trained as groups of convolutions: of all lanes, and for each network's loss.
-OF_ALL_LANES, OF_A_LOSS = 0.5 * LANES, 0.1
+#: What a network's loss adds to a step in lanes, in networks trained as groups of convolutions.
+OF_A_LOSS = 0.1
 
 
 def cost_of_a_step_on_a_core(settings: Training) -> Callable[[int], float]:
     """Of a group of so many networks, in the form in which they are trained (benchmarks/group_size.py)."""
     lanes = in_lanes(torch.device("cpu"), settings)
-    return lambda size: OF_ALL_LANES + OF_A_LOSS * size if lanes and worthwhile(size) else cost_of_a_step(size)
+    return lambda size: BREAK_EVEN + OF_A_LOSS * size if lanes and worthwhile(size) else cost_of_a_step(size)
 
 
 def load() -> None:

@@ -25,7 +25,7 @@ class LaneNetworks(StackedNetworks):
 
     def __init__(self, count: int, *arguments: Any, **named: Any) -> None:
         if count > LANES:
-            raise ValueError(f"{count} networks: a vector register has {LANES} lanes")
+            raise ValueError(f"{count} networks: there are {LANES} lanes")
         super().__init__(count, *arguments, **named)
         self.count, self.order = count, torch.from_numpy(lane_order(self.layers))
         self.back = torch.argsort(self.order)

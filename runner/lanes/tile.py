@@ -1,6 +1,6 @@
 """The one product that all convolutions are made of: a tile of sums over vectors.
 
-LANES networks lie side by side in memory, so that a vector register holds the same weight, or the same pixel, of each of them:
+LANES networks lie side by side in memory, so that a vector holds the same weight, or the same pixel, of each of them:
 whatever the number of channels, every lane has work, and no network can reach another's numbers. Written in LLVM's own
 language, since a compiler's loops do not keep two dozen sums in registers by themselves.
 """
@@ -16,8 +16,9 @@ from numba.extending import intrinsic
 from runner.lanes.vector import in_llvm, multiply_add_values, pointer, spread_value
 from runner.lanes.width import LANES, WIDE
 
-#: Pixels and channels of a tile: its sums, and what is multiplied, fit into the registers (32 of AVX-512, 16 of AVX2).
-PIXELS, CHANNELS = (6, 4) if WIDE else (3, 4)
+#: Pixels and channels of a tile: its sums, and what is multiplied, fit into the registers (32 of AVX-512; 16 of AVX2, two to a
+#: vector).
+PIXELS, CHANNELS = (6, 4) if WIDE else (3, 2)
 #: Channels by CHANNELS of a weight's gradient: both factors change with every pixel.
 INPUTS = 4 if WIDE else 2
 

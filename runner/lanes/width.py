@@ -7,9 +7,12 @@ from importlib.util import find_spec
 
 import torch
 
+#: Networks side by side, a cache line of float32: a vector register of AVX-512, or two of AVX2 (eight lanes in one were slower).
+LANES = 16
+#: Whether one register holds them.
 WIDE = torch.backends.cpu.get_cpu_capability() == "AVX512"
-#: As many float32 as a vector register holds.
-LANES = 16 if WIDE else 8
+#: So many are trained as soon as groups of convolutions as in lanes, idle ones among them (benchmarks/group_size.py).
+BREAK_EVEN = 8 if WIDE else 10
 
 
 @cache
@@ -19,5 +22,5 @@ def can_compile() -> bool:
 
 
 def worthwhile(networks: int) -> bool:
-    """Whether so many networks are trained sooner in lanes, idle ones among them, than as groups of convolutions."""
-    return LANES // 2 <= networks <= LANES
+    """Whether so many networks are trained sooner in lanes than as groups of convolutions."""
+    return BREAK_EVEN <= networks <= LANES

@@ -14,7 +14,7 @@ from plain_network import PlainNetwork, stack_statistics, to_row
 from nfloss import Configuration, Losses
 from runner import machine_code
 from runner.lanes.networks import LaneNetworks  # numba's, which .[all] brings
-from runner.lanes.width import LANES
+from runner.lanes.width import BREAK_EVEN, LANES, WIDE
 from runner.machine_code import in_lanes, largest_cpu_group, stack_for
 from runner.models import DepthRange, StackedNetworks
 from runner.row_adam import RowAdam
@@ -194,7 +194,7 @@ def test_one_value_has_no_variance(kind):
 
 
 def test_no_more_networks_than_lanes():
-    with pytest.raises(ValueError, match=f"{LANES + 1} networks: a vector register has {LANES} lanes"):
+    with pytest.raises(ValueError, match=f"{LANES + 1} networks: there are {LANES} lanes"):
         LaneNetworks(LANES + 1, 0)
 
 
@@ -234,8 +234,8 @@ def test_a_diverged_network_is_frozen_in_its_lane(small_data, brief, monkeypatch
     ("count", "settings", "installed", "kind"),
     [
         (LANES, {}, True, LaneNetworks),
-        (LANES // 2, {}, True, LaneNetworks),
-        (LANES // 2 - 1, {}, True, StackedNetworks),
+        (BREAK_EVEN, {}, True, LaneNetworks),
+        (BREAK_EVEN - 1, {}, True, StackedNetworks),
         (LANES + 1, {}, True, StackedNetworks),
         (LANES, {"precision": "bf16"}, True, StackedNetworks),
         (LANES, {"machine_code": False}, True, StackedNetworks),
@@ -252,18 +252,18 @@ def test_which_form_is_trained(monkeypatch, count, settings, installed, kind):
 
 NARROW = """
 import torch
-from runner.lanes.width import LANES
+from runner.lanes.width import WIDE
 import test_lanes
-assert LANES == 8, LANES
+assert not WIDE
 test_lanes.test_predictions_gradients_and_statistics_of_the_stack(torch.float32, 3, 16, 80)
 test_lanes.test_poison_stays_in_its_lane(float("nan"), 0)
 print("equal")
 """
 
 
-@pytest.mark.skipif(LANES == 8, reason="this machine has no wider registers")
+@pytest.mark.skipif(not WIDE, reason="this machine has no wider registers")
 def test_with_narrow_registers_too():
-    """Eight lanes, as with AVX2."""
+    """Tiles for the registers of AVX2."""
     here = Path(__file__).parent
     path = os.pathsep.join([str(here), str(here.parents[1])])
     environment = {**os.environ, "ATEN_CPU_CAPABILITY": "avx2", "PYTHONPATH": path}
