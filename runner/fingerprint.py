@@ -165,7 +165,16 @@ def meaning(tree: ast.Module) -> str:
     for node in ast.walk(tree):
         if isinstance(node, ast.FunctionDef | ast.ClassDef | ast.Module) and ast.get_docstring(node, clean=False):
             node.body = node.body[1:] or [ast.Pass()]
-    return ast.dump(tree)
+    return tree_in_words(tree)
+
+
+def tree_in_words(part: Any) -> str:
+    """As `ast.dump` has it, less what is empty: each version of Python knows of more that may be left out, and a record is of
+    the same code in all of them."""
+    if isinstance(part, ast.AST):
+        fields = [f"{name}={tree_in_words(value)}" for name, value in ast.iter_fields(part) if value not in (None, [])]
+        return f"{type(part).__name__}({', '.join(fields)})"
+    return f"[{', '.join(map(tree_in_words, part))}]" if isinstance(part, list) else repr(part)
 
 
 @cache

@@ -7,7 +7,7 @@ from importlib.util import find_spec
 
 import torch
 
-#: Networks side by side, a cache line of float32: a vector register of AVX-512, or two of AVX2 (eight lanes in one were slower).
+#: Networks side by side, a cache line of float32: a vector register of AVX-512, or two of AVX2 (eight in one were slower).
 LANES = 16
 #: Whether one register holds them.
 WIDE = torch.backends.cpu.get_cpu_capability() == "AVX512"

@@ -58,6 +58,21 @@ def test_comments_and_docstrings_do_not_matter_and_code_does() -> None:
     assert meaning(one) == meaning(other) != meaning(third)
 
 
+def test_a_newer_python_has_the_same_meaning():
+    """From 3.12 on functions and classes have `type_params`, which is empty but in code that 3.11 cannot read."""
+
+    class FunctionDef(ast.FunctionDef):
+        _fields = (*(name for name in ast.FunctionDef._fields if name != "type_params"), "type_params")
+
+    def function(**parts: Any) -> ast.Module:
+        given = ast.parse("def f(x=None):\n    return [None, x, ...][1:]").body[0]
+        return ast.Module([FunctionDef(**{**dict(ast.iter_fields(given)), **parts})], [])
+
+    assert meaning(function(type_params=[])) == meaning(ast.parse("def f(x=None):\n    return [None, x, ...][1:]"))
+    assert meaning(function(type_params=[ast.Name("T")])) != meaning(function())
+    assert meaning(ast.parse("return None")) != meaning(ast.parse("return")) != meaning(ast.parse("return []"))
+
+
 def test_what_a_function_uses_of_its_module_is_part_of_it() -> None:
     """`number_of` calls `helper` and reads LIMIT, both of this module."""
     assert {"number_of", "helper", "LIMIT"} <= set(pieces(number_of))

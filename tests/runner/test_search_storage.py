@@ -26,7 +26,8 @@ workers: 1
 
 def lock(database: Path, seconds: float) -> None:
     """As soon as there are records; long enough for the search to come back to its storage."""
-    while not any((database.parent / "study" / "records").glob("trials-*.parquet")):
+    end = time.monotonic() + 100
+    while not any((database.parent / "study" / "records").glob("trials-*.parquet")) and time.monotonic() < end:
         time.sleep(0.01)
     held = sqlite3.connect(database, timeout=60, isolation_level=None)
     held.execute("BEGIN EXCLUSIVE")
