@@ -41,6 +41,8 @@ def readability(study: Study, judged: dict[str, Any]) -> Html:
     if not entries:
         return paragraphs(["The curves of this study lack the normalised loss."])
     raw = entries[0]
+    if math.isnan(raw["raw_agreement"]):
+        return paragraphs(["Evaluations are too few to tell which logged series moves as the probe error does."])
     rows: list[list[Any]] = [[SHARES["loss"], f"{raw['raw_agreement']:.0%}", NONE, rank(raw["raw_rank"]), NONE]]
     for entry in entries:
         points = [f"{100 * entry[name]:+.0f}".replace("-", "−") for name in ("estimate", "low", "high")]

@@ -63,7 +63,7 @@ def banded(ax: Axes, study: Study, key: str, label: str, colour: str, dashes: An
     """Geometric mean over seeds with a t band; a single seed has no band."""
     epoch, y = _by_seed(study, key, "probe_near_abs_rel")
     mean = y.mean(axis=0)
-    ax.plot(epoch, np.exp(mean), color=colour, linestyle=dashes, label=label)
+    ax.plot(epoch, np.exp(mean), color=colour, linestyle=dashes, label=label, marker="o" if len(epoch) == 1 else "")
     if len(y) > 1:
         from scipy.stats import t
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Any
 
@@ -141,9 +142,10 @@ def _proved(reading: dict[str, Any] | None) -> tuple[str, str]:
     if reading is None:
         return NO_EFFECT, PROVED
     word, said = READING.get(reading["verdict"], (UNDECIDED, "whether it reads better is open"))
-    shares = (
-        f"{reading['agreement']:.0%} of its steps move as the probe error does, the raw loss's {reading['raw_agreement']:.0%}"
-    )
+    own, raw = reading["agreement"], reading["raw_agreement"]
+    shares = f"{own:.0%} of its steps move as the probe error does, the raw loss's {raw:.0%}"
+    if math.isnan(own) or math.isnan(raw):
+        shares = "too few evaluations"
     return word, f"records only, training unchanged (proved); {said}: {shares}".replace("%", " %")
 
 
