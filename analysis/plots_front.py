@@ -58,7 +58,7 @@ def pareto(study: Study, judged: dict[str, Any]) -> tuple[Figure, str]:
     outside = _frame(ax, points, np.concatenate(looked_at))
     names = list(cells.values())
     for number, at in enumerate(np.unique(np.linspace(0, len(order) - 1, min(NAMED, len(order))).round().astype(int)), 1):
-        ax.annotate(str(number), tuple(line[at]), (0, 6), textcoords="offset points", fontsize=9, ha="center")
+        ax.annotate(str(number), tuple(line[at]), (-4, -4), textcoords="offset points", fontsize=9, ha="right", va="top")
         ax.plot([], [], linestyle="none", label=f"{number}: {names[order[at]]}")
     plain_log(ax)
     plain_log(ax, "x")
