@@ -67,7 +67,7 @@ def markdown(studies: tuple[Study, Study], judged: list[dict[str, Any]], found: 
     """The answer, then a line per fix."""
     names = labels(studies)
     lines = [f"## {names[0]} against {names[1]}", "", answer(found), ""]
-    lines += [f"* {name}: {words.ground(study)} {len(study.seeds)} seeds." for name, study in zip(names, studies, strict=True)]
+    lines += [f"* {name}: {words.ground(study)} {study.seeds_in_words}." for name, study in zip(names, studies, strict=True)]
     lines += [
         "",
         f"| fix | near gain, {names[0]} | near gain, {names[1]} | far gain, {names[0]} | far gain, {names[1]} | verdicts |",

@@ -50,6 +50,11 @@ class Study:
         return tuple(int(seed) for seed in self.meta["experiment"]["seeds"])
 
     @property
+    def seeds_in_words(self) -> str:
+        """How many there are."""
+        return seeds_in_words(len(self.seeds))
+
+    @property
     def baseline(self) -> str:
         """Key of the unfixed loss.
 
@@ -74,6 +79,14 @@ class Study:
         """Key of the training that these fixes stand for; None where it was not planned or is a clash."""
         row = self.row_of(fixes, numbers)
         return row["key"] if row else None
+
+
+def seeds_in_words(count: int) -> str:
+    """
+    >>> seeds_in_words(1), seeds_in_words(5)
+    ('1 seed', '5 seeds')
+    """
+    return f"{count} seed{'s' * (count != 1)}"
 
 
 def load(study_dir: Path | str) -> Study:

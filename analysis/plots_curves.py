@@ -40,7 +40,7 @@ def convergence(study: Study, judged: dict[str, Any]) -> tuple[Figure, str]:
     ax.set(xlabel="epoch", ylabel=NEAR_ERROR)
     ax.margins(x=0.01)
     figure.legend(loc="outside lower center", ncols=2)
-    headline(figure, _convergence_message(judged), f"geometric mean over {len(study.seeds)} seeds, band: 95 % t interval")
+    headline(figure, _convergence_message(judged), f"geometric mean over {study.seeds_in_words}, band: 95 % t interval")
     return figure, "Near error on probe scenes that no configuration can move; lower and earlier is better."
 
 

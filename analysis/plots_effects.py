@@ -40,7 +40,7 @@ def effects(study: Study, judged: dict[str, Any]) -> tuple[Figure, str]:
     _shares(axes[0][2], near.shares, ped_anova(Rulers.of(study)))
     sure = [term.name for term in near.mains if term.p_holm <= ALPHA]
     message = f"{len(sure)} of {len(names)} fixes move the near error, {how}"
-    below = f"{near.cells} cells, {len(study.seeds)} seeds as blocks, 95 % t intervals over seeds; filled: shown after Holm"
+    below = f"{near.cells} cells, {study.seeds_in_words} as blocks, 95 % t intervals over seeds; filled: shown after Holm"
     headline(figure, message, below)
     return figure, f"The effect of each fix, {how}; right is better."
 

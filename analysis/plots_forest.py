@@ -25,7 +25,7 @@ def forest(study: Study, judged: dict[str, Any]) -> tuple[Figure, str]:
     count = Counter(entry["verdict"] for entry in judged["fixes"] if entry["key"])
     said = {ADOPT: "to adopt", TRADE: "a trade", NO_EFFECT: "without effect", HARMFUL: "harmful", UNDECIDED: "undecided"}
     message = f"{len(rows)} fixes alone: " + ", ".join(f"{count[word]} {text}" for word, text in said.items())
-    below = f"change of validation error against the baseline, {len(study.seeds)} seeds paired, 95 % intervals; right is better"
+    below = f"change of validation error against the baseline, {study.seeds_in_words} paired, 95 % intervals; right is better"
     sentence = (
         "Each fix alone against the baseline; hollow where the interval spans zero, the grey band is ±2 %, right is better."
     )
@@ -45,7 +45,7 @@ def leave_one_out(study: Study, judged: dict[str, Any]) -> tuple[Figure, str]:
     if largest:
         changed = change(largest["near"]["estimate"])
         message = f"Inside the recommendation {largest['id']} matters most: with it near error is {changed}"
-    below = f"what each fix adds to the other nine, {len(study.seeds)} seeds paired, 95 % intervals; right: better with it"
+    below = f"what each fix adds to the other nine, {study.seeds_in_words} paired, 95 % intervals; right: better with it"
     sentence = "What each fix contributes inside the whole recommendation; disagreement with the figure above is interaction."
     return _forest(rows, message, below), sentence
 

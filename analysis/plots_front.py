@@ -65,7 +65,7 @@ def pareto(study: Study, judged: dict[str, Any]) -> tuple[Figure, str]:
     ax.set(xlabel="final far AbsRel (log scale)", ylabel="final near AbsRel (log scale)")
     figure.legend(loc="outside lower center", ncols=3, fontsize=8.5)
     beaten = "is beaten on both errors" if not on[list(cells).index(study.baseline)] else "is on the front"
-    below = f"geometric means over {len(study.seeds)} seeds; the best of many means are flattered by chance{outside}"
+    below = f"geometric means over {study.seeds_in_words}; the best of many means are flattered by chance{outside}"
     headline(figure, f"{int(on.sum())} of {len(cells)} configurations are on the front; the baseline {beaten}", below)
     return figure, "Near against far error of every configuration; lower left is better."
 

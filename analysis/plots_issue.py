@@ -82,7 +82,7 @@ def issue(study: Study, judged: dict[str, Any], number: int) -> tuple[Figure, st
         _definition(ax, study, what, fixes)
     handles, labels = curves.get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside lower center", ncols=4)
-    below = f"{len(study.seeds)} seeds paired, 95 % intervals; right is better; each fix alone against the baseline"
+    below = f"{study.seeds_in_words} paired, 95 % intervals; right is better; each fix alone against the baseline"
     headline(figure, f"Issue {number}: {_message(fixes)}", below)
     return figure, "Curves over training, final errors and steadiness of each fix against the baseline."
 

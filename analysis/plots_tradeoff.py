@@ -37,7 +37,7 @@ def trade_off(study: Study, judged: dict[str, Any]) -> tuple[Figure, str]:
     label(ax, {**inside, **weights}, list(curve.values()))
     _legend(ax, turned=len(curve) > 1)
     _outside(figure, {name: at for name, at in points.items() if name not in inside})
-    below = f"geometric means over {len(study.seeds)} seeds; lower left is better; colours: verdicts of the fixes"
+    below = f"geometric means over {study.seeds_in_words}; lower left is better; colours: verdicts of the fixes"
     headline(figure, _message(judged), below)
     if len(curve) < 2:
         return figure, "Weighting trades far error for near; a fix below and left of the star gains on both."

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from analysis import words
-from analysis.load import Study, load, require_complete
+from analysis.load import Study, load, require_complete, seeds_in_words
 from analysis.rules import ADOPT, HARMFUL, TRADE
 from analysis.take_home import yaml_block
 from analysis.verdicts import verdicts
@@ -44,7 +44,7 @@ def terminal_summary(study_dir: Path | str) -> str:
     said = "; ".join(f"{entry['asked']}: {entry['verdict']}" for entry in judged["promises"])
     page = folder / "report" / "report.html"
     return "\n".join([
-        f"{judged['study']}: {words.counts(judged, (ADOPT, TRADE, HARMFUL))}; {len(judged['seeds'])} seeds",
+        f"{judged['study']}: {words.counts(judged, (ADOPT, TRADE, HARMFUL))}; {seeds_in_words(len(judged['seeds']))}",
         f"promises: {said or 'the whole recommendation was not run'}; take home: {judged['recommendation']['words']}",
         f"report: {page}" if page.exists() else f"report: not written yet; nfloss report {folder}",
     ])  # fmt: skip

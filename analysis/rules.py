@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from analysis.effects import Effect
+from analysis.load import seeds_in_words
 
 ALPHA = 0.05
 TWO_PERCENT = math.log(1.02)  # non-inferiority margin, and half width of "no effect"
@@ -239,4 +240,5 @@ def reach(n: int, alpha: float) -> str:
     least = 2.0 / 2.0**n
     if least <= alpha:
         return ""
-    return f"{n} seeds cannot reach {alpha:.3g} by sign flips alone (least p {least:.2g}); the t interval assumes normal gains"
+    cannot = f"{seeds_in_words(n)} cannot reach {alpha:.3g} by sign flips alone (least p {least:.2g})"
+    return f"{cannot}; the t interval assumes normal gains"

@@ -132,7 +132,7 @@ def sureness(study: Study, judged: dict[str, Any]) -> str:
         else "no trial diverged"
     )
     parts = [study.part] * bool(study.part) + [
-        f"{len(study.seeds)} seeds, paired, 95 % intervals, Holm across the fixes; {lost}"
+        f"{study.seeds_in_words}, paired, 95 % intervals, Holm across the fixes; {lost}"
     ]
     return "How sure: " + "; ".join(parts + [judged["reach"]] * bool(judged["reach"])) + "."
 
