@@ -48,9 +48,7 @@ def error_by_depth(study: Study, judged: dict[str, Any]) -> tuple[Figure, str]:
     own.set(title="The baseline", ylabel="AbsRel (log scale)")
     ratio.set(title="Others, relative to the baseline (below 1 is better)", ylabel="AbsRel / the baseline's (log scale)")
     figure.legend(*ratio.get_legend_handles_labels(), loc="outside lower center", ncols=2)
-    below = (
-        f"final network, validation frames, geometric mean over {study.seeds_in_words}, band: 95 % t interval; dotted: 1 m"
-    )
+    below = f"final network, validation frames, geometric mean over {study.seeds_in_words}, band: 95 % t interval; dotted: 1 m"
     headline(figure, _message(errors, depth), below)
     return figure, "Error by true depth: left the baseline, right each other training as a multiple of it."
 

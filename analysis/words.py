@@ -131,9 +131,7 @@ def sureness(study: Study, judged: dict[str, Any]) -> str:
         if diverged
         else "no trial diverged"
     )
-    parts = [study.part] * bool(study.part) + [
-        f"{study.seeds_in_words}, paired, 95 % intervals, Holm across the fixes; {lost}"
-    ]
+    parts = [study.part] * bool(study.part) + [f"{study.seeds_in_words}, paired, 95 % intervals, Holm across the fixes; {lost}"]
     return "How sure: " + "; ".join(parts + [judged["reach"]] * bool(judged["reach"])) + "."
 
 
