@@ -18,6 +18,7 @@ import numpy as np
 from analysis.comparisons import Rulers
 from analysis.effects import Effect, effect, holm
 from analysis.load import Study
+from analysis.rules import ALPHA
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -40,6 +41,11 @@ class Term:
     @property
     def name(self) -> str:
         return " x ".join(self.fixes)
+
+    @property
+    def sure(self) -> bool:
+        """Whether it is shown after Holm."""
+        return self.p_holm <= ALPHA
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,6 @@ from analysis.factorial import Term, averaged, factorial
 from analysis.importance import ped_anova
 from analysis.load import Study
 from analysis.plots import BLUE, GREY, VERMILLION, canvas, headline, percent_axis
-from analysis.rules import ALPHA
 from analysis.words import signed
 
 if TYPE_CHECKING:
@@ -38,7 +37,7 @@ def effects(study: Study, judged: dict[str, Any]) -> tuple[Figure, str]:
     axes[0][0].set_yticks(range(len(names)), names)
     axes[0][1].set_yticklabels([])
     _shares(axes[0][2], near.shares, ped_anova(Rulers.of(study)))
-    sure = [term.name for term in near.mains if term.p_holm <= ALPHA]
+    sure = [term.name for term in near.mains if term.sure]
     message = f"{len(sure)} of {len(names)} fixes move the near error, {how}"
     below = f"{near.cells} cells, {study.seeds_in_words} as blocks, 95 % t intervals over seeds; filled: shown after Holm"
     headline(figure, message, below)
@@ -49,10 +48,9 @@ def _mains(ax: Axes, terms: tuple[Term, ...]) -> None:
     ends = [abs(end) for term in terms for end in (term.gain.low, term.gain.high) if math.isfinite(end)]
     limit = 1.08 * max([*ends, LEAST_RANGE])
     for place, term in enumerate(terms):
-        sure = term.p_holm <= ALPHA
-        colour = (BLUE if term.gain.estimate > 0 else VERMILLION) if sure else GREY
+        colour = (BLUE if term.gain.estimate > 0 else VERMILLION) if term.sure else GREY
         ax.plot([max(term.gain.low, -limit), min(term.gain.high, limit)], [place] * 2, color=colour, linewidth=1.7)
-        ax.plot(term.gain.estimate, place, "o", color=colour, markerfacecolor=colour if sure else "white", markersize=5.5)
+        ax.plot(term.gain.estimate, place, "o", color=colour, markerfacecolor=colour if term.sure else "white", markersize=5.5)
     ax.axvline(0, color="#444444", linewidth=0.9, zorder=1)
     percent_axis(ax, -limit, limit, apart=0.16)
     ax.set_yticks(range(len(terms)))
@@ -106,7 +104,7 @@ def interactions(study: Study, judged: dict[str, Any]) -> tuple[Figure, str]:
     ax.set_yticks(range(len(fixes)), fixes)
     ax.grid(False)
     figure.colorbar(image, ax=ax, shrink=0.7, label="ln near error: gain of both beyond the sum")
-    sure = sum(term.p_holm <= ALPHA for term in terms.values())
+    sure = sum(term.sure for term in terms.values())
     below = "percent of near error; bold: shown after Holm; *: with an alias, see the table"
     headline(figure, f"{sure} of {len(terms)} pairs of fixes are shown to interact", below)
     return figure, "What two fixes do together beyond the sum of what each does, averaged over the others; 0 where they add up."
@@ -116,5 +114,5 @@ def _label(ax: Axes, x: int, y: int, term: Term, limit: float) -> None:
     said = signed(term.gain.estimate).replace(" %", "").replace("error ", "") if abs(term.gain.estimate) >= 0.0005 else "0"
     text = said + ("*" if term.carries else "")
     dark = abs(term.gain.estimate) > 0.6 * limit
-    weight = "bold" if term.p_holm <= ALPHA else "normal"
+    weight = "bold" if term.sure else "normal"
     ax.text(x, y, text, ha="center", va="center", fontsize=8, color="white" if dark else "black", fontweight=weight)

@@ -50,13 +50,12 @@ def pareto(study: Study, judged: dict[str, Any]) -> tuple[Figure, str]:
     ax.step(*line.T, where="post", color=ORANGE, linewidth=1.2)
     ax.plot(*line.T, "o", color=ORANGE, markersize=6, label="front: beaten by none on both")
     marks = {"baseline": (study.baseline, "*", BLACK), "the document's recommendation": (full_key(study), "X", VERMILLION)}
-    looked_at = [line]
+    keys, names, looked_at = list(cells), list(cells.values()), list(order)
     for label, (key, marker, colour) in marks.items():
         if key in cells:
-            looked_at.append(np.exp(rulers.log_errors(str(key)))[None])
-            ax.plot(*looked_at[-1][0], marker, color=colour, markersize=12, linestyle="none", label=label)
-    outside = _frame(ax, points, np.concatenate(looked_at))
-    names = list(cells.values())
+            looked_at.append(keys.index(key))
+            ax.plot(*points[looked_at[-1]], marker, color=colour, markersize=12, linestyle="none", label=label)
+    outside = _frame(ax, points, points[looked_at])
     for number, at in enumerate(np.unique(np.linspace(0, len(order) - 1, min(NAMED, len(order))).round().astype(int)), 1):
         ax.annotate(str(number), tuple(line[at]), (-4, -4), textcoords="offset points", fontsize=9, ha="right", va="top")
         ax.plot([], [], linestyle="none", label=f"{number}: {names[order[at]]}")
@@ -64,7 +63,7 @@ def pareto(study: Study, judged: dict[str, Any]) -> tuple[Figure, str]:
     plain_log(ax, "x")
     ax.set(xlabel="final far AbsRel (log scale)", ylabel="final near AbsRel (log scale)")
     figure.legend(loc="outside lower center", ncols=3, fontsize=8.5)
-    beaten = "is beaten on both errors" if not on[list(cells).index(study.baseline)] else "is on the front"
+    beaten = "is beaten on both errors" if not on[keys.index(study.baseline)] else "is on the front"
     below = f"geometric means over {study.seeds_in_words}; the best of many means are flattered by chance{outside}"
     headline(figure, f"{int(on.sum())} of {len(cells)} configurations are on the front; the baseline {beaten}", below)
     return figure, "Near against far error of every configuration; lower left is better."

@@ -14,7 +14,7 @@ from analysis.load import Study
 from analysis.power import power as power_of
 from analysis.power import seeds
 from analysis.recommendation import label
-from analysis.rules import ADOPT, ALPHA, HARMFUL, WORDS, alone
+from analysis.rules import ADOPT, HARMFUL, WORDS, alone
 from analysis.tables import NONE, Html, chip, gain, joined, paragraphs, safe, table
 from analysis.take_home import code, yaml_block
 
@@ -90,7 +90,7 @@ def effects(study: Study, judged: dict[str, Any]) -> Html:
     rulers = Rulers.of(study)
     near, far = (factorial(rulers, f"final_{side}_abs_rel") for side in ("near", "far"))
     assert near is not None and far is not None
-    told = [(one, other) for one, other in zip(near.pairs, far.pairs, strict=True) if one.p_holm <= ALPHA]
+    told = [(one, other) for one, other in zip(near.pairs, far.pairs, strict=True) if one.sure]
     rows = [
         [
             Html(f"<b>{safe(one.name)}</b>"),

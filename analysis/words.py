@@ -11,7 +11,7 @@ from analysis.effects import percent
 from analysis.factorial import Term, averaged, factorial
 from analysis.load import Study
 from analysis.plots import change
-from analysis.rules import ADOPT, ALPHA, HARMFUL, NO_EFFECT, NOT_RUN, PROVED, TRADE, UNDECIDED, WORDS, alone
+from analysis.rules import ADOPT, HARMFUL, NO_EFFECT, NOT_RUN, PROVED, TRADE, UNDECIDED, WORDS, alone
 
 VERBS = {
     ADOPT: "help (adopt)",
@@ -70,7 +70,7 @@ def averages(study: Study) -> str:
     found = factorial(Rulers.of(study)) if averaged(study) else None
     if found is None:
         return ""
-    sure = sorted((term for term in found.mains if term.p_holm <= ALPHA), key=lambda term: -term.gain.estimate)
+    sure = sorted((term for term in found.mains if term.sure), key=lambda term: -term.gain.estimate)
     sides = [("lower", [term for term in sure if term.gain.estimate > 0]), ("raise", [t for t in sure if t.gain.estimate < 0])]
     said = [f"{', '.join(_named(term) for term in terms)} {verb} it" for verb, terms in sides if terms] or ["none moves it"]
     blurred = "; among so few cells these are not told apart from some pairs" if any(term.carries for term in sure) else ""
@@ -138,13 +138,13 @@ def sureness(study: Study, judged: dict[str, Any]) -> str:
 def ground(study: Study) -> str:
     """Data, steps and device, in a line."""
     experiment = study.meta["experiment"]
-    training, data = experiment.get("training", {}), experiment.get("data") or {}
+    training, data = experiment["training"], experiment.get("data") or {}
     size = {**training, **data}
     source = str(data.get("folder") or data.get("kind") or "procedural scenes").rstrip("/").split("/")[-1]
     counts = "" if data.get("folder") else ", ".join(f"{data[part]} to {verb}" for part, verb in USES.items() if part in data)
     pixels = f", {size['height']} x {size['width']} pixels" if {"height", "width"} <= set(size) else ""
     device = study.meta.get("device", "an unknown device")
-    steps = f"{training.get('steps', '?')} steps of batch {training.get('batch', '?')}"
+    steps = f"{training['steps']} steps of batch {training.get('batch', '?')}"
     return f"Measured on {source}{f' ({counts})' if counts else ''}; {steps}{pixels}, on {device}."
 
 

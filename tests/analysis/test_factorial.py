@@ -176,7 +176,7 @@ def test_the_front_is_what_nothing_beats() -> None:
 
 
 def test_the_answer_says_what_moves_the_error_among_others(tmp_path: Path) -> None:
-    """Planted, averaged: 1-1 and 3-1 lose and gain half an interaction each (see `averaged`), 9-3 moves nothing."""
+    """As planted, with half of what two do together (see `averaged`): 3-1 and 9-3 move nothing."""
     from analysis.words import averages
 
     said = averages(study(tmp_path / "s", CLEAR).study)

@@ -9,6 +9,7 @@ import pytest
 
 from analysis import promises
 from analysis.effects import effect
+from analysis.verdicts import _proved
 
 
 def test_promises_of_a_recommendation_that_keeps_them(judged: dict) -> None:
@@ -58,3 +59,9 @@ def test_readability_tells_the_good_series_from_the_noisy_one(judged: dict) -> N
     words = {fix["id"]: (fix["verdict"], fix["detail"]) for fix in judged["fixes"]}
     assert words["7-1"][0] == "adopt" and words["7-1"][1].startswith("records only")
     assert words["7-2"][0] != "adopt"
+
+
+def test_a_series_read_too_seldom_is_open_and_says_why() -> None:
+    """One evaluation has no step to agree on."""
+    word, detail = _proved({"verdict": "inconclusive", "agreement": math.nan, "raw_agreement": math.nan})
+    assert word == "undecided" and detail.endswith("whether it reads better is open: too few evaluations")

@@ -14,7 +14,7 @@ from synthetic import Planted, write_study
 from analysis import load
 from analysis.effects import Effect, effect
 from analysis.rules import Beyond, Evidence, for_issue, reach, recommend, unless_void, verdict
-from analysis.verdicts import _confirm, _evidence, _issue, _proved
+from analysis.verdicts import _confirm, _evidence, _issue
 from analysis.verdicts import verdicts as all_verdicts
 from analysis.verdicts_file import read_verdicts, write_verdicts
 
@@ -297,9 +297,3 @@ def test_planted_gains_are_found_at_the_stated_power(gain: float, word: str) -> 
     far = effect(rng.normal(0, 0.001, 8))
     found = [recommend(Evidence(e, far, e.p, 1.0))[0] for e in (effect(rng.normal(gain, sd, 8)) for _ in range(150))]
     assert found.count(word) >= 150 * 0.8
-
-
-def test_a_series_read_too_seldom_is_open_and_says_why() -> None:
-    """One evaluation has no step to agree on."""
-    word, detail = _proved({"verdict": "inconclusive", "agreement": math.nan, "raw_agreement": math.nan})
-    assert word == "undecided" and detail.endswith("whether it reads better is open: too few evaluations")
