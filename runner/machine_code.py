@@ -6,8 +6,10 @@ Without it, and on a GPU, networks are groups of convolutions and the loss goes 
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import torch
+from torch import Tensor
 
 from nfloss import Configuration, Losses
 from nfloss.pixel_rows import Summing
@@ -65,14 +67,26 @@ def cost_of_a_step_on_a_core(settings: Training) -> Callable[[int], float]:
 
 
 def load() -> None:
-    """Have in memory what training calls, compiled if need be, before processes are forked that use it."""
+    """Have in memory what training calls, compiled if need be, before processes are forked that use it.
+
+    The way back is taken function by function: autograd's engine begins threads where there is an accelerator, be it used or
+    not, and refuses to work in a process that is forked after that.
+    """
     if not can_compile():
         return
     from runner.lanes.networks import LaneNetworks
     from runner.sums.core import CoreSumming
 
+    class Remembering(CoreSumming):
+        def of_residuals(self, *given: Any) -> Tensor:
+            self.sums = super().of_residuals(*given)
+            return self.sums
+
     images, truth = torch.zeros(2, 3, 16, 16), torch.full((2, 1, 16, 16), 0.5)
-    losses = Losses([Configuration.of(), Configuration.of("3-1")], CoreSumming())
-    networks = LaneNetworks(2, 0)
-    losses(networks(images, training=True), truth).sum().backward()
+    networks, summing = LaneNetworks(2, 0), Remembering()
+    predictions = networks(images, training=True)
+    Losses([Configuration.of(), Configuration.of("3-1")], summing)(predictions, truth)
+    for outputs in ([summing.sums], predictions):
+        function: Any = outputs[0].grad_fn
+        function.apply(*map(torch.zeros_like, outputs))
     networks(images, training=False)

@@ -8,12 +8,14 @@ of an undisturbed run's time at which it came, and how many groups had been reco
 
 from __future__ import annotations
 
+import multiprocessing
 import os
 import random
 import signal
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -22,10 +24,24 @@ from runner.cli import main
 from runner.experiment import load_experiment
 
 torch.set_num_threads(1)  # threads do not survive a fork
-# Done once, for all runs: they differ in when they are killed.
-torch.optim.Adam([torch.zeros(1, requires_grad=True)])
-claims = description.audit()
-description.audit = lambda: claims
+torch.optim.Adam([torch.zeros(1, requires_grad=True)])  # loads a compiler
+
+
+def describe_once(experiment: Path) -> None:
+    """What describes a study is made once, for all runs: they differ in when they are killed.
+
+    In a process of its own: where there is an accelerator, autograd's threads are begun with it, and do not survive a fork.
+    """
+    with multiprocessing.get_context("fork").Pool(1) as apart:
+        claims, symptoms = apart.apply(descriptions, (experiment,))
+    description.audit = lambda: claims
+    description.symptom_table = lambda plan, first: symptoms
+
+
+def descriptions(experiment: Path) -> tuple[Any, Any]:
+    settings = load_experiment(experiment)
+    data = description.seed_data(settings.data, 0, torch.device("cpu"))
+    return description.audit(), description.symptom_table(study.plan_experiment(settings), data)
 
 
 def begin(experiment: Path, folder: Path) -> int:
@@ -60,10 +76,7 @@ def kill_one(experiment: Path, folder: Path, after: float) -> int:
 
 
 def kill_many(experiment: Path, folder: Path, count: int, seed: int) -> None:
-    settings = load_experiment(experiment)
-    data = description.seed_data(settings.data, 0, torch.device("cpu"))
-    known = description.symptom_table(study.plan_experiment(settings), data)
-    description.symptom_table = lambda plan, first: known
+    describe_once(experiment)
     finish(experiment, folder / "warm")
     started = time.monotonic()
     finish(experiment, folder / "whole")
