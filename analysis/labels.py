@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 Box = tuple[float, float, float, float]  # left, bottom, right, top, in pixels
 Point = tuple[float, float]
 _CLOSE = ((6, 0), (6, 7), (6, -8), (-6, 7), (-6, -8), (-6, 0), (0, 9), (0, -11))
-OFFSETS = (*_CLOSE, (16, 12), (16, -13), (-16, 12), (-16, -13), (26, 4), (-26, 4))  # points; the near places first
+OFFSETS = (*_CLOSE, (16, 12), (16, -13), (-16, 12), (-16, -13), (26, 4), (-26, 4), (0, 20), (0, -22))  # points; near ones first
 LETTER, LINE, DOT, TRACK = 5.6, 10.0, 5.0, 3.0  # width and height of a letter in points; half a dot and half a line in pixels
 
 
@@ -21,7 +21,7 @@ def label(ax: Axes, names: dict[str, tuple[float, float, str]], track: list[Poin
     """Write each name (x, y, colour) beside its point, off the other points, names, the line through `track` and the edges."""
     ax.figure.canvas.draw()
     taken = _edges(ax) + [_around(_pixels(ax, (x, y)), DOT) for x, y, _ in names.values()] + _along(ax, track)
-    for name, (x, y, colour) in names.items():
+    for name, (x, y, colour) in sorted(names.items(), key=lambda item: -len(item[0])):  # the long ones have the least choice
         boxes = [_beside(_pixels(ax, (x, y)), offset, len(name), ax.figure.dpi) for offset in OFFSETS]
         best = min(range(len(OFFSETS)), key=lambda at: (_overlap(boxes[at], taken), at))
         taken.append(boxes[best])

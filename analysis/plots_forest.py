@@ -85,7 +85,7 @@ def _panel(ax: Axes, rows: list[dict[str, Any]], name: str) -> None:
             _whisker(ax, place, row["entry"][name], row["colour"], limit)
     ax.axvspan(-TWO_PERCENT, TWO_PERCENT, color="#9AA5B1", alpha=0.25, zorder=0.5, linewidth=0)
     ax.axvline(0, color="#444444", linewidth=0.9, zorder=1)
-    percent_axis(ax, -limit, limit)
+    percent_axis(ax, -limit, limit, apart=0.14)
     ax.grid(axis="y", visible=False)
     ax.tick_params(axis="y", length=0)
     ax.set_title(PANELS[name])

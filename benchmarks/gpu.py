@@ -113,7 +113,7 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--device", default="cuda", choices=("cuda", "cpu"))
     parser.add_argument("--size", type=sizes, default=sizes("64x96"), help="of the images (64x96)")
-    parser.add_argument("--groups", type=counts, default=counts("32,128,256"), help="networks together (32,128,256)")
+    parser.add_argument("--groups", type=counts, default=counts("32,128,256,512"), help="networks together (32,128,256,512)")
     everything = "fp32,fp32+graphs,tf32+graphs,bf16,bf16+graphs"
     parser.add_argument("--modes", type=modes, default=modes(everything), help=f"({everything})")
     parser.add_argument("--steps", type=positive, default=192, help="of a training (192)")

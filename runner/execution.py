@@ -27,8 +27,9 @@ from runner.waiting import Waiting
 
 #: A user's networks are run one after another: together they share the batch and the loss, and each needs its own memory.
 OWN_GROUP = 4
-#: More networks at once gain nothing on a GPU: launches are hidden long before.
-LARGEST_GPU_GROUP = 256
+#: Reckoned, not measured (benchmarks/gpu.py does): a step launches some 2,000 kernels however many networks there are, and
+#: moves 82 MB a network at 64x96; so many keep an H200's memory busy for longer than the launches take.
+LARGEST_GPU_GROUP = 512
 
 Progress = Callable[[str, int, int], None]  # (group, steps done, diverged so far)
 
