@@ -153,9 +153,13 @@ def trivial_errors(data: SeedData, depth: torch.Tensor | None = None) -> dict[st
 
 
 def interval_means(values: np.ndarray, steps: Sequence[int]) -> np.ndarray:
-    """Means of a per-step series [steps, K] over the intervals that end at each probe: [probes, K]."""
+    """Means of a per-step series [steps, K] over the intervals that end at each probe: [probes, K].
+
+    Summed in float64, so that a column's mean does not depend on how the columns lie in memory.
+    """
     starts = [0, *steps[:-1]]
-    return np.stack([values[start:end].mean(0) for start, end in zip(starts, steps, strict=True)])
+    means = [values[start:end].mean(0, dtype=np.float64) for start, end in zip(starts, steps, strict=True)]
+    return np.stack(means).astype(values.dtype)
 
 
 def steadiness(history: History, k: int) -> dict[str, float | int]:

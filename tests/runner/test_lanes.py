@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from mixtures import EVERY, MIXED
@@ -17,6 +18,7 @@ from runner.lanes.networks import LaneNetworks  # numba's, which .[all] brings
 from runner.lanes.width import BREAK_EVEN, LANES, WIDE
 from runner.machine_code import in_lanes, largest_cpu_group, stack_for
 from runner.models import DepthRange, StackedNetworks
+from runner.records import Records
 from runner.row_adam import RowAdam
 from runner.training import train
 from runner.training_settings import Training
@@ -212,6 +214,25 @@ def test_training_in_lanes_says_what_training_the_stack_says(small_data, brief):
         for name in there:
             np.testing.assert_allclose(here[name], there[name], rtol=2e-3, atol=1e-5, err_msg=name)
     np.testing.assert_allclose(ours.bn_gap, theirs.bn_gap, rtol=2e-3)
+
+
+def test_a_trials_records_depend_on_no_neighbour(small_data, brief, monkeypatch):
+    """To the last bit: all in one group, in two, and alone. One that shares a network (6-1) moves how series lie in memory."""
+    monkeypatch.setattr(machine_code, "worthwhile", lambda count: True)
+    longer, names = brief.model_copy(update={"evaluate_every": 10}), [*EVERY[:6], "6-1", *EVERY[6:12], "2-1 6-1"]
+
+    def recorded(group):
+        made = [Configuration.of(*name.split()) for name in group]
+        history = train(made, small_data, longer, DepthRange(), CPU)
+        records = Records.of([c.key for c in made], small_data, history, {}, first=True)
+        tables = (records.trials, records.curves, records.profiles, records.samples)
+        return [table.drop(columns="seconds", errors="ignore").set_index("key") for table in tables]
+
+    whole = recorded(names)
+    for group in (names[:9], names[9:], ["2-1"], ["6-1"]):
+        for part, all_of_them in zip(recorded(group), whole, strict=True):
+            assert len(part) > 0
+            pd.testing.assert_frame_equal(part, all_of_them.loc[part.index.unique()], check_exact=True)
 
 
 def test_a_diverged_network_is_frozen_in_its_lane(small_data, brief, monkeypatch):
