@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import time
 from collections.abc import Callable, Sequence
@@ -115,7 +114,7 @@ def displayed(settings: Experiment, folder: Path, work: Callable[[Display], T]) 
     from runner.files import WriteError
     from runner.progress import Display
 
-    signal.signal(signal.SIGTERM, lambda *_: os.kill(os.getpid(), signal.SIGINT))
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # also where SIGINT is ignored, as in a script's background
     try:
         with Display(settings) as display:
             return work(display)

@@ -317,6 +317,21 @@ def test_ctrl_c_while_records_are_written_waits(tmp_path: Path, ctrl_c: None) ->
     assert written == ["whole"]
 
 
+def test_sigterm_ends_what_a_script_began_in_the_background(tmp_path: Path) -> None:
+    """A shell's script begins such processes deaf to SIGINT."""
+    process = subprocess.Popen(
+        command(tmp_path, "--set", "training.steps=100000"), stderr=subprocess.PIPE, text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_IGN),
+    )  # fmt: skip
+    deadline = time.monotonic() + 120
+    while not (tmp_path / "study" / "study.yaml").exists() and time.monotonic() < deadline:
+        time.sleep(0.05)
+    process.send_signal(signal.SIGTERM)
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert errors.endswith("nfloss: interrupted; what was recorded is safe, continue with --resume\n"), errors
+
+
 @pytest.mark.parametrize("kind", [signal.SIGINT, signal.SIGTERM])
 def test_signals_exit_130_and_the_rest_is_trained_on_resume(tmp_path: Path, whole: Path, kind: signal.Signals) -> None:
     process = subprocess.Popen(command(tmp_path, "--set", "workers=1"), stderr=subprocess.PIPE, text=True)
