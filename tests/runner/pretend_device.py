@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves, tree_map
 from torch.utils.backend_registration import _setup_privateuseone_for_python_backend
@@ -39,6 +39,10 @@ class There(Tensor):
 
     def tolist(self) -> Any:  # which PyTorch refuses to subclasses
         return self.here.tolist()
+
+    def __deepcopy__(self, known: dict[int, Any]) -> Tensor:  # a module's
+        copied = There(self.here.clone())
+        return nn.Parameter(copied, self.requires_grad) if isinstance(self, nn.Parameter) else copied
 
     @classmethod
     def __torch_dispatch__(cls, operator: Any, types: Any, arguments: Any = (), named: Any = None) -> Any:

@@ -17,21 +17,26 @@ from pathlib import Path
 import torch
 from pretend_device import DEVICE, Pretending
 from nfloss import all_fixes
-from runner import models, rulers, study
+from runner import rulers, study
 from runner.experiment import parse_experiment
+from runner.models import StackedNetworks
+from runner.own_networks import OwnNetworks
 
 training = {"steps": 8, "batch": 4, "evaluate_every": 4, "machine_code": False, "accumulate": 2, "checkpoints": "last"}
 experiment = parse_experiment({
     "name": "tiny", "design": {"one_at_a_time": "all", "leave_one_out": True}, "seeds": 2, "workers": 1, "group_size": 9,
     "data": {"train": 12, "probe": 4, "validation": 4, "height": 16, "width": 16}, "training": training,
+    "model": sys.argv[2] if len(sys.argv) > 2 else {},
 }, "x")
-stack = models.StackedNetworks.__init__
 
-def poisoned(self, *arguments, **named):
-    stack(self, *arguments, **named)
-    self.parameters.data[4, 100] = float("nan")
+def poisoned(made):
+    def make(self, *arguments, **named):
+        made(self, *arguments, **named)
+        self.parameters.data[4:5, 20] = float("nan")
+    return make
 
-models.StackedNetworks.__init__ = poisoned
+for networks in (StackedNetworks, OwnNetworks):
+    networks.__init__ = poisoned(networks.__init__)
 rulers.AT_ONCE["pretend"] = rulers.AT_ONCE["cuda"]
 nothing = lambda *_: None
 
@@ -68,10 +73,10 @@ def in_a_process(script: str, *arguments: object) -> subprocess.CompletedProcess
     return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=300)
 
 
-@pytest.fixture(scope="module")
-def studies(tmp_path_factory: pytest.TempPathFactory) -> Path:
+@pytest.fixture(scope="module", params=[[], [HERE / "own_modules.py:Small"]], ids=["the stack", "own networks"])
+def studies(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("pretend")
-    done = in_a_process(STUDY, folder)
+    done = in_a_process(STUDY, folder, *request.param)
     assert done.returncode == 0, done.stderr
     return folder
 
