@@ -7,6 +7,8 @@ from runner.data import Frames
 from runner.training import SeedData
 from runner.training_settings import Training
 
+collect_ignore = ["pretend_device.py"]  # whose import changes the process: no doctests are looked for in it
+
 
 def small_frames(count: int, seed: int, height: int = 16, width: int = 16) -> Frames:
     """Colour that tells depth: brightness falls with it. Some pixels are invalid."""

@@ -8,7 +8,12 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+from torch.utils import backend_registration
 
+pytestmark = pytest.mark.skipif(
+    not hasattr(backend_registration, "_setup_privateuseone_for_python_backend"),
+    reason="this PyTorch has no devices made in Python",
+)
 HERE = Path(__file__).parent
 
 STUDY = """
