@@ -24,7 +24,7 @@ from runner.training import train
 from runner.training_settings import Training
 
 CPU = torch.device("cpu")
-TOLERANCE = {torch.float64: 1e-11, torch.float32: 1e-3}  # of float32: a few hundred roundings, where signs differ
+TOLERANCE = {torch.float64: 1e-11, torch.float32: 2e-4}  # of float32: a few hundred roundings, where signs differ
 
 
 def alike(dtype=torch.float64, count=3, **named) -> tuple[StackedNetworks, LaneNetworks]:

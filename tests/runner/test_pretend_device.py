@@ -19,9 +19,7 @@ HERE = Path(__file__).parent
 STUDY = """
 import sys
 from pathlib import Path
-import torch
 from pretend_device import DEVICE, Pretending
-from nfloss import all_fixes
 from runner import rulers, study
 from runner.experiment import parse_experiment
 from runner.models import StackedNetworks
@@ -66,7 +64,7 @@ with Pretending():
     for what in (lambda: there + torch.ones(3), lambda: there.numpy(), lambda: torch.ones(4)[there.long()]):
         try:
             what()
-        except (RuntimeError, TypeError) as error:
+        except (RuntimeError, TypeError):
             print("refused")
 """
 
