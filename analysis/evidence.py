@@ -9,7 +9,7 @@ from typing import Any
 from analysis import words
 from analysis.effects import divergence
 from analysis.load import Study
-from analysis.tables import NONE, Html, chip, joined, paragraphs, table
+from analysis.tables import NONE, Html, below, chip, joined, paragraphs, table
 
 SHARES = {
     "loss": "own loss (as the document has it)",
@@ -46,7 +46,7 @@ def readability(study: Study, judged: dict[str, Any]) -> Html:
     rows: list[list[Any]] = [[SHARES["loss"], f"{raw['raw_agreement']:.0%}", NONE, rank(raw["raw_rank"]), NONE]]
     for entry in entries:
         points = [f"{100 * entry[name]:+.0f}".replace("-", "−") for name in ("estimate", "low", "high")]
-        difference = Html(f"{points[0]} points<small>[{points[1]}, {points[2]}]</small>")
+        difference = Html(f"{points[0]} points{below(f'[{points[1]}, {points[2]}]')}")
         rows.append(
             [SHARES[entry["series"]], f"{entry['agreement']:.0%}", difference, rank(entry["rank"]), chip(entry["verdict"])]
         )

@@ -72,7 +72,8 @@ def proofs(study: Study, fixes: list[dict[str, Any]]) -> Html:
     for fix in fixes:
         row = study.row_of((fix["id"],))
         if row and row["status"] == "same as":
-            said.append(f"Proof that {fix['id']} is the same training as {row['same_as']}: {_sentence(row['reason'])}")
+            other = row["same_as"].removeprefix("+")  # a cell is named by what it adds
+            said.append(f"Proof that {fix['id']} is the same training as {other}: {_sentence(row['reason'])}")
     return paragraphs(said)
 
 

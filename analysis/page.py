@@ -33,7 +33,7 @@ table.nf tr.starts td { border-top: 1px solid #c9cfd6; }
 table.nf td.number, table.nf th.number { text-align: right; white-space: nowrap; }
 table.nf th.number { white-space: normal; max-width: 150px; }
 table.nf td.group { min-width: 165px; max-width: 200px; background: var(--soft); }
-table.nf small { display: block; color: var(--quiet); font-size: 12px; }
+table.nf small { color: var(--quiet); font-size: 12px; }
 .sure { font-weight: 650; } .unsure { color: #4a5360; }
 .chip { display: inline-block; padding: 1px 9px; border-radius: 9px; font-size: 12.5px; font-weight: 600; white-space: nowrap;
   background: #e8ebef; color: #3d4652; }

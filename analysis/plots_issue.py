@@ -106,7 +106,7 @@ def _whiskers(ax: Axes, fixes: list[dict[str, Any]], found: dict[str, list[Effec
                 ax.plot(side * limit * 0.96, y, "<" if side < 0 else ">", color=colour, markersize=6, clip_on=False)
         ax.plot([], [], marker, color="#555555", linestyle="none", markersize=5.5, label=label)
     ax.axvline(0, color="#444444", linewidth=0.9, zorder=1)
-    percent_axis(ax, -limit, limit, apart=0.19)
+    percent_axis(ax, -limit, limit, apart=0.25)
     ax.set_yticks(range(len(fixes)), [fix["id"] for fix in fixes])
     ax.set_ylim(len(fixes) - 0.35, -1.0)
     ax.grid(axis="y", visible=False)

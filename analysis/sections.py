@@ -15,7 +15,7 @@ from analysis.power import power as power_of
 from analysis.power import seeds
 from analysis.recommendation import label
 from analysis.rules import ADOPT, HARMFUL, WORDS, alone
-from analysis.tables import NONE, Html, chip, gain, joined, paragraphs, safe, table
+from analysis.tables import NONE, Html, below, chip, gain, joined, paragraphs, safe, table
 from analysis.take_home import code, yaml_block
 
 FRESH = ["", "near gain on the seeds that chose it", "near gain, fresh", "far gain, fresh", "wobble lower by", ""]
@@ -25,7 +25,7 @@ MOST_ALIASES = 4  # named in a row
 def answer(study: Study, judged: dict[str, Any]) -> Html:
     """The first screen: counts, where fixes were trained alone, then the answer in plain words."""
     count = Counter(fix["verdict"] for fix in alone(judged))
-    chips = "".join(f'<span class="count">{chip(word).text} {count[word]}</span>' for word in WORDS)
+    chips = " ".join(f'<span class="count">{chip(word).text} <b>{count[word]}</b></span>' for word in WORDS)
     first, *rest = words.answer(study, judged)
     counted = [Html(f'<p class="counts">{chips}</p>')] if count else []
     return joined(*counted, paragraphs([first], "answer"), paragraphs(rest))
@@ -142,8 +142,7 @@ def fixes(study: Study, judged: dict[str, Any]) -> Html:
     for fix in shown:
         issue = issues[fix["issue"]]
         group = Html(
-            f"<b>{issue['number']} {safe(issue['title'])}</b><small>{safe(issue['severity'])}</small>"
-            + chip(issue["verdict"]).text
+            f"<b>{issue['number']} {safe(issue['title'])}</b>{below(issue['severity'])}<br>{chip(issue['verdict']).text}"
         )
         name = Html(f"<b>{safe(fix['id'])}</b> {safe(fix['name'])}")
         rows.append([group, name, *gains(fix), chip(fix["verdict"]), fix["detail"]])

@@ -64,7 +64,17 @@ def chip(word: str, text: str = "") -> Html:
 
 def gain(estimate: str, interval: str, sure: bool) -> Html:
     """An estimate above its interval; bold where the interval excludes zero."""
-    return Html(f'<span class="{"sure" if sure else "unsure"}">{estimate}</span><small>{interval}</small>')
+    return Html(f'<span class="{"sure" if sure else "unsure"}">{unbroken(estimate)}</span>{below(interval)}')
+
+
+def below(text: str) -> str:
+    """A quieter line; a line of its own also in a notebook, which has no style sheet."""
+    return f"<br><small>{unbroken(text)}</small>"
+
+
+def unbroken(text: str) -> str:
+    """Its HTML, in one line wherever it stands."""
+    return safe(text).replace(" ", "&nbsp;")
 
 
 def paragraphs(sentences: Iterable[str], kind: str = "") -> Html:
