@@ -20,7 +20,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from runner.workers import ALLOCATOR
+from runner.allocator import ENVIRONMENT
 
 STEPS = 16
 
@@ -62,8 +62,8 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3, help="timed rounds of each (default: %(default)s)")
     parser.add_argument("--torch-alone", action="store_true", help="as where numba is not installed")
     arguments = parser.parse_args()
-    if any(os.environ.get(name) != value for name, value in ALLOCATOR.items()):  # read by a process as it starts
-        os.execve(sys.executable, [sys.executable, *sys.argv], {**os.environ, **ALLOCATOR, "OMP_NUM_THREADS": "1"})
+    if any(os.environ.get(name) != value for name, value in ENVIRONMENT.items()):  # read by a process as it starts
+        os.execve(sys.executable, [sys.executable, *sys.argv], {**os.environ, **ENVIRONMENT, "OMP_NUM_THREADS": "1"})
     height, width = map(int, arguments.size.split("x"))
     many, rounds = arguments.processes, arguments.rounds
     print(f"{arguments.size}, batch 8, {many} processes: networks in each, then ms of the machine per network and step")

@@ -12,6 +12,7 @@ from typing import TypeVar
 import numpy as np
 import torch
 
+from runner.allocator import keep_memory
 from runner.claims import TURN, Claims, exclusive
 from runner.damage import set_aside_damaged
 from runner.description import prepare
@@ -74,6 +75,7 @@ def space_of(experiment: Experiment) -> Space:
 
 def run_search(experiment: Experiment, folder: Path, resume: bool, max_seconds: float | None, hooks: Hooks) -> Found:
     """Ask, train, record, tell, until the trials are there."""
+    keep_memory()
     search, device = search_of(experiment), resolve_device(experiment.device)
     check_folder(folder, experiment, resume)
     check_device(folder, device)

@@ -12,6 +12,7 @@ import torch
 
 from nfloss import Configuration
 from nfloss.slots import Numbers
+from runner.allocator import keep_memory
 from runner.damage import set_aside_damaged
 from runner.data import DataError
 from runner.description import prepare
@@ -119,6 +120,7 @@ def run_study(
 
 def checked(experiment: Experiment, folder: Path, resume: bool) -> tuple[Plan, torch.device]:
     """The plan and the device, once all but the frames is known to be well; nothing is written yet."""
+    keep_memory()
     device = resolve_device(experiment.device)
     check_folder(folder, experiment, resume)
     plan = plan_experiment(experiment)

@@ -315,11 +315,12 @@ def test_status_counts(study):
 
 
 def test_environment_is_left_as_it_was(monkeypatch):
-    from runner.workers import ALLOCATOR, workers_environment
+    from runner.allocator import ENVIRONMENT
+    from runner.workers import workers_environment
 
     monkeypatch.setenv("OMP_NUM_THREADS", "7")
-    for name in ALLOCATOR:
+    for name in ENVIRONMENT:
         monkeypatch.delenv(name, raising=False)
     with workers_environment():
-        assert os.environ["OMP_NUM_THREADS"] == "1" and ALLOCATOR.items() <= os.environ.items()
-    assert os.environ["OMP_NUM_THREADS"] == "7" and not set(ALLOCATOR) & set(os.environ)
+        assert os.environ["OMP_NUM_THREADS"] == "1" and ENVIRONMENT.items() <= os.environ.items()
+    assert os.environ["OMP_NUM_THREADS"] == "7" and not set(ENVIRONMENT) & set(os.environ)

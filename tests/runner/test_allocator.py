@@ -1,0 +1,37 @@
+"""What is freed stays with the process: pages that it touches anew are counted by the system."""
+
+from __future__ import annotations
+
+import ctypes
+import subprocess
+import sys
+
+import pytest
+
+pytestmark = pytest.mark.skipif(not hasattr(ctypes.CDLL(None), "mallopt"), reason="glibc's allocator alone is told")
+
+#: Twenty times eight megabytes in eight pieces, all freed before the next time.
+WORK = """
+import resource
+import sys
+
+import numpy as np
+
+from runner.allocator import keep_memory
+
+if sys.argv[1] == "keep":
+    keep_memory()
+before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+for _ in range(20):
+    pieces = [np.ones(2**17) for _ in range(8)]
+    del pieces
+print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
+"""
+
+
+def pages(how: str) -> int:
+    return int(subprocess.run([sys.executable, "-c", WORK, how], capture_output=True, text=True, check=True).stdout)
+
+
+def test_memory_is_asked_for_once():
+    assert 5 * pages("keep") < pages("as it is")
