@@ -14,6 +14,9 @@ from runner.lanes.passes import Convolution, Head
 from runner.lanes.width import LANES
 from runner.models import DepthRange, Layer
 
+#: From image to bottom. But for the last one's, their activations' gradients lie where a decoder's are, not in their place.
+ENCODERS = ("encoder 1", "encoder 2", "encoder 3", "encoder 4")
+
 
 def lane_order(layers: Sequence[Layer]) -> np.ndarray:
     """Of each number in lanes its place in a row of parameters: kernels [out, 3, 3, in] there, [3, 3, in, out] in lanes."""
@@ -44,8 +47,11 @@ class Block:
             if layer.head:
                 self.joined[layer.level] = Map.empty(images, *size, layer.inputs, dtype)
             else:
-                self.a[layer.name] = Map.empty(images, *size, layer.outputs, dtype)
                 self.norms[layer.name] = Norm.empty(layer.outputs, dtype)
+        in_turn = {name for name, after in pairwise(ENCODERS) if passes.images_at_once(self.y[after], images) == 1}
+        for name in self.norms:
+            shape = self.y[name].height, self.y[name].width, self.y[name].channels
+            self.a[name] = Map.of_one(*shape, dtype) if name in in_turn else Map.empty(images, *shape, dtype)
 
     def forward(self, parameters: np.ndarray, images: np.ndarray, training: bool, depth_range: DepthRange) -> list[np.ndarray]:
         """Images [B, 3, H, W] -> inverse depth [LANES, B, h, w], finest scale first; at the finest alone but in training.
@@ -59,14 +65,14 @@ class Block:
         if not training:
             for convolution in layer.values():
                 use(convolution.norm)
-        chain = [layer[name] for name in ("encoder 1", "encoder 2", "encoder 3", "encoder 4", "bottom", "decoder 3")]
+        chain = [layer[name] for name in (*ENCODERS, "bottom", "decoder 3")]
         passes.encode_images(self.shown, chain[0], n, training)
         for before, after in pairwise(chain):
             passes.encode(before, after, n, training)
         for level in (3, 2):
             before, after, skip = (layer[name] for name in (f"decoder {level}", f"decoder {level - 1}", f"encoder {level}"))
-            passes.decode(before, skip.a, self.joined[level], heads[level], after, n, training)
-        passes.decode_finest(layer["decoder 1"], layer["encoder 1"].a, self.joined[1], heads[1], n)
+            passes.decode(before, skip, self.joined[level], heads[level], after, n, training)
+        passes.decode_finest(layer["decoder 1"], layer["encoder 1"], self.joined[1], heads[1], n)
         return [self._said(heads[level], depth_range) for level in ((1, 2, 3) if training else (1,))]
 
     def _said(self, head: Head, depth_range: DepthRange) -> np.ndarray:

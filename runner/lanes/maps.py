@@ -41,3 +41,8 @@ class Map(NamedTuple):
         row = (width + 2) * pixel
         image = (height + 2) * row
         return cls(aligned(images * image, dtype), height, width, channels, pixel, row, image, row + pixel)
+
+    @classmethod
+    def of_one(cls, height: int, width: int, channels: int, dtype: np.dtype) -> Map:
+        """Whatever image is meant, it lies in the same place: what is needed of one image at a time stays in a near cache."""
+        return cls.empty(1, height, width, channels, dtype)._replace(image=0)

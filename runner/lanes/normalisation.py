@@ -86,35 +86,42 @@ def use(norm: Norm) -> None:
 
 
 @compiled
+def rectified(y: Map, at: int, scale: Any, shift: Any) -> Any:
+    """ReLU of a normalised vector. A NaN stays one."""
+    value = multiply_add(load(y.values, at), scale, shift)
+    return where_positive(value, value)
+
+
+@compiled
 def activate(y: Map, norm: Norm, a: Map, image: int) -> None:
-    """ReLU of the normalised convolution, one image. A NaN stays one."""
+    """ReLU of the normalised convolution, one image."""
+    other = image * (a.image - y.image)  # where the image is in `a`
     for row in range(y.height):
         start = image * y.image + y.inside + row * y.row
         for c in range(0, y.pixel, LANES):
             scale, shift = load(norm.scale, c), load(norm.shift, c)
             for at in range(start + c, start + c + y.width * y.pixel, y.pixel):
-                value = multiply_add(load(y.values, at), scale, shift)
-                store(a.values, at, where_positive(value, value))
+                store(a.values, at + other, rectified(y, at, scale, shift))
 
 
 @compiled
-def activate_and_join(y: Map, norm: Norm, skip: Map, joined: Map, image: int) -> None:
-    """The same, doubled in height and width (nearest neighbour) and added to the encoder's features."""
+def activate_and_join(y: Map, norm: Norm, skip: Map, of_skip: Norm, joined: Map, image: int) -> None:
+    """The same, doubled in height and width (nearest neighbour) and added to that of the encoder's convolution."""
     n = y.pixel
     for row in range(y.height):
         start = image * y.image + y.inside + row * y.row
         fine = image * skip.image + skip.inside + 2 * row * skip.row
         for c in range(0, n, LANES):
             scale, shift = load(norm.scale, c), load(norm.shift, c)
+            skip_scale, skip_shift = load(of_skip.scale, c), load(of_skip.shift, c)
             for x in range(y.width):
-                value = multiply_add(load(y.values, start + x * n + c), scale, shift)
-                value = where_positive(value, value)
+                value = rectified(y, start + x * n + c, scale, shift)
                 above = fine + 2 * x * n + c
                 below = above + skip.row
-                store(joined.values, above, load(skip.values, above) + value)
-                store(joined.values, above + n, load(skip.values, above + n) + value)
-                store(joined.values, below, load(skip.values, below) + value)
-                store(joined.values, below + n, load(skip.values, below + n) + value)
+                store(joined.values, above, rectified(skip, above, skip_scale, skip_shift) + value)
+                store(joined.values, above + n, rectified(skip, above + n, skip_scale, skip_shift) + value)
+                store(joined.values, below, rectified(skip, below, skip_scale, skip_shift) + value)
+                store(joined.values, below + n, rectified(skip, below + n, skip_scale, skip_shift) + value)
 
 
 @compiled

@@ -2,7 +2,8 @@
 written the next finds in a near cache; between stages stands a BatchNorm, which must have seen the whole batch.
 
 Backward, gradients take the place of what is no longer needed: that of a convolution's output lies in its `y`, that of an
-activation where the activation was.
+activation where the activation was. Large activations are kept for no longer than an image's turn (`Map.of_one`) and made again
+from `y`: memory is slower than arithmetic.
 """
 
 from __future__ import annotations
@@ -36,7 +37,8 @@ from runner.lanes.normalisation import (
 
 
 class Convolution(NamedTuple):
-    """A convolution with BatchNorm and ReLU. `a`: the activation, or (a decoder's, which goes on doubled) its gradient."""
+    """A convolution with BatchNorm and ReLU. `a`: the activation, a large one of one image at a time; or (a decoder's, which
+    goes on doubled) its gradient."""
 
     weights: np.ndarray
     of_weights: np.ndarray
@@ -93,11 +95,13 @@ def encode(before: Convolution, layer: Convolution, images: int, training: bool)
 
 
 @compiled
-def decode(before: Convolution, skip: Map, joined: Map, head: Head, layer: Convolution, images: int, training: bool) -> None:
+def decode(
+    before: Convolution, skip: Convolution, joined: Map, head: Head, layer: Convolution, images: int, training: bool
+) -> None:
     """Activation of the layer before, doubled and joined to the encoder's; head, in training; convolution."""
     begin_where(training, layer.norm)
     for image in range(images):
-        activate_and_join(before.y, before.norm, skip, joined, image)
+        activate_and_join(before.y, before.norm, skip.y, skip.norm, joined, image)
         if training:
             convolve(joined, head.weights, 1, head.y, image)
         convolve(joined, layer.weights, layer.stride, layer.y, image)
@@ -108,10 +112,10 @@ def decode(before: Convolution, skip: Map, joined: Map, head: Head, layer: Convo
 
 
 @compiled
-def decode_finest(before: Convolution, skip: Map, joined: Map, head: Head, images: int) -> None:
+def decode_finest(before: Convolution, skip: Convolution, joined: Map, head: Head, images: int) -> None:
     """The last joining and its head."""
     for image in range(images):
-        activate_and_join(before.y, before.norm, skip, joined, image)
+        activate_and_join(before.y, before.norm, skip.y, skip.norm, joined, image)
         convolve(joined, head.weights, 1, head.y, image)
 
 
@@ -154,6 +158,8 @@ def back_encode(layer: Convolution, own: Map, before: Convolution, below: Map, a
         last = min(images, first + at_once)
         for image in range(first, last):
             through_norm(layer.y, layer.norm, own, pixels, image)
+        if before.a.image == 0:  # it holds one image at a time, and there is one here
+            activate(before.y, before.norm, before.a, first)
         weight_gradient(before.a, layer.y, layer.stride, layer.of_weights, first, last, first > 0)
         for image in range(first, last):
             input_gradient(layer.y, layer.weights, layer.stride, below, image, add)
