@@ -4,6 +4,7 @@ is twice as fast, and frames are drawn in two thirds of the time."""
 from __future__ import annotations
 
 import ctypes
+import os
 
 #: For a process that is yet to begin. In large pages, a step is another tenth faster.
 ENVIRONMENT = {
@@ -13,13 +14,16 @@ ENVIRONMENT = {
     "GLIBC_TUNABLES": "glibc.malloc.hugetlb=1",
 }
 TRIM_THRESHOLD, MMAP_THRESHOLD = -1, -3  # malloc.h
-#: The largest that is taken for the second: what is larger does go back.
+#: What is larger goes back; glibc lets the second threshold be no more.
 LARGEST = 32 << 20
 
 
 def keep_memory() -> None:
-    """Have this process keep what it frees, as far as one that runs already can be told; nothing happens without glibc."""
+    """Have this process keep some of what it frees, as far as one that runs already can be told.
+
+    Nothing happens without glibc, or where the environment has told the allocator something already.
+    """
     tell = getattr(ctypes.CDLL(None), "mallopt", None)
-    if tell is not None:
+    if tell is not None and not any(name.startswith("MALLOC_") for name in os.environ):
         tell(MMAP_THRESHOLD, LARGEST)
-        tell(TRIM_THRESHOLD, 16 * LARGEST)
+        tell(TRIM_THRESHOLD, 4 * LARGEST)

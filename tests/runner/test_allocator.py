@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import os
 import subprocess
 import sys
 
@@ -29,9 +30,15 @@ print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
 """
 
 
-def pages(how: str) -> int:
-    return int(subprocess.run([sys.executable, "-c", WORK, how], capture_output=True, text=True, check=True).stdout)
+def pages(how: str, **told: str) -> int:
+    untold = {name: value for name, value in os.environ.items() if not name.startswith("MALLOC_")}
+    ran = subprocess.run([sys.executable, "-c", WORK, how], capture_output=True, text=True, check=True, env=untold | told)
+    return int(ran.stdout)
 
 
 def test_memory_is_asked_for_once():
     assert 5 * pages("keep") < pages("as it is")
+
+
+def test_what_the_environment_says_stays():
+    assert pages("keep", MALLOC_TRIM_THRESHOLD_="100000") > 5 * pages("keep")
