@@ -2,8 +2,8 @@
 
 The house's words for the residual are shifts and factors of r, those for the moments are means and mean squares of it. So a row
 of the loss depends on its pixels through these sums alone; a pass over the pixels that takes them all is enough, and what
-follows is done on a number for each row. Sums are float64: where the mean is up to a thousand deviations, E[x^2] - E[x]^2 keeps
-ten digits of the variance, more than float32 residuals have.
+follows is done on a number for each row. Sums are float64: where the mean is a thousand deviations, E[x^2] - E[x]^2 loses six of
+sixteen digits and some to the length of the sums; what is left is more than float32 residuals have.
 
 A word has its form on sums beside its function (`Choice.by_sums`). Here are the baseline's.
 """

@@ -1,20 +1,17 @@
-"""One run at a time on a study, or several workers: a lock that the system drops when its process dies, however it dies."""
+"""One run at a time on a study: a lock that the system drops when its process dies, however it dies."""
 
 from __future__ import annotations
 
 import json
 import os
 import socket
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TextIO
 
 NAME = ".running"
-LOOK = 0.2  # seconds between a worker's looks at a folder that another prepares
-UNCLEAR = 2.0  # seconds that whoever has just got the lock may take to say who it is
 
 
 class LockedError(ValueError):
@@ -36,88 +33,30 @@ def only_run(folder: Path) -> Iterator[None]:
     except ImportError:  # not on this system
         yield
         return
-    with opened(folder) as file:
-        if not locked(file, fcntl.LOCK_EX):
-            raise refusal(folder, said(file))
-        sign(file, worker=False)
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / NAME).open("a+", encoding="utf-8") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            file.seek(0)
+            raise LockedError(
+                f"{folder}: another run is at work on it ({holder(file.read())}); wait for it or stop it"
+            ) from None
+        sign(file)
         yield  # the file stays: another process may have it open already
 
 
-@contextmanager
-def among_workers(folder: Path, prepare: Callable[[], None]) -> Iterator[None]:
-    """Hold the study together with other workers; whoever finds no other there prepares it first, and others wait for that.
-
-    Raises:
-        LockedError: a run that shares with nobody holds it, or there are no such locks here.
-    """
-    try:
-        import fcntl
-    except ImportError:
-        raise LockedError(f"{folder}: workers need file locks (flock), which this system has not") from None
-    with opened(folder) as file:
-        prepared, clear = False, time.monotonic() + UNCLEAR
-        while True:
-            if not prepared and locked(file, fcntl.LOCK_EX):  # nobody else is there
-                sign(file, worker=True)
-                prepare()
-                prepared = True
-            if locked(file, fcntl.LOCK_SH):  # between the two locks another may have come, and prepares it again
-                break
-            time.sleep(LOOK)
-            if time.monotonic() > clear and not by_worker(said(file)):
-                raise refusal(folder, said(file))
-        yield
-
-
-@contextmanager
-def opened(folder: Path) -> Iterator[TextIO]:
-    folder.mkdir(parents=True, exist_ok=True)
-    with (folder / NAME).open("a+", encoding="utf-8") as file:
-        yield file
-
-
-def locked(file: TextIO, kind: int) -> bool:
-    """Whether this process has this lock now; if not, it has none."""
-    import fcntl
-
-    try:
-        fcntl.flock(file, kind | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True
-
-
-def sign(file: TextIO, worker: bool) -> None:
-    """Say who has the lock."""
-    me = {"pid": os.getpid(), "host": socket.gethostname(), "since": datetime.now(UTC).isoformat("T", "seconds")}
+def sign(file: TextIO) -> None:
+    """Write down which process holds the lock."""
     file.truncate(0)
-    json.dump({**me, "worker": worker}, file)
+    json.dump({"pid": os.getpid(), "host": socket.gethostname(), "since": datetime.now(UTC).isoformat("T", "seconds")}, file)
     file.flush()
 
 
-def said(file: TextIO) -> str:
-    file.seek(0)
-    return file.read()
-
-
-def by_worker(text: str) -> bool:
-    """Whether the lock's file speaks of a worker."""
+def holder(text: str) -> str:
+    """The holder in words, from the lock file's text."""
     try:
-        return bool(json.loads(text)["worker"])
-    except (ValueError, KeyError, TypeError):
-        return False
-
-
-def refusal(folder: Path, text: str) -> LockedError:
-    """The error of whoever comes second."""
-    what = "workers are at work on it, the first" if by_worker(text) else "another run is at work on it"
-    return LockedError(f"{folder}: {what} ({who(text)}); wait for it or stop it")
-
-
-def who(said: str) -> str:
-    """The holder in words, from what its file says."""
-    try:
-        holder = json.loads(said)
-        return f"process {holder['pid']} on {holder['host']} since {holder['since']}"
+        found = json.loads(text)
+        return f"process {found['pid']} on {found['host']} since {found['since']}"
     except (ValueError, KeyError, TypeError):
         return "it has not said who it is"

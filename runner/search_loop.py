@@ -1,7 +1,7 @@
 """The loop of a search: settle what is known, ask for what is missing, train it, again. Neither Optuna nor training in here.
 
 Records are the truth. A cell that has been asked for is in the search's storage as running; once its records hold all seeds
-it is told, by whichever process comes first; until then it is trained first of all. So a search that is killed anywhere goes
+it is told; until then it is trained first of all. So a search that is killed anywhere goes
 on where it stood, and nothing is told twice.
 """
 
@@ -49,15 +49,15 @@ class Laboratory(Protocol):
     """Where cells are trained, or are made believe to be."""
 
     def decide(self, what: Callable[[], T]) -> T:
-        """Do it alone among the processes of this search; once more where the storage was away."""
+        """Do it, once more where the storage was away."""
         ...
 
     def worths(self) -> dict[str, Worth]:
         """Key -> worth of every cell that is complete."""
         ...
 
-    def claim(self, key: str) -> bool:
-        """Whether the cell is this process's to train."""
+    def trainable(self, key: str) -> bool:
+        """Whether the cell may be trained: not after the machine has failed to."""
         ...
 
     def planned(self) -> None:
@@ -94,12 +94,12 @@ def chosen(proposer: Proposer, laboratory: Laboratory, worths: Mapping[str, Wort
     """What an interrupted process left first, then new cells."""
     batch: list[Asked] = []
     for left in proposer.running():
-        if len(batch) < at_once and laboratory.claim(left.point.key):
+        if len(batch) < at_once and laboratory.trainable(left.point.key):
             batch.append(left)
     while len(batch) < at_once and proposer.distinct() < trials:
         asked = proposer.ask(worths)
         if asked is None:
             break
-        if laboratory.claim(asked.point.key):
+        if laboratory.trainable(asked.point.key):
             batch.append(asked)
     return batch

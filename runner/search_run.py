@@ -13,14 +13,13 @@ import numpy as np
 import torch
 
 from runner.allocator import keep_memory
-from runner.claims import TURN, Claims, exclusive
-from runner.damage import set_aside_damaged
 from runner.description import prepare
 from runner.designs import RECOMMENDATION, Accounted, Cell, Plan
 from runner.endings import Crash
 from runner.execution import Progress, processes, resolve_device
 from runner.experiment import Experiment
 from runner.groups import Group, make_groups
+from runner.lock import only_run
 from runner.places import Place, check_place, place_for
 from runner.records import keys_and_seeds, read_trials
 from runner.search import Searcher
@@ -32,7 +31,7 @@ from runner.search_storage import StorageError, open_storage, patiently
 from runner.search_values import FINALS, Worth, seen_trials, worths
 from runner.search_words import best_lines, note_text
 from runner.space import Space, record_key
-from runner.study import Budget, Outcome, check_frames, dataset_weight_mean, group_size, plan_experiment, train_groups
+from runner.study import Budget, Outcome, check_frames, dataset_weight_mean, group_size, mended, plan_experiment, train_groups
 from runner.study_folder import check_device, check_folder
 from runner.tables import write_table
 from runner.warm_start import own_storage, warm_start
@@ -53,11 +52,10 @@ class Hooks:
 
 @dataclass(frozen=True)
 class Found:
-    """What became of a search, its best as lines, and whether another process still trains the rest of it."""
+    """What became of a search, its best as lines, and what ended it where something did."""
 
     outcome: Outcome
     best: list[str]
-    elsewhere: bool
     trouble: str = ""
 
 
@@ -83,17 +81,16 @@ def run_search(experiment: Experiment, folder: Path, resume: bool, max_seconds: 
     plan, size = plan_experiment(experiment), group_size(sampled_plan(experiment), device, folder)
     with place_for(experiment, device, processes(experiment, device)) as place:
         check_frames(experiment)
-        searcher, damaged = opened(plan, folder, device, size)
-        bench = Bench(experiment, folder, place, searcher, hooks, Budget(max_seconds), size, damaged)
-        try:
-            search_loop(searcher, bench, search.trials, search.batch(size, processes(experiment, device)))
-            return bench.decide(bench.found)  # in turn: nobody asks for more meanwhile
-        except StorageError as error:
-            if not bench.trained:
-                raise
-            return bench.cut_off(f"{error}; what is trained is recorded, and told with --resume")
-        finally:
-            bench.claims.release()
+        with only_run(folder):
+            searcher, damaged = opened(plan, folder, device, size)
+            bench = Bench(experiment, folder, place, searcher, hooks, Budget(max_seconds), size, damaged)
+            try:
+                search_loop(searcher, bench, search.trials, search.batch(size, processes(experiment, device)))
+                return bench.decide(bench.found)
+            except StorageError as error:
+                if not bench.trained:
+                    raise
+                return bench.cut_off(f"{error}; what is trained is recorded, and told with --resume")
 
 
 def opened(plan: Plan, folder: Path, device: torch.device, size: int) -> tuple[Searcher, tuple[str, ...]]:
@@ -101,18 +98,17 @@ def opened(plan: Plan, folder: Path, device: torch.device, size: int) -> tuple[S
     damaged."""
     experiment, space = plan.experiment, space_of(plan.experiment)
     search = search_of(experiment)
-    with exclusive(folder / TURN):
-        storage = open_storage(folder, search.storage)  # in turn: two that make a database's tables at once fail
-        searcher = Searcher(search, space, storage, experiment.name)
-        own_storage(searcher.study, folder, search.storage)
-        damaged = set_aside_damaged(folder / "records")
-        check_code(folder, searcher.points(), experiment, "and a search cannot forget what it was told; take another --out-dir")
-        fresh = not (folder / "plan.parquet").exists()
-        prepare(folder, plan, plan.table() if fresh else plan_rows(searcher.facts()), device, size)
-        searcher.note(note_text(experiment, space))
-        if search.warm_start is not None:
-            warm_start(searcher, experiment, Path(search.warm_start), folder)
-        searcher.begin([space.point((), {}), space.point(search.within(RECOMMENDATION), {})])
+    storage = open_storage(folder, search.storage)
+    searcher = Searcher(search, space, storage, experiment.name)
+    own_storage(searcher.study, folder, search.storage)
+    damaged = mended(folder)
+    check_code(folder, searcher.points(), experiment, "and a search cannot forget what it was told; take another --out-dir")
+    fresh = not (folder / "plan.parquet").exists()
+    prepare(folder, plan, plan.table() if fresh else plan_rows(searcher.facts()), device, size)
+    searcher.note(note_text(experiment, space))
+    if search.warm_start is not None:
+        warm_start(searcher, experiment, Path(search.warm_start), folder)
+    searcher.begin([space.point((), {}), space.point(search.within(RECOMMENDATION), {})])
     return searcher, damaged
 
 
@@ -143,22 +139,15 @@ class Bench:
     failed: int = 0
     trained: bool = False
 
-    def __post_init__(self) -> None:
-        self.claims = Claims(self.folder / "claims")
-
     def decide(self, what: Callable[[], T]) -> T:
-        def alone() -> T:
-            with exclusive(self.folder / TURN):  # let go of while the storage is waited for
-                return what()
-
-        return patiently(alone, self.hooks.waits)
+        return patiently(what, self.hooks.waits)
 
     def worths(self) -> dict[str, Worth]:
         objectives = self.searcher.search.objectives
         return worths(self.folder, self.experiment.seeds, objectives, self.searcher.space.point((), {}).key)
 
-    def claim(self, key: str) -> bool:
-        return key not in self.lost and self.claims.take(key)
+    def trainable(self, key: str) -> bool:
+        return key not in self.lost
 
     def planned(self) -> None:
         table = plan_rows(self.searcher.facts())
@@ -181,7 +170,6 @@ class Bench:
                 self.lost |= {record_key(c, group.rate) for c in group.configurations}
             if len(rounds) > 1 and place + 1 < len(rounds):
                 alive = self.worth_going_on(alive, self.experiment.seeds[: place + 1])
-        self.claims.release()
         return not self.budget.spent
 
     def groups(self, batch: list[Asked], seeds: Sequence[int]) -> list[Group]:
@@ -211,17 +199,15 @@ class Bench:
     def found(self) -> Found:
         """What became of it; of cells that were given up, nothing counts."""
         searcher, seeds, keys = self.searcher, self.experiment.seeds, self.searcher.kept()
-        # Asked before the records are looked at: who has let go of a cell by then has recorded it.
-        elsewhere = any(self.claims.held(asked.point.key) for asked in searcher.running())
         trials = read_trials(self.folder / "records")
         trials = trials[trials["key"].isin(keys)] if len(trials) else trials
         diverged = int((trials["status"] == "diverged").sum()) if len(trials) else 0
         planned, done = len(seeds) * len(keys), len(keys_and_seeds(trials))
         stopped = self.budget.spent and (done < planned or searcher.distinct() < searcher.search.trials)
         lines = best_lines(searcher.best(), searcher.steadiest(), searcher.search.objectives, len(seeds))
-        return Found(Outcome(planned, done, diverged, self.failed, stopped, "", self.damaged), lines, elsewhere)
+        return Found(Outcome(planned, done, diverged, self.failed, stopped, "", self.damaged), lines)
 
     def cut_off(self, trouble: str) -> Found:
         """What became of it where the storage has been away for too long."""
         planned, trials = self.searcher.search.trials * len(self.experiment.seeds), read_trials(self.folder / "records")
-        return Found(Outcome(planned, len(trials), 0, self.failed, False, "", self.damaged), [], False, trouble)
+        return Found(Outcome(planned, len(trials), 0, self.failed, False, "", self.damaged), [], trouble)

@@ -32,7 +32,7 @@ from runner.rulers import NEAR, in_range
 from runner.signals import undisturbed
 from runner.staleness import stale, what_changed
 from runner.study_folder import check_device, check_folder, read_study
-from runner.waiting import Waiting, whole
+from runner.waiting import Waiting
 
 
 @dataclass(frozen=True)
@@ -178,12 +178,11 @@ def train_groups(
     progress: Progress,
     finished: Callable[[int, int], None],
     crashed: Callable[[Crash], None],
-    claim: Callable[[Group], Group | None] = whole,
 ) -> list[Group]:
     """Train groups and write their records as they finish; gives those that the machine failed to finish."""
     if experiment.training.checkpoints != "none":
         groups = [replace(group, checkpoints=records.parent / "checkpoints") for group in groups]
-    lost, waiting = [], Waiting(groups, budget.may_start, claim)
+    lost, waiting = [], Waiting(groups, budget.may_start)
     for result in place(waiting, progress) if groups else ():
         if isinstance(result, Crash):
             lost.append(result.group)

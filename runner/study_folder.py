@@ -8,7 +8,6 @@ from typing import Any
 import torch
 import yaml
 
-from runner.claims import TURN
 from runner.data_settings import Data
 from runner.experiment import Experiment
 from runner.lock import NAME as LOCK
@@ -34,7 +33,7 @@ def check_folder(folder: Path, experiment: Experiment, resume: bool) -> None:
         return
     if not folder.is_dir():
         raise StudyError(f"{folder}: is a file; a folder for the study is needed (--out-dir)")
-    if not resume and any(path.name not in (LOCK, TURN) for path in folder.iterdir()):
+    if not resume and any(path.name != LOCK for path in folder.iterdir()):
         raise StudyError(f"{folder}: exists already; continue it with --resume, or take another with --out-dir or name")
     if existing.exists():
         recorded = read_study(folder)["experiment"]

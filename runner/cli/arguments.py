@@ -123,7 +123,6 @@ COMMANDS: dict[Callable[..., int | None], list[Argument]] = {
         argument("--execution", help="local, or ray: groups as tasks of a cluster; default: the file's, else local"),
         argument("--out-dir", metavar="DIR", type=Path, help="the study's folder; default: runs/<name of the experiment>"),
         argument("--resume", action="store_true", help="continue a study: train what is missing"),
-        argument("--worker", action="store_true", help="begin or continue a study together with other such processes"),
         argument(
             "--max-seconds",
             metavar="SECONDS",

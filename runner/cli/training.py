@@ -29,7 +29,6 @@ def run(
     execution: str | None,
     out_dir: Path | None,
     resume: bool,
-    worker: bool,
     max_seconds: float | None,
     no_tracking: bool,
     no_report: bool,
@@ -45,11 +44,9 @@ def run(
     folder = out_dir or Path("runs") / settings.name
     began = time.monotonic()
     if settings.design.optuna is None:
-        code = train(settings, folder, resume, max_seconds, worker)
+        code = train(settings, folder, resume, max_seconds)
     else:
-        code = train_search(settings, folder, resume or worker, max_seconds)
-    if code is None:
-        return 0
+        code = train_search(settings, folder, resume, max_seconds)
     if code:
         return code
     missing = "" if no_report else report_lacks()
@@ -68,28 +65,23 @@ def run(
     return code
 
 
-def train(settings: Experiment, folder: Path, resume: bool, max_seconds: float | None, worker: bool = False) -> int | None:
-    """Run a study; says what became of it and gives the exit status, None where another worker trains the rest of it."""
-    from runner.joint import run_jointly
+def train(settings: Experiment, folder: Path, resume: bool, max_seconds: float | None) -> int:
+    """Run a study; says what became of it and gives the exit status."""
     from runner.study import run_study
 
-    def work(display: Display) -> tuple[Outcome, bool]:
-        hooks = (display.begin, display.finished, display.crashed)
-        if worker:
-            return run_jointly(settings, folder, max_seconds, *hooks)
-        return run_study(settings, folder, resume, max_seconds, *hooks), False
+    def work(display: Display) -> Outcome:
+        return run_study(settings, folder, resume, max_seconds, display.begin, display.finished, display.crashed)
 
-    ended = displayed(settings, folder, work)
-    if isinstance(ended, int):
-        return ended
-    outcome, elsewhere = ended
+    outcome = displayed(settings, folder, work)
+    if isinstance(outcome, int):
+        return outcome
     if outcome.stopped:
         print(outcome.part)
-    return conclude(outcome, outcome.done == outcome.planned, elsewhere, folder, max_seconds)
+    return conclude(outcome, outcome.done == outcome.planned, folder, max_seconds)
 
 
-def train_search(settings: Experiment, folder: Path, resume: bool, max_seconds: float | None) -> int | None:
-    """Run a search; says what it found and gives the exit status, None where another worker trains the rest of it."""
+def train_search(settings: Experiment, folder: Path, resume: bool, max_seconds: float | None) -> int:
+    """Run a search; says what it found and gives the exit status."""
     need_optuna("a search")
     from runner.search_run import Found, Hooks, run_search
 
@@ -106,7 +98,7 @@ def train_search(settings: Experiment, folder: Path, resume: bool, max_seconds: 
         return CRASHED
     print("\n".join(found.best) or "nothing is complete yet")
     complete = found.outcome.done >= found.outcome.planned and not found.outcome.failed
-    return conclude(found.outcome, complete, found.elsewhere, folder, max_seconds)
+    return conclude(found.outcome, complete, folder, max_seconds)
 
 
 def displayed(settings: Experiment, folder: Path, work: Callable[[Display], T]) -> T | int:
@@ -128,16 +120,13 @@ def displayed(settings: Experiment, folder: Path, work: Callable[[Display], T]) 
         return CRASHED
 
 
-def conclude(outcome: Outcome, complete: bool, elsewhere: bool, folder: Path, max_seconds: float | None) -> int | None:
-    """Say what became of it; gives the exit status, None where another worker trains the rest."""
+def conclude(outcome: Outcome, complete: bool, folder: Path, max_seconds: float | None) -> int:
+    """Say what became of it; gives the exit status."""
     say_damaged(outcome.damaged, folder)
     line = f"{outcome.planned} planned, {outcome.done} done, {outcome.diverged} diverged, {outcome.failed} failed"
     if outcome.stopped:
         print(f"{line}; stopped for --max-seconds {max_seconds:g}, continue with --resume")
         return INTERRUPTED
-    if elsewhere:
-        print(f"{line}; another worker trains the rest and draws the report")
-        return None
     print(line if complete else f"{line}; continue with --resume")
     return 0 if complete else CRASHED
 
@@ -159,7 +148,7 @@ def train_confirmation(study: Path, seeds: int, max_seconds: float | None = None
     fixes = analysis.verdicts(loaded)["fixes"]
     experiment = confirming(read_study(study)["experiment"], candidates(loaded, fixes), seeds)
     print(f"confirming on seeds {experiment.seeds[0]} to {experiment.seeds[-1]}: {', '.join(experiment.design.explicit)}")
-    return train(experiment, confirmation_folder(study), True, max_seconds) or 0
+    return train(experiment, confirmation_folder(study), True, max_seconds)
 
 
 def confirm(study: Path, seeds: int) -> int:

@@ -50,7 +50,7 @@ class Planted:
     def worths(self) -> dict[str, Worth]:
         return dict(self.known)
 
-    def claim(self, key: str) -> bool:
+    def trainable(self, key: str) -> bool:
         return True
 
     def planned(self) -> None: ...

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from runner.lock import LockedError, only_run, who
+from runner.lock import LockedError, holder, only_run
 
 HOLD = """
 import pathlib, sys, time
@@ -22,11 +22,11 @@ with only_run(pathlib.Path(sys.argv[1])):
 
 @pytest.mark.parametrize("end", [signal.SIGKILL, signal.SIGTERM])
 def test_refused_while_the_first_lives(tmp_path: Path, end: signal.Signals) -> None:
-    with subprocess.Popen([sys.executable, "-c", HOLD, str(tmp_path / "s")], stdout=subprocess.PIPE, text=True) as holder:
-        assert holder.stdout is not None and holder.stdout.readline() == "held\n"
-        with pytest.raises(LockedError, match=f"process {holder.pid} on"), only_run(tmp_path / "s"):
+    with subprocess.Popen([sys.executable, "-c", HOLD, str(tmp_path / "s")], stdout=subprocess.PIPE, text=True) as first:
+        assert first.stdout is not None and first.stdout.readline() == "held\n"
+        with pytest.raises(LockedError, match=f"process {first.pid} on"), only_run(tmp_path / "s"):
             pass
-        holder.send_signal(end)
+        first.send_signal(end)
     with only_run(tmp_path / "s"):
         pass
 
@@ -38,4 +38,4 @@ def test_one_after_the_other(tmp_path: Path) -> None:
 
 
 def test_a_holder_that_said_nothing() -> None:
-    assert who("{") == who("[]") == "it has not said who it is"
+    assert holder("{") == holder("[]") == "it has not said who it is"

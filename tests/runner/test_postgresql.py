@@ -1,4 +1,4 @@
-"""A search of two workers whose Optuna storage is a PostgreSQL server, started here for the while."""
+"""A search whose Optuna storage is a PostgreSQL server, started here for the while."""
 
 import json
 import os
@@ -69,11 +69,11 @@ def running() -> Iterator[Running]:
         stop()
 
 
-def test_two_workers_search_in_one_database(running, tmp_path):
+def test_each_cell_of_a_search_is_told_once(running, tmp_path):
     url = running.url
-    two = [begin(tmp_path, TINY.format(url=url), "--worker", PGPASSWORD=PASSWORD) for _ in range(2)]
-    said = [process.communicate(timeout=300) for process in two]
-    assert [process.returncode for process in two] == [0, 0], said
+    search = begin(tmp_path, TINY.format(url=url), PGPASSWORD=PASSWORD)
+    said = search.communicate(timeout=300)
+    assert search.returncode == 0, said
     with psycopg.connect(url, password=PASSWORD) as database:
         keys = database.execute("select trial_id, value_json from trial_user_attributes where key = 'key'").fetchall()
         told = database.execute("select t.trial_id, t.state from trials t join trial_values v using (trial_id)").fetchall()
@@ -89,7 +89,7 @@ def test_two_workers_search_in_one_database(running, tmp_path):
 
 def test_a_server_that_stops_and_comes_back_is_waited_for(running, tmp_path):
     text = "name: away" + TINY.format(url=running.url).replace("trials: 6", "trials: 14")
-    search = begin(tmp_path, text, "--worker", PGPASSWORD=PASSWORD)
+    search = begin(tmp_path, text, PGPASSWORD=PASSWORD)
     while not any((tmp_path / "study" / "records").glob("trials-*.parquet")):
         assert search.poll() is None, search.communicate()
         time.sleep(0.01)

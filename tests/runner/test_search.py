@@ -20,7 +20,6 @@ from commands import nfloss
 from planted_search import search_planted, true_best, true_of
 
 from nfloss import Configuration
-from runner.claims import Claims
 from runner.designs import RECOMMENDATION
 from runner.experiment import ExperimentError, parse_experiment
 from runner.search_settings import Search
@@ -237,29 +236,16 @@ def test_killed_while_asking_or_after_training_nothing_is_lost(study, tmp_path):
     assert states == {"COMPLETE"} and len(records(copy)) == trials
 
 
-def test_two_processes_share_a_search(tmp_path):
-    two = [subprocess.Popen(command(tmp_path, "--resume"), stderr=subprocess.PIPE, stdout=subprocess.PIPE) for _ in range(2)]
-    said = [process.communicate(timeout=300) for process in two]
-    assert [process.returncode for process in two] == [0, 0], said
+def test_a_second_process_is_refused_while_the_first_lives(tmp_path):
+    first = subprocess.Popen(command(tmp_path, "--resume"), stderr=subprocess.PIPE, stdout=subprocess.PIPE)
+    until = time.monotonic() + 60
+    while not any((tmp_path / "study" / "records").glob("trials-*.parquet")) and time.monotonic() < until:
+        time.sleep(0.01)
+    second = run(tmp_path, "--resume")
+    assert second.returncode == 2 and "another run is at work on it" in second.stderr, second.stderr
+    _, said = first.communicate(timeout=300)
+    assert first.returncode == 0, said
     check_whole(tmp_path / "study", 6)
-
-
-def test_a_claim_holds_while_its_process_lives(tmp_path):
-    mine, others = Claims(tmp_path), Claims(tmp_path)
-    sleeper = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"])
-    others.me["pid"], others.me["born"] = sleeper.pid, born_of(sleeper.pid)
-    assert others.take("a") and not mine.take("a") and mine.held("a")
-    sleeper.kill()
-    sleeper.wait()
-    assert mine.take("a") and not mine.held("a")
-    mine.release()
-    assert not list(tmp_path.glob("*.json"))
-
-
-def born_of(pid: int) -> str | None:
-    from runner.claims import born
-
-    return born(pid)
 
 
 def test_a_diverged_training_counts_as_the_worst(study, tmp_path):
