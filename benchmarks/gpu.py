@@ -34,7 +34,7 @@ from report import spread, table
 from trial_spec import Spec
 
 from nfloss import Configuration
-from nfloss.rows import code_path
+from nfloss.evaluation.rows import code_path
 from runner.description import processor
 from runner.models import DepthRange
 from runner.precision import Precision, convolutions_in

@@ -29,7 +29,7 @@ def milliseconds(count: int, height: int, width: int, rounds: int, machine_code:
     """Per network and step, a value for each round; rounds of the same group, probes every 8 steps."""
     import torch
 
-    from nfloss.rows import code_path
+    from nfloss.evaluation.rows import code_path
     from runner.balance import balanced
     from runner.data_settings import Data
     from runner.dataset import make_seed_data

@@ -4,15 +4,14 @@
 """
 
 import nfloss.issues  # noqa: F401  (fills the registry)
-from nfloss.audit import audit
-from nfloss.claims import Claim
+from nfloss.claims import Claim, audit
 from nfloss.configuration import ClashError, Configuration
-from nfloss.extensions import ExtensionError, load_extension
+from nfloss.extensions import load_extension
 from nfloss.loss import Losses, Terms
 from nfloss.near_field import SSISilogNearFieldLoss
-from nfloss.registry import ISSUES, Fix, Issue, add_fix, all_fixes, find_fix, register
-from nfloss.slots import Choice, Guard, Numbers, Partition
-from nfloss.symptoms import Symptom
+from nfloss.numbers import Numbers
+from nfloss.registry import ISSUES, ExtensionError, Fix, Issue, Symptom, add_fix, all_fixes, find_fix, register
+from nfloss.slots import Choice, Guard, Partition
 
 __version__ = "0.1.0"
 

@@ -11,8 +11,9 @@ from types import MappingProxyType
 from typing import Any
 
 from nfloss.extensions import Source, sources_of
+from nfloss.numbers import CORE_NUMBERS, NUMBER_NAMES, Numbers
 from nfloss.registry import Fix, find_fix, registered
-from nfloss.slots import BASELINE, CORE_NUMBERS, NUMBER_NAMES, RECORDING_SLOTS, SLOTS, TRAINING_SLOTS, Choice, Numbers
+from nfloss.slots import BASELINE, RECORDING_SLOTS, SLOTS, TRAINING_SLOTS, Choice
 
 Words = Mapping[str, Choice]
 DEFAULTS = Numbers()

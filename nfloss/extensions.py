@@ -5,27 +5,19 @@ from __future__ import annotations
 import importlib
 import os
 import sys
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from importlib.metadata import entry_points
 from pathlib import Path
 from types import ModuleType
 
-from nfloss.registry import Fix, all_or_nothing, registered
+from nfloss.registry import ExtensionError, Fix, registered, told
 from nfloss.slots import Choice, functions_of
-from nfloss.user_code import TEXTS, USER_ERRORS, in_a_line, module_of_text
+from nfloss.user_code import TEXTS, module_of_text
 
-GROUP = "nfloss.fixes"
 PREFIX = "nfloss_extension_"
 
 
-class ExtensionError(ValueError):
-    """What is wrong with an extension, in one line."""
-
-
 _LOADED: dict[str, tuple[Fix, ...]] = {}  # by absolute path, or by name
-_PLACES: dict[str, str] = {}  # where a fix comes from, by its id
 
 
 def load_extension(reference: str) -> tuple[Fix, ...]:
@@ -61,50 +53,6 @@ def file_module(path: str) -> ModuleType:
 
 def in_module(fix: Fix, module: ModuleType) -> bool:
     return any(f.__module__ == module.__name__ for choice in fix.fills.values() for f in functions_of(choice).values())
-
-
-_asked: set[str] = set()
-
-
-def load_installed() -> None:
-    """Register the fixes of every installed package with an entry point of the group `nfloss.fixes`: a module that registers
-    as it is imported, or a function that does when it is called. Once in a process.
-
-    Raises:
-        ExtensionError: one of them cannot be loaded.
-    """
-    if GROUP in _asked:
-        return
-    _asked.add(GROUP)  # before, as an extension may ask for all fixes
-    try:
-        for point in entry_points(group=GROUP):
-            with told(f"the installed extension {point.name} = {point.value} (entry point of {GROUP})", point.module):
-                found = point.load()
-                if callable(found):
-                    found()
-    except ExtensionError:
-        _asked.discard(GROUP)
-        raise
-
-
-@contextmanager
-def told(what: str, place: str) -> Iterator[None]:
-    """Errors of the user's code as one line that begins with `what`, what it registered before taken back; else it is noted
-    where its fixes come from."""
-    before = {fix.id for fix in registered()}
-    try:
-        with all_or_nothing():
-            yield
-    except ExtensionError:
-        raise
-    except USER_ERRORS as error:
-        raise ExtensionError(f"{what} cannot be loaded: {in_a_line(error)}") from error
-    _PLACES.update({fix.id: place for fix in registered() if fix.id not in before})
-
-
-def place_of(fix: Fix) -> str | None:
-    """The extension that a fix comes from, an absolute path or a module; None for those of the house."""
-    return _PLACES.get(fix.id)
 
 
 @dataclass(frozen=True)

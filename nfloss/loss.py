@@ -14,17 +14,17 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from nfloss.by_pixels import Moments, plain_of
 from nfloss.configuration import Configuration
-from nfloss.fallback import Fallback
-from nfloss.pixel_rows import Summing
-from nfloss.rows import NumbersOf, Rows, Run
+from nfloss.evaluation.by_pixels import Moments, plain_of
+from nfloss.evaluation.dispatch import Ways
+from nfloss.evaluation.fallback import Fallback
+from nfloss.evaluation.pixel_rows import Summing
+from nfloss.evaluation.rows import NumbersOf, Rows, Run
+from nfloss.evaluation.targets import Truth
+from nfloss.evaluation.weighting import Weights
+from nfloss.numbers import DOCUMENT_EPOCHS, clamp_threshold
 from nfloss.slots import BASELINE
 from nfloss.terms import Target, scale_invariant_log, scale_shift_invariant
-from nfloss.threshold import DOCUMENT_EPOCHS, clamp_threshold
-from nfloss.truth import Truth
-from nfloss.ways import Ways
-from nfloss.weighting import Weights
 
 OneOrMoreScales = Tensor | Sequence[Tensor]
 

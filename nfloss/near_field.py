@@ -11,8 +11,8 @@ from torch import Tensor, nn
 
 from nfloss.configuration import Configuration
 from nfloss.loss import Losses, OneOrMoreScales, Terms
+from nfloss.numbers import DOCUMENT_EPOCHS
 from nfloss.terms import Target
-from nfloss.threshold import DOCUMENT_EPOCHS
 
 
 @dataclass(frozen=True)

@@ -1,11 +1,11 @@
 """The loss as algebra of a few sums over the pixels: sum v, sum v r and sum v r^2 of a residual r, where v is 1, u or u^2.
 
-The house's words for the residual are shifts and factors of r, those for the moments are means and mean squares of it. So a row
-of the loss depends on its pixels through these sums alone; a pass over the pixels that takes them all is enough, and what
-follows is done on a number for each row. Sums are float64: where the mean is a thousand deviations, E[x^2] - E[x]^2 loses six of
-sixteen digits and some to the length of the sums; what is left is more than float32 residuals have.
+The built-in choices for the residual shift and scale r, those for the moments are means and mean squares of it. So a row of the
+loss depends on its pixels through these sums alone: one pass over the pixels takes them all, and the rest is arithmetic on one
+number per row. Sums are float64: where the mean is a thousand standard deviations, E[x^2] - E[x]^2 loses six of sixteen digits
+and some to the length of the sums; more are left than float32 residuals have.
 
-A word has its form on sums beside its function (`Choice.by_sums`). Here are the baseline's.
+A choice has its form on sums beside its function (`Choice.by_sums`). Here are the baseline's.
 """
 
 from __future__ import annotations

@@ -6,14 +6,14 @@ import difflib
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Literal
+from importlib.metadata import entry_points
+from typing import Any, Literal
 
+from torch import Tensor
+
+from nfloss.slot_check import misfit
 from nfloss.slots import BASELINE, SLOTS, Choice
-from nfloss.words import misfit
-
-if TYPE_CHECKING:
-    from nfloss.claims import Claim
-    from nfloss.symptoms import Symptom
+from nfloss.user_code import USER_ERRORS, in_a_line
 
 Severity = Literal["critical", "major", "medium"]
 Origin = Literal["document", "beyond the document", "document to the letter", "own"]
@@ -43,16 +43,27 @@ class Fix:
                 raise ValueError(f"fix {self.id}: {wrong}")
 
 
-def nothing_claimed() -> Iterable[Claim]:
-    """The document's numbers about an issue that is not the document's."""
-    return ()
+@dataclass(frozen=True)
+class Symptom:
+    """What is measured, in which unit, and which value would mean that the issue is gone.
+
+    measure: (`Losses`, `nfloss.symptoms.Bench`) -> one value per configuration, [K]; leaves the losses as they are. None: the
+        symptom needs training and is read from the records.
+    also: further measurements of the same issue.
+    """
+
+    name: str
+    unit: str
+    cured: str
+    measure: Callable[[Any, Any], Tensor] | None = field(repr=False, default=None)
+    also: tuple[Symptom, ...] = ()
 
 
 @dataclass(frozen=True)
 class Issue:
     """An issue, one of the document's ten or the user's (11 and up): what it says and its fixes.
 
-    symptom: the issue as one number without training, where there is such a number. claims: the document's, recomputed.
+    symptom: the issue as one number without training, where there is such a number.
     """
 
     number: int
@@ -61,7 +72,6 @@ class Issue:
     says: str
     fixes: tuple[Fix, ...]
     symptom: Symptom | None = None
-    claims: Callable[[], Iterable[Claim]] = field(repr=False, default=nothing_claimed)
 
 
 ISSUES: dict[int, Issue] = {}
@@ -137,15 +147,8 @@ def registered() -> tuple[Fix, ...]:
 
 def all_fixes() -> tuple[Fix, ...]:
     """Every fix, those of installed packages included, in the issues' order."""
-    with_installed()
-    return registered()
-
-
-def with_installed() -> None:
-    """Once in a process, see to the fixes of installed packages; asked for where the ten issues' own do not do."""
-    from nfloss.extensions import load_installed  # which needs the registry
-
     load_installed()
+    return registered()
 
 
 def issue_of(fix: Fix) -> Issue:
@@ -161,10 +164,62 @@ def find_fix(handle: object) -> Fix:
     """
     if isinstance(handle, str):
         if handle not in _FIXES:
-            with_installed()
+            load_installed()
         if handle in _FIXES:
             return _FIXES[handle]
     siblings = [f.id for f in all_fixes() if isinstance(handle, str) and f.id.split("-")[0] == handle.split("-")[0]]
     near = siblings or difflib.get_close_matches(str(handle), list(_FIXES), n=1)
     hint = f" (did you mean {' or '.join(map(repr, near))}?)" if near else ""
     raise ValueError(f"unknown fix {handle!r}{hint}; known fixes: {', '.join(fix.id for fix in all_fixes())}")
+
+
+# --- Fixes of installed packages, and where a fix comes from ------------------------------------------------------------
+
+GROUP = "nfloss.fixes"
+_PLACES: dict[str, str] = {}  # where a fix comes from, by its id
+_asked: set[str] = set()
+
+
+class ExtensionError(ValueError):
+    """What is wrong with an extension, in one line."""
+
+
+def load_installed() -> None:
+    """Register the fixes of every installed package with an entry point of the group `nfloss.fixes`: a module that registers
+    as it is imported, or a function that does when it is called. Once in a process.
+
+    Raises:
+        ExtensionError: one of them cannot be loaded.
+    """
+    if GROUP in _asked:
+        return
+    _asked.add(GROUP)  # before, as an extension may ask for all fixes
+    try:
+        for point in entry_points(group=GROUP):
+            with told(f"the installed extension {point.name} = {point.value} (entry point of {GROUP})", point.module):
+                found = point.load()
+                if callable(found):
+                    found()
+    except ExtensionError:
+        _asked.discard(GROUP)
+        raise
+
+
+@contextmanager
+def told(what: str, place: str) -> Iterator[None]:
+    """Errors of the user's code as one line that begins with `what`, what it registered before taken back; else it is noted
+    where its fixes come from."""
+    before = {fix.id for fix in registered()}
+    try:
+        with all_or_nothing():
+            yield
+    except ExtensionError:
+        raise
+    except USER_ERRORS as error:
+        raise ExtensionError(f"{what} cannot be loaded: {in_a_line(error)}") from error
+    _PLACES.update({fix.id: place for fix in registered() if fix.id not in before})
+
+
+def place_of(fix: Fix) -> str | None:
+    """The extension that a fix comes from, an absolute path or a module; None for those of the house."""
+    return _PLACES.get(fix.id)

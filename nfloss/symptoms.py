@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 
 import torch
 import torch.nn.functional as F
@@ -26,21 +26,6 @@ class Bench:
     def batches(self) -> Iterator[tuple[Tensor, Tensor]]:
         """Prediction and truth of each batch, [B, 1, H, W] both."""
         return zip(self.prediction, self.truth, strict=True)
-
-
-@dataclass(frozen=True)
-class Symptom:
-    """What is measured, in which unit, and which value would mean that the issue is gone.
-
-    `measure(losses, bench)` gives one value per configuration, [K]. None: it needs training and comes from the records.
-    It leaves the losses as they are. `also`: further measurements of the same issue.
-    """
-
-    name: str
-    unit: str
-    cured: str
-    measure: Callable[[Losses, Bench], Tensor] | None = field(repr=False, default=None)
-    also: tuple[Symptom, ...] = ()
 
 
 def make_bench(truth: Tensor, seed: int) -> Bench:

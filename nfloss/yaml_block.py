@@ -12,7 +12,7 @@ from typing import Any
 import yaml
 
 from nfloss.extensions import load_extension
-from nfloss.slots import NUMBER_NAMES, Numbers
+from nfloss.numbers import NUMBER_NAMES, Numbers
 
 ALIASES = {"near_field_threshold": "near_threshold", "near_field_weight": "near_weight"}
 DOCUMENT_TYPE = "ssi-silog-nearfield"

@@ -16,7 +16,7 @@ import torch
 import yaml
 
 from nfloss import ISSUES, audit
-from nfloss.extensions import place_of
+from nfloss.registry import place_of
 from runner.definitions import definition_table
 from runner.designs import Plan
 from runner.execution import cores, processes, seed_data

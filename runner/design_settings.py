@@ -8,8 +8,9 @@ from typing import Any, Literal
 from pydantic import Field, field_validator, model_validator
 
 from nfloss.configuration import ClashError, Configuration, make_numbers
+from nfloss.numbers import NUMBER_NAMES
 from nfloss.registry import ISSUES, find_fix
-from nfloss.slots import NUMBER_NAMES, SLOTS
+from nfloss.slots import SLOTS
 from nfloss.yaml_block import nearest
 from runner.search_settings import Search
 from runner.section import Section

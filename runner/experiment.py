@@ -10,7 +10,8 @@ from typing import Any, get_args
 import yaml
 from pydantic import Field, ValidationError, field_serializer, field_validator, model_validator
 
-from nfloss.extensions import load_extension, load_installed
+from nfloss.extensions import load_extension
+from nfloss.registry import load_installed
 from nfloss.yaml_block import Loader, load_yaml, nearest
 from runner.data_settings import Data
 from runner.design_settings import Design, known_numbers

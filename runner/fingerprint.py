@@ -28,10 +28,7 @@ from runner.readers.shots import PICTURES, every_file
 from runner.readers.splits import all_shots, home
 
 #: Modules that every training runs through; the ten issues' own rooms are told apart by the words that are used.
-SHARED_LOSS = (
-    *("loss", "terms", "weighting", "rows", "slots", "near_field", "fallback", "threshold", "ways", "by_pixels", "truth"),
-    *("by_sums", "power_sums", "pixel_rows", "shared_weights"),
-)
+SHARED_LOSS = (*("loss", "terms", "slots", "numbers", "near_field", "power_sums", "evaluation/*"),)
 SHARED_RUNNER = (
     *("training", "row_adam", "models", "networks", "graphs", "rulers", "dataset", "data/*"),
     *("machine_code", "compiled", "lanes/*", "sums/*"),
@@ -73,7 +70,8 @@ def changed_in(pairs: Iterable[tuple[str, str]]) -> list[str]:
 @cache
 def shared_code() -> str:
     """Hash of the code that all trainings run, the baseline's words included."""
-    rooms = [Path(nfloss.__file__).parent / f"{name}.py" for name in SHARED_LOSS] + runner_rooms(SHARED_RUNNER)
+    loss = [path for name in SHARED_LOSS for path in sorted(Path(nfloss.__file__).parent.glob(f"{name}.py"))]
+    rooms = loss + runner_rooms(SHARED_RUNNER)
     texts = [meaning_of_file(path) for path in rooms]
     return short("\n".join([*texts, *(code_of(choice) for choice in BASELINE.values())]))
 

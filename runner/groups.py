@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from nfloss import Configuration
-from nfloss.rows import code_path
+from nfloss.evaluation.rows import code_path
 from runner.balance import balanced
 from runner.space import record_key
 

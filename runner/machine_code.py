@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from nfloss import Configuration, Losses
-from nfloss.pixel_rows import Summing
+from nfloss.evaluation.pixel_rows import Summing
 from runner.groups import cost_of_a_step
 from runner.lanes.width import BREAK_EVEN, LANES, can_compile, worthwhile
 from runner.models import StackedNetworks

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from nfloss import Configuration, Fix, load_extension
-from nfloss.contract import CONTRACT, broken_promises
 from nfloss.standalone import standalone
+from nfloss.testing.contract import CONTRACT, broken_promises
 
 
 def check_table(extension: str) -> list[dict[str, Any]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from nfloss.configuration import make_numbers
-from nfloss.slots import ORDERED
+from nfloss.numbers import ORDERED
 from runner.search_settings import Search
 
 LEAST_PROBES = 9  # eight after the first 5 %, or the wobble is not measured

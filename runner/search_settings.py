@@ -10,8 +10,8 @@ from typing import Any, Literal
 from pydantic import Field, field_validator, model_validator
 
 from nfloss import ISSUES, find_fix
+from nfloss.numbers import NUMBER_NAMES
 from nfloss.registry import issue_of
-from nfloss.slots import NUMBER_NAMES
 from nfloss.yaml_block import nearest
 from runner.section import Section
 

@@ -12,7 +12,7 @@ import numpy as np
 
 from nfloss import ClashError, Configuration
 from nfloss.configuration import make_numbers
-from nfloss.slots import Numbers
+from nfloss.numbers import Numbers
 from runner.search_settings import Search
 
 NONE = "none"

@@ -11,7 +11,7 @@ import pandas as pd
 import torch
 
 from nfloss import Configuration
-from nfloss.slots import Numbers
+from nfloss.numbers import Numbers
 from runner.allocator import keep_memory
 from runner.damage import set_aside_damaged
 from runner.data import DataError

@@ -6,8 +6,8 @@ import pandas as pd
 import torch
 
 from nfloss import ISSUES, Configuration, Losses
+from nfloss.numbers import DOCUMENT_EPOCHS
 from nfloss.symptoms import make_bench
-from nfloss.threshold import DOCUMENT_EPOCHS
 from runner.designs import Plan
 from runner.training import SeedData
 

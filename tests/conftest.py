@@ -19,8 +19,8 @@ torch.set_num_threads(1)
 def own_code(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[], None]]:
     """What a test registers and loads is gone after it, or when the fixture's value is called; it can be loaded again."""
     fixes = dict(registry.ISSUES), dict(registry._FIXES)
-    memories = extensions._LOADED, extensions._PLACES
-    before, asked = [dict(memory) for memory in memories], set(extensions._asked)
+    memories = extensions._LOADED, registry._PLACES
+    before, asked = [dict(memory) for memory in memories], set(registry._asked)
     temporary = tmp_path_factory.getbasetemp()
 
     def forget() -> None:
@@ -28,8 +28,8 @@ def own_code(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[], 
         for memory, content in zip(memories, before, strict=True):
             memory.clear()
             memory.update(content)
-        extensions._asked.clear()
-        extensions._asked.update(asked)
+        registry._asked.clear()
+        registry._asked.update(asked)
         for name, module in list(sys.modules.items()):
             if name.startswith(extensions.PREFIX) or lies_in(temporary, module):
                 del sys.modules[name]

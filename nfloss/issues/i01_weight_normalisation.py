@@ -9,12 +9,12 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from nfloss.issues.i01_claims import claims
 from nfloss.loss import Losses
+from nfloss.numbers import Number
 from nfloss.power_sums import SumsOf
-from nfloss.registry import Fix, Issue, register
-from nfloss.slots import Choice, Number
-from nfloss.symptoms import Bench, Symptom, pixel_gradients, valid_pixels, without_weights
+from nfloss.registry import Fix, Issue, Symptom, register
+from nfloss.slots import Choice
+from nfloss.symptoms import Bench, pixel_gradients, valid_pixels, without_weights
 
 NEAR = 1.0  # metres: the symptom's ruler, whatever threshold a configuration uses
 
@@ -117,6 +117,5 @@ ISSUE = register(
             ),
         ),
         symptom=Symptom("gradient scale between batches", "coefficient of variation", "0", gradient_scale_variation),
-        claims=claims,
     )
 )

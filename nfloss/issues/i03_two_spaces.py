@@ -10,12 +10,12 @@ from collections.abc import Callable
 
 from torch import Tensor
 
-from nfloss.issues.i03_claims import claims
 from nfloss.loss import Losses
+from nfloss.numbers import Number
 from nfloss.power_sums import Curve
-from nfloss.registry import Fix, Issue, register
-from nfloss.slots import Choice, Number
-from nfloss.symptoms import Bench, Symptom, term_inflation
+from nfloss.registry import Fix, Issue, Symptom, register
+from nfloss.slots import Choice
+from nfloss.symptoms import Bench, term_inflation
 
 
 def per_space(weights: Tensor, mean: Callable[[float], Number]) -> tuple[Tensor, Tensor]:
@@ -58,6 +58,5 @@ ISSUE = register(
         symptom=Symptom(
             "amplification of SILog against that of the root of SSI", "ratio", "below the baseline's", relative_amplification
         ),
-        claims=claims,
     )
 )

@@ -13,11 +13,11 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from nfloss.issues.i04_claims import claims
 from nfloss.loss import Losses
-from nfloss.registry import Fix, Issue, register
-from nfloss.slots import Choice, Guard, Number
-from nfloss.symptoms import Bench, Symptom, pixel_gradients, valid_pixels
+from nfloss.numbers import Number
+from nfloss.registry import Fix, Issue, Symptom, register
+from nfloss.slots import Choice, Guard
+from nfloss.symptoms import Bench, pixel_gradients, valid_pixels
 
 
 def clamp_scalar_gradient(term: Tensor) -> Tensor:
@@ -123,6 +123,5 @@ ISSUE = register(
                 Symptom("batches not finite, one NaN or infinite prediction", "share", "0", share_not_finite_broken),
             ),
         ),
-        claims=claims,
     )
 )

@@ -9,11 +9,11 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from nfloss.issues.i05_claims import claims
 from nfloss.loss import Losses
-from nfloss.registry import Fix, Issue, register
-from nfloss.slots import Choice, Number
-from nfloss.symptoms import Bench, Symptom
+from nfloss.numbers import Number
+from nfloss.registry import Fix, Issue, Symptom, register
+from nfloss.slots import Choice
+from nfloss.symptoms import Bench
 
 
 def smooth_tanh(depth: Tensor, threshold: Number, *, near_weight: Number, smooth_range: Number) -> Tensor:
@@ -80,6 +80,5 @@ ISSUE = register(
             ),
         ),
         symptom=Symptom("largest change of weight near the threshold", "per centimetre", "0", largest_weight_step),
-        claims=claims,
     )
 )

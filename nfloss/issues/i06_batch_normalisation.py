@@ -9,10 +9,9 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from nfloss.issues.i06_claims import claims
-from nfloss.registry import Fix, Issue, register
-from nfloss.slots import Choice, Number, Partition
-from nfloss.symptoms import Symptom
+from nfloss.numbers import Number
+from nfloss.registry import Fix, Issue, Symptom, register
+from nfloss.slots import Choice, Partition
 
 
 def slow_momentum(*, slow_bn_momentum: float) -> float:
@@ -61,6 +60,5 @@ ISSUE = register(
             ),
         ),
         symptom=Symptom("error with running against batch statistics", "ratio", "1"),
-        claims=claims,
     )
 )

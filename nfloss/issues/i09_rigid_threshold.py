@@ -11,12 +11,11 @@ from copy import copy
 
 from torch import Tensor
 
-from nfloss.issues.i09_claims import claims
 from nfloss.loss import Losses
-from nfloss.registry import Fix, Issue, register
+from nfloss.numbers import DOCUMENT_EPOCHS, clamp_threshold
+from nfloss.registry import Fix, Issue, Symptom, register
 from nfloss.slots import Choice
-from nfloss.symptoms import Bench, Symptom, valid_pixels
-from nfloss.threshold import DOCUMENT_EPOCHS, clamp_threshold
+from nfloss.symptoms import Bench, valid_pixels
 
 
 def reaction_distance(epoch: float, of: float, *, speed_kmh: float, reaction_seconds: float) -> float:
@@ -80,6 +79,5 @@ ISSUE = register(
             ),
         ),
         symptom=Symptom("share of pixels called near, middle of the run", "share", "a matter of purpose", share_called_near),
-        claims=claims,
     )
 )

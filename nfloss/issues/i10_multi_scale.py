@@ -10,14 +10,13 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from nfloss.configuration import Configuration
+from nfloss.evaluation.weighting import weigh
 from nfloss.issues.i01_weight_normalisation import FIXED
-from nfloss.issues.i10_claims import claims
 from nfloss.loss import Losses
-from nfloss.registry import Fix, Issue, register
+from nfloss.registry import Fix, Issue, Symptom, register
 from nfloss.slots import Choice
-from nfloss.symptoms import Bench, Symptom
+from nfloss.symptoms import Bench
 from nfloss.terms import Target
-from nfloss.weighting import weigh
 
 SCALES = 4
 
@@ -99,6 +98,5 @@ ISSUE = register(
             ),
         ),
         symptom=Symptom("spread of the mean weight across scales", "relative", "0", spread_across_scales),
-        claims=claims,
     )
 )

@@ -13,7 +13,7 @@ from runner.cli.words import CRASHED, print_table
 def issues(extensions: list[str], as_json: bool) -> None:
     """List the ten issues and your own, their fixes, and the slots these fill."""
     from nfloss import ISSUES, load_extension
-    from nfloss.extensions import load_installed
+    from nfloss.registry import load_installed
     from runner.description import describe
 
     load_installed()

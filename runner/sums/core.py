@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from nfloss.pixel_rows import PixelRows, Weightings
+from nfloss.evaluation.pixel_rows import PixelRows, Weightings
 from runner.sums import loops as kernels
 
 NUMBERS = {torch.float32: np.float32, torch.float64: np.float64}

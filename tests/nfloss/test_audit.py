@@ -8,9 +8,9 @@ from collections import Counter
 import pytest
 import torch
 
-import nfloss.issues.i07_claims as i07
 from nfloss import ISSUES, Claim, audit, find_fix
-from nfloss.claims import number, statement
+from nfloss.claims import issue04, issue05, issue06, issue07, issue09
+from nfloss.claims.claim import number, statement
 from nfloss.slots import BASELINE
 
 
@@ -131,24 +131,24 @@ def test_quantities_are_unique_within_an_issue_and_short(claims: list[Claim]) ->
 def test_the_audit_reads_the_registered_functions(monkeypatch: pytest.MonkeyPatch) -> None:
     """With 5-1's function in the place of 5-1w's the reversed sign is gone; with 9-2's schedule 9-1 starts at 0.5 m."""
     monkeypatch.setitem(find_fix("5-1w").fills, "weigh", find_fix("5-1").fills["weigh"])
-    changed = [c for c in ISSUES[5].claims() if c.point == 7]
+    changed = [c for c in issue05.claims() if c.point == 7]
     assert [c.verdict for c in changed] == ["right", "right"]
     monkeypatch.setitem(find_fix("9-1").fills, "threshold", find_fix("9-2").fills["threshold"])
-    assert only(list(ISSUES[9].claims()), 9, "threshold from the reaction distance (9-1), m").computed == "0.5"
+    assert only(list(issue09.claims()), 9, "threshold from the reaction distance (9-1), m").computed == "0.5"
 
 
 def test_effects_that_are_nil_are_measured_not_assumed(monkeypatch: pytest.MonkeyPatch) -> None:
     """A guard that does clip, put in 4-1's place, turns "does nothing" into "right"."""
     monkeypatch.setitem(find_fix("4-1").fills, "guard", find_fix("4-3").fills["guard"])
-    (hook,) = [c for c in ISSUES[4].claims() if c.quantity.startswith("the hook")]
+    (hook,) = [c for c in issue04.claims() if c.quantity.startswith("the hook")]
     assert hook.verdict == "right"
     monkeypatch.setitem(find_fix("6-1").fills, "bn_momentum", BASELINE["bn_momentum"])
-    settled = only(list(ISSUES[6].claims()), 6, "running statistics are settled after 100 steps with 6-1")
+    settled = only(list(issue06.claims()), 6, "running statistics are settled after 100 steps with 6-1")
     assert settled.verdict == "right"
 
 
 def test_the_frozen_predictors_variation_ranks_as_known() -> None:
-    spread = i07.variation()
+    spread = issue07.variation()
     assert spread["2-1"] == pytest.approx(0.030, rel=0.3)
     assert spread["baseline"] == pytest.approx(0.057, rel=0.3)
     assert spread["1-1"] == pytest.approx(0.302, rel=0.3)
@@ -156,7 +156,7 @@ def test_the_frozen_predictors_variation_ranks_as_known() -> None:
 
 def test_near_shares_are_beta_2_6() -> None:
     noise = torch.Generator().manual_seed(1)
-    shares = torch.tensor([(i07.frozen_batch(noise)[1] > 1.0).double().mean().item() for _ in range(2000)])
+    shares = torch.tensor([(issue07.frozen_batch(noise)[1] > 1.0).double().mean().item() for _ in range(2000)])
     assert shares.mean().item() == pytest.approx(2 / 8, abs=0.01)
     assert shares.std().item() == pytest.approx(math.sqrt(2 * 6 / (8**2 * 9)), abs=0.01)
 

@@ -4,9 +4,9 @@ import pytest
 import torch
 
 from nfloss import Choice, Configuration, Fix, Guard, Losses, Partition, all_fixes
-from nfloss.contract import CONTRACT, broken_promises
-from nfloss.contract_device import never_waits
 from nfloss.slots import BASELINE
+from nfloss.testing.contract import CONTRACT, broken_promises
+from nfloss.testing.device import never_waits
 
 calls = []
 

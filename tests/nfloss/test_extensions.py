@@ -18,11 +18,11 @@ from nfloss import (
     SSISilogNearFieldLoss,
     add_fix,
     all_fixes,
-    extensions,
     find_fix,
     load_extension,
+    registry,
 )
-from nfloss.extensions import place_of
+from nfloss.registry import place_of
 from nfloss.slots import BASELINE, Guard
 from nfloss.standalone import standalone
 
@@ -86,7 +86,7 @@ def test_a_module_on_the_path(steep, tmp_path, monkeypatch):
 
 def plug(folder: Path, value: str, module: str, text: str) -> None:
     """An installed package's metadata and its module, as pip leaves them in a folder of sys.path; nobody has asked before."""
-    extensions._asked.clear()
+    registry._asked.clear()
     (folder / f"{module}.py").write_text(text)
     info = folder / f"{module}-1.0.dist-info"
     info.mkdir()

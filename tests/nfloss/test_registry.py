@@ -8,10 +8,10 @@ import torch
 from oracle import DOCUMENT_FIXES, OTHER_FIXES, RECOMMENDATION, material, scene
 
 from nfloss import ISSUES, ClashError, Configuration, Losses, Numbers, SSISilogNearFieldLoss, all_fixes, find_fix
-from nfloss.contract import broken_promises
-from nfloss.registry import Fix, Issue, register
-from nfloss.slots import BASELINE, NUMBER_NAMES, Choice
-from nfloss.symptoms import Symptom
+from nfloss.numbers import NUMBER_NAMES
+from nfloss.registry import Fix, Issue, Symptom, register
+from nfloss.slots import BASELINE, Choice
+from nfloss.testing.contract import broken_promises
 
 FIXES = all_fixes()
 
@@ -47,7 +47,7 @@ def test_ids_and_names_are_unique_and_belong_to_their_issue():
 @pytest.mark.parametrize("fix", FIXES, ids=lambda fix: fix.id)
 class TestEveryFix:
     def test_keeps_every_promise_of_the_contract(self, fix):
-        """nfloss/contract.py; tests/nfloss/test_contract.py shows that each of its checks can fail."""
+        """nfloss/testing/contract.py; tests/nfloss/test_contract.py shows that each of its checks can fail."""
         assert broken_promises(fix) == []
 
     def test_names_its_source(self, fix):
@@ -68,7 +68,7 @@ class TestEveryFix:
 
 
 def new_issue(number: int, *fixes: Fix) -> Issue:
-    return Issue(number, "test", "medium", "nothing", fixes, Symptom("none", "none", "none"), list)
+    return Issue(number, "test", "medium", "nothing", fixes, Symptom("none", "none", "none"))
 
 
 def new_fix(fix_id: str, name: str) -> Fix:

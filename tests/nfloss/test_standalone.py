@@ -13,8 +13,8 @@ import torch
 from oracle import random_unions
 
 from nfloss import Configuration, SSISilogNearFieldLoss, all_fixes
-from nfloss.contract_device import NO_VALUES, Crossings
 from nfloss.standalone import named_in, standalone, with_helpers
+from nfloss.testing.device import NO_VALUES, Crossings
 
 UNIONS = random_unions([fix.id for fix in all_fixes()], 15, seed=5)
 CONFIGURATIONS = [(), *((fix.id,) for fix in all_fixes()), *map(tuple, UNIONS)]

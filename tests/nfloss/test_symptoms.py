@@ -7,7 +7,8 @@ import torch
 from torch import Tensor
 
 from nfloss import ISSUES, Configuration, Losses, all_fixes
-from nfloss.symptoms import PIXEL_ERROR, SMOOTH_ERROR, Bench, Symptom, make_bench, pixel_gradients, valid_pixels
+from nfloss.registry import Symptom
+from nfloss.symptoms import PIXEL_ERROR, SMOOTH_ERROR, Bench, make_bench, pixel_gradients, valid_pixels
 
 RECOMMENDED = ("1-1", "2-1", "3-1", "4-2", "5-1", "6-1", "7-1", "8-1", "9-3", "10-1")
 

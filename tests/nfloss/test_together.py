@@ -100,7 +100,7 @@ def test_in_small_pieces_is_all_at_once(pixels, monkeypatch):
     configurations, made = everything(), material("three_scales", seed=24).to(torch.float64)
     preds = own_predictions(made, len(configurations), torch.float64)
     values, gradients = evaluate(Losses(configurations), made, preds)
-    monkeypatch.setattr("nfloss.rows.PIECE", pixels)
+    monkeypatch.setattr("nfloss.evaluation.rows.PIECE", pixels)
     losses = Losses(configurations)
     assert len(losses._rows.pieces(made.preds[0].numel(), small=True)) > len(losses._rows.pieces(1, small=False))
     piecewise, own_gradients = evaluate(losses, made, preds)

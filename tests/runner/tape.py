@@ -78,5 +78,5 @@ def cuda_graphs_on_the_cpu(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch.cuda, "stream", lambda stream: nullcontext())
     monkeypatch.setattr(torch.cuda, "CUDAGraph", Graph)
     monkeypatch.setattr(torch.cuda, "graph", captured)
-    for module in ("nfloss.terms", "nfloss.by_pixels", "nfloss.fallback", "runner.row_adam"):
+    for module in ("nfloss.terms", "nfloss.evaluation.by_pixels", "nfloss.evaluation.fallback", "runner.row_adam"):
         monkeypatch.setattr(f"{module}.may_ask", lambda values: False)

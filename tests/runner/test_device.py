@@ -7,7 +7,7 @@ import torch
 from mixtures import EVERY, MIXED
 
 from nfloss import Configuration, Losses
-from nfloss.contract_device import NO_VALUES, Crossings
+from nfloss.testing.device import NO_VALUES, Crossings
 from runner.models import DepthRange, StackedNetworks
 from runner.row_adam import RowAdam
 from runner.training import History, SeedData, Step

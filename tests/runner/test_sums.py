@@ -11,8 +11,8 @@ from oracle import evaluate, gradient_difference, material, standardised_gradien
 from test_together import everything, own_predictions
 
 from nfloss import Choice, Configuration, Fix, Guard, Losses
-from nfloss.by_sums import has_sums
-from nfloss.pixel_rows import PlainSumming
+from nfloss.evaluation.by_sums import has_sums
+from nfloss.evaluation.pixel_rows import PlainSumming
 from nfloss.slots import BASELINE
 
 pytest.importorskip("numba")

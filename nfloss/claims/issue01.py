@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from nfloss.claims import Claim, number, statement
-from nfloss.evidence import NCDB_NEAR, gradients, mean_square, near_and_far, weights_at
-from nfloss.slots import Numbers
+from nfloss.claims.claim import Claim, number, statement
+from nfloss.claims.evidence import NCDB_NEAR, gradients, mean_square, near_and_far, weights_at
+from nfloss.numbers import Numbers
 
 BY_WEIGHTS = "the baseline's weights on 10,000 pixels"
 

@@ -13,7 +13,8 @@ import torch
 from torch import Tensor
 
 from nfloss.configuration import Configuration
-from nfloss.slots import Guard, Number, Partition, call
+from nfloss.numbers import Number
+from nfloss.slots import Guard, Partition, call
 
 ROW_SLOTS = ("guard", "residual", "moments", "squash", "gain")
 PIXEL_SLOTS = ("guard", "residual", "moments")  # whose words are called together, on rows of pixels

@@ -11,13 +11,13 @@ import torch
 from torch import Tensor
 
 from nfloss.configuration import Configuration
-from nfloss.pixel_rows import Summing, Weighting
-from nfloss.pixel_rows import Weightings as Distinct
+from nfloss.evaluation.pixel_rows import Summing, Weighting
+from nfloss.evaluation.pixel_rows import Weightings as Distinct
+from nfloss.evaluation.rows import NumbersOf, Row, Run, constant
+from nfloss.evaluation.targets import Truth
+from nfloss.evaluation.weighting import TEMPERING, Weightings, tempered
 from nfloss.power_sums import Curve
-from nfloss.rows import NumbersOf, Row, Run, constant
 from nfloss.slots import BASELINE, call, form
-from nfloss.truth import Truth
-from nfloss.weighting import TEMPERING, Weightings, tempered
 
 Pieces = Sequence[tuple[Tensor, Tensor]]
 

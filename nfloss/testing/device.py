@@ -19,9 +19,9 @@ from torch.overrides import TorchFunctionMode
 from torch.utils._pytree import tree_leaves
 
 from nfloss.configuration import Configuration
-from nfloss.contract_loss import alone, crowds
-from nfloss.contract_material import HOLES, Case, evaluate
 from nfloss.registry import Fix
+from nfloss.testing.loss import alone, crowds
+from nfloss.testing.material import HOLES, Case, evaluate
 from nfloss.user_code import USER_ERRORS, in_a_line
 
 NO_VALUES = torch.device("meta")

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from nfloss.claims import Claim, number, statement
+from nfloss.claims.claim import Claim, number, statement
 from nfloss.configuration import Configuration
 from nfloss.loss import Losses
-from nfloss.slots import Numbers
-from nfloss.threshold import HIGHEST_THRESHOLD, LOWEST_THRESHOLD
+from nfloss.numbers import HIGHEST_THRESHOLD, LOWEST_THRESHOLD, Numbers
 
 BRAKING = 7.0  # m/s^2, a dry road
 

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from nfloss.configuration import Configuration
-from nfloss.rows import Row, partition_of
+from nfloss.evaluation.rows import Row, partition_of
 from nfloss.slots import call
 from nfloss.terms import Target, sums
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import torch
 
-from nfloss.claims import Claim, number, statement
-from nfloss.evidence import column, word
-from nfloss.slots import BASELINE, Choice, Numbers
+from nfloss.claims.claim import Claim, number, statement
+from nfloss.claims.evidence import column, word
+from nfloss.numbers import Numbers
+from nfloss.slots import BASELINE, Choice
 
 HARD = BASELINE["weigh"]
 

@@ -7,8 +7,9 @@ import inspect
 import torch
 from torch import Tensor
 
+from nfloss.numbers import Numbers
 from nfloss.registry import Fix
-from nfloss.slots import BASELINE, Guard, Numbers, functions_of
+from nfloss.slots import BASELINE, Guard, functions_of
 
 PLACES = (0.0, 0.24, 1.0)  # of a run
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from nfloss.contract_device import never_waits
-from nfloss.contract_loss import (
+from nfloss.registry import Fix
+from nfloss.testing.device import never_waits
+from nfloss.testing.loss import (
     goes_with_others,
     is_finite,
     is_pure,
@@ -16,7 +17,7 @@ from nfloss.contract_loss import (
     survives_the_way,
     together_is_one_by_one,
 )
-from nfloss.contract_words import (
+from nfloss.testing.words import (
     changes_something,
     divides_by_one_number,
     explains_itself,
@@ -24,7 +25,6 @@ from nfloss.contract_words import (
     has_a_threshold,
     weighs_pixel_by_pixel,
 )
-from nfloss.registry import Fix
 from nfloss.user_code import USER_ERRORS, in_a_line
 
 Check = Callable[[Fix], str | None]

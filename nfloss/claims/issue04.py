@@ -7,11 +7,11 @@ import math
 import torch
 from torch import Tensor
 
-from nfloss.claims import Claim, number, statement
+from nfloss.claims.claim import Claim, number, statement
+from nfloss.claims.evidence import DOCUMENT_FAR, DOCUMENT_NEAR, gradients, mean_square, near_and_far, scene, totals
 from nfloss.configuration import Configuration
-from nfloss.evidence import DOCUMENT_FAR, DOCUMENT_NEAR, gradients, mean_square, near_and_far, scene, totals
 from nfloss.loss import Losses
-from nfloss.slots import Numbers
+from nfloss.numbers import Numbers
 
 NEAR_ERROR, FAR_ERROR = 0.5, 0.001
 

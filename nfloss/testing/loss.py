@@ -9,9 +9,9 @@ from itertools import combinations, product
 import torch
 
 from nfloss.configuration import ClashError, Configuration
-from nfloss.contract_material import CASES, HOLES, ORDINARY, Case, apart, evaluate, own_predictions, upper_half, usable
+from nfloss.numbers import CORE_NUMBERS, Numbers
 from nfloss.registry import Fix, registered
-from nfloss.slots import CORE_NUMBERS, Numbers
+from nfloss.testing.material import CASES, HOLES, ORDINARY, Case, apart, evaluate, own_predictions, upper_half, usable
 
 ROUNDING = {torch.float32: 1e-5, torch.float64: 1e-11}  # what the order of sums leaves
 BETWEEN_PRECISIONS = 1e-3

@@ -9,11 +9,11 @@ import torch
 from torch import Tensor
 
 from nfloss.configuration import Configuration
-from nfloss.rows import NumbersOf, Rows, Run, guard_of
+from nfloss.evaluation.rows import NumbersOf, Rows, Run, guard_of
+from nfloss.evaluation.targets import Truth
+from nfloss.evaluation.weighting import Weightings, Weights
 from nfloss.slots import call
 from nfloss.terms import Target, masked_moments, may_ask, moments, plain_moments
-from nfloss.truth import Truth
-from nfloss.weighting import Weightings, Weights
 
 
 @dataclass(frozen=True)

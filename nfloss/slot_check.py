@@ -7,7 +7,8 @@ from collections.abc import Callable
 from types import FunctionType
 from typing import Any
 
-from nfloss.slots import BASELINE, NUMBER_NAMES, Choice, functions_of, number_names
+from nfloss.numbers import NUMBER_NAMES
+from nfloss.slots import BASELINE, Choice, functions_of, number_names
 
 #: What the parts of a guard are called with; the baseline's has none to compare with.
 GUARD_ARGUMENTS = {"pixels": ("prediction", "mask"), "terms": ("term",)}

@@ -8,10 +8,10 @@ import torch
 from torch import Tensor
 
 from nfloss.configuration import Configuration
+from nfloss.evaluation.weighting import Weights
 from nfloss.loss import Losses
 from nfloss.registry import find_fix
 from nfloss.slots import Choice
-from nfloss.weighting import Weights
 
 NCDB_NEAR = 0.254  # the document's share of pixels nearer than 1 m
 DOCUMENT_NEAR, DOCUMENT_FAR = 2.477, 0.495  # its normalised weights, which its examples use

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from nfloss.configuration import Configuration
-from nfloss.rows import constant, guard_of
+from nfloss.evaluation.rows import constant, guard_of
 from nfloss.terms import may_ask
 
 #: (the members, their predictions [k, P] at each scale) -> the unweighted loss at each scale, [S, k]

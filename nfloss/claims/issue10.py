@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import torch
 
-from nfloss.claims import Claim, number, statement
+from nfloss.claims.claim import Claim, number, statement
+from nfloss.claims.evidence import near_and_far
 from nfloss.configuration import Configuration
-from nfloss.evidence import near_and_far
 from nfloss.loss import Losses
 
 SCALES = (

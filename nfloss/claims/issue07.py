@@ -7,9 +7,9 @@ from functools import cache
 import torch
 from torch import Tensor
 
-from nfloss.claims import Claim, statement
+from nfloss.claims.claim import Claim, statement
+from nfloss.claims.evidence import gradients, near_and_far, scene
 from nfloss.configuration import Configuration
-from nfloss.evidence import gradients, near_and_far, scene
 from nfloss.loss import Losses
 
 BATCHES, PIXELS = 200, 2048

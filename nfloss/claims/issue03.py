@@ -7,11 +7,12 @@ import math
 import torch
 from torch import Tensor
 
-from nfloss.claims import Claim, number, statement
+from nfloss.claims.claim import Claim, number, statement
+from nfloss.claims.evidence import DOCUMENT_NEAR, NCDB_NEAR, image, near_and_far, weights_at, word
 from nfloss.configuration import Configuration
-from nfloss.evidence import DOCUMENT_NEAR, NCDB_NEAR, image, near_and_far, weights_at, word
 from nfloss.loss import Losses
-from nfloss.slots import Numbers, batch_mean
+from nfloss.numbers import Numbers
+from nfloss.slots import batch_mean
 from nfloss.terms import Target
 
 

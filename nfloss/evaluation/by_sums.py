@@ -9,14 +9,14 @@ from itertools import groupby
 import torch
 from torch import Tensor
 
-from nfloss.by_pixels import Measured, Moments
 from nfloss.configuration import Configuration
-from nfloss.pixel_rows import PixelRows, Summing
+from nfloss.evaluation.by_pixels import Measured, Moments
+from nfloss.evaluation.pixel_rows import PixelRows, Summing
+from nfloss.evaluation.rows import NumbersOf, Rows, constant, guard_of, partition_of, runs_of
+from nfloss.evaluation.shared_weights import SharedWeights
+from nfloss.evaluation.targets import Truth
 from nfloss.power_sums import PLAIN, PowerSums
-from nfloss.rows import NumbersOf, Rows, constant, guard_of, partition_of, runs_of
-from nfloss.shared_weights import SharedWeights
 from nfloss.slots import call, form
-from nfloss.truth import Truth
 
 WORDS = ("residual", "moments")
 

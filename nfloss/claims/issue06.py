@@ -5,11 +5,12 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from nfloss.claims import Claim, magnitude, number, statement
+from nfloss.claims.claim import Claim, magnitude, number, statement
+from nfloss.claims.evidence import gradients, scene, word
 from nfloss.configuration import Configuration
-from nfloss.evidence import gradients, scene, word
 from nfloss.loss import Losses
-from nfloss.slots import BASELINE, Numbers
+from nfloss.numbers import Numbers
+from nfloss.slots import BASELINE
 
 STEPS = 100
 

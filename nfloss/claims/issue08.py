@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import torch
 
-from nfloss.claims import Claim, number, statement
+from nfloss.claims.claim import Claim, number, statement
+from nfloss.claims.evidence import DOCUMENT_NEAR, gradients, image, scene, totals
 from nfloss.configuration import Configuration
-from nfloss.evidence import DOCUMENT_NEAR, gradients, image, scene, totals
-from nfloss.slots import Numbers
+from nfloss.numbers import Numbers
 from nfloss.terms import Target
 
 

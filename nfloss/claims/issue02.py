@@ -5,9 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from nfloss.claims import Claim, magnitude, number, statement
-from nfloss.configuration import Configuration
-from nfloss.evidence import (
+from nfloss.claims.claim import Claim, magnitude, number, statement
+from nfloss.claims.evidence import (
     DOCUMENT_FAR,
     DOCUMENT_NEAR,
     column,
@@ -19,8 +18,10 @@ from nfloss.evidence import (
     totals,
     word,
 )
+from nfloss.configuration import Configuration
 from nfloss.loss import Losses
-from nfloss.slots import BASELINE, Choice, Numbers
+from nfloss.numbers import Numbers
+from nfloss.slots import BASELINE, Choice
 from nfloss.terms import moments, scale_shift_invariant
 
 RESIDUALS = column([0.01, 0.02, 0.015])  # near, far, near

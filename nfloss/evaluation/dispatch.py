@@ -7,12 +7,12 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from nfloss.by_pixels import ByPixels, Measured, Moments
-from nfloss.by_sums import BySums, has_sums
 from nfloss.configuration import Configuration
-from nfloss.pixel_rows import Summing
-from nfloss.rows import Rows, constant
-from nfloss.truth import Truth
+from nfloss.evaluation.by_pixels import ByPixels, Measured, Moments
+from nfloss.evaluation.by_sums import BySums, has_sums
+from nfloss.evaluation.pixel_rows import Summing
+from nfloss.evaluation.rows import Rows, constant
+from nfloss.evaluation.targets import Truth
 
 
 class Ways:
