@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from analysis.effects import Effect, difference_gains, divergence, effect, ratio_gains
-from analysis.load import Study, require_complete
 from analysis.measures import trial_measures
 from analysis.rules import Beyond
+from analysis.study import Study, require_complete
 from analysis.tradeoff import ERRORS, beyond_gains, near_weight_keys, nearest_weight, weight_at_far, weight_words
 
 if TYPE_CHECKING:

@@ -17,8 +17,8 @@ import numpy as np
 
 from analysis.comparisons import Rulers
 from analysis.effects import Effect, effect, holm
-from analysis.load import Study
 from analysis.rules import ALPHA
+from analysis.study import Study
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -46,7 +46,7 @@ class Power:
 
 def power_lines(study_dir: Path | str, asked_percent: float = 5.0) -> list[str]:
     """A sentence per ruler on a complete study: what its seeds tell apart, and how many would tell the asked gain."""
-    from analysis.verdicts import verdicts
+    from analysis.judge import verdicts
 
     found = power(verdicts(study_dir), -math.log(1 - asked_percent / 100))
     spreads = "spreads between seeds are medians over the fixes; level 0.05 before Holm, power 0.8"

@@ -10,8 +10,8 @@ import numpy as np
 
 from analysis.comparisons import Rulers
 from analysis.effects import Effect, effect
-from analysis.load import Study
 from analysis.rules import ALPHA, not_worse, reach, unless_void, verdict
+from analysis.study import Study
 
 FULL = ("1-1", "2-1", "3-1", "4-2", "5-1", "6-1", "7-1", "8-1", "9-3", "10-1")
 LEVEL = 1 - ALPHA / 3

@@ -12,10 +12,9 @@ from typing import Any
 
 from analysis.comparisons import Rulers, compare
 from analysis.effects import Effect, holm
-from analysis.load import Study, load, missing_trials
 from analysis.promises import full_key
 from analysis.rules import ADOPT, ALPHA, Beyond, not_worse
-from analysis.take_home import with_extensions
+from analysis.study import Study, load, missing_trials
 
 SEARCH, MOST_FOUND = "optuna", 3
 Candidate = dict[str, Any]  # {"fixes": [...], "numbers": {...}}
@@ -150,3 +149,10 @@ def label(candidate: Candidate) -> str:
 def confirmation_folder(folder: Path) -> Path:
     """Where a study's confirmation lies."""
     return folder / FOLDER
+
+
+def with_extensions(study: Study, found: dict[str, Any]) -> dict[str, Any]:
+    """The same with the files or modules that its own fixes come from, where it has any such fix."""
+    fixes = [fix for issue in study.issues for fix in issue["fixes"] if fix["id"] in found["fixes"]]
+    places = sorted({fix["extension"] for fix in fixes if fix.get("extension")})
+    return {**found, "extensions": places} if places else found

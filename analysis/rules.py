@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from analysis.effects import Effect
-from analysis.load import seeds_in_words
+from analysis.study import seeds_in_words
 
 ALPHA = 0.05
 TWO_PERCENT = math.log(1.02)  # non-inferiority margin, and half width of "no effect"

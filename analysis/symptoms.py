@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from analysis.comparisons import Rulers
-from analysis.load import Study
 from analysis.promises import READINGS
+from analysis.study import Study
 
 if TYPE_CHECKING:
     import pandas as pd

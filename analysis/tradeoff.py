@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from analysis.load import Study
+from analysis.study import Study
 
 if TYPE_CHECKING:
     import pandas as pd

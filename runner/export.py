@@ -21,8 +21,9 @@ def export_loss(study: Path, fixes: Sequence[str] | None) -> tuple[str, list[Pat
         ValueError: a fix that is not known, or fixes that clash; own fixes that are no longer where they were.
     """
     import analysis
-    from analysis.take_home import evidence, take_home, with_extensions
-    from analysis.verdicts_file import read_verdicts
+    from analysis.judge import read_verdicts
+    from analysis.recommendation import with_extensions
+    from analysis.report.take_home import evidence, take_home
 
     loaded, judged = analysis.load(study), read_verdicts(study)
     for extension in loaded.meta["experiment"].get("extensions") or []:

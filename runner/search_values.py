@@ -58,7 +58,7 @@ def worths(folder: Path, seeds: Sequence[int], objectives: Sequence[str], baseli
 
 def seen_trials(records: Path, seeds: Sequence[int]) -> pd.DataFrame:
     """The recorded trials of these seeds, each once, a diverged one's errors as the analysis counts them."""
-    from analysis.load import no_better_diverged
+    from analysis.study import no_better_diverged
 
     trials = read_trials(records)
     if not len(trials):

@@ -16,7 +16,7 @@ import pytest
 from PIL import Image
 from synthetic import Planted, write_study
 
-from analysis.load import StudyError, load
+from analysis.study import StudyError, load
 from nfloss import SSISilogNearFieldLoss
 from runner.data import DataError, read_folder
 from runner.designs import make_plan

@@ -13,7 +13,7 @@ def report(study: Path, other: Path | None) -> None:
     """Draw the conclusions of a study: verdicts, figures, notebook, one HTML page; or compare them with another study's."""
     need_report(study)
     if other is not None:
-        from analysis.compare import comparison
+        from analysis.report.compare import comparison
 
         print(comparison(study, other))
         return
@@ -78,7 +78,7 @@ def draw_report(folder: Path) -> None:
     import analysis
 
     print(f"drawing the report of {folder} (about half a minute)", file=sys.stderr)
-    analysis.report(folder)
+    analysis.write_report(folder)
 
 
 def say_conclusions(folder: Path) -> None:

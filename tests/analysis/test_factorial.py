@@ -13,11 +13,11 @@ import pandas as pd
 import pytest
 from synthetic import Planted, write_study
 
-from analysis import load, report
+from analysis import load, write_report
 from analysis.comparisons import Rulers
 from analysis.factorial import DESIGNS, columns, distinct, factorial, product_cells
 from analysis.plots import available, draw
-from analysis.plots_front import front
+from analysis.plots.front import front
 from runner.design_settings import Design
 from runner.designs import cells
 
@@ -177,7 +177,7 @@ def test_the_front_is_what_nothing_beats() -> None:
 
 def test_the_answer_says_what_moves_the_error_among_others(tmp_path: Path) -> None:
     """As planted, with half of what two do together (see `averaged`): 3-1 and 9-3 move nothing."""
-    from analysis.words import averages
+    from analysis.report.sentences import averages
 
     said = averages(study(tmp_path / "s", CLEAR).study)
     lower, higher = said.split(";")
@@ -192,7 +192,7 @@ def test_the_answer_says_what_moves_the_error_among_others(tmp_path: Path) -> No
 
 def test_the_report_of_a_product_has_its_answers_and_nothing_that_a_library_muttered(tmp_path: Path) -> None:
     rulers = study(tmp_path / "s", CLEAR)
-    text = report(rulers.study.folder).read_text()
+    text = write_report(rulers.study.folder).read_text()
     assert text.index("Near error, averaged over the other fixes") < text.index('id="recommendation"')
     notebook = nbformat.read(rulers.study.folder / "report" / "report.ipynb", as_version=4)
     kinds = {output.output_type for cell in notebook.cells for output in cell.get("outputs", ())}
@@ -200,7 +200,8 @@ def test_the_report_of_a_product_has_its_answers_and_nothing_that_a_library_mutt
 
 
 def test_figures_of_a_product(tmp_path: Path) -> None:
-    from analysis import sections, verdicts
+    from analysis import verdicts
+    from analysis.report import sections
 
     rulers = study(tmp_path / "s", CLEAR)
     judged = verdicts(rulers.study)

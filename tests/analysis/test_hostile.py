@@ -11,8 +11,8 @@ import pytest
 import yaml
 from synthetic import Planted, write_study
 
-from analysis import load, report
-from analysis.load import StudyError
+from analysis import load, write_report
+from analysis.study import StudyError
 
 HOSTILE = "<script>boo()</script><img src=x onerror=boo()> [in](javascript:boo()) `$\\frac$` **x**\n## more\n<b"
 
@@ -56,7 +56,7 @@ def study(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def page(study: Path) -> Path:
-    return report(study)
+    return write_report(study)
 
 
 def test_the_page_has_no_element_of_theirs(page: Path) -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from analysis import promises
 from analysis.effects import effect
-from analysis.verdicts import _proved
+from analysis.judge import _proved
 
 
 def test_promises_of_a_recommendation_that_keeps_them(judged: dict) -> None:

@@ -9,9 +9,10 @@ import yaml
 from synthetic import Planted, write_study
 
 from analysis import load, verdicts
-from analysis.compare import comparison, pairs
+from analysis.agreement import pairs
 from analysis.recommendation import BEST, TOGETHER, candidates
-from analysis.take_home import take_home
+from analysis.report.compare import comparison
+from analysis.report.take_home import take_home
 from nfloss import Configuration, SSISilogNearFieldLoss
 
 GOOD = {"1-1": Planted(near=0.10, far=0.03), "5-2": Planted(near=0.20, far=0.03), "2-1": Planted(near=-0.1)}
@@ -95,7 +96,7 @@ def test_two_studies_agree_or_not(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("absent", ["study.yaml", "plan.parquet"])
 def test_a_broken_confirmation_is_said(tmp_path: Path, absent: str) -> None:
-    from analysis.load import StudyError
+    from analysis.study import StudyError
 
     folder = study(tmp_path / "s")
     confirm(folder, Planted(near=0.3), Planted(near=0.2))

@@ -8,19 +8,19 @@ from pathlib import Path
 import nbformat
 import pytest
 
-from analysis import load, report, terminal_summary
-from analysis.load import StudyError
-from analysis.notebook import build, cells
-from analysis.page import to_html
-from analysis.plots import available, change, draw
-from analysis.report import summary
+from analysis import load, terminal_summary, write_report
+from analysis.formatting import change, signed
+from analysis.plots import available, draw
+from analysis.report.build import summary
+from analysis.report.notebook import build, cells
+from analysis.report.page import to_html
+from analysis.study import StudyError
 from analysis.symptoms import moves
-from analysis.words import signed
 
 
 @pytest.fixture(scope="session")
 def page(rich: Path) -> Path:
-    return report(rich)
+    return write_report(rich)
 
 
 def test_everything_is_written(page: Path, rich: Path) -> None:
@@ -70,7 +70,7 @@ def test_equal_studies_give_equal_notebooks(rich: Path) -> None:
 
 
 def test_figures_are_the_same_bytes_again(page: Path, rich: Path) -> None:
-    from analysis.verdicts_file import read_verdicts
+    from analysis.judge import read_verdicts
 
     before = (rich / "report" / "figures" / "forest.png").read_bytes()
     assert draw("forest", load(rich), read_verdicts(rich)).png == before
@@ -87,7 +87,8 @@ def test_three_lines_for_the_terminal(page: Path, rich: Path) -> None:
 def test_a_study_without_the_recommendation_has_no_figure_of_it(tmp_path: Path) -> None:
     from synthetic import Planted, write_study
 
-    from analysis import sections, verdicts
+    from analysis import verdicts
+    from analysis.report import sections
 
     study = load(write_study(tmp_path / "bare", {"1-1": Planted(0.1)}, seeds=2, probes=20))
     judged = verdicts(study)
@@ -105,8 +106,9 @@ def test_a_study_of_combinations_alone_counts_no_fixes(tmp_path: Path) -> None:
     """A search's cells are combinations: a row of zeros would read as if ten fixes had been tried and none had helped."""
     from synthetic import Planted, write_study
 
-    from analysis import sections, verdicts
-    from analysis.words import counts
+    from analysis import verdicts
+    from analysis.report import sections
+    from analysis.report.sentences import counts
 
     study = load(write_study(tmp_path / "runs" / "pair", {"1-1 5-2": Planted(0.1)}, seeds=2, probes=20))
     judged = verdicts(study)
@@ -119,7 +121,7 @@ def test_a_study_of_combinations_alone_counts_no_fixes(tmp_path: Path) -> None:
 def test_the_command_that_confirms_is_named_wherever_the_report_is_read(
     page: Path, rich: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from analysis.sections import at_home
+    from analysis.report.sections import at_home
 
     monkeypatch.chdir(rich / "report")
     assert at_home(Path("..")) == Path(rich.parent.name, rich.name)
@@ -131,7 +133,7 @@ def test_an_incomplete_study_is_refused_before_anything_is_written(tmp_path: Pat
     folder = write_study(tmp_path / "half", {"1-1": Planted(0.1)}, seeds=2, probes=20)
     (folder / "records" / "trials-001.parquet").unlink()
     with pytest.raises(StudyError, match="2 trials are missing"):
-        report(folder)
+        write_report(folder)
     assert not (folder / "report").exists()
 
 

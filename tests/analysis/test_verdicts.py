@@ -13,10 +13,9 @@ from synthetic import Planted, write_study
 
 from analysis import load
 from analysis.effects import Effect, effect
+from analysis.judge import _confirm, _evidence, _issue, read_verdicts, write_verdicts
+from analysis.judge import verdicts as all_verdicts
 from analysis.rules import Beyond, Evidence, for_issue, reach, recommend, unless_void, verdict
-from analysis.verdicts import _confirm, _evidence, _issue
-from analysis.verdicts import verdicts as all_verdicts
-from analysis.verdicts_file import read_verdicts, write_verdicts
 
 
 def about(low90: float, high90: float, low: float, high: float) -> Effect:
@@ -277,7 +276,7 @@ def test_one_diverged_seed_of_five_is_never_hidden(tmp_path: Path, near: float) 
     from synthetic import Planted, write_study
 
     from analysis import verdicts
-    from analysis.words import answer
+    from analysis.report.sentences import answer
 
     study = load(write_study(tmp_path / "s", {"1-1": Planted(near=near, far=near, diverge=1)}, seeds=5))
     judged = verdicts(study)

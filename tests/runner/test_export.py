@@ -11,8 +11,8 @@ from commands import nfloss
 from synthetic import Planted, write_study
 
 from analysis import load, verdicts
-from analysis.take_home import yaml_block
-from analysis.verdicts_file import write_verdicts
+from analysis.judge import write_verdicts
+from analysis.report.take_home import yaml_block
 from nfloss import Configuration, SSISilogNearFieldLoss
 from nfloss.yaml_block import document_block
 from runner.export import export_loss

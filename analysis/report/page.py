@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from analysis.tables import safe
+from analysis.html import safe
 
 if TYPE_CHECKING:
     from nbformat import NotebookNode

@@ -12,7 +12,7 @@ import pytest
 import yaml
 
 from analysis import load, verdicts
-from analysis.load import StudyError, missing_trials
+from analysis.study import StudyError, missing_trials
 
 
 @pytest.fixture
@@ -107,8 +107,8 @@ def test_a_plan_without_baseline_is_refused(copy: Path) -> None:
 
 def test_import_is_light_and_never_brings_torch() -> None:
     code = "import sys; import analysis; assert not {'pandas', 'scipy', 'matplotlib', 'numpy'} & set(sys.modules);"
-    code += "import analysis.report, analysis.load; from analysis import load, report, verdicts"
-    code += "; assert callable(load) and callable(report)"
+    code += "import analysis.report.build, analysis.study; from analysis import load, verdicts, write_report"
+    code += "; assert callable(load) and callable(write_report)"
     code += "; assert callable(verdicts) and 'torch' not in sys.modules"
     subprocess.run([sys.executable, "-c", code], check=True, cwd=Path(__file__).parents[2])
 
@@ -131,7 +131,7 @@ def test_a_stopped_product_is_its_complete_part(tmp_path: Path) -> None:
     from synthetic import Planted, write_study
 
     from analysis import verdicts
-    from analysis.words import sureness
+    from analysis.report.sentences import sureness
 
     folder = write_study(tmp_path / "s", {"1-1": Planted(0.1), "2-1": Planted(-0.1), "3-1": Planted(0.0)}, seeds=3, probes=20)
     plan = pd.read_parquet(folder / "plan.parquet")

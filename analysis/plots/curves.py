@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from analysis.comparisons import Rulers
-from analysis.load import Study
+from analysis.formatting import change
 from analysis.measures import baseline_target
-from analysis.plots import BLACK, BLUE, GREEN, VERMILLION, canvas, change, headline, plain_log
+from analysis.plots.representatives import representatives
+from analysis.plots.style import BLACK, BLUE, GREEN, VERMILLION, canvas, headline, plain_log
 from analysis.promises import full_key
-from analysis.representatives import representatives
 from analysis.rules import alone
+from analysis.study import Study
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

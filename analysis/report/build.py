@@ -5,15 +5,15 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from analysis import words
-from analysis.load import Study, load, require_complete, seeds_in_words
+from analysis.formatting import interval, p_value, signed
+from analysis.judge import read_verdicts, verdicts
+from analysis.report import sentences
+from analysis.report.take_home import yaml_block
 from analysis.rules import ADOPT, HARMFUL, TRADE
-from analysis.take_home import yaml_block
-from analysis.verdicts import verdicts
-from analysis.verdicts_file import read_verdicts
+from analysis.study import Study, load, require_complete, seeds_in_words
 
 
-def report(study_dir: Path | str) -> Path:
+def write_report(study_dir: Path | str) -> Path:
     """Judge a complete study and write its report; gives the path of report/report.html.
 
     Raises:
@@ -21,8 +21,8 @@ def report(study_dir: Path | str) -> Path:
     """
     import nbformat
 
-    from analysis.notebook import build, cells, execute
-    from analysis.page import to_html
+    from analysis.report.notebook import build, cells, execute
+    from analysis.report.page import to_html
 
     study = load(study_dir)
     require_complete(study)
@@ -44,7 +44,7 @@ def terminal_summary(study_dir: Path | str) -> str:
     said = "; ".join(f"{entry['asked']}: {entry['verdict']}" for entry in judged["promises"])
     page = folder / "report" / "report.html"
     return "\n".join([
-        f"{judged['study']}: {words.counts(judged, (ADOPT, TRADE, HARMFUL))}; {seeds_in_words(len(judged['seeds']))}",
+        f"{judged['study']}: {sentences.counts(judged, (ADOPT, TRADE, HARMFUL))}; {seeds_in_words(len(judged['seeds']))}",
         f"promises: {said or 'the whole recommendation was not run'}; take home: {judged['recommendation']['words']}",
         f"report: {page}" if page.exists() else f"report: not written yet; nfloss report {folder}",
     ])  # fmt: skip
@@ -52,9 +52,9 @@ def terminal_summary(study_dir: Path | str) -> str:
 
 def summary(study: Study, judged: dict[str, Any]) -> str:
     """Markdown fit for a pull request: the answer, the issues, the promises."""
-    lines = [f"## {study.name}: {words.counts(judged)}", ""]
-    lines += [text for sentence in words.answer(study, judged) for text in (sentence, "")]
-    shown, missing = words.in_the_study(judged)
+    lines = [f"## {study.name}: {sentences.counts(judged)}", ""]
+    lines += [text for sentence in sentences.answer(study, judged) for text in (sentence, "")]
+    shown, missing = sentences.in_the_study(judged)
     if shown:
         lines += [
             "| issue | fix | near gain % [95 %] | far gain % [95 %] | p Holm | verdict | why |",
@@ -66,7 +66,7 @@ def summary(study: Study, judged: dict[str, Any]) -> str:
     if judged["promises"]:
         lines += ["", "| promise | answer | measured | seeds |", "|---|---|---|---|"]
         lines += [
-            f"| {entry['asked']} | {entry['verdict']} | {words.measured(entry)} | {entry['n']} |"
+            f"| {entry['asked']} | {entry['verdict']} | {sentences.measured(entry)} | {entry['n']} |"
             for entry in judged["promises"]
         ]
     return "\n".join(lines) + "\n"
@@ -78,6 +78,6 @@ def _line(title: str, fix: dict[str, Any]) -> str:
     elif fix["same_as"] == "baseline":
         numbers = ["0", "0", ""]
     else:
-        numbers = [f"{words.signed(fix[side]['estimate'])} {words.interval(fix[side])}" for side in ("near", "far")]
-        numbers.append(words.p_value(fix["p_holm"]))
+        numbers = [f"{signed(fix[side]['estimate'])} {interval(fix[side])}" for side in ("near", "far")]
+        numbers.append(p_value(fix["p_holm"]))
     return "| " + " | ".join([title, f"{fix['id']} {fix['name']}", *numbers, f"**{fix['verdict']}**", fix["detail"]]) + " |"

@@ -10,19 +10,20 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from analysis.load import Study
-from analysis.method import method
 from analysis.plots import available
 from analysis.promises import whole_less_one
+from analysis.report.method import method
+from analysis.study import Study
 
 if TYPE_CHECKING:
     from nbformat import NotebookNode
 
 START = """from pathlib import Path
 
-from analysis import evidence, issue_page, load, sections, verdicts
+from analysis import load, verdicts
+from analysis.judge import write_verdicts
 from analysis.plots import draw
-from analysis.verdicts_file import write_verdicts
+from analysis.report import appendix, issue_page, sections
 
 study = load("..")
 judged = verdicts(study)
@@ -101,8 +102,8 @@ def chapters(study: Study) -> list[Section]:
 
 
 LAST = (
-    Section("wrong", "What the document got wrong", "Its numbers and statements, recomputed.", ("evidence.audit",)),
-    Section("divergence", "Divergence", "Trials that ended in numbers that are not finite.", ("evidence.divergences",)),
+    Section("wrong", "What the document got wrong", "Its numbers and statements, recomputed.", ("appendix.audit",)),
+    Section("divergence", "Divergence", "Trials that ended in numbers that are not finite.", ("appendix.divergences",)),
 )
 
 
@@ -118,7 +119,7 @@ def cells(study: Study) -> list[Cell]:
         parts += _issue(study, issue)
     for section in LAST:
         parts += _section(section)
-    return [*parts, ("markdown", method()), ("markdown", "## Settings"), _shown("evidence.settings")]
+    return [*parts, ("markdown", method()), ("markdown", "## Settings"), _shown("appendix.settings")]
 
 
 def contents(study: Study, first: list[Section]) -> str:
@@ -176,7 +177,7 @@ def execute(notebook: NotebookNode, folder: Path) -> NotebookNode:
     from nbclient import NotebookClient
     from traitlets.config import Config
 
-    root = str(Path(__file__).resolve().parents[1])
+    root = str(Path(__file__).resolve().parents[2])
     paths = os.pathsep.join(filter(None, (root, os.environ.get("PYTHONPATH", ""))))
     with tempfile.TemporaryDirectory(prefix="nf-") as sockets:
         ipc = Config({"KernelManager": {"transport": "ipc", "ip": f"{sockets}/k"}})

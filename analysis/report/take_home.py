@@ -7,9 +7,10 @@ from typing import Any
 
 import yaml
 
-from analysis.load import Study
+from analysis.formatting import interval, signed
+from analysis.report.sentences import ground
 from analysis.rules import NOT_RUN
-from analysis.words import ground, interval, signed
+from analysis.study import Study
 
 BLOCK_TYPE = "ssi-silog-nearfield"
 
@@ -22,13 +23,6 @@ def yaml_block(found: dict[str, Any]) -> str:
 
 def own_extensions(found: dict[str, Any]) -> dict[str, list[str]]:
     return {"extensions": found["extensions"]} if found.get("extensions") else {}
-
-
-def with_extensions(study: Study, found: dict[str, Any]) -> dict[str, Any]:
-    """The same with the files or modules that its own fixes come from, where it has any such fix."""
-    fixes = [fix for issue in study.issues for fix in issue["fixes"] if fix["id"] in found["fixes"]]
-    places = sorted({fix["extension"] for fix in fixes if fix.get("extension")})
-    return {**found, "extensions": places} if places else found
 
 
 def code(found: dict[str, Any]) -> str:

@@ -5,12 +5,12 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from analysis.plots import BLUE, GREY, VERMILLION, canvas, headline, percent_axis, saved, style
+from analysis.plots.style import BLUE, GREY, VERMILLION, canvas, headline, percent_axis, saved, style
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-    from analysis.compare import Pair
+    from analysis.agreement import Pair
 
 TITLES = {"near": "Near field (under 1 m)", "far": "Far field"}
 WIDEST = math.log(2.5)

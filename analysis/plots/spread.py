@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from analysis.comparisons import Rulers
-from analysis.load import Study
-from analysis.plots import BLACK, BLUE, VERMILLION, canvas, headline, plain_log
+from analysis.plots.style import BLACK, BLUE, VERMILLION, canvas, headline, plain_log
 from analysis.rules import ALPHA, distinct
+from analysis.study import Study
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

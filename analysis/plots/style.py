@@ -1,25 +1,19 @@
-"""Figures: house style, and one door to all of them. Each has one message in its title, computed from the data."""
+"""One style for every figure: colours, axes, headline, and how a figure is saved."""
 
 from __future__ import annotations
 
-import importlib
 import io
 import math
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
-from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
-from analysis.factorial import DESIGNS, has_pairs, product_cells
-from analysis.load import Study
-from analysis.promises import full_key, whole_less_one
 from analysis.rules import ADOPT, HARMFUL, NO_EFFECT, TRADE, UNDECIDED
-from analysis.tables import Html, safe
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+
 
 BLACK, ORANGE, SKY, GREEN, YELLOW = "#000000", "#E69F00", "#56B4E9", "#009E73", "#F0E442"
 BLUE, VERMILLION, PURPLE, GREY = "#0072B2", "#D55E00", "#CC79A7", "#8A8A8A"  # Okabe-Ito and a grey
@@ -34,70 +28,11 @@ STYLE: Any = {
     "axes.formatter.use_mathtext": False, "text.parse_math": False,
     "svg.hashsalt": "nfloss",
 }  # fmt: skip
-HOME = {
-    "forest": "plots_forest", "leave_one_out": "plots_forest", "convergence": "plots_curves", "stability": "plots_curves",
-    "steadiness": "plots_spread", "trade_off": "plots_tradeoff", "symptoms": "plots_symptoms",
-    "error_by_depth": "plots_depth", "samples": "plots_samples", "issue": "plots_issue", "effects": "plots_effects",
-    "interactions": "plots_effects",
-    "importance": "plots_effects", "pareto": "plots_front", "coordinates": "plots_front",
-}  # fmt: skip
+
+
 MARGIN = 0.12  # inches
 NO_DATES: Any = {"png": {"Software": None}, "svg": {"Date": None, "Creator": None}}
 PERCENT_TICKS = (-900, -400, -200, -100, -50, -20, -10, -5, -2, 0, 2, 5, 10, 20, 30, 50, 70, 90)
-
-
-@dataclass(frozen=True)
-class Picture:
-    """A figure as PNG with the sentence that reads it; a notebook shows the PNG."""
-
-    png: bytes
-    sentence: str
-
-    def _repr_png_(self) -> tuple[bytes, dict[str, str]]:
-        return self.png, {"alt": self.sentence}
-
-    def with_sentence(self) -> tuple[Html, Picture]:
-        """What a notebook shows: the sentence, then the figure."""
-        return Html(f'<p class="reading">{safe(self.sentence)}</p>'), self
-
-    def __repr__(self) -> str:
-        return f"Picture({self.sentence})"
-
-
-def available(study: Study) -> list[str]:
-    """The figures of the whole that this study has data for, in the report's order."""
-    many = bool(study.plan["design"].isin((*DESIGNS, "optuna")).any())
-    single = any(study.key_of((fix["id"],)) for issue in study.issues for fix in issue["fixes"])
-    lacking = {
-        "forest": not single,
-        "leave_one_out": not whole_less_one(study),
-        "stability": full_key(study) is None,
-        "error_by_depth": study.profiles.empty,
-        "samples": study.samples.empty or not (study.folder / "samples.npz").exists(),
-        "effects": product_cells(study).empty,
-        "interactions": not has_pairs(study),
-        "importance": not (study.plan["design"] == "optuna").any() or find_spec("optuna") is None,
-        "pareto": not many,
-        "coordinates": not many,
-        "issue": True,  # one for each issue, on its own page
-    }
-    return [name for name in HOME if not lacking.get(name, False)]
-
-
-def draw(name: str, study: Study, judged: dict[str, Any], *which: int) -> Picture:
-    """Draw one figure, write it to report/figures/ as PNG and SVG, and give it back with its sentence.
-
-    `which`: the number of the issue, for the figure "issue".
-    """
-    module = importlib.import_module(f"analysis.{HOME[name]}")
-    with style():
-        figure, sentence = getattr(module, name)(study, judged, *which)
-        files = saved(figure, "png", "svg")
-    folder = study.folder / "report" / "figures"
-    folder.mkdir(parents=True, exist_ok=True)
-    for ending, content in files.items():
-        (folder / ("_".join([name, *map("{:02}".format, which)]) + f".{ending}")).write_bytes(content)
-    return Picture(files["png"], sentence)
 
 
 def saved(figure: Figure, *endings: str) -> dict[str, bytes]:
@@ -168,15 +103,3 @@ def plain_log(axes: Axes, which: str = "y") -> None:
     axis.set_major_formatter(StrMethodFormatter("{x:g}"))
     axis.set_minor_formatter(NullFormatter())
     axis.set_minor_locator(LogLocator(subs=()))
-
-
-def change(gain: float) -> str:
-    """A log gain as words about the error: "12 % lower"."""
-    ratio = math.exp(-gain)
-    if abs(ratio - 1) < 0.005:
-        return "unchanged"
-    if math.isinf(ratio):
-        return "infinite"
-    if ratio >= 2.5:
-        return f"{ratio:.2g} times higher"
-    return f"{abs(1 - ratio):.0%} {'lower' if ratio < 1 else 'higher'}".replace("%", " %")

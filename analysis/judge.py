@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import math
 from pathlib import Path
 from typing import Any
 
 from analysis.comparisons import Rulers, compare
 from analysis.effects import Effect, holm
-from analysis.load import Study, load
 from analysis.promises import full_key, promises, readability, whole_less_one
 from analysis.recommendation import recommendation
 from analysis.rules import (
@@ -27,6 +27,7 @@ from analysis.rules import (
     reach,
     recommend,
 )  # fmt: skip
+from analysis.study import Study, load
 
 READING = {
     CONFIRMED: (ADOPT, "reads better than the raw loss"),
@@ -209,3 +210,37 @@ def _cumulative(rulers: Rulers) -> list[dict[str, Any]]:
     plan, base = rulers.study.plan, rulers.study.baseline
     rows = plan[(plan["design"] == "cumulative") & plan["key"].notna() & (plan["fixes"] != "")].to_dict("records")
     return [{"cell": row["cell"], "fixes": row["fixes"], **compare(rulers, base, row["key"])} for row in rows]
+
+
+EFFECT = ("estimate", "low", "high", "low90", "high90", "p", "p_sign_flip", "p_holm")  # numbers that may be unknown
+
+
+def write_verdicts(judged: dict[str, Any], folder: Path) -> Path:
+    """Write verdicts.json beside the records; unknown numbers become null, infinite ones "inf" or "-inf"."""
+    path = folder / "verdicts.json"
+    path.write_text(json.dumps(_plain(judged), indent=1, ensure_ascii=False, allow_nan=False) + "\n", encoding="utf-8")
+    return path
+
+
+def read_verdicts(folder: Path) -> dict[str, Any]:
+    """verdicts.json as `verdicts` gave it."""
+    return _numbers(json.loads((folder / "verdicts.json").read_text(encoding="utf-8")))
+
+
+def _numbers(value: Any) -> Any:
+    if isinstance(value, dict):
+        unknown = EFFECT if "estimate" in value else ()
+        return {key: math.nan if item is None and key in unknown else _numbers(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_numbers(item) for item in value]
+    return float(value) if value in ("inf", "-inf") else value
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return None if math.isnan(value) else str(value)
+    return value

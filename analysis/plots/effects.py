@@ -9,10 +9,10 @@ import numpy as np
 
 from analysis.comparisons import Rulers
 from analysis.factorial import Term, averaged, factorial
+from analysis.formatting import signed
 from analysis.importance import ped_anova
-from analysis.load import Study
-from analysis.plots import BLUE, GREY, VERMILLION, canvas, headline, percent_axis
-from analysis.words import signed
+from analysis.plots.style import BLUE, GREY, VERMILLION, canvas, headline, percent_axis
+from analysis.study import Study
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from typing import Any
 
 from analysis.comparisons import Rulers
-from analysis.effects import percent
 from analysis.factorial import Term, averaged, factorial
-from analysis.load import Study
-from analysis.plots import change
+from analysis.formatting import change, signed, times
 from analysis.rules import ADOPT, HARMFUL, NO_EFFECT, NOT_RUN, PROVED, TRADE, UNDECIDED, WORDS, alone
+from analysis.study import Study
 
 VERBS = {
     ADOPT: "help (adopt)",
@@ -118,11 +116,6 @@ def measured(entry: dict[str, Any]) -> str:
     return f"measured {times(entry['estimate'])} times as {'steady' if entry['promise'] == 'stability' else 'fast'}"
 
 
-def times(gain: float) -> str:
-    """A log ratio as a factor."""
-    return "?" if math.isnan(gain) else "∞" if gain == math.inf else f"{math.exp(gain):.2f}"
-
-
 def sureness(study: Study, judged: dict[str, Any]) -> str:
     """Seeds, intervals, correction, divergences, and what so few seeds cannot do."""
     diverged = int((study.trials["status"] == "diverged").sum())
@@ -158,27 +151,3 @@ def brief(value: Any) -> str:
         if isinstance(item, str | int | float) and not isinstance(item, bool)
     ]
     return ", ".join(plain[:6])
-
-
-def signed(gain: float) -> str:
-    """A log gain as a signed percentage by which the error is lower; from twice the error on, as its factor."""
-    if math.isnan(gain):
-        return "?"
-    if gain == -math.inf:
-        return "error ∞"
-    if gain < -math.log(2):
-        return f"error ×{math.exp(-gain):.1f}" if gain > -math.log(1000) else "error over ×1000"
-    return f"{percent(gain):+.1f}".replace("-", "−") + " %"
-
-
-def interval(entry: dict[str, Any]) -> str:
-    """The interval of a gain in percent."""
-    ends = signed(entry["low"]), signed(entry["high"])
-    if all(end.endswith(" %") for end in ends):
-        return f"[{ends[0][:-2]}, {ends[1][:-2]}]"
-    return f"[{ends[0].replace('error ', '')}, {ends[1].replace('error ', '')}]"
-
-
-def p_value(p: float) -> str:
-    """A p value in two digits."""
-    return "?" if p is None or math.isnan(p) else "< 0.001" if p < 0.001 else f"{p:.2g}" if p < 0.995 else "1"

@@ -5,13 +5,13 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from analysis import evidence, sections
-from analysis.load import Study
-from analysis.plots_symptoms import short
+from analysis.html import Html, chip, joined, paragraphs, safe, table
+from analysis.plots.symptoms import short
 from analysis.power import seeds_to_tell, spread
+from analysis.report import appendix, sections
 from analysis.rules import ADOPT, FIVE_PERCENT, HARMFUL, NO_EFFECT, TRADE
+from analysis.study import Study
 from analysis.symptoms import symptom_table
-from analysis.tables import Html, chip, joined, paragraphs, safe, table
 
 READABILITY = 7  # the issue whose fixes only record
 
@@ -24,7 +24,7 @@ def page(study: Study, judged: dict[str, Any], number: int) -> Html:
     head = Html(f'<p class="answer">{chip(verdict["verdict"]).text} {safe(issue["says"])}</p>')
     parts = [head, what_to_do(study, fixes), gains(fixes), proofs(study, fixes), symptom(study, number)]
     if number == READABILITY:
-        parts.append(evidence.readability(study, judged))
+        parts.append(appendix.readability(study, judged))
     return joined(*parts)
 
 

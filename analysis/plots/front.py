@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from analysis.comparisons import Rulers
-from analysis.load import Study
-from analysis.plots import BLACK, GREY, ORANGE, VERMILLION, canvas, headline, plain_log
+from analysis.plots.style import BLACK, GREY, ORANGE, VERMILLION, canvas, headline, plain_log
 from analysis.promises import full_key
+from analysis.study import Study
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from analysis.load import Study
 from analysis.promises import full_key
 from analysis.rules import distinct
+from analysis.study import Study
 
 
 @dataclass(frozen=True)

@@ -5,9 +5,9 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any
 
-from analysis.load import Study
-from analysis.plots import BLACK, GREEN, GREY, VERMILLION, canvas, headline, plain_log
+from analysis.plots.style import BLACK, GREEN, GREY, VERMILLION, canvas, headline, plain_log
 from analysis.rules import ADOPT
+from analysis.study import Study
 from analysis.symptoms import symptom_table
 
 if TYPE_CHECKING:

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from analysis.comparisons import Rulers
-from analysis.labels import label
-from analysis.load import Study
-from analysis.plots import BLACK, ORANGE, PURPLE, VERDICT_COLOUR, canvas, headline, plain_log
+from analysis.plots.labels import label
+from analysis.plots.style import BLACK, ORANGE, PURPLE, VERDICT_COLOUR, canvas, headline, plain_log
 from analysis.promises import full_key
 from analysis.rules import Beyond, distinct
+from analysis.study import Study
 from analysis.tradeoff import baseline_weight
 
 if TYPE_CHECKING:

@@ -9,23 +9,11 @@ import numpy as np
 
 from analysis.comparisons import Rulers
 from analysis.effects import Effect
-from analysis.load import Study
-from analysis.plots import (
-    BLACK,
-    BLUE,
-    GREEN,
-    ORANGE,
-    PURPLE,
-    SKY,
-    VERMILLION,
-    canvas,
-    change,
-    headline,
-    percent_axis,
-    plain_log,
-)
-from analysis.plots_curves import banded
+from analysis.formatting import change
+from analysis.plots.curves import banded
+from analysis.plots.style import BLACK, BLUE, GREEN, ORANGE, PURPLE, SKY, VERMILLION, canvas, headline, percent_axis, plain_log
 from analysis.rules import TWO_PERCENT
+from analysis.study import Study
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

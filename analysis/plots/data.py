@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from analysis.plots import BLACK, BLUE, GREY, ORANGE, VERMILLION, canvas, headline, saved, style
+from analysis.plots.style import BLACK, BLUE, GREY, ORANGE, VERMILLION, canvas, headline, saved, style
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from analysis.load import Study
-from analysis.plots import BLACK, BLUE, GREEN, ORANGE, VERMILLION, canvas, headline, plain_log
-from analysis.representatives import representatives
+from analysis.plots.representatives import representatives
+from analysis.plots.style import BLACK, BLUE, GREEN, ORANGE, VERMILLION, canvas, headline, plain_log
+from analysis.study import Study
 from analysis.tradeoff import baseline_weight, near_weight_keys
 
 if TYPE_CHECKING:

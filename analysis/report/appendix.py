@@ -6,10 +6,10 @@ import math
 from collections import Counter
 from typing import Any
 
-from analysis import words
 from analysis.effects import divergence
-from analysis.load import Study
-from analysis.tables import NONE, Html, below, chip, joined, paragraphs, table
+from analysis.html import NONE, Html, below, chip, joined, paragraphs, table
+from analysis.report.sentences import brief
+from analysis.study import Study
 
 SHARES = {
     "loss": "own loss (as the document has it)",
@@ -85,10 +85,10 @@ def divergences(study: Study, judged: dict[str, Any]) -> Html:
 def settings(study: Study, judged: dict[str, Any]) -> Html:
     """What was run, with what, where."""
     meta, experiment = study.meta, study.meta["experiment"]
-    rows: list[list[Any]] = [[name, words.brief(value)] for name, value in experiment.items() if value not in (None, {}, [])]
+    rows: list[list[Any]] = [[name, brief(value)] for name, value in experiment.items() if value not in (None, {}, [])]
     for name in ("device", "machine", "workers", "group_size", "versions", "git_commit", "started"):
         if name in meta:
-            rows.append([name.replace("_", " "), words.brief(meta[name])])
+            rows.append([name.replace("_", " "), brief(meta[name])])
     seconds = float(study.trials["seconds"].sum()) if "seconds" in study.trials else math.nan
     trained, cells = study.plan["key"].nunique(), len(study.plan)
     rows.append(

@@ -6,10 +6,10 @@ import math
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
-from analysis.load import Study
-from analysis.plots import GREY, VERDICT_COLOUR, canvas, change, headline, percent_axis
+from analysis.formatting import change, signed
+from analysis.plots.style import GREY, VERDICT_COLOUR, canvas, headline, percent_axis
 from analysis.rules import ADOPT, HARMFUL, NO_EFFECT, TRADE, TWO_PERCENT, UNDECIDED
-from analysis.words import signed
+from analysis.study import Study
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

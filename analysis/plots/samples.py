@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from analysis.load import Study, StudyError
-from analysis.plots import canvas, headline
-from analysis.representatives import representatives
+from analysis.plots.representatives import representatives
+from analysis.plots.style import canvas, headline
+from analysis.study import Study, StudyError
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -6,17 +6,18 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
-from analysis import words
 from analysis.comparisons import Rulers
 from analysis.effects import percent
 from analysis.factorial import Term, averaged, factorial
-from analysis.load import Study
+from analysis.formatting import interval, p_value, signed, times
+from analysis.html import NONE, Html, below, chip, gain, joined, paragraphs, safe, table
 from analysis.power import power as power_of
 from analysis.power import seeds
 from analysis.recommendation import label
+from analysis.report import sentences
+from analysis.report.take_home import code, yaml_block
 from analysis.rules import ADOPT, HARMFUL, WORDS, alone
-from analysis.tables import NONE, Html, below, chip, gain, joined, paragraphs, safe, table
-from analysis.take_home import code, yaml_block
+from analysis.study import Study
 
 FRESH = ["", "near gain on the seeds that chose it", "near gain, fresh", "far gain, fresh", "wobble lower by", ""]
 MOST_ALIASES = 4  # named in a row
@@ -26,7 +27,7 @@ def answer(study: Study, judged: dict[str, Any]) -> Html:
     """The first screen: counts, where fixes were trained alone, then the answer in plain words."""
     count = Counter(fix["verdict"] for fix in alone(judged))
     chips = " ".join(f'<span class="count">{chip(word).text} <b>{count[word]}</b></span>' for word in WORDS)
-    first, *rest = words.answer(study, judged)
+    first, *rest = sentences.answer(study, judged)
     counted = [Html(f'<p class="counts">{chips}</p>')] if count else []
     return joined(*counted, paragraphs([first], "answer"), paragraphs(rest))
 
@@ -65,7 +66,7 @@ def _first(entry: dict[str, Any]) -> Html:
     if first is None:
         return NONE
     left = entry["near"]["estimate"] / first["estimate"] if first["estimate"] > 0 else 0.0
-    return gain(words.signed(first["estimate"]), f"{max(left, 0.0):.0%} of it survives", False)
+    return gain(signed(first["estimate"]), f"{max(left, 0.0):.0%} of it survives", False)
 
 
 def _fresh(entry: dict[str, Any]) -> list[Html]:
@@ -95,7 +96,7 @@ def effects(study: Study, judged: dict[str, Any]) -> Html:
         [
             Html(f"<b>{safe(one.name)}</b>"),
             *(gain_cell(t.gain.as_dict()) for t in (one, other)),
-            words.p_value(one.p_holm),
+            p_value(one.p_holm),
             _besides(one),
         ]
         for one, other in [*zip(near.mains, far.mains, strict=True), *told]
@@ -137,7 +138,7 @@ def power(study: Study, judged: dict[str, Any]) -> Html:
 def fixes(study: Study, judged: dict[str, Any]) -> Html:
     """The study's fixes alone against the baseline, issue by issue; those that it does not have are named below."""
     issues = {issue["number"]: issue for issue in judged["issues"]}
-    shown, missing = words.in_the_study(judged)
+    shown, missing = sentences.in_the_study(judged)
     rows = []
     for fix in shown:
         issue = issues[fix["issue"]]
@@ -158,7 +159,7 @@ def gains(entry: dict[str, Any]) -> list[Any]:
     if entry["same_as"] in ("baseline", "full"):
         return [Html('<span class="quiet">0, proved</span>'), Html('<span class="quiet">0, proved</span>'), NONE, NONE]
     shown = [gain_cell(entry[name]) for name in ("near", "far", "beyond_near_weight_curve")]
-    return [*shown, words.p_value(entry["near"]["p_holm"])]
+    return [*shown, p_value(entry["near"]["p_holm"])]
 
 
 def gain_cell(entry: dict[str, Any] | None, noun: str = "error ") -> Html:
@@ -166,7 +167,9 @@ def gain_cell(entry: dict[str, Any] | None, noun: str = "error ") -> Html:
     if entry is None:
         return NONE
     return gain(
-        words.signed(entry["estimate"]).replace("error ", noun), words.interval(entry), not entry["low"] <= 0 <= entry["high"]
+        signed(entry["estimate"]).replace("error ", noun),
+        interval(entry),
+        not entry["low"] <= 0 <= entry["high"],
     )
 
 
@@ -186,17 +189,20 @@ def promises(study: Study, judged: dict[str, Any]) -> Html:
 def _beside(stability: dict[str, Any]) -> Html:
     """The own loss as the document would read it, and other measures of steadiness."""
     own = stability["as_the_document_would_read_it"]
-    ends = f"{words.times(own['low'])} to {words.times(own['high'])}"
+    ends = f"{times(own['low'])} to {times(own['high'])}"
     sentence = "On its own training loss, as the document would read it, the recommendation is "
-    sentence += f"{words.times(own['estimate'])} times as steady ({ends}). A loss that was changed cannot judge itself."
+    sentence += f"{times(own['estimate'])} times as steady ({ends}). A loss that was changed cannot judge itself."
     rows = [[row["name"], f"{row['baseline']:.3g}", f"{row['full']:.3g}"] for row in stability["beside"]]
     return joined(paragraphs([sentence]), table(["beside it, not tested", "baseline", "recommendation"], rows, numeric=(1, 2)))
 
 
 def _promise_numbers(entry: dict[str, Any]) -> list[str]:
     if entry["promise"] == "near field" or entry["measure"].startswith("mean"):
-        return [words.signed(entry["estimate"]), words.interval(entry)]
-    return [f"{words.times(entry['estimate'])} times", f"[{words.times(entry['low'])}, {words.times(entry['high'])}]"]
+        return [signed(entry["estimate"]), interval(entry)]
+    return [
+        f"{times(entry['estimate'])} times",
+        f"[{times(entry['low'])}, {times(entry['high'])}]",
+    ]
 
 
 def _condition(entry: dict[str, Any]) -> str:

@@ -1,0 +1,49 @@
+"""Numbers as a reader sees them: signed percentages, intervals, p values, ratios."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from analysis.effects import percent
+
+
+def times(gain: float) -> str:
+    """A log ratio as a factor."""
+    return "?" if math.isnan(gain) else "∞" if gain == math.inf else f"{math.exp(gain):.2f}"
+
+
+def signed(gain: float) -> str:
+    """A log gain as a signed percentage by which the error is lower; from twice the error on, as its factor."""
+    if math.isnan(gain):
+        return "?"
+    if gain == -math.inf:
+        return "error ∞"
+    if gain < -math.log(2):
+        return f"error ×{math.exp(-gain):.1f}" if gain > -math.log(1000) else "error over ×1000"
+    return f"{percent(gain):+.1f}".replace("-", "−") + " %"
+
+
+def interval(entry: dict[str, Any]) -> str:
+    """The interval of a gain in percent."""
+    ends = signed(entry["low"]), signed(entry["high"])
+    if all(end.endswith(" %") for end in ends):
+        return f"[{ends[0][:-2]}, {ends[1][:-2]}]"
+    return f"[{ends[0].replace('error ', '')}, {ends[1].replace('error ', '')}]"
+
+
+def p_value(p: float) -> str:
+    """A p value in two digits."""
+    return "?" if p is None or math.isnan(p) else "< 0.001" if p < 0.001 else f"{p:.2g}" if p < 0.995 else "1"
+
+
+def change(gain: float) -> str:
+    """A log gain as words about the error: "12 % lower"."""
+    ratio = math.exp(-gain)
+    if abs(ratio - 1) < 0.005:
+        return "unchanged"
+    if math.isinf(ratio):
+        return "infinite"
+    if ratio >= 2.5:
+        return f"{ratio:.2g} times higher"
+    return f"{abs(1 - ratio):.0%} {'lower' if ratio < 1 else 'higher'}".replace("%", " %")

@@ -1,0 +1,1 @@
+"""The report: sections, issue pages, notebook and page, and the sentences they are made of."""
