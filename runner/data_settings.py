@@ -9,7 +9,7 @@ from pydantic import Field, field_validator, model_validator
 from nfloss.yaml_block import nearest
 from runner.models import LARGEST_STRIDE
 from runner.readers import READERS
-from runner.section import Section
+from runner.schema import Section
 
 
 class Data(Section):

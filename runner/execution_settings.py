@@ -7,7 +7,7 @@ from typing import Any
 
 from pydantic import Field, field_validator
 
-from runner.section import Section
+from runner.schema import Section
 
 
 class Ray(Section):

@@ -18,8 +18,8 @@ from runner.design_settings import Design, known_numbers
 from runner.execution_settings import Execution, execution_in_full
 from runner.model_settings import Model
 from runner.network_class import beside
+from runner.schema import Section
 from runner.search_check import check_search
-from runner.section import Section
 from runner.training_settings import Training
 
 

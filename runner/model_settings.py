@@ -9,7 +9,7 @@ from pydantic import Field, field_validator, model_validator
 
 from runner.models import DepthRange
 from runner.network_class import NetworkClass, Output
-from runner.section import Section
+from runner.schema import Section
 
 REFERENCE = r"(.+\.py|[A-Za-z_][\w.]*):[A-Za-z_]\w*"
 

@@ -13,7 +13,7 @@ from nfloss import ISSUES, find_fix
 from nfloss.numbers import NUMBER_NAMES
 from nfloss.registry import issue_of
 from nfloss.yaml_block import nearest
-from runner.section import Section
+from runner.schema import Section
 
 Objective = Literal["near", "far", "wobble", "time_to_target"]
 

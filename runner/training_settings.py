@@ -7,7 +7,7 @@ from typing import Literal
 from pydantic import Field, model_validator
 
 from runner.precision import Precision
-from runner.section import Section
+from runner.schema import Section
 
 
 class Training(Section):

@@ -146,7 +146,7 @@ def ask(home: Path, words: list[str]) -> None:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    command = [sys.executable, "-m", "runner.cli", *words[1:], "--port", str(port)]
+    command = [sys.executable, "-m", "runner", *words[1:], "--port", str(port)]
     with subprocess.Popen(command, cwd=home, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as server:
         try:
             assert server.stdout is not None

@@ -39,7 +39,7 @@ def begin(folder: Path, text: str, *more: str, **environment: str) -> subprocess
     folder.mkdir(exist_ok=True)
     (folder / "tiny.yaml").write_text(text)
     arguments = ["run", folder / "tiny.yaml", "--out-dir", folder / "study", "--no-report", "--no-tracking", *more]
-    command = [sys.executable, "-m", "runner.cli", *map(str, arguments)]
+    command = [sys.executable, "-m", "runner", *map(str, arguments)]
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
     return subprocess.Popen(command, env={**os.environ, **environment}, text=True, **pipes)
 

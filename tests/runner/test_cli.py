@@ -13,7 +13,7 @@ import nfloss as nfloss_package
 from runner.cli import main
 from runner.cli.arguments import EXAMPLES, parse
 
-NFLOSS = [sys.executable, "-m", "runner.cli"]
+NFLOSS = [sys.executable, "-m", "runner"]
 
 
 COMMANDS = ("issues", "audit", "data", "plan", "run", "status", "report", "export", "sync", "mlflow")

@@ -17,7 +17,7 @@ import psutil
 import pytest
 from commands import nfloss
 
-NFLOSS = [sys.executable, "-m", "runner.cli"]
+NFLOSS = [sys.executable, "-m", "runner"]
 TINY = """
 design: {one_at_a_time: ["1-1", "6-2", "2-1"]}
 seeds: 2

@@ -29,7 +29,7 @@ from runner.space import Drawn, Space
 
 pytestmark = pytest.mark.filterwarnings("ignore::optuna.exceptions.ExperimentalWarning")
 
-NFLOSS = [sys.executable, "-m", "runner.cli"]
+NFLOSS = [sys.executable, "-m", "runner"]
 TINY = """
 design: {optuna: {trials: 6, at_once: 3, numbers: {near_weight: [1, 10]}, learning_rate: [0.0005, 0.002]}}
 seeds: 2

@@ -17,7 +17,7 @@ from commands import nfloss
 
 from runner.groups import Group
 
-NFLOSS = [sys.executable, "-m", "runner.cli"]
+NFLOSS = [sys.executable, "-m", "runner"]
 TINY = """
 design: {one_at_a_time: ["1-1", "4-1", "10-1", "6-2"]}
 seeds: 2
