@@ -36,7 +36,7 @@ from trial_spec import Spec
 from nfloss import Configuration
 from nfloss.evaluation.rows import code_path
 from runner.description import processor
-from runner.models import DepthRange
+from runner.networks.stacked import DepthRange
 from runner.precision import Precision, convolutions_in
 from runner.training import SeedData, train
 from runner.training_settings import Training

@@ -35,7 +35,7 @@ def milliseconds(count: int, height: int, width: int, rounds: int, machine_code:
     from runner.dataset import make_seed_data
     from runner.experiment import parse_experiment
     from runner.groups import by_training
-    from runner.models import DepthRange
+    from runner.networks.stacked import DepthRange
     from runner.study import plan_experiment
     from runner.training import train
     from runner.training_settings import Training

@@ -18,9 +18,9 @@ import torch
 from torch import Tensor
 
 from nfloss import Configuration, Losses
-from runner.models import DepthRange
-from runner.network_class import NetworkClass
-from runner.own_networks import OwnNetworks
+from runner.networks.custom import NetworkClass
+from runner.networks.custom_stack import OwnNetworks
+from runner.networks.stacked import DepthRange
 
 RESNET = f"{Path(__file__).parents[1] / 'examples' / 'resnet18_depth.py'}:ResNet18Depth"
 COUNTS, SIZES, WIDTHS, BATCH = (1, 4), ((32, 48), (64, 96)), (16, 64), 8

@@ -24,7 +24,7 @@ from trial_spec import SEED, WHICH, Spec, Trial, Trials
 from nfloss import Configuration
 from runner.data import Frames
 from runner.dataset import make_seed_data
-from runner.models import DepthRange, initial_parameters, layers
+from runner.networks.stacked import DepthRange, initial_parameters, layers
 from runner.rulers import abs_rel, all_metrics
 from runner.training import SeedData
 from runner.training_settings import Training

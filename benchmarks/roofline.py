@@ -15,7 +15,7 @@ from dataclasses import dataclass
 import code_paths  # noqa: F401
 from trial_spec import Spec
 
-from runner.models import SCALES, Layer, layers
+from runner.networks.stacked import SCALES, Layer, layers
 
 FLOAT = 4
 

@@ -14,9 +14,9 @@ from pydantic import ValidationError
 from torch import Tensor
 
 from runner.files import write_atomically
-from runner.model_settings import Model
-from runner.models import StackedNetworks
-from runner.networks import Networks, at_size
+from runner.networks.protocol import Networks, at_size
+from runner.networks.settings import Model
+from runner.networks.stacked import StackedNetworks
 
 
 class CheckpointError(ValueError):

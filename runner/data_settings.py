@@ -7,7 +7,7 @@ from typing import Literal
 from pydantic import Field, field_validator, model_validator
 
 from nfloss.yaml_block import nearest
-from runner.models import LARGEST_STRIDE
+from runner.networks.stacked import LARGEST_STRIDE
 from runner.readers import READERS
 from runner.schema import Section
 

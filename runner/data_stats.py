@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from runner.data import Frames
-from runner.models import SCALES
+from runner.networks.stacked import SCALES
 from runner.rulers import DEPTH_EDGES
 
 FITS_WITHIN = 0.05  # of the mean weight: by so much the loss's total is then off, no more

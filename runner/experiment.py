@@ -16,8 +16,8 @@ from nfloss.yaml_block import Loader, load_yaml, nearest
 from runner.data_settings import Data
 from runner.design_settings import Design, known_numbers
 from runner.execution_settings import Execution, execution_in_full
-from runner.model_settings import Model
-from runner.network_class import beside
+from runner.networks.custom import beside
+from runner.networks.settings import Model
 from runner.schema import Section
 from runner.search_check import check_search
 from runner.training_settings import Training

@@ -15,7 +15,7 @@ from nfloss import Configuration, Losses
 from nfloss.evaluation.pixel_rows import Summing
 from runner.groups import cost_of_a_step
 from runner.lanes.width import BREAK_EVEN, LANES, can_compile, worthwhile
-from runner.models import StackedNetworks
+from runner.networks.stacked import StackedNetworks
 from runner.training_settings import Training
 
 #: Networks that a CPU core trains together as groups of convolutions: measured flat from about here on, at 32x48 and at 64x96

@@ -17,10 +17,10 @@ from runner.checkpoints import Checkpoint, Keeper
 from runner.data import Frames
 from runner.graphs import Captured
 from runner.machine_code import stack_for, summing_for
-from runner.models import DepthRange
-from runner.network_class import NetworkClass
-from runner.networks import Networks, at_size
-from runner.own_networks import OwnNetworks
+from runner.networks.custom import NetworkClass
+from runner.networks.custom_stack import OwnNetworks
+from runner.networks.protocol import Networks, at_size
+from runner.networks.stacked import DepthRange
 from runner.precision import convolutions_in, forward_in
 from runner.row_adam import RowAdam
 from runner.rulers import abs_rel, all_metrics

@@ -77,7 +77,7 @@ def plan_search(settings: Experiment, as_json: bool) -> None:
     from runner.execution import resolve_device
 
     need_optuna("a search")
-    from runner.network_contract import check_network
+    from runner.networks.custom_check import check_network
     from runner.search_run import sampled_plan, search_of, space_of
     from runner.search_words import size_line
 

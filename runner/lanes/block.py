@@ -12,7 +12,7 @@ from runner.lanes.maps import Map, aligned
 from runner.lanes.normalisation import Norm, use
 from runner.lanes.passes import Convolution, Head
 from runner.lanes.width import LANES
-from runner.models import DepthRange, Layer
+from runner.networks.stacked import DepthRange, Layer
 
 #: From image to bottom. But for the last one's, their activations' gradients lie where a decoder's are, not in their place.
 ENCODERS = ("encoder 1", "encoder 2", "encoder 3", "encoder 4")

@@ -1,4 +1,4 @@
-"""The stack of runner/models.py in lanes, for a CPU: the same networks, to rounding, in a fraction of the time."""
+"""The stack of runner/networks/stacked.py in lanes, for a CPU: the same networks, to rounding, in a fraction of the time."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from torch.autograd.function import once_differentiable
 from runner.lanes.block import Block, lane_order
 from runner.lanes.maps import aligned
 from runner.lanes.width import LANES
-from runner.models import LARGEST_STRIDE, StackedNetworks
+from runner.networks.stacked import LARGEST_STRIDE, StackedNetworks
 
 
 class LaneNetworks(StackedNetworks):

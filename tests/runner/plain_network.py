@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from runner.models import WIDTHS, StackedNetworks
+from runner.networks.stacked import WIDTHS, StackedNetworks
 
 
 class Block(nn.Module):

@@ -8,7 +8,7 @@ from mixtures import EVERY, MIXED
 
 from nfloss import Configuration, Losses
 from nfloss.testing.device import NO_VALUES, Crossings
-from runner.models import DepthRange, StackedNetworks
+from runner.networks.stacked import DepthRange, StackedNetworks
 from runner.row_adam import RowAdam
 from runner.training import History, SeedData, Step
 

@@ -7,7 +7,7 @@ from mixtures import EVERY
 from nfloss import Configuration, Losses, all_fixes
 from runner.execution import LARGEST_GPU_GROUP, gpu_group
 from runner.experiment import parse_experiment
-from runner.models import DepthRange, StackedNetworks
+from runner.networks.stacked import DepthRange, StackedNetworks
 from runner.row_adam import RowAdam
 from runner.training import SeedData, Step, train
 from runner.training_settings import Training

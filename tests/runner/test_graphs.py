@@ -9,7 +9,7 @@ from tape import Graph, captured, cuda_graphs_on_the_cpu  # noqa: F401
 
 from nfloss import Configuration, Losses
 from runner.graphs import Captured
-from runner.models import StackedNetworks
+from runner.networks.stacked import StackedNetworks
 from runner.row_adam import RowAdam
 from runner.training import History, Step
 

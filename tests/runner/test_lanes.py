@@ -17,7 +17,7 @@ from runner import machine_code
 from runner.lanes.networks import LaneNetworks  # numba's, which .[all] brings
 from runner.lanes.width import BREAK_EVEN, LANES, WIDE
 from runner.machine_code import in_lanes, largest_cpu_group, stack_for
-from runner.models import DepthRange, StackedNetworks
+from runner.networks.stacked import DepthRange, StackedNetworks
 from runner.records import Records
 from runner.row_adam import RowAdam
 from runner.training import train

@@ -6,7 +6,7 @@ import torch
 
 from runner.data import Frames
 from runner.main_effects import main_effects
-from runner.models import DepthRange, StackedNetworks
+from runner.networks.stacked import DepthRange, StackedNetworks
 from runner.training import History, batch_errors, batch_norm_gap, predicted_depth, watch
 
 

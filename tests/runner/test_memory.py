@@ -13,7 +13,7 @@ import torch
 from nfloss import Configuration
 from runner.data_settings import Data
 from runner.dataset import make_seed_data
-from runner.models import DepthRange
+from runner.networks.stacked import DepthRange
 from runner.training import train
 from runner.training_settings import Training
 from runner.workers import workers_environment

@@ -15,11 +15,11 @@ from torch import nn
 from nfloss import Configuration, Losses, SSISilogNearFieldLoss
 from runner import training
 from runner.experiment import ExperimentError, load_experiment
-from runner.models import DepthRange
-from runner.network_class import NetworkClass, NetworkError
-from runner.network_contract import check_contract
-from runner.networks import at_size
-from runner.own_networks import OwnNetworks
+from runner.networks.custom import NetworkClass, NetworkError
+from runner.networks.custom_check import check_contract
+from runner.networks.custom_stack import OwnNetworks
+from runner.networks.protocol import at_size
+from runner.networks.stacked import DepthRange
 from runner.row_adam import RowAdam
 from runner.training import History, Step, predicted_depth, train
 

@@ -17,8 +17,8 @@ from runner.data_settings import Data
 from runner.execution import seed_data
 from runner.experiment import ExperimentError, load_experiment
 from runner.fingerprint import changed_parts, fingerprint
-from runner.models import StackedNetworks
-from runner.network_class import NetworkError
+from runner.networks.custom import NetworkError
+from runner.networks.stacked import StackedNetworks
 from runner.records import read_trials
 from runner.rulers import abs_rel
 from runner.study import run_study

@@ -9,7 +9,7 @@ from plain_network import PlainNetwork, stack_statistics
 from nfloss import Configuration, Losses, SSISilogNearFieldLoss
 from runner import training
 from runner.lanes.networks import LaneNetworks
-from runner.models import DepthRange, StackedNetworks
+from runner.networks.stacked import DepthRange, StackedNetworks
 from runner.records import curve_rows, trial_rows
 from runner.row_adam import RowAdam
 from runner.training import History, Step, train

@@ -7,8 +7,8 @@ from typing import Any
 
 from pydantic import Field, field_validator, model_validator
 
-from runner.models import DepthRange
-from runner.network_class import NetworkClass, Output
+from runner.networks.custom import NetworkClass, Output
+from runner.networks.stacked import DepthRange
 from runner.schema import Section
 
 REFERENCE = r"(.+\.py|[A-Za-z_][\w.]*):[A-Za-z_]\w*"

@@ -14,7 +14,7 @@ from typing import Any, Literal
 from torch import Tensor, nn
 
 from nfloss.user_code import USER_ERRORS, in_a_line, module_of_text
-from runner.models import DepthRange
+from runner.networks.stacked import DepthRange
 
 Output = Literal["inverse_depth", "disparity"]
 

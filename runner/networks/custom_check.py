@@ -6,8 +6,8 @@ import torch
 from torch import Tensor
 
 from runner.experiment import Experiment
-from runner.network_class import NetworkClass, NetworkError, told
-from runner.own_networks import OwnNetworks
+from runner.networks.custom import NetworkClass, NetworkError, told
+from runner.networks.custom_stack import OwnNetworks
 
 
 def check_network(experiment: Experiment) -> None:
