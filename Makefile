@@ -11,7 +11,7 @@ AUDITS = $(BIN)/python -c "import json, urllib.request as u; \
 	assert json.load(u.urlopen('https://pypi.org/pypi/pillow/9.0.0/json', timeout=5))['vulnerabilities']"
 
 # Compiles the machine code that training uses, once for this machine.
-LOAD = $(BIN)/python -c 'from runner.machine_code import load; load()'
+LOAD = $(BIN)/python -c 'from runner.training.machine_code import load; load()'
 
 .DEFAULT_GOAL := help
 

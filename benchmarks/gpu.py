@@ -37,9 +37,9 @@ from nfloss import Configuration
 from nfloss.evaluation.rows import code_path
 from runner.description import processor
 from runner.networks.stacked import DepthRange
-from runner.precision import Precision, convolutions_in
-from runner.training import SeedData, train
-from runner.training_settings import Training
+from runner.training.loop import SeedData, train
+from runner.training.precision import Precision, convolutions_in
+from runner.training.settings import Training
 
 STEPS_OF_AN_EPOCH = 64  # as in experiments/full_factorial.yaml; a scheduled threshold moves once an epoch
 GRAPHS = "+graphs"

@@ -4,7 +4,7 @@
 
 Processes with one thread each and the workers' allocator settings, all at once, as workers are: they share the last cache and
 the memory, and a size that is best for one alone need not be for two. The group's configurations are drawn from the whole
-product. The shipped choice is `CPU_GROUP`, and in lanes `LANES`, in runner/machine_code.py.
+product. The shipped choice is `CPU_GROUP`, and in lanes `LANES`, in runner/training/machine_code.py.
 """
 
 from __future__ import annotations
@@ -37,8 +37,8 @@ def milliseconds(count: int, height: int, width: int, rounds: int, machine_code:
     from runner.groups import by_training
     from runner.networks.stacked import DepthRange
     from runner.study import plan_experiment
-    from runner.training import train
-    from runner.training_settings import Training
+    from runner.training.loop import train
+    from runner.training.settings import Training
 
     torch.set_num_threads(1)
     plan = plan_experiment(parse_experiment({"name": "x", "design": {"cartesian": [1, 2, 3, 4, 5, 8, 9]}, "seeds": 1}, "x"))

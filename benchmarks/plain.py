@@ -25,9 +25,9 @@ from nfloss import Configuration
 from runner.data import Frames
 from runner.dataset import make_seed_data
 from runner.networks.stacked import DepthRange, initial_parameters, layers
-from runner.rulers import abs_rel, all_metrics
-from runner.training import SeedData
-from runner.training_settings import Training
+from runner.training.loop import SeedData
+from runner.training.metrics import abs_rel, all_metrics
+from runner.training.settings import Training
 
 
 def train_plain(fixes: Sequence[str], data: SeedData, settings: Training) -> dict[str, Any]:

@@ -12,7 +12,7 @@ import code_paths  # noqa: F401
 from runner.data_settings import Data
 from runner.design_settings import Design
 from runner.experiment import Experiment
-from runner.training_settings import Training
+from runner.training.settings import Training
 
 SEED = 0
 WHICH = ("all", "near", "far")

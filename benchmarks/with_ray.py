@@ -14,7 +14,7 @@ from ray import tune
 from trial_spec import Spec, Trials
 
 from runner.execution import cores
-from runner.training import SeedData
+from runner.training.loop import SeedData
 
 OBJECT_STORE = 256 * 1024**2  # bytes; the default is a third of the machine's memory, which nothing here needs
 

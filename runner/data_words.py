@@ -11,7 +11,7 @@ import torch
 from runner.data_stats import Question, Spread, fits, quantiles, weight
 from runner.readers import READERS
 from runner.readers.shots import TITLES
-from runner.rulers import DEPTH_EDGES
+from runner.training.metrics import DEPTH_EDGES
 
 BAR = 40
 

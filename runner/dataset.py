@@ -9,7 +9,7 @@ import torch
 from runner.data import DataError, Frames, read_splits, scenes
 from runner.data_settings import Data
 from runner.files import write_atomically
-from runner.training import SeedData
+from runner.training.loop import SeedData
 
 
 def make_seed_data(data: Data, seed: int, device: torch.device) -> SeedData:

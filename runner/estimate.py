@@ -18,8 +18,8 @@ from runner.execution import one_thread, processes, seed_data
 from runner.experiment import Experiment
 from runner.groups import Group
 from runner.study import group_size, groups_of
-from runner.training import SeedData, train
-from runner.training_settings import Training
+from runner.training.loop import SeedData, train
+from runner.training.settings import Training
 from runner.workers import begin_to_load, context, wait_until_loaded, workers_environment
 
 #: Scenes drawn to train on in a try, and the most steps between its evaluations: of a user's network, each step is long.

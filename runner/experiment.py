@@ -20,7 +20,7 @@ from runner.networks.custom import beside
 from runner.networks.settings import Model
 from runner.schema import Section
 from runner.search_check import check_search
-from runner.training_settings import Training
+from runner.training.settings import Training
 
 
 class ExperimentError(ValueError):

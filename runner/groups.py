@@ -17,7 +17,7 @@ WORTH_OF_A_STEP = 2
 
 @dataclass(frozen=True)
 class Group:
-    """Configurations of one seed that are trained together, as so many networks (`runner/training.py` pads): the bits of a
+    """Configurations of one seed that are trained together, as so many networks (`runner/training/loop.py` pads): the bits of a
     result depend on how many are trained together, so that number is part of the study. `rate`: their learning rate, where
     that is not the experiment's."""
 

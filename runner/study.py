@@ -23,15 +23,15 @@ from runner.experiment import Experiment, ExperimentError
 from runner.files import sweep
 from runner.groups import Group, best_size, cost_of_a_step, make_groups
 from runner.lock import only_run
-from runner.machine_code import cost_of_a_step_on_a_core, largest_cpu_group
 from runner.networks.custom_check import check_network
 from runner.part import balanced_part
 from runner.places import Place, check_place, place_for
 from runner.records import keys_and_seeds, read_trials, write_group
-from runner.rulers import NEAR, in_range
 from runner.signals import undisturbed
 from runner.staleness import stale, what_changed
 from runner.study_folder import check_device, check_folder, read_study
+from runner.training.machine_code import cost_of_a_step_on_a_core, largest_cpu_group
+from runner.training.metrics import NEAR, in_range
 from runner.waiting import Waiting
 
 

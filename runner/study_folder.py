@@ -12,7 +12,7 @@ from runner.data_settings import Data
 from runner.experiment import Experiment
 from runner.lock import NAME as LOCK
 from runner.networks.settings import Model
-from runner.training_settings import Training
+from runner.training.settings import Training
 
 #: Of a search: more trials may be asked for, and how many go together is the machine's matter.
 MAY_CHANGE = ("trials", "at_once")

@@ -9,7 +9,7 @@ from nfloss import ISSUES, Configuration, Losses
 from nfloss.numbers import DOCUMENT_EPOCHS
 from nfloss.symptoms import make_bench
 from runner.designs import Plan
-from runner.training import SeedData
+from runner.training.loop import SeedData
 
 BATCH, BATCHES = 8, 24
 

@@ -17,7 +17,7 @@ _watch = threading.Thread(target=_leave_with_parent)
 _watch.start()
 try:
     import runner.workers  # noqa: F401
-    from runner.machine_code import load
+    from runner.training.machine_code import load
 
     load()
 finally:

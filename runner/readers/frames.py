@@ -13,7 +13,7 @@ from runner.data_settings import Data
 from runner.readers import READERS
 from runner.readers.shots import Shot
 from runner.readers.splits import all_shots, home, split
-from runner.training import SeedData
+from runner.training.loop import SeedData
 
 
 def read_seed_data(data: Data, seed: int, device: torch.device) -> SeedData:

@@ -4,8 +4,8 @@ import pytest
 import torch
 
 from runner.data import Frames
-from runner.training import SeedData
-from runner.training_settings import Training
+from runner.training.loop import SeedData
+from runner.training.settings import Training
 
 collect_ignore = ["pretend_device.py"]  # whose import changes the process: no doctests are looked for in it
 

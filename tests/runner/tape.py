@@ -72,11 +72,11 @@ def captured(graph: Graph, stream: Stream) -> Iterator[None]:
 
 @pytest.fixture
 def cuda_graphs_on_the_cpu(monkeypatch: pytest.MonkeyPatch) -> None:
-    """`runner/graphs.py` captures on the CPU, and what asks nothing of a GPU asks nothing here."""
+    """`runner/training/cuda_graphs.py` captures on the CPU, and what asks nothing of a GPU asks nothing here."""
     monkeypatch.setattr(torch.cuda, "Stream", Stream)
     monkeypatch.setattr(torch.cuda, "current_stream", Stream)
     monkeypatch.setattr(torch.cuda, "stream", lambda stream: nullcontext())
     monkeypatch.setattr(torch.cuda, "CUDAGraph", Graph)
     monkeypatch.setattr(torch.cuda, "graph", captured)
-    for module in ("nfloss.terms", "nfloss.evaluation.by_pixels", "nfloss.evaluation.fallback", "runner.row_adam"):
+    for module in ("nfloss.terms", "nfloss.evaluation.by_pixels", "nfloss.evaluation.fallback", "runner.training.optimiser"):
         monkeypatch.setattr(f"{module}.may_ask", lambda values: False)

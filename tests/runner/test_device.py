@@ -9,8 +9,8 @@ from mixtures import EVERY, MIXED
 from nfloss import Configuration, Losses
 from nfloss.testing.device import NO_VALUES, Crossings
 from runner.networks.stacked import DepthRange, StackedNetworks
-from runner.row_adam import RowAdam
-from runner.training import History, SeedData, Step
+from runner.training.loop import History, SeedData, Step
+from runner.training.optimiser import RowAdam
 
 
 def on_no_values(names, data, settings):

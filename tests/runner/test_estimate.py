@@ -14,7 +14,7 @@ from runner import estimate
 from runner.estimate import Try, longest, try_group
 from runner.experiment import parse_experiment
 from runner.groups import Group
-from runner.training_settings import Training
+from runner.training.settings import Training
 
 TIRED = """
 import torch

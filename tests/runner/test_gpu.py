@@ -8,9 +8,9 @@ from nfloss import Configuration, Losses, all_fixes
 from runner.execution import LARGEST_GPU_GROUP, gpu_group
 from runner.experiment import parse_experiment
 from runner.networks.stacked import DepthRange, StackedNetworks
-from runner.row_adam import RowAdam
-from runner.training import SeedData, Step, train
-from runner.training_settings import Training
+from runner.training.loop import SeedData, Step, train
+from runner.training.optimiser import RowAdam
+from runner.training.settings import Training
 
 pytestmark = [
     pytest.mark.gpu,

@@ -8,10 +8,10 @@ from mixtures import EVERY, MIXED
 from tape import Graph, captured, cuda_graphs_on_the_cpu  # noqa: F401
 
 from nfloss import Configuration, Losses
-from runner.graphs import Captured
 from runner.networks.stacked import StackedNetworks
-from runner.row_adam import RowAdam
-from runner.training import History, Step
+from runner.training.cuda_graphs import Captured
+from runner.training.loop import History, Step
+from runner.training.optimiser import RowAdam
 
 CPU = torch.device("cpu")
 

@@ -13,15 +13,15 @@ from mixtures import EVERY, MIXED
 from plain_network import PlainNetwork, stack_statistics, to_row
 
 from nfloss import Configuration, Losses
-from runner import machine_code
-from runner.lanes.networks import LaneNetworks  # numba's, which .[all] brings
-from runner.lanes.width import BREAK_EVEN, LANES, WIDE
-from runner.machine_code import in_lanes, largest_cpu_group, stack_for
 from runner.networks.stacked import DepthRange, StackedNetworks
 from runner.records import Records
-from runner.row_adam import RowAdam
-from runner.training import train
-from runner.training_settings import Training
+from runner.training import machine_code
+from runner.training.kernels.lanes.networks import LaneNetworks
+from runner.training.kernels.width import BREAK_EVEN, LANES, WIDE
+from runner.training.loop import train
+from runner.training.machine_code import in_lanes, largest_cpu_group, stack_for
+from runner.training.optimiser import RowAdam
+from runner.training.settings import Training
 
 CPU = torch.device("cpu")
 TOLERANCE = {torch.float64: 1e-11, torch.float32: 2e-4}  # of float32: a few hundred roundings, where signs differ

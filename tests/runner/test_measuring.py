@@ -7,7 +7,7 @@ import torch
 from runner.data import Frames
 from runner.main_effects import main_effects
 from runner.networks.stacked import DepthRange, StackedNetworks
-from runner.training import History, batch_errors, batch_norm_gap, predicted_depth, watch
+from runner.training.loop import History, batch_errors, batch_norm_gap, predicted_depth, watch
 
 
 def test_the_first_step_at_which_something_is_not_finite_is_kept():

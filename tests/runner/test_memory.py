@@ -14,8 +14,8 @@ from nfloss import Configuration
 from runner.data_settings import Data
 from runner.dataset import make_seed_data
 from runner.networks.stacked import DepthRange
-from runner.training import train
-from runner.training_settings import Training
+from runner.training.loop import train
+from runner.training.settings import Training
 from runner.workers import workers_environment
 
 FIXES = ([], ["1-1"], ["1-2"], ["2-1"], ["3-1"], ["5-1"], ["8-1"], ["8-2"])  # enough to be trained in lanes

@@ -13,15 +13,15 @@ import torch.nn.functional as F
 from torch import nn
 
 from nfloss import Configuration, Losses, SSISilogNearFieldLoss
-from runner import training
 from runner.experiment import ExperimentError, load_experiment
 from runner.networks.custom import NetworkClass, NetworkError
 from runner.networks.custom_check import check_contract
 from runner.networks.custom_stack import OwnNetworks
 from runner.networks.protocol import at_size
 from runner.networks.stacked import DepthRange
-from runner.row_adam import RowAdam
-from runner.training import History, Step, predicted_depth, train
+from runner.training import loop as training
+from runner.training.loop import History, Step, predicted_depth, train
+from runner.training.optimiser import RowAdam
 
 CPU = torch.device("cpu")
 NAMES = ["", "2-1", "6-1", "9-3"]

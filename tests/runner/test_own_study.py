@@ -12,7 +12,6 @@ import yaml
 
 import runner.fingerprint as fingerprints
 from nfloss import Configuration
-from runner.checkpoints import CheckpointError, Keeper, load_network, read_checkpoint
 from runner.data_settings import Data
 from runner.execution import seed_data
 from runner.experiment import ExperimentError, load_experiment
@@ -20,9 +19,10 @@ from runner.fingerprint import changed_parts, fingerprint
 from runner.networks.custom import NetworkError
 from runner.networks.stacked import StackedNetworks
 from runner.records import read_trials
-from runner.rulers import abs_rel
 from runner.study import run_study
 from runner.study_folder import StudyError
+from runner.training.checkpoints import CheckpointError, Keeper, load_network, read_checkpoint
+from runner.training.metrics import abs_rel
 
 TINY = """
 design: {one_at_a_time: ["6-1", "2-1"]}

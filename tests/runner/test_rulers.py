@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from runner.rulers import METRICS, RANGES, abs_rel, all_metrics
+from runner.training.metrics import METRICS, RANGES, abs_rel, all_metrics
 
 
 def by_hand(predicted: list[float], true: list[float]) -> dict[str, float]:

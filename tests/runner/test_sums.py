@@ -16,9 +16,9 @@ from nfloss.evaluation.pixel_rows import PlainSumming
 from nfloss.slots import BASELINE
 
 pytest.importorskip("numba")
-from runner.machine_code import summing_for
-from runner.sums.core import CoreSumming
-from runner.training_settings import Training
+from runner.training.kernels.sums.core import CoreSumming
+from runner.training.machine_code import summing_for
+from runner.training.settings import Training
 
 #: Float64: rounding. Float32: what is compared with takes log g - log p, each rounded to 5e-7, of residuals as small as 1e-3.
 VALUES = {torch.float64: 1e-10, torch.float32: 5e-4}
@@ -186,8 +186,8 @@ def test_a_mean_far_from_0_leaves_the_variance_its_digits(side):
 def test_the_logarithm_is_right_to_two_last_places():
     from numba import njit
 
-    from runner.compiled import FAST
-    from runner.sums.logarithm import logarithm
+    from runner.training.kernels.compiled import FAST
+    from runner.training.kernels.sums.logarithm import logarithm
 
     @njit(fastmath=FAST)
     def logarithms(x, to):
@@ -205,9 +205,9 @@ def test_the_logarithm_is_right_to_two_last_places():
 
 def test_machine_code_on_disk_is_of_all_its_files():
     """Numba would keep loops whose kernels, in another file, have changed."""
-    from runner import compiled
-    from runner.lanes import convolution, normalisation, passes, rows
-    from runner.sums import kernels, loops
+    from runner.training.kernels import compiled
+    from runner.training.kernels.lanes import convolution, normalisation, passes, rows
+    from runner.training.kernels.sums import kernels, loops
 
     kept = [f for room in (convolution, normalisation, passes, rows, kernels, loops) for f in vars(room).values()]
     kept = [f for f in kept if hasattr(f, "py_func")]
@@ -222,7 +222,7 @@ def twice(x):
 
 
 def test_where_nothing_can_be_kept_it_is_compiled_all_the_same(tmp_path, monkeypatch):
-    from runner import compiled
+    from runner.training.kernels import compiled
 
     (tmp_path / "file").write_text("no folder")
     monkeypatch.setattr(compiled, "FOLDER", tmp_path / "file" / "kernels")

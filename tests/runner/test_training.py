@@ -7,12 +7,12 @@ from mixtures import EVERY, MIXED
 from plain_network import PlainNetwork, stack_statistics
 
 from nfloss import Configuration, Losses, SSISilogNearFieldLoss
-from runner import training
-from runner.lanes.networks import LaneNetworks
 from runner.networks.stacked import DepthRange, StackedNetworks
 from runner.records import curve_rows, trial_rows
-from runner.row_adam import RowAdam
-from runner.training import History, Step, train
+from runner.training import loop as training
+from runner.training.kernels.lanes.networks import LaneNetworks
+from runner.training.loop import History, Step, train
+from runner.training.optimiser import RowAdam
 
 CPU = torch.device("cpu")
 SAMPLE = ["", "1-1", "2-1", "4-1", "4-2", "4-3", "5-1", "6-1", "6-2", "8-1", "9-3"]

@@ -13,8 +13,8 @@ from llvmlite import ir
 from numba.core import cgutils, types
 from numba.extending import intrinsic
 
-from runner.lanes.vector import in_llvm, multiply_add_values, pointer, spread_value
-from runner.lanes.width import LANES, WIDE
+from runner.training.kernels.lanes.vector import in_llvm, multiply_add_values, pointer, spread_value
+from runner.training.kernels.width import LANES, WIDE
 
 #: Pixels and channels of a tile: its sums, and what is multiplied, fit into the registers (32 of AVX-512; 16 of AVX2, two to a
 #: vector).

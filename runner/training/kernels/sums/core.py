@@ -12,7 +12,7 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from nfloss.evaluation.pixel_rows import PixelRows, Weightings
-from runner.sums import loops as kernels
+from runner.training.kernels.sums import loops as kernels
 
 NUMBERS = {torch.float32: np.float32, torch.float64: np.float64}
 

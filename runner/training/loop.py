@@ -13,18 +13,18 @@ from torch import Tensor
 
 from nfloss import Configuration, Losses
 from nfloss.loss import Terms
-from runner.checkpoints import Checkpoint, Keeper
 from runner.data import Frames
-from runner.graphs import Captured
-from runner.machine_code import stack_for, summing_for
 from runner.networks.custom import NetworkClass
 from runner.networks.custom_stack import OwnNetworks
 from runner.networks.protocol import Networks, at_size
 from runner.networks.stacked import DepthRange
-from runner.precision import convolutions_in, forward_in
-from runner.row_adam import RowAdam
-from runner.rulers import abs_rel, all_metrics
-from runner.training_settings import Training
+from runner.training.checkpoints import Checkpoint, Keeper
+from runner.training.cuda_graphs import Captured
+from runner.training.machine_code import stack_for, summing_for
+from runner.training.metrics import abs_rel, all_metrics
+from runner.training.optimiser import RowAdam
+from runner.training.precision import convolutions_in, forward_in
+from runner.training.settings import Training
 
 EVALUATED = 8  # frames at once, a batch to BatchNorm where its gap is measured
 Heartbeat = Callable[[int, int], None]  # (steps done, diverged so far)

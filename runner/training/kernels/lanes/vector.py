@@ -13,7 +13,7 @@ from numba.core import cgutils, types
 from numba.core.typing.templates import AbstractTemplate, infer_global, signature
 from numba.extending import intrinsic, lower_builtin, models, register_model
 
-from runner.lanes.width import LANES
+from runner.training.kernels.width import LANES
 
 
 class Vector(types.Type):

@@ -7,12 +7,12 @@ from itertools import pairwise
 
 import numpy as np
 
-from runner.lanes import passes, rows
-from runner.lanes.maps import Map, aligned
-from runner.lanes.normalisation import Norm, use
-from runner.lanes.passes import Convolution, Head
-from runner.lanes.width import LANES
 from runner.networks.stacked import DepthRange, Layer
+from runner.training.kernels.lanes import passes, rows
+from runner.training.kernels.lanes.maps import Map, aligned
+from runner.training.kernels.lanes.normalisation import Norm, use
+from runner.training.kernels.lanes.passes import Convolution, Head
+from runner.training.kernels.width import LANES
 
 #: From image to bottom. But for the last one's, their activations' gradients lie where a decoder's are, not in their place.
 ENCODERS = ("encoder 1", "encoder 2", "encoder 3", "encoder 4")

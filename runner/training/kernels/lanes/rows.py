@@ -6,9 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from runner.compiled import compiled
-from runner.lanes.maps import LINE, Map
-from runner.lanes.vector import (
+from runner.training.kernels.compiled import compiled
+from runner.training.kernels.lanes.maps import LINE, Map
+from runner.training.kernels.lanes.vector import (
     clamp,
     keep_nan,
     load,
@@ -20,7 +20,7 @@ from runner.lanes.vector import (
     store,
     transpose,
 )
-from runner.lanes.width import LANES
+from runner.training.kernels.width import LANES
 
 #: Beyond these, e to that power has left float32.
 LEAST, MOST = -87.0, 88.0

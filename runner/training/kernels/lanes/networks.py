@@ -10,10 +10,10 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from runner.lanes.block import Block, lane_order
-from runner.lanes.maps import aligned
-from runner.lanes.width import LANES
 from runner.networks.stacked import LARGEST_STRIDE, StackedNetworks
+from runner.training.kernels.lanes.block import Block, lane_order
+from runner.training.kernels.lanes.maps import aligned
+from runner.training.kernels.width import LANES
 
 
 class LaneNetworks(StackedNetworks):

@@ -9,7 +9,7 @@ from llvmlite import ir
 from numba import types
 from numba.extending import intrinsic, overload
 
-from runner.compiled import FAST
+from runner.training.kernels.compiled import FAST
 
 # log(1 + f) = f - f^2 / 2 + f^3 * (a polynomial), sqrt(1/2) <= 1 + f < sqrt(2): Cephes' logf, S. L. Moshier
 ROOT_HALF_BITS, MANTISSA_BITS = 0x3F3504F3, 23

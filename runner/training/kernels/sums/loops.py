@@ -1,4 +1,4 @@
-"""The kernels of `runner.sums.kernels` on all rows of a call.
+"""The kernels of `runner.training.kernels.sums.kernels` on all rows of a call.
 
 Addresses (int64): truth [S], predictions and their gradients [S, R], weightings [3, S, D] (masks, SSI's weights, SILog's).
 `curves` [3, 2, S, D] are a factor and limits; a factor alone is left to the sums. `sizes` [S] are the pixels of each scale,
@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 from numba import carray
 
-from runner.compiled import reordered
-from runner.sums.kernels import gradient_of_row, pointer, sums_of_row, weights_of_row, wide
+from runner.training.kernels.compiled import reordered
+from runner.training.kernels.sums.kernels import gradient_of_row, pointer, sums_of_row, weights_of_row, wide
 
 
 @reordered

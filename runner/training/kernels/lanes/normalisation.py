@@ -10,10 +10,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from runner.compiled import compiled
-from runner.lanes.maps import Map, aligned
-from runner.lanes.vector import load, multiply_add, spread, store, where_positive
-from runner.lanes.width import LANES
+from runner.training.kernels.compiled import compiled
+from runner.training.kernels.lanes.maps import Map, aligned
+from runner.training.kernels.lanes.vector import load, multiply_add, spread, store, where_positive
+from runner.training.kernels.width import LANES
 
 EPS = 1e-5
 

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from runner.lanes.width import LANES
+from runner.training.kernels.width import LANES
 
 LINE = 64  # bytes of a cache line: a vector that straddles two is loaded at half the speed
 

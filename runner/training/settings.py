@@ -6,8 +6,8 @@ from typing import Literal
 
 from pydantic import Field, model_validator
 
-from runner.precision import Precision
 from runner.schema import Section
+from runner.training.precision import Precision
 
 
 class Training(Section):

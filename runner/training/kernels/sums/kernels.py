@@ -13,8 +13,8 @@ from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
-from runner.compiled import reordered
-from runner.sums.logarithm import logarithm
+from runner.training.kernels.compiled import reordered
+from runner.training.kernels.sums.logarithm import logarithm
 
 
 @intrinsic

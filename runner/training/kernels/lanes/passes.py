@@ -12,8 +12,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from runner.compiled import compiled
-from runner.lanes.convolution import (
+from runner.training.kernels.compiled import compiled
+from runner.training.kernels.lanes.convolution import (
     SUMMED,
     convolve,
     convolve_image,
@@ -21,8 +21,8 @@ from runner.lanes.convolution import (
     weight_gradient,
     weight_gradient_image,
 )
-from runner.lanes.maps import Map
-from runner.lanes.normalisation import (
+from runner.training.kernels.lanes.maps import Map
+from runner.training.kernels.lanes.normalisation import (
     Norm,
     activate,
     activate_and_join,

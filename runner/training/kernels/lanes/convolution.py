@@ -9,10 +9,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-from runner.compiled import compiled
-from runner.lanes.maps import Map
-from runner.lanes.tile import CHANNELS, INPUTS, PIXELS, make_tile
-from runner.lanes.width import LANES
+from runner.training.kernels.compiled import compiled
+from runner.training.kernels.lanes.maps import Map
+from runner.training.kernels.lanes.tile import CHANNELS, INPUTS, PIXELS, make_tile
+from runner.training.kernels.width import LANES
 
 tile_most, tile_3, tile_2, tile_1 = (make_tile(count, CHANNELS) for count in (PIXELS, 3, 2, 1))
 shared_most, shared_1 = (make_tile(count, CHANNELS, shared=True) for count in (PIXELS, 1))

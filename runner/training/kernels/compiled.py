@@ -11,10 +11,10 @@ from typing import Any
 
 import numba
 
-from runner.lanes.width import WIDE
+from runner.training.kernels.width import WIDE
 
 #: Everything that becomes machine code.
-FILES = ("compiled.py", "lanes/*.py", "sums/*.py")
+FILES = ("compiled.py", "width.py", "lanes/*.py", "sums/*.py")
 #: Arithmetic may be reordered, so that it is done for several pixels at once; that there are no NaN and no infinities is never
 #: assumed. No reciprocals in place of divisions: x / x is 1, and its logarithm 0.
 FAST = {"reassoc", "contract", "nsz"}

@@ -14,9 +14,9 @@ from torch import Tensor
 from nfloss import Configuration, Losses
 from nfloss.evaluation.pixel_rows import Summing
 from runner.groups import cost_of_a_step
-from runner.lanes.width import BREAK_EVEN, LANES, can_compile, worthwhile
 from runner.networks.stacked import StackedNetworks
-from runner.training_settings import Training
+from runner.training.kernels.width import BREAK_EVEN, LANES, can_compile, worthwhile
+from runner.training.settings import Training
 
 #: Networks that a CPU core trains together as groups of convolutions: measured flat from about here on, at 32x48 and at 64x96
 #: (benchmarks/group_size.py).
@@ -36,7 +36,7 @@ def in_lanes(device: torch.device, settings: Training) -> bool:
 def stack_for(count: int, device: torch.device, settings: Training) -> type[StackedNetworks]:
     """The form in which so many networks train fastest."""
     if in_lanes(device, settings) and worthwhile(count):
-        from runner.lanes.networks import LaneNetworks  # loads a compiler
+        from runner.training.kernels.lanes.networks import LaneNetworks
 
         return LaneNetworks
     return StackedNetworks
@@ -45,7 +45,7 @@ def stack_for(count: int, device: torch.device, settings: Training) -> type[Stac
 def summing_for(device: torch.device, settings: Training) -> Summing | None:
     """Who takes the loss's sums over the pixels; None: the loss goes pixel by pixel."""
     if in_use(device, settings):
-        from runner.sums.core import CoreSumming  # loads a compiler
+        from runner.training.kernels.sums.core import CoreSumming
 
         return CoreSumming()
     return None
@@ -74,8 +74,8 @@ def load() -> None:
     """
     if not can_compile():
         return
-    from runner.lanes.networks import LaneNetworks
-    from runner.sums.core import CoreSumming
+    from runner.training.kernels.lanes.networks import LaneNetworks
+    from runner.training.kernels.sums.core import CoreSumming
 
     class Remembering(CoreSumming):
         def of_residuals(self, *given: Any) -> Tensor:
