@@ -31,8 +31,8 @@ def milliseconds(count: int, height: int, width: int, rounds: int, machine_code:
 
     from nfloss.evaluation.rows import code_path
     from runner.balance import balanced
-    from runner.data_settings import Data
-    from runner.dataset import make_seed_data
+    from runner.data.dataset import make_seed_data
+    from runner.data.settings import Data
     from runner.experiment import parse_experiment
     from runner.groups import by_training
     from runner.networks.stacked import DepthRange

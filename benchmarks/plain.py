@@ -23,9 +23,8 @@ from trial_spec import SEED, WHICH, Spec, Trial, Trials
 
 from nfloss import Configuration
 from runner.data import Frames
-from runner.dataset import make_seed_data
+from runner.data.dataset import SeedData, make_seed_data
 from runner.networks.stacked import DepthRange, initial_parameters, layers
-from runner.training.loop import SeedData
 from runner.training.metrics import abs_rel, all_metrics
 from runner.training.settings import Training
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import code_paths  # noqa: F401
 
-from runner.data_settings import Data
+from runner.data.settings import Data
 from runner.design_settings import Design
 from runner.experiment import Experiment
 from runner.training.settings import Training

@@ -11,12 +11,12 @@ import torch
 from pydantic import ValidationError
 
 from runner.data import DataError, Frames, scenes
-from runner.data_settings import Data
-from runner.data_stats import Question
+from runner.data.settings import Data
+from runner.data.splits import all_shots
+from runner.data.statistics import Question
 from runner.execution import seed_data
 from runner.experiment import load_experiment, one_line
 from runner.readers.frames import read_shots
-from runner.readers.splits import all_shots
 
 
 def source(path: str, format: str, depth_scale: float | None, most: int, given: Mapping[str, Any]) -> tuple[Frames, Question]:

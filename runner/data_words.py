@@ -8,10 +8,10 @@ from typing import Any
 
 import torch
 
-from runner.data_stats import Question, Spread, fits, quantiles, weight
-from runner.readers import READERS
-from runner.readers.shots import TITLES
-from runner.training.metrics import DEPTH_EDGES
+from runner.data.formats import READERS
+from runner.data.formats.files import TITLES
+from runner.data.frames import DEPTH_EDGES
+from runner.data.statistics import Question, Spread, fits, quantiles, weight
 
 BAR = 40
 

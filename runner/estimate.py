@@ -12,13 +12,14 @@ from statistics import mean, median
 
 import torch
 
+from runner.data.dataset import SeedData
 from runner.designs import Plan
 from runner.endings import one_line
 from runner.execution import one_thread, processes, seed_data
 from runner.experiment import Experiment
 from runner.groups import Group
 from runner.study import group_size, groups_of
-from runner.training.loop import SeedData, train
+from runner.training.loop import train
 from runner.training.settings import Training
 from runner.workers import begin_to_load, context, wait_until_loaded, workers_environment
 

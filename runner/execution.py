@@ -12,8 +12,8 @@ from pathlib import Path
 import torch
 
 from nfloss import Configuration
-from runner.data_settings import Data
-from runner.dataset import keep, kept_name, kept_seed_data, make_seed_data
+from runner.data.dataset import SeedData, keep, kept_name, kept_seed_data, make_seed_data
+from runner.data.settings import Data
 from runner.endings import Ending, Results, ending
 from runner.experiment import Experiment
 from runner.fingerprint import fingerprint
@@ -22,7 +22,7 @@ from runner.readers.frames import read_seed_data
 from runner.records import Records
 from runner.space import record_key
 from runner.training.checkpoints import write_checkpoints
-from runner.training.loop import History, SeedData, train
+from runner.training.loop import History, train
 from runner.waiting import Waiting
 
 #: A user's networks are run one after another: together they share the batch and the loss, and each needs its own memory.

@@ -13,7 +13,7 @@ from pydantic import Field, ValidationError, field_serializer, field_validator, 
 from nfloss.extensions import load_extension
 from nfloss.registry import load_installed
 from nfloss.yaml_block import Loader, load_yaml, nearest
-from runner.data_settings import Data
+from runner.data.settings import Data
 from runner.design_settings import Design, known_numbers
 from runner.execution_settings import Execution, execution_in_full
 from runner.networks.custom import beside

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -52,9 +52,3 @@ def sweep(folder: Path) -> None:
     for path in folder.glob(".*.*"):
         if path.is_file() and len(path.suffix) == 33:  # a dot and the 32 digits of `write_atomically`
             path.unlink()
-
-
-def shown(names: Iterable[str], most: int = 3) -> str:
-    """The first few names, for a message."""
-    every = list(names)
-    return ", ".join(every[:most]) + (", ..." if len(every) > most else "")

@@ -22,10 +22,10 @@ import runner
 from nfloss import Configuration
 from nfloss.slots import BASELINE, Choice
 from nfloss.user_code import TEXTS
-from runner.data_settings import Data
-from runner.readers import MODULES
-from runner.readers.shots import PICTURES, every_file
-from runner.readers.splits import all_shots, home
+from runner.data.formats import MODULES
+from runner.data.formats.files import PICTURES, every_file
+from runner.data.settings import Data
+from runner.data.splits import all_shots, home
 
 #: Modules that every training runs through; the ten issues' own rooms are told apart by the words that are used.
 SHARED_LOSS = (*("loss", "terms", "slots", "numbers", "near_field", "power_sums", "evaluation/*"),)

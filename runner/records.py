@@ -13,12 +13,14 @@ import numpy as np
 import pandas as pd
 import torch
 
+from runner.data.dataset import SeedData
+from runner.data.frames import DEPTH_EDGES
 from runner.files import write_bytes
 from runner.samples import sample_rows
 from runner.staleness import stale
 from runner.tables import as_bytes, read_table
-from runner.training.loop import History, SeedData
-from runner.training.metrics import DEPTH_EDGES, abs_rel, error_by_depth
+from runner.training.loop import History
+from runner.training.metrics import abs_rel, error_by_depth
 
 #: A group's tables, in the order in which they are written: the trials last, for their file says that all others are there.
 KINDS = ("samples", "profiles", "curves", "trials")

@@ -15,6 +15,7 @@ from nfloss.numbers import Numbers
 from runner.allocator import keep_memory
 from runner.damage import set_aside_damaged
 from runner.data import DataError
+from runner.data.frames import NEAR
 from runner.description import prepare
 from runner.designs import Plan, make_plan
 from runner.endings import Crash
@@ -31,7 +32,7 @@ from runner.signals import undisturbed
 from runner.staleness import stale, what_changed
 from runner.study_folder import check_device, check_folder, read_study
 from runner.training.machine_code import cost_of_a_step_on_a_core, largest_cpu_group
-from runner.training.metrics import NEAR, in_range
+from runner.training.metrics import in_range
 from runner.waiting import Waiting
 
 

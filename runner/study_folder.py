@@ -8,7 +8,7 @@ from typing import Any
 import torch
 import yaml
 
-from runner.data_settings import Data
+from runner.data.settings import Data
 from runner.experiment import Experiment
 from runner.lock import NAME as LOCK
 from runner.networks.settings import Model

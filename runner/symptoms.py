@@ -8,8 +8,8 @@ import torch
 from nfloss import ISSUES, Configuration, Losses
 from nfloss.numbers import DOCUMENT_EPOCHS
 from nfloss.symptoms import make_bench
+from runner.data.dataset import SeedData
 from runner.designs import Plan
-from runner.training.loop import SeedData
 
 BATCH, BATCHES = 8, 24
 

@@ -19,7 +19,7 @@ from typing import Any
 import torch
 
 from runner import allocator
-from runner.dataset import keep, kept_name
+from runner.data.dataset import keep, kept_name
 from runner.endings import Ending, Results, ending
 from runner.execution import Progress, run_group, seed_data, use_shelf
 from runner.experiment import Experiment

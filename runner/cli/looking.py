@@ -78,8 +78,8 @@ def data(
         raise ValueError("data stats: PATH is missing; a folder of frames, an EXPERIMENT.yaml or the word scenes is needed")
     if out is not None and find_spec("matplotlib") is None:
         raise ValueError("--out needs matplotlib, not installed here: pip install matplotlib")
+    from runner.data.statistics import spread
     from runner.data_source import source
-    from runner.data_stats import spread
     from runner.data_words import lines, plain
 
     given = {"near_weight": near_weight, "threshold": threshold, "expected": expected, "batch": batch}

@@ -2,6 +2,6 @@
 
 from runner.data.folder import read_folder, read_splits
 from runner.data.frames import DataError, Frames
-from runner.data.scenes import render, scenes
+from runner.data.synthetic.scenes import render, scenes
 
 __all__ = ["DataError", "Frames", "read_folder", "read_splits", "render", "scenes"]

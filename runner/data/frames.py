@@ -77,3 +77,9 @@ class Frames:
     def to(self, device: torch.device | str) -> Frames:
         """The same frames on `device`."""
         return Frames(self.rgb.to(device), self.depth.to(device))
+
+
+NEAR = 1.0  # metres; the ruler's boundary stays, whatever threshold a fix uses
+
+#: Metres; the ruler's boundary is one of them.
+DEPTH_EDGES = (0.0, 0.25, 0.35, 0.5, 0.7, NEAR, 1.4, 2.0, 2.8, 4.0, 5.6, 8.0, 11.0, 16.0, 22.0, 32.0)

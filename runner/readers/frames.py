@@ -8,16 +8,16 @@ import numpy as np
 import torch
 
 from runner.data import DataError, Frames
+from runner.data.dataset import SeedData
 from runner.data.folder import FARTHEST_SENSIBLE, NEAREST_SENSIBLE, read_colour
-from runner.data_settings import Data
-from runner.readers import READERS
-from runner.readers.shots import Shot
-from runner.readers.splits import all_shots, home, split
-from runner.training.loop import SeedData
+from runner.data.formats import READERS
+from runner.data.formats.files import Shot
+from runner.data.settings import Data
+from runner.data.splits import all_shots, home, split
 
 
 def read_seed_data(data: Data, seed: int, device: torch.device) -> SeedData:
-    """As `runner.dataset.make_seed_data`, of any format: only the frames that a seed uses are read."""
+    """As `runner.data.dataset.make_seed_data`, of any format: only the frames that a seed uses are read."""
     train, held_out = split(data, all_shots(data), seed)
     order = torch.randperm(len(held_out), generator=torch.Generator().manual_seed(seed)).tolist()
     probe = min(data.probe, len(held_out) // 2)

@@ -8,12 +8,12 @@ from dataclasses import dataclass, field, fields, replace
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from nfloss import Configuration, Losses
 from nfloss.loss import Terms
 from runner.data import Frames
+from runner.data.dataset import SeedData
 from runner.networks.custom import NetworkClass
 from runner.networks.custom_stack import OwnNetworks
 from runner.networks.protocol import Networks, at_size
@@ -28,28 +28,6 @@ from runner.training.settings import Training
 
 EVALUATED = 8  # frames at once, a batch to BatchNorm where its gap is measured
 Heartbeat = Callable[[int, int], None]  # (steps done, diverged so far)
-
-
-@dataclass(frozen=True)
-class SeedData:
-    """What a seed's trials share: training, probe and validation frames on the device, and the order of the batches."""
-
-    seed: int
-    train: Frames
-    probe: Frames
-    validation: Frames
-
-    def pyramid(self, networks: Networks) -> list[Tensor]:
-        """The training set's true inverse depth at each of the networks' scales, by nearest neighbour: [N, 1, h, w] each."""
-        finest = self.train.inverse_depth()
-        sizes = networks.scale_sizes(finest.shape[-2], finest.shape[-1])
-        return [F.interpolate(finest, size=size, mode="nearest") for size in sizes]
-
-    def batches(self, steps: int, batch: int) -> np.ndarray:
-        """[steps, batch] indices: one pass over the shuffled images after another."""
-        rng, count = np.random.default_rng([self.seed, 0xB47C]), len(self.train)
-        passes = [rng.permutation(count) for _ in range(-(-steps * batch // count))]
-        return np.concatenate(passes)[: steps * batch].reshape(steps, batch)
 
 
 SERIES = ("loss", "normalised_loss", "ssi", "silog", "grad_norm")

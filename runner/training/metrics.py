@@ -8,10 +8,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-NEAR = 1.0  # metres; the ruler's boundary stays, whatever threshold a fix uses
+from runner.data.frames import DEPTH_EDGES, NEAR
+
 RANGES = ("all", "near", "far")
-#: Metres; the ruler's boundary is one of them.
-DEPTH_EDGES = (0.0, 0.25, 0.35, 0.5, 0.7, NEAR, 1.4, 2.0, 2.8, 4.0, 5.6, 8.0, 11.0, 16.0, 22.0, 32.0)
 NEAR_AND_FAR = (0.0, NEAR)
 METRICS = ("abs_rel", "sq_rel", "rmse", "rmse_log", "silog", "delta1", "delta2", "delta3")
 

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from runner.data import Frames
-from runner.training.loop import SeedData
+from runner.data.dataset import SeedData
 from runner.training.settings import Training
 
 collect_ignore = ["pretend_device.py"]  # whose import changes the process: no doctests are looked for in it

@@ -12,9 +12,9 @@ from PIL import Image
 
 from runner.cli import main
 from runner.data import Frames
-from runner.data_stats import Question, fits, quantiles, spread, weight
+from runner.data.formats import READERS
+from runner.data.statistics import Question, fits, quantiles, spread, weight
 from runner.data_words import format_page, lines, verdict
-from runner.readers import READERS
 
 DOCS = Path(__file__).parents[2] / "docs" / "data-formats.md"
 

@@ -13,7 +13,7 @@ import runner.fingerprint as fingerprints
 from analysis import load
 from nfloss import Configuration
 from nfloss.issues import i05_discontinuous_boundary as issue_5
-from runner.data_settings import Data
+from runner.data.settings import Data
 from runner.experiment import parse_experiment
 from runner.fingerprint import changed_parts, fingerprint, meaning, pieces
 from runner.records import read_trials, stale, unused

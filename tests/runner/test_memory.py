@@ -11,8 +11,8 @@ import psutil
 import torch
 
 from nfloss import Configuration
-from runner.data_settings import Data
-from runner.dataset import make_seed_data
+from runner.data.dataset import make_seed_data
+from runner.data.settings import Data
 from runner.networks.stacked import DepthRange
 from runner.training.loop import train
 from runner.training.settings import Training

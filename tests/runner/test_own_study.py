@@ -12,7 +12,7 @@ import yaml
 
 import runner.fingerprint as fingerprints
 from nfloss import Configuration
-from runner.data_settings import Data
+from runner.data.settings import Data
 from runner.execution import seed_data
 from runner.experiment import ExperimentError, load_experiment
 from runner.fingerprint import changed_parts, fingerprint

@@ -11,8 +11,8 @@ import pytest
 from handwritten import colour, grey16, put
 
 from runner.data import DataError
-from runner.readers import READERS
-from runner.readers.shots import Shot, whole
+from runner.data.formats import READERS
+from runner.data.formats.files import Shot, whole
 
 
 def read(folder: Path, format: str, scale: float | None = None) -> list[tuple[Shot, np.ndarray]]:

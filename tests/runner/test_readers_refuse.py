@@ -16,12 +16,12 @@ import pytest
 from handwritten import colour, grey8, grey16, pfm, put
 
 from runner.data import DataError
-from runner.data_settings import Data
-from runner.readers import READERS
-from runner.readers.decode import MOST_BYTES, hdf5, npy, npz, png16
-from runner.readers.decode import pfm as read_pfm
+from runner.data.formats import READERS
+from runner.data.formats.decode import MOST_BYTES, hdf5, npy, npz, png16
+from runner.data.formats.decode import pfm as read_pfm
+from runner.data.settings import Data
+from runner.data.splits import all_shots
 from runner.readers.frames import read_shots
-from runner.readers.splits import all_shots
 
 CALIBRATION = b"cam0=[1000 0 320; 0 1000 240; 0 0 1]\ndoffs=10\nbaseline=200\n"
 
@@ -123,7 +123,7 @@ def test_npz(tmp_path: Path) -> None:
 
 
 def test_a_zip_bomb_is_not_unpacked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("runner.readers.decode.MOST_BYTES", 10_000)
+    monkeypatch.setattr("runner.data.formats.decode.MOST_BYTES", 10_000)
     np.savez_compressed(tmp_path / "a.npz", depth=np.zeros((100, 100)))
     assert MOST_BYTES > 10_000 and (tmp_path / "a.npz").stat().st_size < 1000
     assert "80,128 bytes when unpacked; at most 10,000" in refusal(lambda: npz(tmp_path / "a.npz", "depth"))

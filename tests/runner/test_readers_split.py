@@ -14,13 +14,13 @@ import runner.execution as execution
 import runner.fingerprint as fingerprints
 from nfloss import Configuration
 from runner.data import DataError, read_splits
-from runner.data_settings import Data
+from runner.data.formats.files import Shot
+from runner.data.settings import Data
+from runner.data.splits import Split, all_shots, split
 from runner.execution import seed_data
 from runner.experiment import ExperimentError, parse_experiment
 from runner.fingerprint import changed_parts, fingerprint
 from runner.readers.frames import nearest, read_seed_data, read_shots
-from runner.readers.shots import Shot
-from runner.readers.splits import Split, all_shots, split
 from runner.study import run_study
 from runner.study_folder import check_folder
 

@@ -16,9 +16,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from runner.data import DataError
-from runner.readers.decode import scaled
-from runner.readers.lines import lines_of
-from runner.readers.shots import Reader, Shot, files, named_in
+from runner.data.formats.decode import scaled
+from runner.data.formats.files import Reader, Shot, files, named_in
+from runner.data.formats.text import lines_of
 
 MOST_SECONDS = 0.02
 

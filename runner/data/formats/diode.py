@@ -14,8 +14,8 @@ from pathlib import Path
 import numpy as np
 
 from runner.data import DataError
-from runner.readers.decode import npy, plane
-from runner.readers.shots import Reader, Shot, files, partner
+from runner.data.formats.decode import npy, plane
+from runner.data.formats.files import Reader, Shot, files, partner
 
 
 def find(folder: Path) -> list[Shot]:

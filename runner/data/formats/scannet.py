@@ -12,8 +12,8 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from runner.readers.decode import scaled
-from runner.readers.shots import Reader, Shot, files, partner
+from runner.data.formats.decode import scaled
+from runner.data.formats.files import Reader, Shot, files, partner
 
 
 def find(folder: Path) -> list[Shot]:

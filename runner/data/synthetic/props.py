@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.random import Generator
 
-from runner.data.rays import BALL, BOX, CYLINDER
+from runner.data.synthetic.rays import BALL, BOX, CYLINDER
 
 Triple = tuple[float, float, float]
 

@@ -12,8 +12,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from runner.readers.decode import scaled
-from runner.readers.shots import Reader, Shot, files, partner
+from runner.data.formats.decode import scaled
+from runner.data.formats.files import Reader, Shot, files, partner
 
 DEPTH, COLOUR = "newest_depth_maps", "image_a6"
 

@@ -10,10 +10,10 @@ import torch
 
 from runner.data import DataError
 from runner.data.folder import VALIDATION_FOLDERS
-from runner.data_settings import Data
-from runner.readers import READERS
-from runner.readers.lists import listed
-from runner.readers.shots import Shot, whole
+from runner.data.formats import READERS
+from runner.data.formats.files import Shot, whole
+from runner.data.settings import Data
+from runner.data.split_lists import listed
 
 SHARE = 0.3
 

@@ -11,7 +11,6 @@ from pathlib import Path
 import numpy as np
 
 from runner.data import DataError
-from runner.files import shown
 
 PICTURES = (".png", ".jpg", ".jpeg")
 TITLES = ("Layout", "Scale", "Invalid", "Scene", "Source")
@@ -127,3 +126,9 @@ def whole(folder: Path, shots: Sequence[Shot]) -> None:
 def every_file(shots: Iterable[Shot]) -> list[Path]:
     """All files of the shots, each once, sorted."""
     return sorted({path for shot in shots for path in (shot.colour, shot.depth, *shot.beside)}, key=str)
+
+
+def shown(names: Iterable[str], most: int = 3) -> str:
+    """The first few names, for a message."""
+    every = list(names)
+    return ", ".join(every[:most]) + (", ..." if len(every) > most else "")

@@ -13,8 +13,8 @@ from pathlib import Path
 
 import numpy as np
 
-from runner.readers.decode import png16
-from runner.readers.shots import Reader, Shot, files, partner
+from runner.data.formats.decode import png16
+from runner.data.formats.files import Reader, Shot, files, partner
 
 FAR = 65535
 

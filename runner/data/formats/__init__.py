@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from runner.readers import (
+from runner.data.formats import (
     diode,
     folder,
     hypersim,
@@ -18,7 +18,7 @@ from runner.readers import (
     tum,
     vkitti2,
 )
-from runner.readers.shots import Reader, Shot
+from runner.data.formats.files import Reader, Shot
 
 #: By the name that `data.format` takes.
 MODULES = {

@@ -12,8 +12,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from runner.data.folder import matched
-from runner.readers.decode import scaled
-from runner.readers.shots import Reader, Shot, files
+from runner.data.formats.decode import scaled
+from runner.data.formats.files import Reader, Shot, files
 
 
 def find(folder: Path) -> list[Shot]:

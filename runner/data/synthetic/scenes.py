@@ -9,9 +9,9 @@ import numpy as np
 import torch
 
 from runner.data.frames import DataError, Frames
-from runner.data.layout import random_layout
-from runner.data.rays import camera_rays, first_hits
-from runner.data.shading import random_light, random_paint, shade
+from runner.data.synthetic.layout import random_layout
+from runner.data.synthetic.rays import camera_rays, first_hits
+from runner.data.synthetic.shading import random_light, random_paint, shade
 
 # What the depth sensor can see, in metres; outside it is invalid, as the sky is.
 SENSOR_RANGE = (0.1, 80.0)

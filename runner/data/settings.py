@@ -7,8 +7,8 @@ from typing import Literal
 from pydantic import Field, field_validator, model_validator
 
 from nfloss.yaml_block import nearest
+from runner.data.formats import READERS
 from runner.networks.stacked import LARGEST_STRIDE
-from runner.readers import READERS
 from runner.schema import Section
 
 

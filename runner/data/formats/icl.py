@@ -13,9 +13,9 @@ from __future__ import annotations
 from pathlib import Path
 
 from runner.data import DataError
-from runner.readers.decode import scaled
-from runner.readers.lines import lines_of
-from runner.readers.shots import Reader, Shot, files, named_in, partner
+from runner.data.formats.decode import scaled
+from runner.data.formats.files import Reader, Shot, files, named_in, partner
+from runner.data.formats.text import lines_of
 
 
 def find(folder: Path) -> list[Shot]:

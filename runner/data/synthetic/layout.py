@@ -12,8 +12,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.random import Generator
 
-from runner.data.props import Piece, prop, slab
-from runner.data.rays import Camera, Solids
+from runner.data.synthetic.props import Piece, prop, slab
+from runner.data.synthetic.rays import Camera, Solids
 
 # Calibrated.
 CLOSE_SHARE, ROOM_SHARE = 0.35, 0.30

@@ -13,8 +13,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from runner.readers.decode import scaled
-from runner.readers.shots import Reader, Shot, files, partner
+from runner.data.formats.decode import scaled
+from runner.data.formats.files import Reader, Shot, files, partner
 
 ANNOTATED = r"([^/]+)/proj_depth/groundtruth/(image_0\d)/(\d+)\.png"
 SELECTED = r"groundtruth_depth/([^/]+)_groundtruth_depth_(\d+)_(image_0\d)\.png"

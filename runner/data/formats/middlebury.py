@@ -16,9 +16,9 @@ from pathlib import Path
 import numpy as np
 
 from runner.data import DataError
-from runner.readers.decode import pfm, plane
-from runner.readers.lines import text_of
-from runner.readers.shots import Reader, Shot, files, partner
+from runner.data.formats.decode import pfm, plane
+from runner.data.formats.files import Reader, Shot, files, partner
+from runner.data.formats.text import text_of
 
 
 def find(folder: Path) -> list[Shot]:

@@ -16,8 +16,8 @@ from pathlib import Path
 import numpy as np
 
 from runner.data import DataError
-from runner.readers.decode import hdf5, plane
-from runner.readers.shots import Reader, Shot, files, partner
+from runner.data.formats.decode import hdf5, plane
+from runner.data.formats.files import Reader, Shot, files, partner
 
 FOCAL, WIDTH, HEIGHT = 886.81, 1024, 768
 DEPTH = r"([^/]+)/images/(scene_cam_\d+)_geometry_hdf5/(frame\.\d+)\.depth_meters\.hdf5"

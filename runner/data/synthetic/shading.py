@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.random import Generator
 
-from runner.data.rays import BALL, BOX, Hits, Solids, blocked
+from runner.data.synthetic.rays import BALL, BOX, Hits, Solids, blocked
 
 # Linear albedo of each palette's entries; every solid takes one and varies it.
 PALETTES = {

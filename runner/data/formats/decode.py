@@ -12,8 +12,7 @@ import numpy as np
 
 from runner.data import DataError
 from runner.data.folder import DEPTH_MODES, open_image
-from runner.files import shown
-from runner.readers.shots import Shot
+from runner.data.formats.files import Shot, shown
 
 MOST_PIXELS = 2**26
 MOST_BYTES = 16 * MOST_PIXELS

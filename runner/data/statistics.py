@@ -9,8 +9,8 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from runner.data import Frames
+from runner.data.frames import DEPTH_EDGES
 from runner.networks.stacked import SCALES
-from runner.training.metrics import DEPTH_EDGES
 
 FITS_WITHIN = 0.05  # of the mean weight: by so much the loss's total is then off, no more
 QUANTILES = (0.0, 0.05, 0.5, 0.95, 1.0)

@@ -7,9 +7,9 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from runner.data import DataError
-from runner.readers.lines import entries_of, lines_of
-from runner.readers.ncdb import DEPTH
-from runner.readers.shots import Shot, named_in
+from runner.data.formats.files import Shot, named_in
+from runner.data.formats.ncdb import DEPTH
+from runner.data.formats.text import entries_of, lines_of
 
 KEYS = ("depth", "image", "rgb")
 
