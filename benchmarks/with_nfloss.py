@@ -10,7 +10,7 @@ from trial_spec import SEED, Spec, Trial, Trials
 from nfloss import Configuration
 from runner.endings import Crash
 from runner.execution import cores
-from runner.records import read_trials
+from runner.records.tables import read_trials
 from runner.study import run_study
 
 

@@ -24,11 +24,11 @@ from optuna.trial import create_trial
 from nfloss import ISSUES
 from nfloss.configuration import make_numbers
 from nfloss.registry import find_fix, issue_of
+from runner.records.files import read_table
 from runner.search_storage import JOURNAL, open_storage, reachable
 from runner.search_values import NAMES, Worth, worths
 from runner.space import NONE, issue_name
 from runner.study_folder import StudyError, read_study
-from runner.tables import read_table
 
 HOST = "127.0.0.1"
 VIEW = "optuna-view.journal"  # of a study that is no search: written anew each time, from its records

@@ -20,11 +20,10 @@ from nfloss.registry import place_of
 from runner.definitions import definition_table
 from runner.designs import Plan
 from runner.execution import cores, processes, seed_data
-from runner.files import write_atomically
-from runner.samples import write_frames
+from runner.records.files import write_atomically, write_table
+from runner.records.samples import write_frames
 from runner.study_folder import device_name
 from runner.symptoms import symptom_table
-from runner.tables import write_table
 
 PACKAGES = ("torch", "numpy", "pandas", "pyarrow", "scipy", "statsmodels", "mlflow", "optuna", "numba")
 

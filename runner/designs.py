@@ -15,7 +15,7 @@ from nfloss.registry import issue_of
 from runner.design_settings import Design, Product
 from runner.experiment import Experiment
 from runner.factorial_designs import covering, fraction
-from runner.fingerprint import fingerprint
+from runner.records.fingerprint import fingerprint
 
 #: The document's recommendation, all together.
 RECOMMENDATION = ("1-1", "2-1", "3-1", "4-2", "5-1", "6-1", "7-1", "8-1", "9-3", "10-1")

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import torch
 
 from runner.groups import Group, by_training
-from runner.records import Records
+from runner.records.tables import Records
 from runner.waiting import Waiting
 
 

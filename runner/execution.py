@@ -16,12 +16,12 @@ from runner.data.dataset import SeedData, keep, kept_name, kept_seed_data, make_
 from runner.data.settings import Data
 from runner.endings import Ending, Results, ending
 from runner.experiment import Experiment
-from runner.fingerprint import fingerprint
 from runner.groups import Group
 from runner.readers.frames import read_seed_data
-from runner.records import Records
+from runner.records.checkpoints import write_checkpoints
+from runner.records.fingerprint import fingerprint
+from runner.records.tables import Records
 from runner.space import record_key
-from runner.training.checkpoints import write_checkpoints
 from runner.training.loop import History, train
 from runner.waiting import Waiting
 

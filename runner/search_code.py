@@ -7,10 +7,9 @@ from pathlib import Path
 import pandas as pd
 
 from runner.experiment import Experiment
-from runner.fingerprint import fingerprint
-from runner.records import read_trials
+from runner.records.fingerprint import fingerprint, what_changed
+from runner.records.tables import read_trials
 from runner.space import Point
-from runner.staleness import what_changed
 from runner.study_folder import StudyError
 
 

@@ -21,7 +21,8 @@ from runner.experiment import Experiment
 from runner.groups import Group, make_groups
 from runner.lock import only_run
 from runner.places import Place, check_place, place_for
-from runner.records import keys_and_seeds, read_trials
+from runner.records.files import write_table
+from runner.records.tables import keys_and_seeds, read_trials
 from runner.search import Searcher
 from runner.search_code import check_code
 from runner.search_loop import Asked, search_loop
@@ -33,7 +34,6 @@ from runner.search_words import best_lines, note_text
 from runner.space import Space, record_key
 from runner.study import Budget, Outcome, check_frames, dataset_weight_mean, group_size, mended, plan_experiment, train_groups
 from runner.study_folder import check_device, check_folder
-from runner.tables import write_table
 from runner.warm_start import own_storage, warm_start
 
 T = TypeVar("T")

@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from runner.records import read_trials
-from runner.tables import read_table
+from runner.records.files import read_table
+from runner.records.tables import read_trials
 
 #: Objective -> what its value is called wherever it is shown.
 NAMES = {

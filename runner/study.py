@@ -13,7 +13,6 @@ import torch
 from nfloss import Configuration
 from nfloss.numbers import Numbers
 from runner.allocator import keep_memory
-from runner.damage import set_aside_damaged
 from runner.data import DataError
 from runner.data.frames import NEAR
 from runner.description import prepare
@@ -21,15 +20,16 @@ from runner.designs import Plan, make_plan
 from runner.endings import Crash
 from runner.execution import OWN_GROUP, Progress, gpu_group, processes, resolve_device, seed_data
 from runner.experiment import Experiment, ExperimentError
-from runner.files import sweep
 from runner.groups import Group, best_size, cost_of_a_step, make_groups
 from runner.lock import only_run
 from runner.networks.custom_check import check_network
 from runner.part import balanced_part
 from runner.places import Place, check_place, place_for
-from runner.records import keys_and_seeds, read_trials, write_group
+from runner.records.files import sweep
+from runner.records.fingerprint import stale, what_changed
+from runner.records.integrity import set_aside_damaged
+from runner.records.tables import keys_and_seeds, read_trials, write_group
 from runner.signals import undisturbed
-from runner.staleness import stale, what_changed
 from runner.study_folder import check_device, check_folder, read_study
 from runner.training.machine_code import cost_of_a_step_on_a_core, largest_cpu_group
 from runner.training.metrics import in_range

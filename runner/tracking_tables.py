@@ -17,9 +17,9 @@ from typing import Any
 import pandas as pd
 import yaml
 
-from runner.records import keys_and_seeds
-from runner.staleness import stale
-from runner.tables import read_table
+from runner.records.files import read_table
+from runner.records.fingerprint import stale
+from runner.records.tables import keys_and_seeds
 
 Metric = tuple[str, float, int]  # (name, value, step)
 

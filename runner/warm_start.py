@@ -10,15 +10,14 @@ from typing import Any
 import pandas as pd
 
 from runner.experiment import Experiment
-from runner.files import write_atomically
-from runner.records import KINDS, Records, keys_and_seeds, read_trials, write_group
+from runner.records.files import read_table, write_atomically
+from runner.records.tables import KINDS, Records, keys_and_seeds, read_trials, write_group
 from runner.search import Searcher
 from runner.search_code import check_code
 from runner.search_storage import StorageError, shown
 from runner.search_values import worths
 from runner.space import Point
 from runner.study_folder import StudyError, read_study
-from runner.tables import read_table
 
 SAME = ("data", "training", "model", "loss")
 

@@ -97,9 +97,9 @@ def data(
 def status(study: Path) -> None:
     """Say what is done and what is missing."""
     from runner.part import balanced_part
-    from runner.records import keys_and_seeds, read_trials
+    from runner.records.files import read_table
+    from runner.records.tables import keys_and_seeds, read_trials
     from runner.study_folder import read_study
-    from runner.tables import read_table
 
     settings = read_study(study)
     cells = read_table(study / "plan.parquet")

@@ -103,8 +103,8 @@ def train_search(settings: Experiment, folder: Path, resume: bool, max_seconds: 
 
 def displayed(settings: Experiment, folder: Path, work: Callable[[Display], T]) -> T | int:
     """Do the work with its progress shown; the exit status where it is interrupted, or the disk takes no more."""
-    from runner.files import WriteError
     from runner.progress import Display
+    from runner.records.files import WriteError
 
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # also where SIGINT is ignored, as in a script's background
     try:

@@ -12,8 +12,8 @@ from torch import Tensor
 
 from runner.data import DataError, Frames, read_splits, scenes
 from runner.data.settings import Data
-from runner.files import write_atomically
 from runner.networks.protocol import Networks
+from runner.records.files import write_atomically
 
 
 def make_seed_data(data: Data, seed: int, device: torch.device) -> SeedData:

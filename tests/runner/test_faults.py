@@ -78,7 +78,7 @@ def flip(path: Path) -> None:
 
 
 def test_any_flipped_bit_of_a_group_is_found(copy: Path) -> None:
-    from runner.damage import whole
+    from runner.records.integrity import whole
 
     rng, records = random.Random(0), copy / "study" / "records"
     for _ in range(200):

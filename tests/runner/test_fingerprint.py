@@ -9,14 +9,14 @@ from typing import Any
 import pandas as pd
 import pytest
 
-import runner.fingerprint as fingerprints
+import runner.records.fingerprint as fingerprints
 from analysis import load
 from nfloss import Configuration
 from nfloss.issues import i05_discontinuous_boundary as issue_5
 from runner.data.settings import Data
 from runner.experiment import parse_experiment
-from runner.fingerprint import changed_parts, fingerprint, meaning, pieces
-from runner.records import read_trials, stale, unused
+from runner.records.fingerprint import changed_parts, fingerprint, meaning, pieces
+from runner.records.tables import read_trials, stale, unused
 from runner.study import plan_experiment, resumption, run_study
 
 TINY = {

@@ -11,8 +11,8 @@ import pytest
 from nfloss import load_extension
 from runner.cli import main
 from runner.experiment import ExperimentError, load_experiment
-from runner.fingerprint import fingerprint
-from runner.records import read_trials
+from runner.records.fingerprint import fingerprint
+from runner.records.tables import read_trials
 from runner.study import plan_experiment, run_study
 
 TINY = """

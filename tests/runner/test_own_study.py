@@ -10,18 +10,19 @@ import pytest
 import torch
 import yaml
 
-import runner.fingerprint as fingerprints
+import runner.records.fingerprint as fingerprints
 from nfloss import Configuration
 from runner.data.settings import Data
 from runner.execution import seed_data
 from runner.experiment import ExperimentError, load_experiment
-from runner.fingerprint import changed_parts, fingerprint
 from runner.networks.custom import NetworkError
 from runner.networks.stacked import StackedNetworks
-from runner.records import read_trials
+from runner.records.checkpoints import CheckpointError, load_network, read_checkpoint
+from runner.records.fingerprint import changed_parts, fingerprint
+from runner.records.tables import read_trials
 from runner.study import run_study
 from runner.study_folder import StudyError
-from runner.training.checkpoints import CheckpointError, Keeper, load_network, read_checkpoint
+from runner.training.checkpoints import Keeper
 from runner.training.metrics import abs_rel
 
 TINY = """

@@ -17,7 +17,7 @@ from runner.execution import run_here
 from runner.execution_settings import Execution, Ray
 from runner.experiment import ExperimentError, load_experiment, parse_experiment
 from runner.ray_execution import ClusterError, check_node, software, with_absolute_folder
-from runner.records import write_group
+from runner.records.tables import write_group
 from runner.study import groups_of, plan_experiment
 from runner.study_folder import comparable
 from runner.waiting import Waiting

@@ -11,7 +11,7 @@ import yaml
 from handwritten import colour, grey16, put
 
 import runner.execution as execution
-import runner.fingerprint as fingerprints
+import runner.records.fingerprint as fingerprints
 from nfloss import Configuration
 from runner.data import DataError, read_splits
 from runner.data.formats.files import Shot
@@ -19,8 +19,8 @@ from runner.data.settings import Data
 from runner.data.splits import Split, all_shots, split
 from runner.execution import seed_data
 from runner.experiment import ExperimentError, parse_experiment
-from runner.fingerprint import changed_parts, fingerprint
 from runner.readers.frames import nearest, read_seed_data, read_shots
+from runner.records.fingerprint import changed_parts, fingerprint
 from runner.study import run_study
 from runner.study_folder import check_folder
 

@@ -11,7 +11,7 @@ import optuna
 import pytest
 from commands import begin
 
-from runner.records import read_trials
+from runner.records.tables import read_trials
 from runner.search_storage import StorageError, patiently
 
 TINY = """

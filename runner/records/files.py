@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
+
+import pandas as pd
+from pyarrow import ArrowException
 
 
 class WriteError(OSError):
@@ -52,3 +56,34 @@ def sweep(folder: Path) -> None:
     for path in folder.glob(".*.*"):
         if path.is_file() and len(path.suffix) == 33:  # a dot and the 32 digits of `write_atomically`
             path.unlink()
+
+
+class TableError(ValueError):
+    """A file that cannot be read as a table, in one line: which, why, and what to do."""
+
+
+def write_table(path: Path, table: pd.DataFrame) -> None:
+    """Write the whole table or nothing."""
+    write_bytes(path, as_bytes(table))
+
+
+def as_bytes(table: pd.DataFrame) -> bytes:
+    """The table as a parquet file."""
+    buffer = BytesIO()
+    table.to_parquet(buffer, index=False, write_page_checksum=True)
+    return buffer.getvalue()
+
+
+def read_table(path: Path) -> pd.DataFrame:
+    """A table that `write_table` has written.
+
+    Raises:
+        TableError: the file is missing, cut off or changed.
+    """
+    try:
+        return pd.read_parquet(path, page_checksum_verification=True)
+    except FileNotFoundError:
+        raise TableError(f"{path}: missing; nfloss run --resume makes it again") from None
+    except (ArrowException, OSError, ValueError, KeyError, TypeError) as error:  # the last two: a footer that was changed
+        why = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        raise TableError(f"{path}: damaged ({why}); nfloss run --resume sets it aside and makes it again") from None

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from runner.data import Frames
-from runner.files import write_atomically
+from runner.records.files import write_atomically
 
 PLACES = (0.3, 0.6, 0.9)  # among the frames, by the share of their pixels that are near
 

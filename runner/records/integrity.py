@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from runner.records import KINDS, SUMS, checksums
-from runner.tables import TableError, read_table
+from runner.records.files import TableError, read_table
+from runner.records.tables import KINDS, SUMS, checksums
 
 ASIDE = "damaged"
 

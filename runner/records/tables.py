@@ -15,10 +15,9 @@ import torch
 
 from runner.data.dataset import SeedData
 from runner.data.frames import DEPTH_EDGES
-from runner.files import write_bytes
-from runner.samples import sample_rows
-from runner.staleness import stale
-from runner.tables import as_bytes, read_table
+from runner.records.files import as_bytes, read_table, write_bytes
+from runner.records.fingerprint import stale
+from runner.records.samples import sample_rows
 from runner.training.loop import History
 from runner.training.metrics import abs_rel, error_by_depth
 

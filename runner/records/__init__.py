@@ -1,0 +1,1 @@
+"""Records on disk, the truth that everything else reads: tables, checksums, fingerprints, checkpoints, samples."""
