@@ -47,7 +47,7 @@ def sync(study: Path, uri: str | None) -> None:
 def mlflow(study: Path | None, port: int) -> int:
     """Open the MLflow UI on 127.0.0.1."""
     from runner.study_folder import read_study
-    from runner.tracking import serve
+    from runner.tracking.view import serve
 
     if study is not None:
         read_study(study)
@@ -64,7 +64,7 @@ def dashboard(study: Path | None, port: int) -> int:
 
 def track(folder: Path, uri: str | None) -> None:
     """The MLflow view; where it cannot be written, one warning, and the records are still there."""
-    from runner.tracking import TrackingError, write_view
+    from runner.tracking.view import TrackingError, write_view
 
     try:
         where = write_view(folder, uri)

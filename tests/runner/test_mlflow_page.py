@@ -9,7 +9,7 @@ from types import ModuleType
 import pytest
 from tracking_study import write_study
 
-from runner.tracking import write_view
+from runner.tracking.view import write_view
 
 
 def load_script() -> ModuleType:

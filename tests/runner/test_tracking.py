@@ -17,12 +17,13 @@ import pytest
 import yaml
 from tracking_study import CELLS, cell_name, key, write_study
 
-from runner import tracking, tracking_store
 from runner.experiment import Tracking
-from runner.tracking import TrackingError, serve, write_view
-from runner.tracking_store import one_line, prepare
-from runner.tracking_summary import CHARTS, MOST_POINTS, MOST_TRIALS
-from runner.tracking_tables import CURVES, FINALS
+from runner.tracking import store as tracking_store
+from runner.tracking import view as tracking
+from runner.tracking.metrics import CURVES, FINALS, MOST_TRIALS
+from runner.tracking.runs import CHARTS, MOST_POINTS
+from runner.tracking.store import one_line, prepare
+from runner.tracking.view import TrackingError, serve, write_view
 
 # MLflow's and its dependencies' own, as they are imported; nothing of ours is let through.
 pytestmark = [
@@ -311,7 +312,7 @@ def test_a_deleted_view_is_written_again(study: Path) -> None:
 
 
 def test_many_points_go_in_several_requests(study: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("runner.tracking.MOST_METRICS", 7)
+    monkeypatch.setattr("runner.tracking.view.MOST_METRICS", 7)
     write_view(study)
     client, runs = runs_of(study)
     assert len(client.get_metric_history(runs["full"].info.run_id, "training/loss")) == 10

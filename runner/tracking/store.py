@@ -12,7 +12,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from runner.tracking_server import VIEW, TrackingError, experiment_name, sqlite_file
+from runner.tracking.server import VIEW, TrackingError, experiment_name, sqlite_file
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient

@@ -129,3 +129,18 @@ def points_of_each(table: pd.DataFrame, names: dict[str, str], by: str | list[st
 def infinite(metrics: list[Metric]) -> str:
     """Names of the metrics that are infinite somewhere; '-' where there are none."""
     return " ".join(sorted({name for name, value, _ in metrics if math.isinf(value)})) or "-"
+
+
+MOST_TRIALS = 500  # of a study from before this was a setting
+
+
+def why_no_seeds(tables: Tables) -> str | None:
+    """Why the seeds get no run of their own, or None where they do.
+
+    Planned trials count, so that an unfinished study has the same kind of view as the finished one.
+    """
+    settings = tables.meta["experiment"].get("tracking") or {}
+    most, trials = settings.get("most_trials", MOST_TRIALS), len(tables.trained) * len(tables.meta["seeds"])
+    if trials <= most:
+        return None
+    return f"one run per configuration ({trials} trials are more than most_trials={most}; their curves are artifacts)"

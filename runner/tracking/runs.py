@@ -17,8 +17,7 @@ from typing import Any
 
 import pandas as pd
 
-from runner.tracking_summary import few_points, files_of_each
-from runner.tracking_tables import CURVES, FINALS, SECOND, Metric, Tables, averages, infinite, points_of_each
+from runner.tracking.metrics import CURVES, FINALS, SECOND, Metric, Tables, averages, infinite, points_of_each
 
 #: Okabe-Ito; the baseline is black, the others take turns, so that a configuration has the same colour at every writing.
 COLOURS = ("#0072b2", "#e69f00", "#009e73", "#cc79a7", "#d55e00", "#56b4e9", "#b8a800")
@@ -143,3 +142,29 @@ def shared_tags(tables: Tables, cell: Mapping[Any, Any]) -> dict[str, str]:
         "git_commit": str(tables.meta.get("git_commit") or "-"),
         "device": str(tables.meta.get("device") or "-"),
     }
+
+
+CURVES_FILE, TRIALS_FILE = "curves.csv", "trials.csv"
+CHARTS = ("probe/1_near_abs_rel", "probe/2_far_abs_rel", "training/loss")  # all others are in the files
+MOST_POINTS = 5  # of a charted curve
+
+
+def few_points(curves: list[Metric]) -> list[Metric]:
+    """The charted curves, at a few steps from the first to the last."""
+    charted = [metric for metric in curves if metric[0] in CHARTS]
+    steps = sorted({step for _, _, step in charted})
+    last = len(steps) - 1
+    kept = {steps[last * i // (MOST_POINTS - 1)] for i in range(MOST_POINTS)} if last >= MOST_POINTS else set(steps)
+    return [metric for metric in charted if metric[2] in kept]
+
+
+def files_of_each(trials: pd.DataFrame, curves: pd.DataFrame) -> dict[Hashable, dict[str, str]]:
+    """Key of a configuration -> the records of all its seeds: file name, text."""
+    rows, points = texts(trials.sort_values("seed")), texts(curves.sort_values(["seed", "step"]))
+    return {key: {TRIALS_FILE: rows[key], CURVES_FILE: points[key]} for key in rows}
+
+
+def texts(table: pd.DataFrame) -> dict[Hashable, str]:
+    """Each configuration's rows as CSV: written at once and cut apart, since a call for each takes seconds."""
+    header, *lines = table.to_csv(index=False).splitlines()
+    return {key: "\n".join([header, *(lines[row] for row in rows), ""]) for key, rows in table.groupby("key").indices.items()}

@@ -1,7 +1,7 @@
 """Tracking: from the records to MLflow. A view: it can be deleted and written again. Only `tracking*.py` import mlflow.
 
 One store for all studies (`runs/mlflow.db`, or MLFLOW_TRACKING_URI), one experiment per study, a run per configuration with
-its seeds as children (`runner/tracking_runs.py`) or, where those are too many, as files (`runner/tracking_summary.py`). A
+its seeds as children (`runner/tracking/runs.py`) or, where those are too many, as files (`runner/tracking/runs.py`). A
 configuration whose content is there already is left as it is.
 Figures and the report hang on the baseline's run: every comparison starts there, while a run of their own would have no
 curves and stand as an empty row in every chart.
@@ -16,11 +16,10 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
-from runner.tracking_runs import Run, all_runs
-from runner.tracking_server import TrackingError, page, serve, store_uri
-from runner.tracking_store import one_line, open_experiment
-from runner.tracking_summary import why_no_seeds
-from runner.tracking_tables import read_tables
+from runner.tracking.metrics import read_tables, why_no_seeds
+from runner.tracking.runs import Run, all_runs
+from runner.tracking.server import TrackingError, page, serve, store_uri
+from runner.tracking.store import one_line, open_experiment
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
