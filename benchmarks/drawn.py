@@ -7,8 +7,8 @@ import random
 import code_paths  # noqa: F401
 from trial_spec import SEED
 
-from runner.design_settings import Design
-from runner.experiment import Experiment
+from runner.experiment.design import Design
+from runner.experiment.experiment import Experiment
 from runner.study import plan_experiment
 
 

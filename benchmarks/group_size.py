@@ -33,7 +33,7 @@ def milliseconds(count: int, height: int, width: int, rounds: int, machine_code:
     from runner.balance import balanced
     from runner.data.dataset import make_seed_data
     from runner.data.settings import Data
-    from runner.experiment import parse_experiment
+    from runner.experiment.experiment import parse_experiment
     from runner.groups import by_training
     from runner.networks.stacked import DepthRange
     from runner.study import plan_experiment

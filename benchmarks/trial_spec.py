@@ -10,8 +10,8 @@ from typing import Any
 import code_paths  # noqa: F401
 
 from runner.data.settings import Data
-from runner.design_settings import Design
-from runner.experiment import Experiment
+from runner.experiment.design import Design
+from runner.experiment.experiment import Experiment
 from runner.training.settings import Training
 
 SEED = 0

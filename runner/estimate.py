@@ -13,10 +13,10 @@ from statistics import mean, median
 import torch
 
 from runner.data.dataset import SeedData
-from runner.designs import Plan
 from runner.endings import one_line
 from runner.execution import one_thread, processes, seed_data
-from runner.experiment import Experiment
+from runner.experiment.experiment import Experiment
+from runner.experiment.plan import Plan
 from runner.groups import Group
 from runner.study import group_size, groups_of
 from runner.training.loop import train

@@ -15,7 +15,7 @@ from nfloss import Configuration
 from runner.data.dataset import SeedData, keep, kept_name, kept_seed_data, make_seed_data
 from runner.data.settings import Data
 from runner.endings import Ending, Results, ending
-from runner.experiment import Experiment
+from runner.experiment.experiment import Experiment
 from runner.groups import Group
 from runner.readers.frames import read_seed_data
 from runner.records.checkpoints import write_checkpoints

@@ -9,7 +9,7 @@ import torch
 
 from runner.endings import Ending
 from runner.execution import Progress, one_thread, processes, run_here
-from runner.experiment import Experiment
+from runner.experiment.experiment import Experiment
 from runner.waiting import Waiting
 from runner.workers import Workers
 

@@ -21,8 +21,8 @@ import torch
 
 from runner.endings import Ending, Results, ending, one_line
 from runner.execution import Progress, cores, fingerprints, one_thread, run_group
-from runner.execution_settings import Ray
-from runner.experiment import Experiment
+from runner.experiment.execution import Ray
+from runner.experiment.experiment import Experiment
 from runner.groups import Group
 from runner.records.fingerprint import changed_in
 from runner.waiting import Waiting

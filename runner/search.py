@@ -14,10 +14,10 @@ from optuna.storages import BaseStorage
 from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
+from runner.experiment.search import Search
 from runner.main_effects import steadiest
 from runner.search_loop import Asked
 from runner.search_sampler import distributions, make_sampler
-from runner.search_settings import Search
 from runner.search_storage import reachable
 from runner.search_values import NAMES, Worth
 from runner.space import Point, Space

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from runner.experiment import Experiment
+from runner.experiment.experiment import Experiment
 from runner.records.fingerprint import fingerprint, what_changed
 from runner.records.tables import read_trials
 from runner.space import Point

@@ -14,10 +14,12 @@ import torch
 
 from runner.allocator import keep_memory
 from runner.description import prepare
-from runner.designs import RECOMMENDATION, Accounted, Cell, Plan
 from runner.endings import Crash
 from runner.execution import Progress, processes, resolve_device
-from runner.experiment import Experiment
+from runner.experiment.cells import RECOMMENDATION, Cell
+from runner.experiment.experiment import Experiment
+from runner.experiment.plan import Accounted, Plan
+from runner.experiment.search import Search
 from runner.groups import Group, make_groups
 from runner.lock import only_run
 from runner.places import Place, check_place, place_for
@@ -27,7 +29,6 @@ from runner.search import Searcher
 from runner.search_code import check_code
 from runner.search_loop import Asked, search_loop
 from runner.search_plan import plan_rows
-from runner.search_settings import Search
 from runner.search_storage import StorageError, open_storage, patiently
 from runner.search_values import FINALS, Worth, seen_trials, worths
 from runner.search_words import best_lines, note_text

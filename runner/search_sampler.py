@@ -11,8 +11,8 @@ from optuna.distributions import BaseDistribution, CategoricalDistribution, Floa
 from optuna.samplers import BaseSampler, NSGAIISampler, TPESampler
 from optuna.trial import FrozenTrial, TrialState
 
+from runner.experiment.search import Search
 from runner.main_effects import main_effects
-from runner.search_settings import Search
 from runner.space import NONE, RATE, Drawn, Space, issue_name
 
 REDRAWS = 2  # a search that has settled proposes the same again and again, and a draw takes its time

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from runner.experiment import Experiment
+from runner.experiment.experiment import Experiment
 from runner.search_values import NAMES
 from runner.space import Space
 

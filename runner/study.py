@@ -16,10 +16,10 @@ from runner.allocator import keep_memory
 from runner.data import DataError
 from runner.data.frames import NEAR
 from runner.description import prepare
-from runner.designs import Plan, make_plan
 from runner.endings import Crash
 from runner.execution import OWN_GROUP, Progress, gpu_group, processes, resolve_device, seed_data
-from runner.experiment import Experiment, ExperimentError
+from runner.experiment.experiment import Experiment, ExperimentError
+from runner.experiment.plan import Plan, make_plan
 from runner.groups import Group, best_size, cost_of_a_step, make_groups
 from runner.lock import only_run
 from runner.networks.custom_check import check_network

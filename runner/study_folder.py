@@ -9,7 +9,7 @@ import torch
 import yaml
 
 from runner.data.settings import Data
-from runner.experiment import Experiment
+from runner.experiment.experiment import Experiment
 from runner.lock import NAME as LOCK
 from runner.networks.settings import Model
 from runner.training.settings import Training

@@ -9,7 +9,7 @@ from nfloss import ISSUES, Configuration, Losses
 from nfloss.numbers import DOCUMENT_EPOCHS
 from nfloss.symptoms import make_bench
 from runner.data.dataset import SeedData
-from runner.designs import Plan
+from runner.experiment.plan import Plan
 
 BATCH, BATCHES = 8, 24
 

@@ -22,7 +22,7 @@ from runner import allocator
 from runner.data.dataset import keep, kept_name
 from runner.endings import Ending, Results, ending
 from runner.execution import Progress, run_group, seed_data, use_shelf
-from runner.experiment import Experiment
+from runner.experiment.experiment import Experiment
 from runner.groups import Group
 from runner.signals import deaf
 from runner.waiting import Waiting

@@ -19,9 +19,9 @@ from synthetic import Planted, write_study
 from analysis.study import StudyError, load
 from nfloss import SSISilogNearFieldLoss
 from runner.data import DataError, read_folder
-from runner.designs import make_plan
-from runner.experiment import ExperimentError, load_experiment
-from runner.factorial_designs import DesignError
+from runner.experiment.experiment import ExperimentError, load_experiment
+from runner.experiment.factorial import DesignError
+from runner.experiment.plan import make_plan
 
 ROUNDS = int(os.environ.get("NFLOSS_FUZZ", "300"))
 EXPERIMENTS = sorted((Path(__file__).parents[1] / "experiments").glob("*.yaml"))

@@ -10,14 +10,14 @@ from runner.cli.needs import need_optuna
 from runner.cli.words import print_table
 
 if TYPE_CHECKING:
-    from runner.experiment import Experiment
+    from runner.experiment.experiment import Experiment
 
 
 def plan(experiment: Path, overrides: list[str], seeds: int | None, budget: int | None, as_json: bool) -> None:
     """Account for every cell (trained, same as another, clash) and estimate the time. Writes nothing."""
-    from runner.designs import aliases_of
     from runner.estimate import estimate_minutes
     from runner.execution import resolve_device
+    from runner.experiment.cells import aliases_of
     from runner.study import plan_experiment, resumption
 
     settings = read_experiment(experiment, overrides, seeds)
@@ -57,7 +57,7 @@ def plan(experiment: Path, overrides: list[str], seeds: int | None, budget: int 
 
 def propose(settings: Experiment, trials: int) -> None:
     """What so many trials can pay for: a line per design, the best of them as YAML, and what it leaves open."""
-    from runner.budget import FEWEST_SEEDS, best, proposals
+    from runner.experiment.budget import FEWEST_SEEDS, best, proposals
 
     found = proposals(settings, trials)
     rows = [[p.name, str(p.distinct), str(p.seeds) if p.fits else f"{p.seeds} (too few)", p.answers] for p in found]
@@ -99,6 +99,6 @@ def minutes_line(minutes: float) -> str:
 
 
 def read_experiment(path: Path, overrides: list[str], seeds: int | None) -> Experiment:
-    from runner.experiment import load_experiment
+    from runner.experiment.experiment import load_experiment
 
     return load_experiment(path, [*overrides, *([f"seeds={seeds}"] if seeds else [])])

@@ -14,7 +14,7 @@ from runner.cli.views import draw_report, say_conclusions, track
 from runner.cli.words import CRASHED, INTERRUPTED, say
 
 if TYPE_CHECKING:
-    from runner.experiment import Experiment
+    from runner.experiment.experiment import Experiment
     from runner.progress import Display
     from runner.study import Outcome
 
@@ -141,7 +141,7 @@ def train_confirmation(study: Path, seeds: int, max_seconds: float | None = None
     """What the study's evidence supports, the baseline and the document's recommendation, on seeds that chose nothing."""
     import analysis
     from analysis.recommendation import candidates, confirmation_folder
-    from runner.confirmation import confirming
+    from runner.experiment.plan import confirming
     from runner.study_folder import read_study
 
     loaded = analysis.load(study)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from runner.experiment import Experiment
+from runner.experiment.experiment import Experiment
 from runner.networks.custom import NetworkClass, NetworkError, told
 from runner.networks.custom_stack import OwnNetworks
 

@@ -18,8 +18,8 @@ from analysis.comparisons import Rulers
 from analysis.factorial import DESIGNS, columns, distinct, factorial, product_cells
 from analysis.plots import available, draw
 from analysis.plots.front import front
-from runner.design_settings import Design
-from runner.designs import cells
+from runner.experiment.cells import cells
+from runner.experiment.design import Design
 
 FIXES = ("1-1", "2-1", "3-1", "5-1", "6-1", "9-3")
 MAIN = {"1-1": 0.10, "2-1": -0.20, "3-1": 0.0, "5-1": 0.05, "6-1": -0.30, "9-3": 0.0}  # ln gain where all others are absent

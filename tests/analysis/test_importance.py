@@ -9,8 +9,8 @@ from synthetic import Planted, write_study
 
 from analysis import importance, load
 from analysis.comparisons import Rulers
-from runner.design_settings import Design
-from runner.designs import cells
+from runner.experiment.cells import cells
+from runner.experiment.design import Design
 
 GAINS = {"1-1": 0.05, "1-2": -0.05, "2-1": 0.5, "2-2a": -0.5, "2-2b": 0.1, "5-1": -0.03, "5-2": 0.02}
 

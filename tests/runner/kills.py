@@ -21,7 +21,7 @@ import torch
 
 from runner import description, progress, study  # noqa: F401
 from runner.cli import main
-from runner.experiment import load_experiment
+from runner.experiment.experiment import load_experiment
 
 torch.set_num_threads(1)  # threads do not survive a fork
 torch.optim.Adam([torch.zeros(1, requires_grad=True)])  # loads a compiler

@@ -12,9 +12,9 @@ import optuna
 
 from nfloss import Configuration
 from nfloss.slots import BASELINE
+from runner.experiment.search import Search
 from runner.search import Searcher
 from runner.search_loop import Asked, search_loop
-from runner.search_settings import Search
 from runner.search_values import Worth
 from runner.space import Space, clash
 

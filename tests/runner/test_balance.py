@@ -6,7 +6,7 @@ import pytest
 
 from nfloss import Configuration
 from runner.balance import balanced, words_of
-from runner.experiment import parse_experiment
+from runner.experiment.experiment import parse_experiment
 from runner.groups import best_size, by_training, make_groups
 from runner.study import plan_experiment
 

@@ -9,9 +9,9 @@ import pytest
 import yaml
 
 from runner.cli import main
-from runner.confirmation import confirming
-from runner.designs import RECOMMENDATION
-from runner.experiment import ExperimentError
+from runner.experiment.cells import RECOMMENDATION
+from runner.experiment.experiment import ExperimentError
+from runner.experiment.plan import confirming
 
 TINY = {
     "design": {"one_at_a_time": ["1-1", "3-1"], "explicit": {"full": list(RECOMMENDATION)}},

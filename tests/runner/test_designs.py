@@ -4,8 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from runner.designs import RECOMMENDATION, make_plan
-from runner.experiment import ExperimentError, load_experiment, parse_experiment
+from runner.experiment.cells import RECOMMENDATION
+from runner.experiment.experiment import ExperimentError, load_experiment, parse_experiment
+from runner.experiment.plan import make_plan
 
 EXPERIMENTS = Path(__file__).parents[2] / "experiments"
 

@@ -12,7 +12,7 @@ from commands import nfloss
 from nfloss import Configuration
 from runner import estimate
 from runner.estimate import Try, longest, try_group
-from runner.experiment import parse_experiment
+from runner.experiment.experiment import parse_experiment
 from runner.groups import Group
 from runner.training.settings import Training
 

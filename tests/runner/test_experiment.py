@@ -2,7 +2,7 @@
 
 import pytest
 
-from runner.experiment import Experiment, ExperimentError, load_experiment
+from runner.experiment.experiment import Experiment, ExperimentError, load_experiment
 
 GOOD = "design: {one_at_a_time: all}\n"
 

@@ -8,11 +8,12 @@ import numpy as np
 import pytest
 
 from nfloss import Configuration
-from runner.budget import FEWEST_SEEDS, best, proposals
-from runner.design_settings import Design
-from runner.designs import aliases_of, cells, goes_together, levels_of_issues, make_plan
-from runner.experiment import ExperimentError, parse_experiment
-from runner.factorial_designs import DesignError, aliases, fraction
+from runner.experiment.budget import FEWEST_SEEDS, best, proposals
+from runner.experiment.cells import aliases_of, cells, goes_together, levels_of_issues
+from runner.experiment.design import Design
+from runner.experiment.experiment import ExperimentError, parse_experiment
+from runner.experiment.factorial import DesignError, aliases, fraction
+from runner.experiment.plan import make_plan
 
 EIGHT = ("1-1", "2-1", "3-1", "4-2", "5-1", "6-1", "8-1", "9-3")
 

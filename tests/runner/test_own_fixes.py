@@ -10,7 +10,7 @@ import pytest
 
 from nfloss import load_extension
 from runner.cli import main
-from runner.experiment import ExperimentError, load_experiment
+from runner.experiment.experiment import ExperimentError, load_experiment
 from runner.records.fingerprint import fingerprint
 from runner.records.tables import read_trials
 from runner.study import plan_experiment, run_study

@@ -6,8 +6,8 @@ import sys
 
 import pytest
 
-from runner.designs import make_plan
-from runner.experiment import parse_experiment
+from runner.experiment.experiment import parse_experiment
+from runner.experiment.plan import make_plan
 from runner.groups import Group, make_groups
 from runner.progress import Display
 

@@ -14,8 +14,8 @@ import torch
 from commands import begin, recorded
 
 from runner.execution import run_here
-from runner.execution_settings import Execution, Ray
-from runner.experiment import ExperimentError, load_experiment, parse_experiment
+from runner.experiment.execution import Execution, Ray
+from runner.experiment.experiment import ExperimentError, load_experiment, parse_experiment
 from runner.ray_execution import ClusterError, check_node, software, with_absolute_folder
 from runner.records.tables import write_group
 from runner.study import groups_of, plan_experiment

@@ -18,7 +18,7 @@ from runner.data.formats.files import Shot
 from runner.data.settings import Data
 from runner.data.splits import Split, all_shots, split
 from runner.execution import seed_data
-from runner.experiment import ExperimentError, parse_experiment
+from runner.experiment.experiment import ExperimentError, parse_experiment
 from runner.readers.frames import nearest, read_seed_data, read_shots
 from runner.records.fingerprint import changed_parts, fingerprint
 from runner.study import run_study

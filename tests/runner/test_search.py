@@ -20,9 +20,9 @@ from commands import nfloss
 from planted_search import search_planted, true_best, true_of
 
 from nfloss import Configuration
-from runner.designs import RECOMMENDATION
-from runner.experiment import ExperimentError, parse_experiment
-from runner.search_settings import Search
+from runner.experiment.cells import RECOMMENDATION
+from runner.experiment.experiment import ExperimentError, parse_experiment
+from runner.experiment.search import Search
 from runner.search_storage import JOURNAL, open_storage
 from runner.search_values import worths
 from runner.space import Drawn, Space

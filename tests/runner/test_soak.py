@@ -17,7 +17,7 @@ import psutil
 import torch
 from pytest import CaptureFixture
 
-from runner.experiment import parse_experiment
+from runner.experiment.experiment import parse_experiment
 from runner.study import run_study
 
 TRIALS = int(os.environ.get("NFLOSS_SOAK", "300"))

@@ -157,7 +157,7 @@ def test_what_would_mix_two_studies_is_refused(study, change, said):
 def test_a_crash_is_counted_and_trained_again(tmp_path, monkeypatch):
     """Out of memory in one group: the others go on, the status is 1, and a resumed run fills the gap."""
     from runner import execution
-    from runner.experiment import load_experiment
+    from runner.experiment.experiment import load_experiment
     from runner.study import run_study
 
     (tmp_path / "tiny.yaml").write_text(TINY)
@@ -188,7 +188,7 @@ def quiet(crashes):
 def test_out_of_memory_halves_the_group_and_loses_nothing(tmp_path, monkeypatch, error):
     """A machine with room for two networks: groups of six are halved until they fit, and every trial is there once."""
     from runner import execution
-    from runner.experiment import load_experiment
+    from runner.experiment.experiment import load_experiment
     from runner.study import run_study
 
     (tmp_path / "tiny.yaml").write_text(TINY)
@@ -214,7 +214,7 @@ def test_out_of_memory_halves_the_group_and_loses_nothing(tmp_path, monkeypatch,
 
 def test_what_a_halved_group_left_undone_is_trained_on_resume(tmp_path, monkeypatch):
     from runner import execution
-    from runner.experiment import load_experiment
+    from runner.experiment.experiment import load_experiment
     from runner.study import run_study
 
     (tmp_path / "tiny.yaml").write_text(TINY)
@@ -244,7 +244,7 @@ class Deadly(Group):
 
 def test_a_worker_that_dies_takes_only_what_ran_along(tmp_path):
     from runner.endings import Crash, Results
-    from runner.experiment import load_experiment
+    from runner.experiment.experiment import load_experiment
     from runner.study import groups_of, plan_experiment
     from runner.waiting import Waiting
     from runner.workers import Workers

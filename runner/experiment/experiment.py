@@ -14,12 +14,12 @@ from nfloss.extensions import load_extension
 from nfloss.registry import load_installed
 from nfloss.yaml_block import Loader, load_yaml, nearest
 from runner.data.settings import Data
-from runner.design_settings import Design, known_numbers
-from runner.execution_settings import Execution, execution_in_full
+from runner.experiment.design import Design, known_numbers
+from runner.experiment.execution import Execution, execution_in_full
+from runner.experiment.search import check_search
 from runner.networks.custom import beside
 from runner.networks.settings import Model
 from runner.schema import Section
-from runner.search_check import check_search
 from runner.training.settings import Training
 
 

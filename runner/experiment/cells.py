@@ -2,20 +2,14 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations, product
-from typing import Literal
-
-import pandas as pd
 
 from nfloss import ISSUES, ClashError, Configuration, all_fixes, find_fix
 from nfloss.registry import issue_of
-from runner.design_settings import Design, Product
-from runner.experiment import Experiment
-from runner.factorial_designs import covering, fraction
-from runner.records.fingerprint import fingerprint
+from runner.experiment.design import Design, Product
+from runner.experiment.factorial import covering, fraction
 
 #: The document's recommendation, all together.
 RECOMMENDATION = ("1-1", "2-1", "3-1", "4-2", "5-1", "6-1", "7-1", "8-1", "9-3", "10-1")
@@ -24,8 +18,6 @@ CUMULATIVE_ORDER = (("1-1", "2-1", "3-1", "5-1"), ("4-2", "7-1"), ("6-1", "8-1",
 
 #: Whose fixes make up a product: the variants that lie beyond the document or follow it to the letter stay out.
 FACTORS = ("document", "own")
-
-Status = Literal["trained", "same as", "clash"]
 
 
 @dataclass(frozen=True)
@@ -36,90 +28,6 @@ class Cell:
     name: str
     fixes: tuple[str, ...]
     numbers: Mapping[str, float]
-
-
-@dataclass(frozen=True)
-class Accounted:
-    """A cell and what becomes of it: trained itself, the same as another cell, or a clash."""
-
-    cell: Cell
-    status: Status
-    configuration: Configuration | None
-    same_as: str | None = None
-    reason: str = ""
-
-
-@dataclass(frozen=True)
-class Plan:
-    """Every cell of an experiment accounted for; `trained` are the distinct configurations, the baseline first."""
-
-    experiment: Experiment
-    cells: tuple[Accounted, ...]
-
-    @property
-    def trained(self) -> tuple[Accounted, ...]:
-        return tuple(cell for cell in self.cells if cell.status == "trained")
-
-    def count(self, status: Status) -> int:
-        return sum(cell.status == status for cell in self.cells)
-
-    @property
-    def trials(self) -> int:
-        """Distinct configurations times seeds."""
-        return self.count("trained") * len(self.experiment.seeds)
-
-    @property
-    def networks(self) -> int:
-        """Networks to train for them: configurations that differ in BatchNorm's momentum alone read the same one."""
-        if self.experiment.model.network is not None:  # a network of the user's is trained for each
-            return self.trials
-        return len({a.configuration.trained() for a in self.trained if a.configuration}) * len(self.experiment.seeds)
-
-    def table(self) -> pd.DataFrame:
-        """A row per cell: cell, design, fixes, numbers, key, status, same_as, reason, fingerprint (of code and frames)."""
-        data, network = self.experiment.data, self.experiment.model.network
-        rows = [
-            {
-                "cell": a.cell.name,
-                "design": a.cell.design,
-                "fixes": " ".join(a.cell.fixes),
-                "numbers": json.dumps(dict(a.cell.numbers), sort_keys=True),
-                "key": a.configuration.key if a.configuration else None,
-                "status": a.status,
-                "same_as": a.same_as,
-                "reason": a.reason,
-                "fingerprint": fingerprint(a.configuration, data, network) if a.configuration else None,
-            }
-            for a in self.cells
-        ]
-        return pd.DataFrame(rows)
-
-
-def make_plan(experiment: Experiment, dataset_weight_mean: float | None = None) -> Plan:
-    """Account for every cell. `dataset_weight_mean`: what fix 1-3 divides by, where the training set is known."""
-    shared = dict(experiment.loss)
-    if dataset_weight_mean is not None:
-        shared.setdefault("dataset_weight_mean", dataset_weight_mean)
-    return Plan(experiment, tuple(account(cells(experiment.design), shared)))
-
-
-def account(cells: Iterable[Cell], shared: Mapping[str, float]) -> Iterator[Accounted]:
-    """The first cell of each distinct training is trained, later ones are the same as it."""
-    first: dict[Configuration, tuple[Cell, Configuration]] = {}
-    for cell in cells:
-        try:
-            configuration = Configuration.of(*cell.fixes, **{**shared, **cell.numbers})
-        except ClashError as clash:
-            yield Accounted(cell, "clash", None, reason=str(clash))
-            continue
-        simplified = configuration.simplified()
-        known, written = first.setdefault(simplified, (cell, configuration))
-        if known is cell:
-            yield Accounted(cell, "trained", simplified)
-        else:
-            rules = dict.fromkeys(configuration.simplifying_rules() + written.simplifying_rules())
-            reason = "the same words" if configuration == written else " ".join(rules)
-            yield Accounted(cell, "same as", simplified, known.name, reason)
 
 
 def cells(design: Design) -> Iterator[Cell]:

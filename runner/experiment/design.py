@@ -12,8 +12,8 @@ from nfloss.numbers import NUMBER_NAMES
 from nfloss.registry import ISSUES, find_fix
 from nfloss.slots import SLOTS
 from nfloss.yaml_block import nearest
+from runner.experiment.search import Search
 from runner.schema import Section
-from runner.search_settings import Search
 
 Which = Literal["all", "document"]
 

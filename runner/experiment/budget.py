@@ -8,9 +8,10 @@ from typing import Any
 
 import yaml
 
-from runner.designs import CUMULATIVE_ORDER, RECOMMENDATION, make_plan
-from runner.experiment import Experiment, parse_experiment
-from runner.factorial_designs import DesignError
+from runner.experiment.cells import CUMULATIVE_ORDER, RECOMMENDATION
+from runner.experiment.experiment import Experiment, parse_experiment
+from runner.experiment.factorial import DesignError
+from runner.experiment.plan import make_plan
 
 FEWEST_SEEDS = 3  # with fewer there is no interval worth the name
 #: The recommendation without the fix that repeats another's words and the one that only records.
