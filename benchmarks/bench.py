@@ -27,7 +27,7 @@ from drawn import draw
 from machine import RESULTS, describe_machine, keep
 
 from runner.description import processor
-from runner.execution import cores
+from runner.execution.devices import cores
 
 PACKAGES = ("torch", "numpy", "pandas", "ray", "optuna", "mushin-py")
 SIZES, FULL_SIZES = "32x48", "32x48,64x96"  # height x width

@@ -20,7 +20,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from runner.allocator import ENVIRONMENT
+from runner.execution.process import ENVIRONMENT
 
 STEPS = 16
 
@@ -30,11 +30,10 @@ def milliseconds(count: int, height: int, width: int, rounds: int, machine_code:
     import torch
 
     from nfloss.evaluation.rows import code_path
-    from runner.balance import balanced
     from runner.data.dataset import make_seed_data
     from runner.data.settings import Data
+    from runner.execution.groups import balanced, by_training
     from runner.experiment.experiment import parse_experiment
-    from runner.groups import by_training
     from runner.networks.stacked import DepthRange
     from runner.study import plan_experiment
     from runner.training.loop import train

@@ -8,8 +8,8 @@ import pandas as pd
 from trial_spec import SEED, Spec, Trial, Trials
 
 from nfloss import Configuration
-from runner.endings import Crash
-from runner.execution import cores
+from runner.execution.devices import cores
+from runner.execution.queue import Crash
 from runner.records.tables import read_trials
 from runner.study import run_study
 

@@ -14,7 +14,7 @@ from runner.data import DataError, Frames, scenes
 from runner.data.settings import Data
 from runner.data.splits import all_shots
 from runner.data.statistics import Question
-from runner.execution import seed_data
+from runner.execution.frame_cache import seed_data
 from runner.experiment.experiment import load_experiment, one_line
 from runner.readers.frames import read_shots
 

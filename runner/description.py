@@ -18,7 +18,8 @@ import yaml
 from nfloss import ISSUES, audit
 from nfloss.registry import place_of
 from runner.definitions import definition_table
-from runner.execution import cores, processes, seed_data
+from runner.execution.devices import cores, processes
+from runner.execution.frame_cache import seed_data
 from runner.experiment.plan import Plan
 from runner.records.files import write_atomically, write_table
 from runner.records.samples import write_frames

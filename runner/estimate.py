@@ -13,15 +13,17 @@ from statistics import mean, median
 import torch
 
 from runner.data.dataset import SeedData
-from runner.endings import one_line
-from runner.execution import one_thread, processes, seed_data
+from runner.execution.devices import one_thread, processes
+from runner.execution.frame_cache import seed_data
+from runner.execution.group_size import group_size
+from runner.execution.groups import Group
+from runner.execution.queue import one_line
+from runner.execution.workers import begin_to_load, context, wait_until_loaded, workers_environment
 from runner.experiment.experiment import Experiment
 from runner.experiment.plan import Plan
-from runner.groups import Group
-from runner.study import group_size, groups_of
+from runner.study import groups_of
 from runner.training.loop import train
 from runner.training.settings import Training
-from runner.workers import begin_to_load, context, wait_until_loaded, workers_environment
 
 #: Scenes drawn to train on in a try, and the most steps between its evaluations: of a user's network, each step is long.
 FEW, STEPS, OWN_STEPS = 64, 8, 2

@@ -9,7 +9,7 @@ import pandas as pd
 
 def balanced_part(plan: pd.DataFrame, seeds: Sequence[int], done: Collection[tuple[str, int]], in_blocks: bool) -> str:
     """One line. Of a whole product, the configurations that have all their seeds (they are trained in balanced blocks, see
-    `runner/balance.py`); of fewer configurations, the seeds that have been through all of them.
+    `runner/execution/groups.py`); of fewer configurations, the seeds that have been through all of them.
 
     `plan` is the plan's table, `done` has (key, seed).
     """

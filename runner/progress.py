@@ -10,11 +10,11 @@ from datetime import timedelta
 from types import TracebackType
 from typing import Any
 
-from runner.endings import Crash
-from runner.execution import Progress as Hook
+from runner.execution.groups import Group
+from runner.execution.queue import Crash
+from runner.execution.run_group import Progress as Hook
 from runner.experiment.experiment import Experiment
 from runner.experiment.plan import Plan
-from runner.groups import Group
 
 ON_TERMINAL, IN_PIPE = 5.0, 30.0  # seconds between plain lines: a log is read afterwards
 COUNTED = {"trained": "to train", "same as": "the same as another", "clash": "clash"}

@@ -12,17 +12,19 @@ from typing import TypeVar
 import numpy as np
 import torch
 
-from runner.allocator import keep_memory
 from runner.description import prepare
-from runner.endings import Crash
-from runner.execution import Progress, processes, resolve_device
+from runner.execution.backends import Place, check_place, place_for
+from runner.execution.devices import processes, resolve_device
+from runner.execution.group_size import group_size
+from runner.execution.groups import Group, make_groups, record_key
+from runner.execution.process import keep_memory
+from runner.execution.queue import Crash
+from runner.execution.run_group import Progress
 from runner.experiment.cells import RECOMMENDATION, Cell
 from runner.experiment.experiment import Experiment
 from runner.experiment.plan import Accounted, Plan
 from runner.experiment.search import Search
-from runner.groups import Group, make_groups
 from runner.lock import only_run
-from runner.places import Place, check_place, place_for
 from runner.records.files import write_table
 from runner.records.tables import keys_and_seeds, read_trials
 from runner.search import Searcher
@@ -32,8 +34,8 @@ from runner.search_plan import plan_rows
 from runner.search_storage import StorageError, open_storage, patiently
 from runner.search_values import FINALS, Worth, seen_trials, worths
 from runner.search_words import best_lines, note_text
-from runner.space import Space, record_key
-from runner.study import Budget, Outcome, check_frames, dataset_weight_mean, group_size, mended, plan_experiment, train_groups
+from runner.space import Space
+from runner.study import Budget, Outcome, check_frames, dataset_weight_mean, mended, plan_experiment, train_groups
 from runner.study_folder import check_device, check_folder
 from runner.warm_start import own_storage, warm_start
 

@@ -13,6 +13,7 @@ import numpy as np
 from nfloss import ClashError, Configuration
 from nfloss.configuration import make_numbers
 from nfloss.numbers import Numbers
+from runner.execution.groups import record_key
 from runner.experiment.search import Search
 
 NONE = "none"
@@ -48,15 +49,6 @@ class Point:
     def key(self) -> str:
         """Key of its records."""
         return record_key(self.configuration, self.rate)
-
-
-def record_key(configuration: Configuration, rate: float | None) -> str:
-    """The configuration's key, with the learning rate where that is another than the experiment's.
-
-    >>> record_key(Configuration.of(), 0.001).split("@")[1]
-    '0.00100'
-    """
-    return configuration.key if rate is None else f"{configuration.key}@{rate:#.3g}"
 
 
 @dataclass(frozen=True)

@@ -12,28 +12,30 @@ import torch
 
 from nfloss import Configuration
 from nfloss.numbers import Numbers
-from runner.allocator import keep_memory
 from runner.data import DataError
 from runner.data.frames import NEAR
 from runner.description import prepare
-from runner.endings import Crash
-from runner.execution import OWN_GROUP, Progress, gpu_group, processes, resolve_device, seed_data
+from runner.execution.backends import Place, check_place, place_for
+from runner.execution.devices import resolve_device
+from runner.execution.frame_cache import seed_data
+from runner.execution.group_size import (
+    group_size,
+)
+from runner.execution.groups import Group, make_groups
+from runner.execution.process import keep_memory, undisturbed
+from runner.execution.queue import Crash, Waiting
+from runner.execution.run_group import Progress
 from runner.experiment.experiment import Experiment, ExperimentError
 from runner.experiment.plan import Plan, make_plan
-from runner.groups import Group, best_size, cost_of_a_step, make_groups
 from runner.lock import only_run
 from runner.networks.custom_check import check_network
 from runner.part import balanced_part
-from runner.places import Place, check_place, place_for
 from runner.records.files import sweep
 from runner.records.fingerprint import stale, what_changed
 from runner.records.integrity import set_aside_damaged
 from runner.records.tables import keys_and_seeds, read_trials, write_group
-from runner.signals import undisturbed
-from runner.study_folder import check_device, check_folder, read_study
-from runner.training.machine_code import cost_of_a_step_on_a_core, largest_cpu_group
+from runner.study_folder import check_device, check_folder
 from runner.training.metrics import in_range
-from runner.waiting import Waiting
 
 
 @dataclass(frozen=True)
@@ -76,23 +78,6 @@ def groups_of(plan: Plan, largest: int) -> list[Group]:
 def in_blocks(experiment: Experiment) -> bool:
     """Whether the design is a product, trained in balanced blocks."""
     return experiment.design.cartesian is not None
-
-
-def group_size(plan: Plan, device: torch.device, folder: Path | None = None) -> int:
-    """As the study in the folder began, as the experiment says, or what suits the device; on a CPU such that no core is
-    left with nothing to do."""
-    experiment = plan.experiment
-    if folder is not None and (folder / "study.yaml").exists():
-        return int(read_study(folder)["group_size"])
-    if experiment.group_size:
-        return experiment.group_size
-    own = experiment.model.network is not None
-    if device.type == "cuda":
-        return OWN_GROUP if own else gpu_group(experiment, device)
-    workers, seeds = processes(experiment, device), len(experiment.seeds)
-    largest = min(OWN_GROUP if own else largest_cpu_group(experiment.training), -(-plan.networks // workers))
-    cost = cost_of_a_step if own else cost_of_a_step_on_a_core(experiment.training)
-    return best_size(-(-plan.networks // seeds), seeds, largest, workers, cost)
 
 
 def run_study(

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 def plan(experiment: Path, overrides: list[str], seeds: int | None, budget: int | None, as_json: bool) -> None:
     """Account for every cell (trained, same as another, clash) and estimate the time. Writes nothing."""
     from runner.estimate import estimate_minutes
-    from runner.execution import resolve_device
+    from runner.execution.devices import resolve_device
     from runner.experiment.cells import aliases_of
     from runner.study import plan_experiment, resumption
 
@@ -74,7 +74,7 @@ def propose(settings: Experiment, trials: int) -> None:
 def plan_search(settings: Experiment, as_json: bool) -> None:
     """The size of a search's space, what is asked for, and how long it takes."""
     from runner.estimate import estimate_minutes
-    from runner.execution import resolve_device
+    from runner.execution.devices import resolve_device
 
     need_optuna("a search")
     from runner.networks.custom_check import check_network

@@ -13,7 +13,6 @@ from torch import Tensor
 from runner.data import DataError, Frames, read_splits, scenes
 from runner.data.settings import Data
 from runner.networks.protocol import Networks
-from runner.records.files import write_atomically
 
 
 def make_seed_data(data: Data, seed: int, device: torch.device) -> SeedData:
@@ -24,34 +23,6 @@ def make_seed_data(data: Data, seed: int, device: torch.device) -> SeedData:
     else:
         train, probe, validation = folder_frames(data, seed)
     return SeedData(seed, train.to(device), probe.to(device), validation.to(device))
-
-
-def keep(shelf: Path, made: SeedData) -> None:
-    """Put a seed's frames into a file, for other processes to map into their memory."""
-    parts = {"train": made.train, "probe": made.probe, "validation": made.validation}
-    tensors = {name: {"rgb": frames.rgb, "depth": frames.depth} for name, frames in parts.items()}
-
-    def save(temporary: Path) -> None:
-        try:
-            torch.save(tensors, temporary)
-        except RuntimeError as error:  # what torch makes of a disk that is full
-            raise OSError(str(error)) from None
-
-    write_atomically(shelf / kept_name(made.seed), save)
-
-
-def kept_name(seed: int) -> str:
-    """The file of a seed's frames."""
-    return f"seed{seed}.pt"
-
-
-def kept_seed_data(shelf: Path, data: Data, seed: int) -> SeedData:
-    """As `make_seed_data` on the CPU; made by whoever asks first, mapped from its file by all others."""
-    path = shelf / kept_name(seed)
-    if not path.exists():
-        keep(shelf, make_seed_data(data, seed, torch.device("cpu")))
-    parts = torch.load(path, mmap=True, weights_only=True)
-    return SeedData(seed, **{name: Frames(**tensors) for name, tensors in parts.items()})
 
 
 def scene_frames(data: Data, seed: int) -> tuple[Frames, Frames, Frames]:

@@ -5,7 +5,6 @@ Without it, and on a GPU, networks are groups of convolutions and the loss goes 
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -13,14 +12,9 @@ from torch import Tensor
 
 from nfloss import Configuration, Losses
 from nfloss.evaluation.pixel_rows import Summing
-from runner.groups import cost_of_a_step
 from runner.networks.stacked import StackedNetworks
-from runner.training.kernels.width import BREAK_EVEN, LANES, can_compile, worthwhile
+from runner.training.kernels.width import can_compile, worthwhile
 from runner.training.settings import Training
-
-#: Networks that a CPU core trains together as groups of convolutions: measured flat from about here on, at 32x48 and at 64x96
-#: (benchmarks/group_size.py).
-CPU_GROUP = 18
 
 
 def in_use(device: torch.device, settings: Training) -> bool:
@@ -49,21 +43,6 @@ def summing_for(device: torch.device, settings: Training) -> Summing | None:
 
         return CoreSumming()
     return None
-
-
-def largest_cpu_group(settings: Training) -> int:
-    """Networks that a CPU core trains together at most."""
-    return LANES if in_lanes(torch.device("cpu"), settings) else CPU_GROUP
-
-
-#: What a network's loss adds to a step in lanes, in networks trained as groups of convolutions.
-OF_A_LOSS = 0.1
-
-
-def cost_of_a_step_on_a_core(settings: Training) -> Callable[[int], float]:
-    """Of a group of so many networks, in the form in which they are trained (benchmarks/group_size.py)."""
-    lanes = in_lanes(torch.device("cpu"), settings)
-    return lambda size: BREAK_EVEN + OF_A_LOSS * size if lanes and worthwhile(size) else cost_of_a_step(size)
 
 
 def load() -> None:

@@ -5,9 +5,9 @@ from collections import Counter
 import pytest
 
 from nfloss import Configuration
-from runner.balance import balanced, words_of
+from runner.execution.group_size import best_size
+from runner.execution.groups import balanced, by_training, make_groups, words_of
 from runner.experiment.experiment import parse_experiment
-from runner.groups import best_size, by_training, make_groups
 from runner.study import plan_experiment
 
 

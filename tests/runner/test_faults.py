@@ -307,7 +307,7 @@ def ctrl_c() -> Iterator[None]:
 
 
 def test_ctrl_c_while_records_are_written_waits(tmp_path: Path, ctrl_c: None) -> None:
-    from runner.signals import undisturbed
+    from runner.execution.process import undisturbed
 
     written = []
     with pytest.raises(KeyboardInterrupt), undisturbed():

@@ -13,13 +13,14 @@ from mixtures import EVERY, MIXED
 from plain_network import PlainNetwork, stack_statistics, to_row
 
 from nfloss import Configuration, Losses
+from runner.execution.group_size import largest_cpu_group
 from runner.networks.stacked import DepthRange, StackedNetworks
 from runner.records.tables import Records
 from runner.training import machine_code
 from runner.training.kernels.lanes.networks import LaneNetworks
 from runner.training.kernels.width import BREAK_EVEN, LANES, WIDE
 from runner.training.loop import train
-from runner.training.machine_code import in_lanes, largest_cpu_group, stack_for
+from runner.training.machine_code import in_lanes, stack_for
 from runner.training.optimiser import RowAdam
 from runner.training.settings import Training
 

@@ -12,7 +12,7 @@ class Engine:
         raise RuntimeError("autograd's engine has begun before the fork")
 
 engine, torch.autograd.Variable._execution_engine = torch.autograd.Variable._execution_engine, Engine()
-import runner.template
+import runner.execution.preload
 torch.autograd.Variable._execution_engine = engine
 
 from nfloss import Configuration, Losses

@@ -13,10 +13,10 @@ import torch
 from nfloss import Configuration
 from runner.data.dataset import make_seed_data
 from runner.data.settings import Data
+from runner.execution.workers import workers_environment
 from runner.networks.stacked import DepthRange
 from runner.training.loop import train
 from runner.training.settings import Training
-from runner.workers import workers_environment
 
 FIXES = ([], ["1-1"], ["1-2"], ["2-1"], ["3-1"], ["5-1"], ["8-1"], ["8-2"])  # enough to be trained in lanes
 HEIGHT, WIDTH, VALIDATION = 64, 96, 160

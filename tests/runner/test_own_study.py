@@ -13,7 +13,7 @@ import yaml
 import runner.records.fingerprint as fingerprints
 from nfloss import Configuration
 from runner.data.settings import Data
-from runner.execution import seed_data
+from runner.execution.frame_cache import seed_data
 from runner.experiment.experiment import ExperimentError, load_experiment
 from runner.networks.custom import NetworkError
 from runner.networks.stacked import StackedNetworks

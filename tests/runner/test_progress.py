@@ -6,9 +6,9 @@ import sys
 
 import pytest
 
+from runner.execution.groups import Group, make_groups
 from runner.experiment.experiment import parse_experiment
 from runner.experiment.plan import make_plan
-from runner.groups import Group, make_groups
 from runner.progress import Display
 
 EXPERIMENT = {"name": "x", "design": {"one_at_a_time": ["1-1", "5-2", "8-1"]}, "seeds": 1, "training": {"steps": 10}}

@@ -13,14 +13,14 @@ import pytest
 import torch
 from commands import begin, recorded
 
-from runner.execution import run_here
+from runner.execution.queue import Waiting
+from runner.execution.ray_cluster import ClusterError, check_node, software, with_absolute_folder
+from runner.execution.run_group import run_here
 from runner.experiment.execution import Execution, Ray
 from runner.experiment.experiment import ExperimentError, load_experiment, parse_experiment
-from runner.ray_execution import ClusterError, check_node, software, with_absolute_folder
 from runner.records.tables import write_group
 from runner.study import groups_of, plan_experiment
 from runner.study_folder import comparable
-from runner.waiting import Waiting
 
 needs_ray = pytest.mark.skipif(find_spec("ray") is None, reason="ray is not installed")
 TINY = """

@@ -10,14 +10,14 @@ import torch
 import yaml
 from handwritten import colour, grey16, put
 
-import runner.execution as execution
+import runner.execution.run_group as execution
 import runner.records.fingerprint as fingerprints
 from nfloss import Configuration
 from runner.data import DataError, read_splits
 from runner.data.formats.files import Shot
 from runner.data.settings import Data
 from runner.data.splits import Split, all_shots, split
-from runner.execution import seed_data
+from runner.execution.frame_cache import seed_data
 from runner.experiment.experiment import ExperimentError, parse_experiment
 from runner.readers.frames import nearest, read_seed_data, read_shots
 from runner.records.fingerprint import changed_parts, fingerprint

@@ -15,7 +15,7 @@ import torch
 import yaml
 from commands import nfloss
 
-from runner.groups import Group
+from runner.execution.groups import Group
 
 NFLOSS = [sys.executable, "-m", "runner"]
 TINY = """
@@ -156,7 +156,7 @@ def test_what_would_mix_two_studies_is_refused(study, change, said):
 
 def test_a_crash_is_counted_and_trained_again(tmp_path, monkeypatch):
     """Out of memory in one group: the others go on, the status is 1, and a resumed run fills the gap."""
-    from runner import execution
+    from runner.execution import run_group as execution
     from runner.experiment.experiment import load_experiment
     from runner.study import run_study
 
@@ -187,7 +187,7 @@ def quiet(crashes):
 @pytest.mark.parametrize("error", [MemoryError("host"), torch.OutOfMemoryError("device")])
 def test_out_of_memory_halves_the_group_and_loses_nothing(tmp_path, monkeypatch, error):
     """A machine with room for two networks: groups of six are halved until they fit, and every trial is there once."""
-    from runner import execution
+    from runner.execution import run_group as execution
     from runner.experiment.experiment import load_experiment
     from runner.study import run_study
 
@@ -213,7 +213,7 @@ def test_out_of_memory_halves_the_group_and_loses_nothing(tmp_path, monkeypatch,
 
 
 def test_what_a_halved_group_left_undone_is_trained_on_resume(tmp_path, monkeypatch):
-    from runner import execution
+    from runner.execution import run_group as execution
     from runner.experiment.experiment import load_experiment
     from runner.study import run_study
 
@@ -243,11 +243,10 @@ class Deadly(Group):
 
 
 def test_a_worker_that_dies_takes_only_what_ran_along(tmp_path):
-    from runner.endings import Crash, Results
+    from runner.execution.queue import Crash, Results, Waiting
+    from runner.execution.workers import Workers
     from runner.experiment.experiment import load_experiment
     from runner.study import groups_of, plan_experiment
-    from runner.waiting import Waiting
-    from runner.workers import Workers
 
     (tmp_path / "tiny.yaml").write_text(TINY)
     experiment = load_experiment(tmp_path / "tiny.yaml")
@@ -315,8 +314,8 @@ def test_status_counts(study):
 
 
 def test_environment_is_left_as_it_was(monkeypatch):
-    from runner.allocator import ENVIRONMENT
-    from runner.workers import workers_environment
+    from runner.execution.process import ENVIRONMENT
+    from runner.execution.workers import workers_environment
 
     monkeypatch.setenv("OMP_NUM_THREADS", "7")
     for name in ENVIRONMENT:

@@ -7,11 +7,11 @@ from contextlib import contextmanager
 
 import torch
 
-from runner.endings import Ending
-from runner.execution import Progress, one_thread, processes, run_here
+from runner.execution.devices import one_thread, processes
+from runner.execution.queue import Ending, Waiting
+from runner.execution.run_group import Progress, run_here
+from runner.execution.workers import Workers
 from runner.experiment.experiment import Experiment
-from runner.waiting import Waiting
-from runner.workers import Workers
 
 #: Runs groups and gives their records, or their crashes, as they finish, in any order.
 Place = Callable[[Waiting, Progress], Iterator[Ending]]
@@ -20,7 +20,7 @@ Place = Callable[[Waiting, Progress], Iterator[Ending]]
 def check_place(experiment: Experiment, device: torch.device) -> None:
     """Raises ClusterError where groups are to run on a cluster that cannot be used."""
     if experiment.execution.ray:
-        from runner.ray_execution import connect
+        from runner.execution.ray_cluster import connect
 
         connect(experiment, device)
 
@@ -30,7 +30,7 @@ def place_for(experiment: Experiment, device: torch.device, groups: int) -> Iter
     """Where so many groups of the experiment run. Worker processes begin to load at once, while their parent prepares."""
     workers = min(processes(experiment, device), groups)
     if experiment.execution.ray:
-        from runner.ray_execution import run_on_ray
+        from runner.execution.ray_cluster import run_on_ray
 
         yield lambda waiting, progress: run_on_ray(waiting, experiment, device, progress)
     elif workers <= 1:

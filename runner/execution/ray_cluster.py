@@ -19,14 +19,14 @@ from typing import Any
 
 import torch
 
-from runner.endings import Ending, Results, ending, one_line
-from runner.execution import Progress, cores, fingerprints, one_thread, run_group
+from runner.execution.devices import cores, one_thread
+from runner.execution.groups import Group
+from runner.execution.queue import Ending, Results, Waiting, ending, one_line
+from runner.execution.run_group import Progress, fingerprints, run_group
+from runner.execution.workers import WORKER_ENVIRONMENT
 from runner.experiment.execution import Ray
 from runner.experiment.experiment import Experiment
-from runner.groups import Group
 from runner.records.fingerprint import changed_in
-from runner.waiting import Waiting
-from runner.workers import WORKER_ENVIRONMENT
 
 #: Read by Ray as it is imported: nothing is sent anywhere or printed, and what runs out of memory is tried in halves, not for
 #: ever.

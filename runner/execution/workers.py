@@ -18,14 +18,13 @@ from typing import Any
 
 import torch
 
-from runner import allocator
-from runner.data.dataset import keep, kept_name
-from runner.endings import Ending, Results, ending
-from runner.execution import Progress, run_group, seed_data, use_shelf
+from runner.execution import process as allocator
+from runner.execution.frame_cache import keep, kept_name, seed_data, use_shelf
+from runner.execution.groups import Group
+from runner.execution.process import deaf
+from runner.execution.queue import Ending, Results, Waiting, ending
+from runner.execution.run_group import Progress, run_group
 from runner.experiment.experiment import Experiment
-from runner.groups import Group
-from runner.signals import deaf
-from runner.waiting import Waiting
 
 WORKER_ENVIRONMENT = {**allocator.ENVIRONMENT, "OMP_NUM_THREADS": "1"}
 
@@ -92,7 +91,7 @@ def context() -> Any:
     if "forkserver" not in multiprocessing.get_all_start_methods():
         return multiprocessing.get_context("spawn")
     forking = multiprocessing.get_context("forkserver")
-    forking.set_forkserver_preload(["runner.template"])
+    forking.set_forkserver_preload(["runner.execution.preload"])
     return forking
 
 

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import numpy as np
+
 from nfloss import Configuration
 from nfloss.evaluation.rows import code_path
-from runner.balance import balanced
-from runner.space import record_key
-
-#: What a group's step costs before its first network, in networks (from benchmarks/group_size.py at 32x48).
-WORTH_OF_A_STEP = 2
+from runner.execution.group_size import even_size
 
 
 @dataclass(frozen=True)
@@ -53,31 +51,6 @@ def by_training(configurations: Iterable[Configuration]) -> dict[Configuration, 
     return readings
 
 
-def even_size(count: int, largest: int) -> int:
-    """The number of networks in each of as few groups as hold `count`, of at most `largest`."""
-    return -(-count // -(-count // largest))
-
-
-def cost_of_a_step(size: int) -> float:
-    """Of a group of so many networks, in networks."""
-    return size + WORTH_OF_A_STEP
-
-
-def best_size(count: int, seeds: int, largest: int, workers: int, cost: Callable[[int], float] = cost_of_a_step) -> int:
-    """Networks in a group, at most `largest`, with which so many workers have soonest trained `count` with each of the seeds;
-    `cost` is what a step of a group costs, by its size.
-
-    The last group is filled up to the size of the others, and at the end a worker may have nothing to do: both are work lost.
-    """
-
-    def takes(size: int) -> float:
-        groups = -(-count // size) * seeds
-        return -(-groups // workers) * cost(size)
-
-    sizes = {even_size(count, at_most) for at_most in range(1, largest + 1)}
-    return min(sorted(sizes, reverse=True), key=takes)
-
-
 def make_groups(configurations: Sequence[Configuration], seeds: Sequence[int], largest: int, in_blocks: bool) -> list[Group]:
     """Groups of equal size, of at most `largest` trainings, in the order in which a run that is stopped leaves most.
 
@@ -91,3 +64,41 @@ def make_groups(configurations: Sequence[Configuration], seeds: Sequence[int], l
     places = range(len(chunks))
     order = [(seed, i) for i in places for seed in seeds] if in_blocks else [(seed, i) for seed in seeds for i in places]
     return [Group(f"seed{seed}-{i}", seed, tuple(c for t in chunks[i] for c in readings[t]), size) for seed, i in order]
+
+
+def record_key(configuration: Configuration, rate: float | None) -> str:
+    """The configuration's key, with the learning rate where that is another than the experiment's.
+
+    >>> record_key(Configuration.of(), 0.001).split("@")[1]
+    '0.00100'
+    """
+    return configuration.key if rate is None else f"{configuration.key}@{rate:#.3g}"
+
+
+def balanced(configurations: Sequence[Configuration]) -> list[Configuration]:
+    """The first configuration first; then always the one that brings the words' counts nearest to their shares of the whole.
+
+    A greedy order: after n of N, a word that p N of them use has been used close to p n times, so that whatever has been
+    trained when a run is stopped compares every fix with and without as evenly as the whole would.
+    """
+    words = sorted({word for c in configurations for word in words_of(c)}, key=str)
+    place = {word: column for column, word in enumerate(words)}
+    uses = np.zeros((len(configurations), len(words)))
+    for row, c in enumerate(configurations):
+        uses[row, [place[word] for word in words_of(c)]] = 1.0
+    share = uses.mean(0)
+    order, counts, left = [0], uses[0].copy(), np.ones(len(configurations), dtype=bool)
+    left[0] = False
+    while left.any():
+        # Of sum((counts + use - n share)^2 / share), what depends on the choice: the rest is the same for all.
+        distance = uses @ ((2.0 * (counts - (len(order) + 1) * share) + 1.0) / share)
+        chosen = int(np.argmin(np.where(left, distance, np.inf)))
+        order.append(chosen)
+        counts += uses[chosen]
+        left[chosen] = False
+    return [configurations[row] for row in order]
+
+
+def words_of(c: Configuration) -> list[tuple[str, str]]:
+    """The configuration's word in each slot."""
+    return [(slot, choice.name) for slot, choice in c.words.items()]

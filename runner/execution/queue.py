@@ -1,15 +1,36 @@
-"""What a group comes to: its records, a crash, or two halves that are tried instead."""
+"""Which group begins next."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 import torch
 
-from runner.groups import Group, by_training
+from runner.execution.groups import Group, by_training
 from runner.records.tables import Records
-from runner.waiting import Waiting
+
+
+class Waiting:
+    """Groups that have not begun.
+
+    Args:
+        may_start: asked before each group; once it returns False, no further group starts.
+    """
+
+    def __init__(self, groups: Iterable[Group], may_start: Callable[[], bool]) -> None:
+        self.groups, self.may_start = deque(groups), may_start
+
+    def take(self) -> Group | None:
+        """The next group; None where no more begins."""
+        if self.groups and not self.may_start():
+            self.groups.clear()
+        return self.groups.popleft() if self.groups else None
+
+    def first(self, halves: Iterable[Group]) -> None:
+        """Have these begin before all others."""
+        self.groups.extendleft(reversed(list(halves)))
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ def _leave_with_parent() -> None:
 _watch = threading.Thread(target=_leave_with_parent)
 _watch.start()
 try:
-    import runner.workers  # noqa: F401
+    import runner.execution.workers  # noqa: F401
     from runner.training.machine_code import load
 
     load()
