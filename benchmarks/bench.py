@@ -26,8 +26,8 @@ from contender import CONTENDERS
 from drawn import draw
 from machine import RESULTS, describe_machine, keep
 
-from runner.description import processor
 from runner.execution.devices import cores
+from runner.study.description import processor
 
 PACKAGES = ("torch", "numpy", "pandas", "ray", "optuna", "mushin-py")
 SIZES, FULL_SIZES = "32x48", "32x48,64x96"  # height x width

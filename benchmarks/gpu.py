@@ -36,8 +36,8 @@ from trial_spec import Spec
 from nfloss import Configuration
 from nfloss.evaluation.rows import code_path
 from runner.data.dataset import SeedData
-from runner.description import processor
 from runner.networks.stacked import DepthRange
+from runner.study.description import processor
 from runner.training.loop import train
 from runner.training.precision import Precision, convolutions_in
 from runner.training.settings import Training

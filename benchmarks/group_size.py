@@ -35,7 +35,7 @@ def milliseconds(count: int, height: int, width: int, rounds: int, machine_code:
     from runner.execution.groups import balanced, by_training
     from runner.experiment.experiment import parse_experiment
     from runner.networks.stacked import DepthRange
-    from runner.study import plan_experiment
+    from runner.study.run import plan_experiment
     from runner.training.loop import train
     from runner.training.settings import Training
 

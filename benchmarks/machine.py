@@ -15,8 +15,8 @@ from typing import Any
 
 import code_paths
 
-from runner.description import git_commit, installed, processor
 from runner.execution.devices import cores
+from runner.study.description import git_commit, installed, processor
 
 RESULTS = Path(__file__).resolve().parent / "results"
 BUSY = 0.5  # load average of a machine that is not quiet

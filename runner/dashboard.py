@@ -28,7 +28,7 @@ from runner.records.files import read_table
 from runner.search_storage import JOURNAL, open_storage, reachable
 from runner.search_values import NAMES, Worth, worths
 from runner.space import NONE, issue_name
-from runner.study_folder import StudyError, read_study
+from runner.study.folder import StudyError, read_study
 
 HOST = "127.0.0.1"
 VIEW = "optuna-view.journal"  # of a study that is no search: written anew each time, from its records

@@ -12,7 +12,6 @@ from typing import TypeVar
 import numpy as np
 import torch
 
-from runner.description import prepare
 from runner.execution.backends import Place, check_place, place_for
 from runner.execution.devices import processes, resolve_device
 from runner.execution.group_size import group_size
@@ -24,19 +23,19 @@ from runner.experiment.cells import RECOMMENDATION, Cell
 from runner.experiment.experiment import Experiment
 from runner.experiment.plan import Accounted, Plan
 from runner.experiment.search import Search
-from runner.lock import only_run
 from runner.records.files import write_table
 from runner.records.tables import keys_and_seeds, read_trials
 from runner.search import Searcher
-from runner.search_code import check_code
 from runner.search_loop import Asked, search_loop
 from runner.search_plan import plan_rows
 from runner.search_storage import StorageError, open_storage, patiently
 from runner.search_values import FINALS, Worth, seen_trials, worths
 from runner.search_words import best_lines, note_text
 from runner.space import Space
-from runner.study import Budget, Outcome, check_frames, dataset_weight_mean, mended, plan_experiment, train_groups
-from runner.study_folder import check_device, check_folder
+from runner.study.description import prepare
+from runner.study.folder import check_code, check_device, check_folder
+from runner.study.lock import only_run
+from runner.study.run import Budget, Outcome, check_frames, dataset_weight_mean, mended, plan_experiment, train_groups
 from runner.warm_start import own_storage, warm_start
 
 T = TypeVar("T")

@@ -13,11 +13,10 @@ from runner.experiment.experiment import Experiment
 from runner.records.files import read_table, write_atomically
 from runner.records.tables import KINDS, Records, keys_and_seeds, read_trials, write_group
 from runner.search import Searcher
-from runner.search_code import check_code
 from runner.search_storage import StorageError, shown
 from runner.search_values import worths
 from runner.space import Point
-from runner.study_folder import StudyError, read_study
+from runner.study.folder import StudyError, check_code, read_study
 
 SAME = ("data", "training", "model", "loss")
 

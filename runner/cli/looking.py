@@ -14,7 +14,7 @@ def issues(extensions: list[str], as_json: bool) -> None:
     """List the ten issues and your own, their fixes, and the slots these fill."""
     from nfloss import ISSUES, load_extension
     from nfloss.registry import load_installed
-    from runner.description import describe
+    from runner.study.description import describe
 
     load_installed()
     for extension in extensions:
@@ -96,10 +96,10 @@ def data(
 
 def status(study: Path) -> None:
     """Say what is done and what is missing."""
-    from runner.part import balanced_part
     from runner.records.files import read_table
     from runner.records.tables import keys_and_seeds, read_trials
-    from runner.study_folder import read_study
+    from runner.study.folder import read_study
+    from runner.study.status import balanced_part
 
     settings = read_study(study)
     cells = read_table(study / "plan.parquet")

@@ -16,7 +16,7 @@ def report_lacks() -> str:
 
 def need_report(study: Path) -> None:
     """A study, and what its conclusions need installed."""
-    from runner.study_folder import read_study
+    from runner.study.folder import read_study
 
     read_study(study)
     if missing := report_lacks():

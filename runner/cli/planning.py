@@ -15,10 +15,11 @@ if TYPE_CHECKING:
 
 def plan(experiment: Path, overrides: list[str], seeds: int | None, budget: int | None, as_json: bool) -> None:
     """Account for every cell (trained, same as another, clash) and estimate the time. Writes nothing."""
-    from runner.estimate import estimate_minutes
     from runner.execution.devices import resolve_device
     from runner.experiment.cells import aliases_of
-    from runner.study import plan_experiment, resumption
+    from runner.study.estimate import estimate_minutes
+    from runner.study.run import plan_experiment
+    from runner.study.status import resumption
 
     settings = read_experiment(experiment, overrides, seeds)
     if budget is not None:
@@ -73,13 +74,13 @@ def propose(settings: Experiment, trials: int) -> None:
 
 def plan_search(settings: Experiment, as_json: bool) -> None:
     """The size of a search's space, what is asked for, and how long it takes."""
-    from runner.estimate import estimate_minutes
     from runner.execution.devices import resolve_device
+    from runner.study.estimate import estimate_minutes
 
     need_optuna("a search")
-    from runner.networks.custom_check import check_network
     from runner.search_run import sampled_plan, search_of, space_of
     from runner.search_words import size_line
+    from runner.study.run import check_network
 
     check_network(settings)
     space, trials, seeds = space_of(settings), search_of(settings).trials, len(settings.seeds)

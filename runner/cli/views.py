@@ -23,7 +23,7 @@ def report(study: Path, other: Path | None) -> None:
 
 def export(study: Path, fixes: list[str] | None) -> None:
     """Write a study's recommended loss for your training code: YAML blocks, and one Python file that needs torch alone."""
-    from runner.study_folder import StudyError, read_study
+    from runner.study.folder import StudyError, read_study
 
     read_study(study)
     if not (study / "verdicts.json").exists():
@@ -38,7 +38,7 @@ def export(study: Path, fixes: list[str] | None) -> None:
 
 def sync(study: Path, uri: str | None) -> None:
     """Write the MLflow view of a study again, from its records."""
-    from runner.study_folder import read_study
+    from runner.study.folder import read_study
 
     read_study(study)
     track(study, uri)
@@ -46,7 +46,7 @@ def sync(study: Path, uri: str | None) -> None:
 
 def mlflow(study: Path | None, port: int) -> int:
     """Open the MLflow UI on 127.0.0.1."""
-    from runner.study_folder import read_study
+    from runner.study.folder import read_study
     from runner.tracking.view import serve
 
     if study is not None:

@@ -12,7 +12,7 @@ from runner.execution.devices import processes
 from runner.execution.frame_cache import seed_data
 from runner.experiment.experiment import Experiment
 from runner.experiment.plan import Plan
-from runner.study_folder import read_study
+from runner.study.folder import read_study
 from runner.training.kernels.width import BREAK_EVEN, LANES, worthwhile
 from runner.training.loop import train
 from runner.training.machine_code import in_lanes

@@ -5,20 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from runner.experiment.experiment import Experiment
 from runner.networks.custom import NetworkClass, NetworkError, told
 from runner.networks.custom_stack import OwnNetworks
-
-
-def check_network(experiment: Experiment) -> None:
-    """Nothing where the house's network is trained.
-
-    Raises:
-        NetworkError: the user's cannot be, or breaks the contract of `check_contract`.
-    """
-    if (network := experiment.model.own) is not None:
-        data, training = experiment.data, experiment.training
-        check_contract(network, -(-training.batch // training.accumulate), data.height, data.width)
 
 
 def check_contract(network: NetworkClass, images: int, height: int, width: int) -> None:

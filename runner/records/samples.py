@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 
-import numpy as np
 import pandas as pd
 import torch
 from torch import Tensor
 
 from runner.data import Frames
-from runner.records.files import write_atomically
 
 PLACES = (0.3, 0.6, 0.9)  # among the frames, by the share of their pixels that are near
 
@@ -23,18 +20,6 @@ def picked(frames: Frames) -> list[int]:
     order = torch.argsort(shares, stable=True)
     usable = order[shares[order] >= 0]
     return [int(usable[round(place * (len(usable) - 1))]) for place in PLACES]
-
-
-def write_frames(path: Path, frames: Frames) -> None:
-    """The picked frames as an npz: rgb [3, H, W, 3] uint8, depth [3, H, W] float32 in metres, 0 where unknown."""
-    chosen = frames.select(picked(frames))
-    rgb = (chosen.rgb.permute(0, 2, 3, 1) * 255).round().to(torch.uint8).numpy()
-
-    def save(temporary: Path) -> None:
-        with temporary.open("wb") as file:  # given a name, numpy would add its own ending to it
-            np.savez_compressed(file, rgb=rgb, depth=chosen.depth[:, 0].numpy())
-
-    write_atomically(path, save)
 
 
 def sample_rows(keys: Sequence[str], predicted: Tensor, frames: Frames) -> pd.DataFrame:

@@ -65,7 +65,7 @@ def serve() -> None:
 
     import runner.progress
     import runner.search_run
-    import runner.study  # noqa: F401
+    import runner.study.run  # noqa: F401
 
     torch.optim.Adam([torch.zeros(1, requires_grad=True)])
     for line in sys.stdin:

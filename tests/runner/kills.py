@@ -19,9 +19,11 @@ from typing import Any
 
 import torch
 
-from runner import description, progress, study  # noqa: F401
+from runner import progress  # noqa: F401
 from runner.cli import main
 from runner.experiment.experiment import load_experiment
+from runner.study import description
+from runner.study import run as study
 
 torch.set_num_threads(1)  # threads do not survive a fork
 torch.optim.Adam([torch.zeros(1, requires_grad=True)])  # loads a compiler

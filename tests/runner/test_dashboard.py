@@ -15,7 +15,7 @@ from commands import nfloss
 pytest.importorskip("optuna_dashboard")
 
 from runner.dashboard import VIEW, make_dashboard, newest, several, write_view
-from runner.study_folder import StudyError, read_study
+from runner.study.folder import StudyError, read_study
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore::optuna.exceptions.ExperimentalWarning"),

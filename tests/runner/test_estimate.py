@@ -10,10 +10,10 @@ import torch
 from commands import nfloss
 
 from nfloss import Configuration
-from runner import estimate
-from runner.estimate import Try, longest, try_group
 from runner.execution.groups import Group
 from runner.experiment.experiment import parse_experiment
+from runner.study import estimate
+from runner.study.estimate import Try, longest, try_group
 from runner.training.settings import Training
 
 TIRED = """

@@ -17,7 +17,8 @@ from runner.data.settings import Data
 from runner.experiment.experiment import parse_experiment
 from runner.records.fingerprint import changed_parts, fingerprint, meaning, pieces
 from runner.records.tables import read_trials, stale, unused
-from runner.study import plan_experiment, resumption, run_study
+from runner.study.run import plan_experiment, run_study
+from runner.study.status import resumption
 
 TINY = {
     "name": "tiny",

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from runner.lock import LockedError, holder, only_run
+from runner.study.lock import LockedError, holder, only_run
 
 HOLD = """
 import pathlib, sys, time

@@ -13,7 +13,7 @@ from runner.cli import main
 from runner.experiment.experiment import ExperimentError, load_experiment
 from runner.records.fingerprint import fingerprint
 from runner.records.tables import read_trials
-from runner.study import plan_experiment, run_study
+from runner.study.run import plan_experiment, run_study
 
 TINY = """
 extensions: [own/steep.py]
@@ -46,7 +46,7 @@ register(Issue(11, "Large errors", "medium", "They count too little.", (
 @pytest.fixture
 def file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The experiment, in a folder its fixes' file is seen from as own/steep.py."""
-    monkeypatch.setattr("runner.description.audit", list)  # the document's numbers take longer than all else here
+    monkeypatch.setattr("runner.study.description.audit", list)  # the document's numbers take longer than all else here
     (tmp_path / "own").mkdir()
     (tmp_path / "own" / "parts.py").write_text("steepness = 4.0\n")
     (tmp_path / "own" / "steep.py").write_text(STEEP)
@@ -161,7 +161,7 @@ def test_the_command_line_lists_and_refuses(file, tmp_path, capsys):
 
 def test_the_same_study_goes_on_with_more_extensions(file, tmp_path):
     """Studies written before there was such a key are resumed, too."""
-    from runner.study_folder import comparable
+    from runner.study.folder import comparable
 
     load_extension(str(tmp_path / "own" / "steep.py"))
     assert comparable(load_experiment(file)) == comparable(load_experiment(file, ["extensions=[]"]))

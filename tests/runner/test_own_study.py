@@ -20,8 +20,8 @@ from runner.networks.stacked import StackedNetworks
 from runner.records.checkpoints import CheckpointError, load_network, read_checkpoint
 from runner.records.fingerprint import changed_parts, fingerprint
 from runner.records.tables import read_trials
-from runner.study import run_study
-from runner.study_folder import StudyError
+from runner.study.folder import StudyError
+from runner.study.run import run_study
 from runner.training.checkpoints import Keeper
 from runner.training.metrics import abs_rel
 
@@ -53,7 +53,7 @@ class Net(torch.nn.Module):
 @pytest.fixture(autouse=True)
 def no_audit(monkeypatch: pytest.MonkeyPatch) -> None:
     """The document's numbers are recomputed at the beginning of a study; here they would take longer than all else."""
-    monkeypatch.setattr("runner.description.audit", list)
+    monkeypatch.setattr("runner.study.description.audit", list)
 
 
 def experiment(folder: Path, text: str = TINY, overrides: tuple[str, ...] = ()):

@@ -19,8 +19,8 @@ from runner.execution.run_group import run_here
 from runner.experiment.execution import Execution, Ray
 from runner.experiment.experiment import ExperimentError, load_experiment, parse_experiment
 from runner.records.tables import write_group
-from runner.study import groups_of, plan_experiment
-from runner.study_folder import comparable
+from runner.study.folder import comparable
+from runner.study.run import groups_of, plan_experiment
 
 needs_ray = pytest.mark.skipif(find_spec("ray") is None, reason="ray is not installed")
 TINY = """

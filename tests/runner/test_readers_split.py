@@ -21,8 +21,8 @@ from runner.execution.frame_cache import seed_data
 from runner.experiment.experiment import ExperimentError, parse_experiment
 from runner.readers.frames import nearest, read_seed_data, read_shots
 from runner.records.fingerprint import changed_parts, fingerprint
-from runner.study import run_study
-from runner.study_folder import check_folder
+from runner.study.folder import check_folder
+from runner.study.run import run_study
 
 CPU = torch.device("cpu")
 QUIET = (lambda *_: lambda *_: None, lambda *_: None, lambda crash: None)

@@ -158,7 +158,7 @@ def test_a_crash_is_counted_and_trained_again(tmp_path, monkeypatch):
     """Out of memory in one group: the others go on, the status is 1, and a resumed run fills the gap."""
     from runner.execution import run_group as execution
     from runner.experiment.experiment import load_experiment
-    from runner.study import run_study
+    from runner.study.run import run_study
 
     (tmp_path / "tiny.yaml").write_text(TINY)
     experiment = load_experiment(tmp_path / "tiny.yaml", ["workers=1"])
@@ -189,7 +189,7 @@ def test_out_of_memory_halves_the_group_and_loses_nothing(tmp_path, monkeypatch,
     """A machine with room for two networks: groups of six are halved until they fit, and every trial is there once."""
     from runner.execution import run_group as execution
     from runner.experiment.experiment import load_experiment
-    from runner.study import run_study
+    from runner.study.run import run_study
 
     (tmp_path / "tiny.yaml").write_text(TINY)
     experiment = load_experiment(
@@ -215,7 +215,7 @@ def test_out_of_memory_halves_the_group_and_loses_nothing(tmp_path, monkeypatch,
 def test_what_a_halved_group_left_undone_is_trained_on_resume(tmp_path, monkeypatch):
     from runner.execution import run_group as execution
     from runner.experiment.experiment import load_experiment
-    from runner.study import run_study
+    from runner.study.run import run_study
 
     (tmp_path / "tiny.yaml").write_text(TINY)
     experiment = load_experiment(tmp_path / "tiny.yaml", ["workers=1", "group_size=6"])
@@ -246,7 +246,7 @@ def test_a_worker_that_dies_takes_only_what_ran_along(tmp_path):
     from runner.execution.queue import Crash, Results, Waiting
     from runner.execution.workers import Workers
     from runner.experiment.experiment import load_experiment
-    from runner.study import groups_of, plan_experiment
+    from runner.study.run import groups_of, plan_experiment
 
     (tmp_path / "tiny.yaml").write_text(TINY)
     experiment = load_experiment(tmp_path / "tiny.yaml")
@@ -275,7 +275,7 @@ def test_workers_leave_with_a_parent_that_is_killed(tmp_path):
 
 
 def test_a_budget_starts_nothing_that_would_end_too_late():
-    from runner.study import Budget
+    from runner.study.run import Budget
 
     budget = Budget(100.0)
     assert budget.may_start()
@@ -301,7 +301,7 @@ def test_a_stopped_product_says_which_part_is_complete(tmp_path):
 
 def test_a_part_that_is_complete_says_what_it_stands_for():
     """Two trainings, one of which stands for two cells and has both its seeds."""
-    from runner.part import balanced_part
+    from runner.study.status import balanced_part
 
     plan = pd.DataFrame({"key": ["a", "a", "b"], "status": ["trained", "same", "trained"]})
     said = balanced_part(plan, [0, 1], {("a", 0), ("a", 1), ("b", 0)}, in_blocks=True)

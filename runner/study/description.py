@@ -5,26 +5,30 @@ from __future__ import annotations
 import json
 import platform
 import subprocess
+from collections.abc import Mapping
 from dataclasses import asdict
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import torch
 import yaml
 
-from nfloss import ISSUES, audit
+from nfloss import ISSUES, Configuration, Losses, all_fixes, audit
+from nfloss.numbers import DOCUMENT_EPOCHS
 from nfloss.registry import place_of
-from runner.definitions import definition_table
+from nfloss.symptoms import make_bench
+from runner.data import Frames
+from runner.data.dataset import SeedData
 from runner.execution.devices import cores, processes
 from runner.execution.frame_cache import seed_data
 from runner.experiment.plan import Plan
 from runner.records.files import write_atomically, write_table
-from runner.records.samples import write_frames
-from runner.study_folder import device_name
-from runner.symptoms import symptom_table
+from runner.records.samples import picked
+from runner.study.folder import device_name
 
 PACKAGES = ("torch", "numpy", "pandas", "pyarrow", "scipy", "statsmodels", "mlflow", "optuna", "numba")
 
@@ -107,3 +111,69 @@ def git_commit() -> str | None:
         return subprocess.run(command, capture_output=True, text=True, check=True, timeout=10).stdout.strip()
     except (OSError, subprocess.SubprocessError):
         return None
+
+
+def write_frames(path: Path, frames: Frames) -> None:
+    """The picked frames as an npz: rgb [3, H, W, 3] uint8, depth [3, H, W] float32 in metres, 0 where unknown."""
+    chosen = frames.select(picked(frames))
+    rgb = (chosen.rgb.permute(0, 2, 3, 1) * 255).round().to(torch.uint8).numpy()
+
+    def save(temporary: Path) -> None:
+        with temporary.open("wb") as file:  # given a name, numpy would add its own ending to it
+            np.savez_compressed(file, rgb=rgb, depth=chosen.depth[:, 0].numpy())
+
+    write_atomically(path, save)
+
+
+DEPTHS = np.geomspace(0.1, 20.0, 241)  # metres
+PLACES = 60  # of the run
+
+
+def definition_table(numbers: Mapping[str, float], epochs: int) -> pd.DataFrame:
+    """A row per point of each curve, for the unfixed loss (fix "") and each fix alone: fix, what, x, y.
+
+    `weight`: raw weight of a pixel at depth x in metres, in the middle of the run. `threshold`: metres at epoch x.
+    """
+    fixes = ["", *(fix.id for fix in all_fixes())]
+    losses = Losses([Configuration.of(*([fix] if fix else []), **numbers) for fix in fixes])
+    inverse = torch.from_numpy(1.0 / DEPTHS).reshape(1, 1, 1, -1)
+    losses.set_epoch(epochs / 2, of=epochs)
+    curves = [("weight", DEPTHS, losses.raw_weights(inverse).numpy())]
+    places, thresholds = np.linspace(0, epochs, PLACES + 1), []
+    for epoch in places:
+        losses.set_epoch(epoch, of=epochs)
+        thresholds.append(losses.thresholds)
+    curves.append(("threshold", places, np.array(thresholds).T))
+    parts = [pd.DataFrame({"fix": f, "what": what, "x": x, "y": y[k]}) for what, x, y in curves for k, f in enumerate(fixes)]
+    return pd.concat(parts, ignore_index=True)
+
+
+BATCH, BATCHES = 8, 24
+
+
+def symptom_table(plan: Plan, data: SeedData) -> pd.DataFrame:
+    """A row per issue and configuration (the baseline, then each fix alone): issue, fix, key, name, unit, cured, value.
+    An issue of the user's may have none.
+
+    The value is null where the symptom needs training; the analysis takes it from the records.
+    """
+    truth = data.train.inverse_depth()
+    batches = max(2, min(BATCHES, len(truth) // BATCH))
+    order = torch.randperm(len(truth), generator=torch.Generator().manual_seed(data.seed))
+    picked = order[torch.arange(batches * BATCH) % len(truth)]
+    bench = make_bench(truth[picked].unflatten(0, (batches, BATCH)), seed=data.seed)
+    rows = []
+    for number in sorted(ISSUES):
+        issue, shown = ISSUES[number], ISSUES[number].symptom
+        if shown is None:
+            continue
+        fixes = ["", *(fix.id for fix in issue.fixes)]
+        configurations = [Configuration.of(*([fix] if fix else []), **plan.experiment.loss) for fix in fixes]
+        measure = shown.measure
+        losses = Losses(configurations)
+        losses.set_epoch(DOCUMENT_EPOCHS / 2)  # scheduled thresholds as in the middle of the run
+        values = measure(losses, bench).tolist() if measure else [None] * len(fixes)
+        for fix, configuration, value in zip(fixes, configurations, values, strict=True):
+            symptom = {"name": shown.name, "unit": shown.unit, "cured": shown.cured}
+            rows.append({"issue": number, "fix": fix, "key": configuration.simplified().key, **symptom, "value": value})
+    return pd.DataFrame(rows)

@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from pathlib import Path
 
 import pandas as pd
+
+from runner.experiment.plan import Plan
+from runner.records.fingerprint import stale, what_changed
+from runner.records.tables import keys_and_seeds, read_trials
 
 
 def balanced_part(plan: pd.DataFrame, seeds: Sequence[int], done: Collection[tuple[str, int]], in_blocks: bool) -> str:
@@ -24,3 +29,17 @@ def balanced_part(plan: pd.DataFrame, seeds: Sequence[int], done: Collection[tup
         )
     whole = [seed for seed in seeds if all((key, seed) in done for key in keys)]
     return f"balanced part: all {len(keys)} configurations with {len(whole)} of {len(seeds)} seeds"
+
+
+def resumption(plan: Plan, folder: Path) -> str:
+    """What a resumed run of the plan would find in its folder, in a line; empty where there is nothing."""
+    trials, table = read_trials(folder / "records"), plan.table()
+    if not len(trials):
+        return ""
+    outdated = stale(trials, table)
+    line = f"in {folder}: {len(keys_and_seeds(trials[~outdated]))} trials are there"
+    if changed := what_changed(trials, table):
+        line += (
+            f"; {outdated.sum()} records are of other code or frames (changed: {', '.join(changed)}) and would be trained anew"
+        )
+    return line

@@ -14,7 +14,6 @@ from nfloss import Configuration
 from nfloss.numbers import Numbers
 from runner.data import DataError
 from runner.data.frames import NEAR
-from runner.description import prepare
 from runner.execution.backends import Place, check_place, place_for
 from runner.execution.devices import resolve_device
 from runner.execution.frame_cache import seed_data
@@ -27,14 +26,14 @@ from runner.execution.queue import Crash, Waiting
 from runner.execution.run_group import Progress
 from runner.experiment.experiment import Experiment, ExperimentError
 from runner.experiment.plan import Plan, make_plan
-from runner.lock import only_run
-from runner.networks.custom_check import check_network
-from runner.part import balanced_part
+from runner.networks.custom_check import check_contract
 from runner.records.files import sweep
-from runner.records.fingerprint import stale, what_changed
 from runner.records.integrity import set_aside_damaged
 from runner.records.tables import keys_and_seeds, read_trials, write_group
-from runner.study_folder import check_device, check_folder
+from runner.study.description import prepare
+from runner.study.folder import check_device, check_folder
+from runner.study.lock import only_run
+from runner.study.status import balanced_part
 from runner.training.metrics import in_range
 
 
@@ -182,20 +181,6 @@ def train_groups(
     return lost
 
 
-def resumption(plan: Plan, folder: Path) -> str:
-    """What a resumed run of the plan would find in its folder, in a line; empty where there is nothing."""
-    trials, table = read_trials(folder / "records"), plan.table()
-    if not len(trials):
-        return ""
-    outdated = stale(trials, table)
-    line = f"in {folder}: {len(keys_and_seeds(trials[~outdated]))} trials are there"
-    if changed := what_changed(trials, table):
-        line += (
-            f"; {outdated.sum()} records are of other code or frames (changed: {', '.join(changed)}) and would be trained anew"
-        )
-    return line
-
-
 class Budget:
     """Seconds that a run may take: no group begins that, going by the longest so far, would end too late."""
 
@@ -226,3 +211,14 @@ def check_frames(experiment: Experiment) -> None:
                     f"{experiment.data.folder or 'scenes'}: no pixel of the {len(frames)} {name} frames is {where}, so the "
                     f"{which} error cannot be measured; `nfloss data stats` says how the depth is spread"
                 )
+
+
+def check_network(experiment: Experiment) -> None:
+    """Nothing where the house's network is trained.
+
+    Raises:
+        NetworkError: the user's cannot be, or breaks the contract of `check_contract`.
+    """
+    if (network := experiment.model.own) is not None:
+        data, training = experiment.data, experiment.training
+        check_contract(network, -(-training.batch // training.accumulate), data.height, data.width)

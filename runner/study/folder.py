@@ -5,13 +5,17 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import torch
 import yaml
 
 from runner.data.settings import Data
 from runner.experiment.experiment import Experiment
-from runner.lock import NAME as LOCK
 from runner.networks.settings import Model
+from runner.records.fingerprint import fingerprint, what_changed
+from runner.records.tables import read_trials
+from runner.space import Point
+from runner.study.lock import NAME as LOCK
 from runner.training.settings import Training
 
 #: Of a search: more trials may be asked for, and how many go together is the machine's matter.
@@ -90,3 +94,12 @@ def fixed(settings: dict[str, Any]) -> dict[str, Any]:
 
 def told_of(section: dict[str, Any], defaults: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in section.items() if name not in defaults or value != defaults[name]}
+
+
+def check_code(folder: Path, points: list[Point], experiment: Experiment, what: str) -> None:
+    """Raises StudyError where the folder's trials of these cells were trained by other code, or on other frames, than now."""
+    data, network = experiment.data, experiment.model.network
+    rows = [(point.key, fingerprint(point.configuration, data, network)) for point in points]
+    trials = read_trials(folder / "records")
+    if len(trials) and (changed := what_changed(trials, pd.DataFrame(rows, columns=["key", "fingerprint"]))):
+        raise StudyError(f"{folder}: trained with another {', '.join(changed)} than now, {what}")

@@ -21,7 +21,7 @@ from runner.execution.queue import one_line
 from runner.execution.workers import begin_to_load, context, wait_until_loaded, workers_environment
 from runner.experiment.experiment import Experiment
 from runner.experiment.plan import Plan
-from runner.study import groups_of
+from runner.study.run import groups_of
 from runner.training.loop import train
 from runner.training.settings import Training
 
