@@ -78,8 +78,8 @@ def plan_search(settings: Experiment, as_json: bool) -> None:
     from runner.study.estimate import estimate_minutes
 
     need_optuna("a search")
-    from runner.search_run import sampled_plan, search_of, space_of
-    from runner.search_words import size_line
+    from runner.search.run import sampled_plan, search_of, space_of
+    from runner.search.summary import size_line
     from runner.study.run import check_network
 
     check_network(settings)

@@ -83,7 +83,7 @@ def train(settings: Experiment, folder: Path, resume: bool, max_seconds: float |
 def train_search(settings: Experiment, folder: Path, resume: bool, max_seconds: float | None) -> int:
     """Run a search; says what it found and gives the exit status."""
     need_optuna("a search")
-    from runner.search_run import Found, Hooks, run_search
+    from runner.search.run import Found, Hooks, run_search
 
     def work(display: Display) -> Found:
         hooks = Hooks(display.batch, display.finished, display.crashed, display.waits)

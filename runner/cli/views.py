@@ -57,7 +57,7 @@ def mlflow(study: Path | None, port: int) -> int:
 def dashboard(study: Path | None, port: int) -> int:
     """Open the Optuna dashboard on 127.0.0.1, of a search or of any other study."""
     need_optuna("the dashboard", "optuna_dashboard")
-    from runner.dashboard import serve
+    from runner.search.dashboard import serve
 
     return serve(study, port)
 

@@ -14,7 +14,7 @@ from runner.experiment.experiment import Experiment
 from runner.networks.settings import Model
 from runner.records.fingerprint import fingerprint, what_changed
 from runner.records.tables import read_trials
-from runner.space import Point
+from runner.search.space import Point
 from runner.study.lock import NAME as LOCK
 from runner.training.settings import Training
 

@@ -64,7 +64,7 @@ def serve() -> None:
     import torch
 
     import runner.progress
-    import runner.search_run
+    import runner.search.run
     import runner.study.run  # noqa: F401
 
     torch.optim.Adam([torch.zeros(1, requires_grad=True)])

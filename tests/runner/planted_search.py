@@ -13,10 +13,10 @@ import optuna
 from nfloss import Configuration
 from nfloss.slots import BASELINE
 from runner.experiment.search import Search
-from runner.search import Searcher
-from runner.search_loop import Asked, search_loop
-from runner.search_values import Worth
-from runner.space import Space, clash
+from runner.search.loop import Asked, search_loop
+from runner.search.objectives import Worth
+from runner.search.searcher import Searcher
+from runner.search.space import Space, clash
 
 SEEDS = 3
 NOISE = 0.03 / math.sqrt(SEEDS)

@@ -14,7 +14,7 @@ from commands import nfloss
 
 pytest.importorskip("optuna_dashboard")
 
-from runner.dashboard import VIEW, make_dashboard, newest, several, write_view
+from runner.search.dashboard import VIEW, make_dashboard, newest, several, write_view
 from runner.study.folder import StudyError, read_study
 
 pytestmark = [

@@ -5,8 +5,8 @@ import pytest
 import torch
 
 from runner.data import Frames
-from runner.main_effects import main_effects
 from runner.networks.stacked import DepthRange, StackedNetworks
+from runner.search.sampler import main_effects
 from runner.training.loop import History, batch_errors, batch_norm_gap, predicted_depth, watch
 
 

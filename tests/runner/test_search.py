@@ -23,9 +23,9 @@ from nfloss import Configuration
 from runner.experiment.cells import RECOMMENDATION
 from runner.experiment.experiment import ExperimentError, parse_experiment
 from runner.experiment.search import Search
-from runner.search_storage import JOURNAL, open_storage
-from runner.search_values import worths
-from runner.space import Drawn, Space
+from runner.search.objectives import worths
+from runner.search.space import Drawn, Space
+from runner.search.storage import JOURNAL, open_storage
 
 pytestmark = pytest.mark.filterwarnings("ignore::optuna.exceptions.ExperimentalWarning")
 

@@ -12,7 +12,7 @@ import pytest
 from commands import begin
 
 from runner.records.tables import read_trials
-from runner.search_storage import StorageError, patiently
+from runner.search.storage import StorageError, patiently
 
 TINY = """
 design: {{optuna: {{trials: 6, at_once: 2, storage: "sqlite:///{folder}/search.db?timeout=0.3"}}}}
@@ -67,8 +67,8 @@ class Storage:
 def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     """What is slept, and passes at once."""
     slept: list[float] = []
-    monkeypatch.setattr("runner.search_storage.time.sleep", slept.append)
-    monkeypatch.setattr("runner.search_storage.time.monotonic", lambda: sum(slept))
+    monkeypatch.setattr("runner.search.storage.time.sleep", slept.append)
+    monkeypatch.setattr("runner.search.storage.time.monotonic", lambda: sum(slept))
     return slept
 
 

@@ -25,18 +25,17 @@ from runner.experiment.plan import Accounted, Plan
 from runner.experiment.search import Search
 from runner.records.files import write_table
 from runner.records.tables import keys_and_seeds, read_trials
-from runner.search import Searcher
-from runner.search_loop import Asked, search_loop
-from runner.search_plan import plan_rows
-from runner.search_storage import StorageError, open_storage, patiently
-from runner.search_values import FINALS, Worth, seen_trials, worths
-from runner.search_words import best_lines, note_text
-from runner.space import Space
+from runner.search.loop import Asked, search_loop
+from runner.search.objectives import FINALS, Worth, seen_trials, worths
+from runner.search.searcher import Searcher
+from runner.search.space import Space
+from runner.search.storage import StorageError, open_storage, patiently
+from runner.search.summary import best_lines, note_text, plan_rows
+from runner.search.warm_start import own_storage, warm_start
 from runner.study.description import prepare
 from runner.study.folder import check_code, check_device, check_folder
 from runner.study.lock import only_run
 from runner.study.run import Budget, Outcome, check_frames, dataset_weight_mean, mended, plan_experiment, train_groups
-from runner.warm_start import own_storage, warm_start
 
 T = TypeVar("T")
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from typing import Any
 
 import numpy as np
@@ -12,8 +12,7 @@ from optuna.samplers import BaseSampler, NSGAIISampler, TPESampler
 from optuna.trial import FrozenTrial, TrialState
 
 from runner.experiment.search import Search
-from runner.main_effects import main_effects
-from runner.space import NONE, RATE, Drawn, Space, issue_name
+from runner.search.space import NONE, RATE, Drawn, Space, issue_name
 
 REDRAWS = 2  # a search that has settled proposes the same again and again, and a draw takes its time
 MOVES, STEP = 2000, 100  # cells looked at near a known one; where so many are all known, another parameter more is changed
@@ -111,3 +110,27 @@ def make_sampler(search: Search, space: Space, done: int, known: Collection[str]
     else:
         inner = TPESampler(seed=seed, n_startup_trials=STARTUP, multivariate=False, constant_liar=True)
     return Fresh(inner, space, known, seed)
+
+
+RIDGE = 1.0  # in cells: a fix that few cells have is believed less
+
+
+def main_effects(cells: Sequence[Sequence[str]], errors: Sequence[float]) -> dict[str, float]:
+    """Fix -> what it adds to the ln error, by ridge regression on which fixes each cell has."""
+    names = sorted({fix for fixes in cells for fix in fixes})
+    if not names:
+        return {}
+    present = np.array([[float(name in fixes) for name in names] for fixes in cells])
+    x, y = present - present.mean(0), np.log(np.asarray(errors, dtype=float))
+    solved = np.linalg.solve(x.T @ x + RIDGE * np.eye(len(names)), x.T @ (y - y.mean()))
+    return dict(zip(names, solved.tolist(), strict=True))
+
+
+def steadiest(cells: Sequence[Sequence[str]], errors: Sequence[float]) -> int:
+    """Place of the cell whose fixes' effects add up to the smallest error.
+
+    >>> steadiest([[], ["a"], ["b"], ["a", "b"]], [1.0, 0.8, 1.1, 0.9])
+    1
+    """
+    effects = main_effects(cells, errors)
+    return int(np.argmin([sum(effects[fix] for fix in fixes) for fixes in cells]))

@@ -11,8 +11,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
-from runner.search_values import Worth
-from runner.space import Point
+from runner.search.objectives import Worth
+from runner.search.space import Point
 
 T = TypeVar("T")
 
@@ -27,7 +27,7 @@ class Asked:
 
 
 class Proposer(Protocol):
-    """What proposes cells and remembers what they came to (runner/search.py)."""
+    """What proposes cells and remembers what they came to (runner/search/searcher.py)."""
 
     def settle(self, worths: Mapping[str, Worth]) -> None:
         """Tell every running trial whose cell's worth is known."""

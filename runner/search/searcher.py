@@ -15,12 +15,11 @@ from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from runner.experiment.search import Search
-from runner.main_effects import steadiest
-from runner.search_loop import Asked
-from runner.search_sampler import distributions, make_sampler
-from runner.search_storage import reachable
-from runner.search_values import NAMES, Worth
-from runner.space import Point, Space
+from runner.search.loop import Asked
+from runner.search.objectives import NAMES, Worth
+from runner.search.sampler import distributions, make_sampler, steadiest
+from runner.search.space import Point, Space
+from runner.search.storage import reachable
 
 PATIENCE = 1  # proposals that repeat a cell before one is drawn that does not
 DRAWS = 2000  # cells looked at before the space is held to be used up

@@ -25,9 +25,9 @@ from nfloss import ISSUES
 from nfloss.configuration import make_numbers
 from nfloss.registry import find_fix, issue_of
 from runner.records.files import read_table
-from runner.search_storage import JOURNAL, open_storage, reachable
-from runner.search_values import NAMES, Worth, worths
-from runner.space import NONE, issue_name
+from runner.search.objectives import NAMES, Worth, worths
+from runner.search.space import NONE, issue_name
+from runner.search.storage import JOURNAL, open_storage, reachable
 from runner.study.folder import StudyError, read_study
 
 HOST = "127.0.0.1"

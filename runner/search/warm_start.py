@@ -12,10 +12,10 @@ import pandas as pd
 from runner.experiment.experiment import Experiment
 from runner.records.files import read_table, write_atomically
 from runner.records.tables import KINDS, Records, keys_and_seeds, read_trials, write_group
-from runner.search import Searcher
-from runner.search_storage import StorageError, shown
-from runner.search_values import worths
-from runner.space import Point
+from runner.search.objectives import worths
+from runner.search.searcher import Searcher
+from runner.search.space import Point
+from runner.search.storage import StorageError, shown
 from runner.study.folder import StudyError, check_code, read_study
 
 SAME = ("data", "training", "model", "loss")

@@ -1,0 +1,1 @@
+"""A search with Optuna, which nothing else imports: its space, sampler, storage, loop and dashboard."""
