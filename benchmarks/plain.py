@@ -58,7 +58,7 @@ def train_plain(fixes: Sequence[str], data: SeedData, settings: Training) -> dic
 def initial_network(fixes: Sequence[str], seed: int) -> PlainNetwork:
     """The network that nfloss begins with from this seed, with the BatchNorm momentum that the fixes ask for."""
     configuration = Configuration.of(*fixes)
-    network = PlainNetwork(configuration.words["bn_momentum"](configuration.numbers))
+    network = PlainNetwork(configuration.choices["bn_momentum"](configuration.numbers))
     network.load_row(initial_parameters(layers(), seed, DepthRange()))
     return network
 

@@ -15,7 +15,7 @@ from nfloss.numbers import CORE_NUMBERS, NUMBER_NAMES, Numbers
 from nfloss.registry import Fix, find_fix, registered
 from nfloss.slots import BASELINE, RECORDING_SLOTS, SLOTS, TRAINING_SLOTS, Choice
 
-Words = Mapping[str, Choice]
+Choices = Mapping[str, Choice]
 DEFAULTS = Numbers()
 
 
@@ -27,7 +27,7 @@ class ClashError(ValueError):
 class Configuration:
     """One word per slot, and the numbers. Equal when words and the numbers that these use are equal."""
 
-    words: Words
+    choices: Choices
     numbers: Numbers = DEFAULTS
     fixes: tuple[str, ...] = ()
 
@@ -46,27 +46,27 @@ class Configuration:
 
     @classmethod
     def of_fixes(cls, fixes: list[Fix], numbers: Numbers = DEFAULTS) -> Configuration:
-        words, filled = dict(BASELINE), dict[str, Fix]()
+        choices, filled = dict(BASELINE), dict[str, Fix]()
         for fix in fixes:
             for slot, choice in fix.fills.items():
-                if slot in filled and words[slot] != choice:
+                if slot in filled and choices[slot] != choice:
                     raise ClashError(clash_message(filled[slot], fix, slot))
-                words[slot], filled[slot] = choice, fix
+                choices[slot], filled[slot] = choice, fix
         ids = {fix.id for fix in fixes}
-        return cls(MappingProxyType(words), numbers, tuple(fix.id for fix in registered() if fix.id in ids))
+        return cls(MappingProxyType(choices), numbers, tuple(fix.id for fix in registered() if fix.id in ids))
 
     @cached_property
     def used_numbers(self) -> dict[str, float]:
         """The numbers that the words (and the loss itself) use; the others cannot matter."""
-        return {name: float(getattr(self.numbers, name)) for name in names_used(tuple(self.words.values()))}
+        return {name: float(getattr(self.numbers, name)) for name in names_used(tuple(self.choices.values()))}
 
     @cached_property
     def _identity(self) -> tuple[tuple[Choice, ...], tuple[tuple[str, float], ...]]:
-        return tuple(self.words[slot] for slot in SLOTS), tuple(self.used_numbers.items())
+        return tuple(self.choices[slot] for slot in SLOTS), tuple(self.used_numbers.items())
 
     def __reduce__(self) -> tuple[Any, ...]:
         # A read-only view cannot be pickled. The sources come first: a word is found in its module as it is unpickled.
-        return restored, (sources_of(self.words.values()), dict(self.words), self.numbers, self.fixes)
+        return restored, (sources_of(self.choices.values()), dict(self.choices), self.numbers, self.fixes)
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Configuration) and self._identity == other._identity
@@ -86,8 +86,8 @@ class Configuration:
     @cached_property
     def key(self) -> str:
         """A hash of words and used numbers, stable between processes and machines: 12 hexadecimal digits."""
-        words = {slot: self.words[slot].name for slot in SLOTS}
-        text = json.dumps([words, self.used_numbers], sort_keys=True)
+        choices = {slot: self.choices[slot].name for slot in SLOTS}
+        text = json.dumps([choices, self.used_numbers], sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:12]
 
     def simplified(self) -> Configuration:
@@ -96,39 +96,41 @@ class Configuration:
         Two configurations whose simplifications are equal are trained once. Holds where each scale's ground truth is
         resized by nearest neighbour, as `Losses` does it.
         """
-        return replace(self, words=self._simplification[0])
+        return replace(self, choices=self._simplification[0])
 
     def trained(self) -> Configuration:
         """The configuration with PyTorch's BatchNorm momentum. Both train to the same parameters, bit for bit: momentum moves
         the running statistics alone, and these are used in evaluation only.
         """
         usual = replace(self.numbers, bn_momentum=DEFAULTS.bn_momentum, slow_bn_momentum=DEFAULTS.slow_bn_momentum)
-        return replace(self, words=MappingProxyType({**self.words, **back_to_baseline(*TRAINING_SLOTS)}), numbers=usual)
+        return replace(self, choices=MappingProxyType({**self.choices, **back_to_baseline(*TRAINING_SLOTS)}), numbers=usual)
 
     def simplifying_rules(self) -> tuple[str, ...]:
         """Why `simplified()` differs from this configuration: what the rules that changed something say."""
         return self._simplification[1]
 
     @cached_property
-    def _simplification(self) -> tuple[Words, tuple[str, ...]]:
-        words, reasons = dict(self.words), []
+    def _simplification(self) -> tuple[Choices, tuple[str, ...]]:
+        choices, reasons = dict(self.choices), []
         for rule in RULES:
-            changed = rule(words, self.numbers)
-            if any(words[slot] != choice for slot, choice in changed.items()):
+            changed = rule(choices, self.numbers)
+            if any(choices[slot] != choice for slot, choice in changed.items()):
                 reasons.append((rule.__doc__ or rule.__name__).strip())
-                words.update(changed)
-        return MappingProxyType(words), tuple(reasons)
+                choices.update(changed)
+        return MappingProxyType(choices), tuple(reasons)
 
 
-def restored(sources: tuple[Source, ...], words: dict[str, Choice], numbers: Numbers, fixes: tuple[str, ...]) -> Configuration:
+def restored(
+    sources: tuple[Source, ...], choices: dict[str, Choice], numbers: Numbers, fixes: tuple[str, ...]
+) -> Configuration:
     """A configuration that comes from another process; the sources of its words were loaded as they were unpickled."""
-    return Configuration(MappingProxyType(words), numbers, fixes)
+    return Configuration(MappingProxyType(choices), numbers, fixes)
 
 
 @lru_cache(maxsize=4096)
-def names_used(words: tuple[Choice, ...]) -> tuple[str, ...]:
+def names_used(choices: tuple[Choice, ...]) -> tuple[str, ...]:
     """The numbers that these words and the loss itself use, in the order of `Numbers`."""
-    names = {*CORE_NUMBERS, *(name for choice in words for name in choice.numbers)}
+    names = {*CORE_NUMBERS, *(name for choice in choices for name in choice.numbers)}
     return tuple(name for name in NUMBER_NAMES if name in names)
 
 
@@ -153,59 +155,59 @@ def clash_message(first: Fix, second: Fix, slot: str) -> str:
 # --- Simplification: each rule returns the words it replaces. tests/nfloss/test_simplification.py proves each. ----------
 
 
-def recording_trains_nothing(words: Words, numbers: Numbers) -> Words:
+def recording_trains_nothing(choices: Choices, numbers: Numbers) -> Choices:
     """Issue 7 only records."""
     return back_to_baseline(*RECORDING_SLOTS)
 
 
-def clamped_scalars_are_free(words: Words, numbers: Numbers) -> Words:
+def clamped_scalars_are_free(choices: Choices, numbers: Numbers) -> Choices:
     """The gradient of a term is its own weight: a clamp to [-1, 1] cannot bind while the weight lies inside."""
-    idle = words["guard"].name == "hook clamp"
+    idle = choices["guard"].name == "hook clamp"
     weights_inside = abs(numbers.ssi_weight) <= 1 and abs(numbers.silog_weight) <= 1 and 0 <= numbers.near_part <= 1
     return back_to_baseline("guard") if idle and weights_inside else {}
 
 
-def pointwise_weights_commute_with_sampling(words: Words, numbers: Numbers) -> Words:
+def pointwise_weights_commute_with_sampling(choices: Choices, numbers: Numbers) -> Choices:
     """Nearest resizing picks pixels; weighing them before or after picking is the same."""
-    return back_to_baseline("pyramid") if words["pyramid"].name == "shared depth" else {}
+    return back_to_baseline("pyramid") if choices["pyramid"].name == "shared depth" else {}
 
 
-def parts_have_constant_weights(words: Words, numbers: Numbers) -> Words:
+def parts_have_constant_weights(choices: Choices, numbers: Numbers) -> Choices:
     """A split loss weighs each part by a constant, so the weight function is never asked."""
-    return back_to_baseline("weigh") if is_split(words) else {}
+    return back_to_baseline("weigh") if is_split(choices) else {}
 
 
-def constants_cancel_in_weighted_moments(words: Words, numbers: Numbers) -> Words:
+def constants_cancel_in_weighted_moments(choices: Choices, numbers: Numbers) -> Choices:
     """Weighted moments divide by the sum of the weights: any constant factor of them is gone."""
-    if words["moments"].name == "weighted" and words["temper"].name in ("same in both spaces", "raw weights"):
+    if choices["moments"].name == "weighted" and choices["temper"].name in ("same in both spaces", "raw weights"):
         return back_to_baseline("normalise", "temper")
     return {}
 
 
-def raw_weights_ask_no_mean(words: Words, numbers: Numbers) -> Words:
+def raw_weights_ask_no_mean(choices: Choices, numbers: Numbers) -> Choices:
     """Where the raw weights are used, their mean is never asked."""
-    return back_to_baseline("normalise") if words["temper"].name == "raw weights" else {}
+    return back_to_baseline("normalise") if choices["temper"].name == "raw weights" else {}
 
 
-def constant_weights_cancel(words: Words, numbers: Numbers) -> Words:
+def constant_weights_cancel(choices: Choices, numbers: Numbers) -> Choices:
     """In a split loss a constant weight is 1 after batch-mean normalisation, and cancels in weighted moments."""
-    if not is_split(words) or words["temper"].name not in ("same in both spaces", "per space", "raw weights"):
+    if not is_split(choices) or choices["temper"].name not in ("same in both spaces", "per space", "raw weights"):
         return {}
-    if words["moments"].name == "weighted":
+    if choices["moments"].name == "weighted":
         return back_to_baseline("normalise", "temper", "moments")
-    one_after_mean = words["normalise"].name == "batch mean" and words["temper"].name == "per space"
+    one_after_mean = choices["normalise"].name == "batch mean" and choices["temper"].name == "per space"
     return back_to_baseline("temper") if one_after_mean else {}
 
 
-def is_split(words: Words) -> bool:
-    return words["partition"].name == "near and far"
+def is_split(choices: Choices) -> bool:
+    return choices["partition"].name == "near and far"
 
 
 def back_to_baseline(*slots: str) -> dict[str, Choice]:
     return {slot: BASELINE[slot] for slot in slots}
 
 
-RULES: tuple[Callable[[Words, Numbers], Words], ...] = (
+RULES: tuple[Callable[[Choices, Numbers], Choices], ...] = (
     recording_trains_nothing,
     clamped_scalars_are_free,
     pointwise_weights_commute_with_sampling,

@@ -72,7 +72,7 @@ def arrived(path: str, text: str) -> Source:
     return Source(path, text)
 
 
-def sources_of(words: Iterable[Choice]) -> tuple[Source, ...]:
+def sources_of(choices: Iterable[Choice]) -> tuple[Source, ...]:
     """The files whose functions these words are; words of modules that can be imported by name need none."""
-    modules = {function.__module__ for word in words for function in functions_of(word).values()}
+    modules = {function.__module__ for word in choices for function in functions_of(word).values()}
     return tuple(Source(str(sys.modules[m].__file__), TEXTS[m]) for m in sorted(modules) if m.startswith(PREFIX))

@@ -78,7 +78,7 @@ class Losses:
         self._thresholds = {c: self._threshold(c, epoch, of) for c in self.configurations}
 
     def _threshold(self, c: Configuration, epoch: float, of: float) -> float:
-        choice = c.words["threshold"]
+        choice = c.choices["threshold"]
         if self._manual_threshold is not None and choice == BASELINE["threshold"]:
             return self._manual_threshold
         return float(choice(c.numbers, epoch, of))

@@ -57,7 +57,7 @@ def standalone(configuration: Configuration, evidence: Iterable[str] = ()) -> st
     head = HEAD.format(doc=document(configuration, evidence), constants=constants(functions))
     parts = [head, *map(inspect.getsource, functions), filled]
     parts += [FALLBACK] * fallback
-    momentum = configuration.words["bn_momentum"]
+    momentum = configuration.choices["bn_momentum"]
     parts += [MOMENTUM.format(momentum=momentum(configuration.numbers))] * (momentum != BASELINE["bn_momentum"])
     return "\n\n\n".join(part.strip("\n") for part in parts).replace("\n\n\n    def", "\n\n    def") + "\n"
 
@@ -65,7 +65,7 @@ def standalone(configuration: Configuration, evidence: Iterable[str] = ()) -> st
 def words_of(c: Configuration) -> dict[str, Function]:
     """The functions that the loss calls, by what they are for."""
     partition, guard = partition_of(c), guard_of(c)
-    plain = {slot: c.words[slot].function for slot in LOSS_SLOTS if slot not in ("partition", "guard")}
+    plain = {slot: c.choices[slot].function for slot in LOSS_SLOTS if slot not in ("partition", "guard")}
     used = {**plain, "split": partition.split, "join": partition.join, "pixels": guard.pixels, "terms": guard.terms}
     return {name: function for name, function in used.items() if callable(function)}
 

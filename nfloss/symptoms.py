@@ -57,7 +57,7 @@ def pixel_gradients(losses: Losses, prediction: Tensor, truth: Tensor) -> tuple[
 
 def without_weights(losses: Losses) -> Losses:
     """The parent class's loss with each configuration's numbers: the baseline's words, near weight 1."""
-    return Losses([replace(c, words=BASELINE, numbers=replace(c.numbers, near_weight=1.0)) for c in losses.configurations])
+    return Losses([replace(c, choices=BASELINE, numbers=replace(c.numbers, near_weight=1.0)) for c in losses.configurations])
 
 
 def term_inflation(losses: Losses, bench: Bench) -> tuple[Tensor, Tensor]:

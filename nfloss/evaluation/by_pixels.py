@@ -74,11 +74,11 @@ def stacked(scales: Sequence[tuple[Tensor, ...]]) -> Moments:
 def moments_of(run: Run, pred: Tensor, weights: Weights, target: Target, unweighted: bool) -> tuple[Tensor, ...]:
     """Means and variances [2, r] of rows that use the same words, pred [r, P]; then, where `unweighted`, those with every
     weight 1, without gradient."""
-    words, numbers, mask = run[0].words, NumbersOf(run, pred, pixels=True), weights.mask
+    choices, numbers, mask = run[0].choices, NumbersOf(run, pred, pixels=True), weights.mask
     if watch := guard_of(run[0]).pixels:
         pred = call(watch, numbers, pred, mask)
     residuals = target.residuals(pred)
-    values, counted = words["moments"](numbers, words["residual"](numbers, residuals, mask), weights.both, mask)
+    values, counted = choices["moments"](numbers, choices["residual"](numbers, residuals, mask), weights.both, mask)
     measured = masked_moments(values, mask) if counted is mask else moments(values, counted)
     return measured + plain_moments(residuals.detach(), target.count) if unweighted else measured
 

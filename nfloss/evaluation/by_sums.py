@@ -23,7 +23,7 @@ WORDS = ("residual", "moments")
 
 def has_sums(c: Configuration) -> bool:
     """Whether sums over the pixels are all that the configuration's words ask for."""
-    return all(c.words[slot].by_sums for slot in WORDS) and partition_of(c).exhaustive
+    return all(c.choices[slot].by_sums for slot in WORDS) and partition_of(c).exhaustive
 
 
 class BySums:
@@ -36,7 +36,7 @@ class BySums:
     def __init__(self, configurations: Sequence[Configuration], summing: Summing) -> None:
         self.summing, self.count = summing, len(configurations)
         given = Rows(configurations).rows
-        self.order = sorted(range(len(given)), key=lambda r: [given[r].configuration.words[slot].name for slot in WORDS])
+        self.order = sorted(range(len(given)), key=lambda r: [given[r].configuration.choices[slot].name for slot in WORDS])
         self.rows = [given[r] for r in self.order]
         self.back = tuple(self.order.index(r) for r in range(len(given)))
         self.runs = runs_of([row.configuration for row in self.rows], WORDS)
@@ -76,9 +76,9 @@ class BySums:
         pieces = zip(self.runs, *(v.split(sizes, -1) for v in (sums.zeroth, sums.first, sums.second)), strict=True)
         results = []
         for run, *of_run in pieces:
-            numbers, words = NumbersOf(run, sums.first), run[0].words
-            changed = call(form(words["residual"]), numbers, PowerSums(*of_run))
-            results.append(call(form(words["moments"]), numbers, changed))
+            numbers, choices = NumbersOf(run, sums.first), run[0].choices
+            changed = call(form(choices["residual"]), numbers, PowerSums(*of_run))
+            results.append(call(form(choices["moments"]), numbers, changed))
         return results
 
     def _pieces_of(self, preds: Sequence[Tensor], rows: PixelRows) -> list[list[Tensor]]:

@@ -36,7 +36,7 @@ def spread(values: Sequence[float], like: Tensor) -> Number:
 
 def code_path(configuration: Configuration) -> list[str]:
     """What rows are sorted by; configurations in this order need no rearranging."""
-    return [configuration.words[slot].name for slot in ROW_SLOTS]
+    return [configuration.choices[slot].name for slot in ROW_SLOTS]
 
 
 @dataclass(frozen=True)
@@ -78,7 +78,7 @@ class Rows:
         row_of = {(row.place, row.part): index for index, row in enumerate(self.rows)}
         kinds: dict[object, list[int]] = {}
         for place, configuration in enumerate(self.configurations):
-            kinds.setdefault(configuration.words["partition"], []).append(place)
+            kinds.setdefault(configuration.choices["partition"], []).append(place)
         parts = {kind: range(partition_of(self.configurations[places[0]]).parts) for kind, places in kinds.items()}
         return [
             Join(tuple(places), tuple(tuple(row_of[place, part] for place in places) for part in parts[kind]))
@@ -112,7 +112,7 @@ class Rows:
 
     def squash(self, ssi: Tensor) -> Tensor:
         """SSI [.., R] as the rows' words have it."""
-        return on_runs(self.runs["squash",], lambda run, piece: run[0].words["squash"](NumbersOf(run, piece), piece), ssi)
+        return on_runs(self.runs["squash",], lambda run, piece: run[0].choices["squash"](NumbersOf(run, piece), piece), ssi)
 
     def watch_terms(self, term: Tensor) -> Tensor:
         """A term [.., R] as the rows' guards let its gradient through."""
@@ -123,7 +123,7 @@ class Rows:
 
     def gain(self, like: Tensor) -> Number:
         """SILog's gain for each row: float, or [R]."""
-        return spread([row.configuration.words["gain"](row.configuration.numbers) for row in self.rows], like)
+        return spread([row.configuration.choices["gain"](row.configuration.numbers) for row in self.rows], like)
 
     def join(self, values: Tensor, counts: Tensor) -> Tensor:
         """[.., R] -> [.., K]: the parts of each configuration made one; `counts` [.., R] are their valid pixels."""
@@ -157,7 +157,7 @@ Run = Sequence[Configuration]
 
 def partition_of(configuration: Configuration) -> Partition:
     """The configuration's partition."""
-    word = configuration.words["partition"].function
+    word = configuration.choices["partition"].function
     assert isinstance(word, Partition)
     return word
 
@@ -170,14 +170,14 @@ def watched_by_guard(run: Run, term: Tensor) -> Tensor:
 
 def guard_of(configuration: Configuration) -> Guard:
     """The configuration's guard."""
-    word = configuration.words["guard"].function
+    word = configuration.choices["guard"].function
     assert isinstance(word, Guard)
     return word
 
 
 def runs_of(configurations: Run, slots: Sequence[str]) -> list[Run]:
     """Neighbours that use the same words."""
-    return [list(run) for _, run in groupby(configurations, lambda c: [c.words[slot] for slot in slots])]
+    return [list(run) for _, run in groupby(configurations, lambda c: [c.choices[slot] for slot in slots])]
 
 
 def on_runs(runs: Sequence[Run], function: Callable[[Run, Tensor], Tensor], rows: Tensor) -> Tensor:

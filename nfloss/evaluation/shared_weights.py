@@ -36,7 +36,7 @@ class SharedWeights:
         powers, of_runs = Powers(), []
         for run in self.weightings.runs:
             given = list(islice(waiting, len(run)))
-            by_curves = all(run[0].words[slot].by_sums for slot in TEMPERING)
+            by_curves = all(run[0].choices[slot].by_sums for slot in TEMPERING)
             of_runs.append(self._by_curves(run, given, truth, powers) if by_curves else in_torch(run, given, truth))
         pieces = [weighting for of_run in of_runs for weighting in of_run.pieces]
         distinct = Distinct(pieces, truth.sizes, torch.cat([of_run.curves for of_run in of_runs], -1))
@@ -55,8 +55,8 @@ class SharedWeights:
             made = [Weighting(m, w, w) for m, w in zip(masks, weights, strict=True)]
             return self.summing.of_weights(Distinct(made, truth.sizes, neutral(*shape, device)))[:, 0]
 
-        words, numbers = run[0].words, NumbersOf(run, truth.gts[0])
-        curves = call(form(words["temper"]), numbers, partial(call, form(words["normalise"]), numbers, sums_of))
+        choices, numbers = run[0].choices, NumbersOf(run, truth.gts[0])
+        curves = call(form(choices["temper"]), numbers, partial(call, form(choices["normalise"]), numbers, sums_of))
         made = [Weighting(*piece) for piece in zip(masks, *(to_power(curve.power) for curve in curves), strict=True)]
         return Distinct(made, truth.sizes, laid(curves, shape, device))
 
@@ -99,9 +99,9 @@ class Powers:
 
 def line_of_depth(c: Configuration, truth: Truth) -> Tensor:
     """The depth in metres that the configuration weighs, [P] of all scales."""
-    if c.words["pyramid"] == BASELINE["pyramid"]:
+    if c.choices["pyramid"] == BASELINE["pyramid"]:
         return truth.together.image_depth.flatten()
-    word, finest = c.words["pyramid"], truth.depths[0]
+    word, finest = c.choices["pyramid"], truth.depths[0]
     return torch.cat([word(c.numbers, finest, own).flatten() for own in truth.depths])
 
 

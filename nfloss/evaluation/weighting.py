@@ -84,7 +84,7 @@ class Weightings:
     def __init__(self, rows: Sequence[Row]) -> None:
         keys = [words_with_numbers(row.configuration, WEIGHTING_SLOTS) for row in rows]
         first = {key: row.configuration for key, row in zip(keys, rows, strict=True)}
-        ordered = sorted(first, key=lambda key: [first[key].words[slot].name for slot in TEMPERING])  # long runs
+        ordered = sorted(first, key=lambda key: [first[key].choices[slot].name for slot in TEMPERING])  # long runs
         ids = dict[object, int]()
         number = {key: [ids.setdefault(words_with_numbers(c, slots), len(ids)) for slots in SHARED] for key, c in first.items()}
         self.distinct = {first[key]: number[key] for key in ordered}  # equal numbers: equal words, with equal numbers
@@ -112,7 +112,7 @@ class Weightings:
             threshold = thresholds[c]
             own, both = (weighing, threshold), (weighing, splitting, threshold)
             if own not in raw:
-                raw[own] = c.words["weigh"](c.numbers, depth_of(c), threshold)
+                raw[own] = c.choices["weigh"](c.numbers, depth_of(c), threshold)
             if both not in split:
                 split[both] = split_weights(c, target, raw[own], threshold)
             pieces += split[both]
@@ -121,7 +121,7 @@ class Weightings:
 
 def words_with_numbers(c: Configuration, slots: Sequence[str]) -> tuple[object, ...]:
     """What the words of these slots compute with: equal for equal weightings."""
-    return tuple((c.words[slot], *(getattr(c.numbers, name) for name in c.words[slot].numbers)) for slot in slots)
+    return tuple((c.choices[slot], *(getattr(c.numbers, name) for name in c.choices[slot].numbers)) for slot in slots)
 
 
 def weigh(c: Configuration, target: Target, finest: Tensor, threshold: float) -> list[Part]:
@@ -132,13 +132,13 @@ def weigh(c: Configuration, target: Target, finest: Tensor, threshold: float) ->
 
 def raw_weights(c: Configuration, target: Target, finest: Tensor, threshold: float) -> Tensor:
     """Each pixel's weight before anything is divided or split, [P]."""
-    raw: Tensor = c.words["weigh"](c.numbers, depth_for(c, target, finest), threshold)
+    raw: Tensor = c.choices["weigh"](c.numbers, depth_for(c, target, finest), threshold)
     return raw
 
 
 def depth_for(c: Configuration, target: Target, finest: Tensor) -> Tensor:
     """The depth in metres [P] that the configuration's weights are made of; `finest` [B, 1, H, W]."""
-    depth: Tensor = c.words["pyramid"](c.numbers, finest, target.image_depth)
+    depth: Tensor = c.choices["pyramid"](c.numbers, finest, target.image_depth)
     return depth.flatten()
 
 
@@ -154,7 +154,7 @@ def tempered(c: Configuration, pieces: Sequence[tuple[Tensor, Tensor]]) -> list[
     """Weightings by the configuration's `normalise` and `temper`, from the pixels and raw weights [P] of each."""
     masks, raw = zip(*pieces, strict=True)
     mask, weights = lay_out(masks), lay_out(raw)
-    ssi, silog = c.words["temper"](c.numbers, weights, lambda power: c.words["normalise"](c.numbers, weights, mask, power))
+    ssi, silog = c.choices["temper"](c.numbers, weights, lambda power: c.choices["normalise"](c.numbers, weights, mask, power))
     of_ssi, counts = ssi.unbind(0), sums(mask).unbind(0)
     of_silog = of_ssi if silog is ssi else silog.unbind(0)
     return [Part(*part) for part in zip(masks, raw, of_ssi, of_silog, counts, strict=True)]

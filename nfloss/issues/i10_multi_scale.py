@@ -65,11 +65,11 @@ def divisor(configuration: Configuration, raw: Tensor, mask: Tensor) -> Tensor:
     asked: list[Tensor] = []
 
     def mean(power: float) -> Tensor:
-        value = configuration.words["normalise"](configuration.numbers, raw, mask, power)
+        value = configuration.choices["normalise"](configuration.numbers, raw, mask, power)
         asked.append(torch.as_tensor(value).to(raw).squeeze())
         return asked[-1]
 
-    configuration.words["temper"](configuration.numbers, raw, mean)
+    configuration.choices["temper"](configuration.numbers, raw, mean)
     return asked[0] if asked else raw.new_ones(())
 
 

@@ -6,6 +6,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from nfloss.registry import Fix
+from nfloss.testing.definition import (
+    changes_something,
+    divides_by_one_number,
+    explains_itself,
+    guards_only_gradients,
+    has_a_threshold,
+    weighs_pixel_by_pixel,
+)
 from nfloss.testing.device import never_waits
 from nfloss.testing.loss import (
     goes_with_others,
@@ -16,14 +24,6 @@ from nfloss.testing.loss import (
     precisions_agree,
     survives_the_way,
     together_is_one_by_one,
-)
-from nfloss.testing.words import (
-    changes_something,
-    divides_by_one_number,
-    explains_itself,
-    guards_only_gradients,
-    has_a_threshold,
-    weighs_pixel_by_pixel,
 )
 from nfloss.user_code import USER_ERRORS, in_a_line
 

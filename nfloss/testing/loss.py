@@ -105,7 +105,7 @@ def apart_from_alone(fix: Fix, configurations: list[Configuration], data: Case) 
     preds = own_predictions(data, len(configurations))
     values, gradients = evaluate(configurations, data, preds=preds)
     differences = []
-    for k in (k for k, c in enumerate(configurations) if fix.fills.items() <= c.words.items()):
+    for k in (k for k, c in enumerate(configurations) if fix.fills.items() <= c.choices.items()):
         value, gradient = evaluate(configurations[k : k + 1], data, preds=[pred[k : k + 1] for pred in preds])
         pairs = zip(gradients, gradient, strict=True)
         differences += [apart(g[k], one[0], CANCELLED * float(g[PLAIN].norm())) for g, one in pairs]

@@ -101,4 +101,4 @@ def balanced(configurations: Sequence[Configuration]) -> list[Configuration]:
 
 def words_of(c: Configuration) -> list[tuple[str, str]]:
     """The configuration's word in each slot."""
-    return [(slot, choice.name) for slot, choice in c.words.items()]
+    return [(slot, choice.name) for slot, choice in c.choices.items()]

@@ -47,7 +47,7 @@ DIGITS = 8
 def fingerprint(configuration: Configuration, data: Data, network: str | None = None) -> str:
     """Parts with a hash each, "shared:1a2b3c4d frames:... network:... residual:...": the shared code, a folder's files, what
     reads them where they are not a plain folder, the user's network, and each word that is not the baseline's."""
-    words = {slot: choice for slot, choice in configuration.words.items() if choice != BASELINE[slot]}
+    words = {slot: choice for slot, choice in configuration.choices.items() if choice != BASELINE[slot]}
     parts = {"shared": shared_code()}
     if data.folder and data.plain:
         parts["frames"] = frames_in(data.folder)

@@ -139,7 +139,7 @@ def train(
     The user's `own` networks are trained one each, run one after another; `size` does not matter to them.
     """
     started = time.monotonic()
-    momenta = [c.words["bn_momentum"](c.numbers) for c in configurations]
+    momenta = [c.choices["bn_momentum"](c.numbers) for c in configurations]
     networks: Networks
     if own is None:
         trained, network_of = distinct_trainings(configurations)

@@ -64,7 +64,7 @@ def test_a_number_with_a_default_is_the_words_own(steep):
     """By hand at 2 m: 1 + 4 / (1 + 2^4)."""
     load_extension(steep)
     configuration = Configuration.of("5-9")
-    weight = configuration.words["weigh"](configuration.numbers, torch.tensor(2.0), 1.0)
+    weight = configuration.choices["weigh"](configuration.numbers, torch.tensor(2.0), 1.0)
     assert weight.item() == pytest.approx(1 + 4 / 17)
     assert "power" not in configuration.used_numbers
     with pytest.raises(ValueError, match="unknown number 'power'"):

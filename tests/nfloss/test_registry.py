@@ -255,7 +255,7 @@ def test_the_words_of_the_training_set_up():
     """6-1: BatchNorm momentum 0.01 instead of 0.1 (document, solution 6-1)."""
     for fixes, momentum in (((), 0.1), (("6-1",), 0.01), (("6-2",), 0.1)):
         configuration = Configuration.of(*fixes)
-        assert configuration.words["bn_momentum"](configuration.numbers) == momentum
+        assert configuration.choices["bn_momentum"](configuration.numbers) == momentum
 
 
 # --- the module ---------------------------------------------------------------------------------------------------------

@@ -113,7 +113,7 @@ def test_all_rules_together_leave_value_and_gradient_alone():
         assert after.simplified() == after
         assert after.simplified().key == after.key
         assert after.fixes == ("a label",)
-        assert after.words["bn_momentum"] == before.words["bn_momentum"]  # it changes evaluation: never simplified away
+        assert after.choices["bn_momentum"] == before.choices["bn_momentum"]  # it changes evaluation: never simplified away
 
     proof()
 
@@ -178,7 +178,7 @@ def test_the_full_design_counted():
             clashes += 1
             assert {"1-2", "10-1"} <= set(cell), error
             continue
-        words = tuple(map(id, configuration.words.values()))
+        words = tuple(map(id, configuration.choices.values()))
         if words not in of_cell:  # equal words need one simplification alone
             of_cell[words] = configuration.simplified()
             distinct.add(of_cell[words])
@@ -203,7 +203,7 @@ def test_no_two_of_the_remaining_configurations_are_the_same_loss():
     assert sorted(set(losses.thresholds)) == pytest.approx([1.0, 1.2, 1.5, 3.0])  # all four choices of issue 9 differ
     pred, gt = (image.double() for image in scene(2, 8, 8, seed=43))
     far_off = Material([pred * 3.0], gt)  # so that SSI exceeds 1 and fix 2-2a has something to clamp
-    unclamped = torch.tensor([c.words["squash"].name == "none" for c in moving])
+    unclamped = torch.tensor([c.choices["squash"].name == "none" for c in moving])
     assert losses.terms(far_off.preds[0].expand(len(moving), *pred.shape), gt).ssi[unclamped].min() > 1.0
     values, (gradients,) = evaluate(losses, far_off)
     signatures = {

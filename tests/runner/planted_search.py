@@ -66,7 +66,7 @@ class Planted:
 
 def words_of(configuration: Configuration) -> tuple[tuple[str, str], ...]:
     """The words that are not the baseline's."""
-    return tuple((slot, word.name) for slot, word in configuration.words.items() if word != BASELINE[slot])
+    return tuple((slot, word.name) for slot, word in configuration.choices.items() if word != BASELINE[slot])
 
 
 @lru_cache(maxsize=1)

@@ -89,7 +89,7 @@ def test_a_product_over_slots() -> None:
     """Each factor's fixes fill its slot; a fix of two slots is in the first alone, so that none appears twice."""
     for fixes in made(cartesian={"slots": ["residual", "temper"]}):
         assert len(set(fixes)) == len(fixes)
-        assert sum("residual" in Configuration.of(fix).words for fix in fixes) <= 2
+        assert sum("residual" in Configuration.of(fix).choices for fix in fixes) <= 2
 
 
 @pytest.mark.parametrize(

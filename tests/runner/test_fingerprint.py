@@ -110,7 +110,7 @@ def test_only_what_uses_the_edited_fix_is_trained_again(tmp_path: Path, monkeypa
     assert len(run(folder, False)) == 6
     assert run(folder, True) == []
     before = load(folder).trials
-    true, edited = fingerprints.code_of, Configuration.of("5-1").words["weigh"]
+    true, edited = fingerprints.code_of, Configuration.of("5-1").choices["weigh"]
     assert edited.function is issue_5.smooth_tanh
     monkeypatch.setattr(fingerprints, "code_of", lambda choice: "edited00" if choice == edited else true(choice))
     plan = plan_experiment(parse_experiment(TINY, "t"))

@@ -102,7 +102,7 @@ def test_fifty_steps_of_every_fix_and_of_mixtures_equal_the_stack(real_size):
     order = torch.from_numpy(real_size.batches(50, 4))
     for first in range(0, len(names), LANES):
         made = [Configuration.of(*name.split()) for name in names[first : first + LANES]]
-        momenta = [c.words["bn_momentum"](c.numbers) for c in made]
+        momenta = [c.choices["bn_momentum"](c.numbers) for c in made]
         stack, lanes = (kind(len(made), 5, momenta, dtype=torch.float64) for kind in (StackedNetworks, LaneNetworks))
         for networks in (stack, lanes):
             fifty_steps(networks, made, real_size, order)

@@ -112,7 +112,7 @@ def test_training_equals_the_plain_loop_in_float64(small_data, name):
     steps, clip, made = 12, 0.5, configurations(["", name, "1-1"])
     rgb, truth = small_data.train.rgb.double(), small_data.train.inverse_depth().double()
     order = torch.from_numpy(small_data.batches(steps, 4))
-    networks = OwnNetworks(own("Small"), 5, [c.words["bn_momentum"](c.numbers) for c in made], dtype=torch.float64)
+    networks = OwnNetworks(own("Small"), 5, [c.choices["bn_momentum"](c.numbers) for c in made], dtype=torch.float64)
     losses, adam = Losses(made), RowAdam(networks.parameters, 1e-2)
     torch.manual_seed(5)
     plain, loss_fn = own_modules.Small().double(), SSISilogNearFieldLoss(name.split())

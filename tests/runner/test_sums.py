@@ -109,7 +109,7 @@ def halved(residual, mask):
 
 def of_its_own(*fixes):
     fix = Fix("98-1", "halved", "half the residual", {"residual": Choice("halved", halved)})
-    return Configuration({**Configuration.of(*fixes).words, **fix.fills}, fixes=fixes)
+    return Configuration({**Configuration.of(*fixes).choices, **fix.fills}, fixes=fixes)
 
 
 @pytest.mark.parametrize("dtype", VALUES)
@@ -128,7 +128,7 @@ def by_median(weights, mask, power):
 
 def test_a_users_normalisation_goes_with_sums():
     word = Choice("median", by_median)
-    configurations = [Configuration({**Configuration.of(f).words, "normalise": word}) for f in ("3-1", "5-1", "6-2")]
+    configurations = [Configuration({**Configuration.of(f).choices, "normalise": word}) for f in ("3-1", "5-1", "6-2")]
     assert all(has_sums(c) for c in configurations)
     compare(configurations, CoreSumming(), material("three_scales", seed=47), torch.float64)
     compare(configurations, CoreSumming(), material("three_scales", seed=47), torch.float32)

@@ -34,7 +34,7 @@ def test_fused_training_equals_the_plain_loop_in_float64(real_size):
     data, steps, clip = real_size, 50, 1.0
     rgb, truth = data.train.rgb.double(), data.train.inverse_depth().double()
     order = torch.from_numpy(data.batches(steps, 4))
-    momenta = [c.words["bn_momentum"](c.numbers) for c in made]
+    momenta = [c.choices["bn_momentum"](c.numbers) for c in made]
     stack = StackedNetworks(len(made), 5, momenta, dtype=torch.float64)
     start = stack.parameters.detach()[0].clone()
     losses, adam = Losses(made), RowAdam(stack.parameters, 1e-3)

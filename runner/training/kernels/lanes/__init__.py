@@ -1,1 +1,1 @@
-"""Networks side by side in the lanes of a CPU's vector registers: the stack of runner/networks/stacked.py, several times as fast."""
+"""Networks in the lanes of a CPU's vector registers: the stack of `runner.networks.stacked`, several times as fast."""
