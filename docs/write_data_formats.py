@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from runner.data_words import format_page
+from runner.cli.data_summary import format_page
 
 PAGE = Path(__file__).parent / "data-formats.md"
 MARK = "<!-- from here on written by docs/write_data_formats.py -->"

@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from typing import NoReturn
 
 from runner.cli.arguments import make_parsers, parse
-from runner.cli.words import BAD_INPUT, INTERRUPTED, say
+from runner.cli.terminal import BAD_INPUT, INTERRUPTED, say
 
 
 def main(given: Sequence[str] | None = None) -> NoReturn:

@@ -1,4 +1,4 @@
-"""What each command takes, and how a line is read: what is mistyped is answered with the nearest that is known."""
+"""What each command takes, and how a command line is parsed: a mistyped name is answered with the nearest known one."""
 
 from __future__ import annotations
 
@@ -10,11 +10,12 @@ from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
-from runner.cli.looking import audit, check, data, issues, power, status
-from runner.cli.planning import plan
-from runner.cli.training import confirm, run
-from runner.cli.views import dashboard, export, mlflow, report, sync
-from runner.cli.words import BAD_INPUT
+from runner.cli.data import data
+from runner.cli.issues import audit, check, issues
+from runner.cli.plan import plan
+from runner.cli.run import confirm, run
+from runner.cli.terminal import BAD_INPUT
+from runner.cli.views import dashboard, export, mlflow, power, report, status, sync
 
 ABOUT = "Which of ten documented fixes of a near-field-weighted depth loss help, do nothing, or harm?"
 EXAMPLES = """\

@@ -1,12 +1,18 @@
-"""A study's views, drawn from its records: the report, the loss to take home, MLflow, the dashboard."""
+"""Commands that read a study: its status, report, power, the loss to take home, MLflow, the dashboard."""
 
 from __future__ import annotations
 
 import sys
 from pathlib import Path
 
-from runner.cli.needs import need_optuna, need_report
-from runner.cli.words import say
+from runner.cli.terminal import need_optuna, need_report, say
+
+
+def status(study: Path) -> None:
+    """Say what is done and what is missing."""
+    from runner.study.status import status_lines
+
+    print("\n".join(status_lines(study)))
 
 
 def report(study: Path, other: Path | None) -> None:
@@ -21,6 +27,14 @@ def report(study: Path, other: Path | None) -> None:
     say_conclusions(study)
 
 
+def power(study: Path, gain: float) -> None:
+    """Say what a study's seeds can tell apart, and how many would tell a gain of so many percent."""
+    need_report(study)
+    from analysis.power import power_lines
+
+    print("\n".join(power_lines(study, gain)))
+
+
 def export(study: Path, fixes: list[str] | None) -> None:
     """Write a study's recommended loss for your training code: YAML blocks, and one Python file that needs torch alone."""
     from runner.study.folder import StudyError, read_study
@@ -28,7 +42,7 @@ def export(study: Path, fixes: list[str] | None) -> None:
     read_study(study)
     if not (study / "verdicts.json").exists():
         raise StudyError(f"{study}: no verdicts yet; draw the conclusions first: nfloss report {study}")
-    from runner.export import export_loss
+    from runner.cli.export import export_loss
 
     block, files = export_loss(study, fixes)
     print(block)

@@ -52,7 +52,8 @@ class Data(Section):
 
     @model_validator(mode="after")
     def _splits_go_together(self) -> Data:
-        if self.folder is None and not self.plain:
+        of_a_folder = (self.frames, self.train_list, self.validation_list, self.split_by)
+        if self.folder is None and (self.format != "folder" or any(of_a_folder)):
             raise ValueError("format, frames, lists and split_by belong to a folder, and none is given")
         if (self.train_list is None) != (self.validation_list is None):
             raise ValueError("train_list and validation_list go together; one alone is given")
@@ -64,11 +65,6 @@ class Data(Section):
     def lists(self) -> tuple[str, ...]:
         """The two lists, of training and of validation; none."""
         return (self.train_list, self.validation_list) if self.train_list and self.validation_list else ()
-
-    @property
-    def plain(self) -> bool:
-        """Scenes, or a folder read whole as it always was; anything else goes through a reader."""
-        return self.format == "folder" and not (self.frames or self.train_list or self.validation_list or self.split_by)
 
     @property
     def dealt_by(self) -> Literal["frame", "scene"]:

@@ -6,10 +6,10 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from runner.data import DataError
 from runner.data.formats.files import Shot, named_in
 from runner.data.formats.ncdb import DEPTH
 from runner.data.formats.text import entries_of, lines_of
+from runner.data.frames import DataError
 
 KEYS = ("depth", "image", "rgb")
 

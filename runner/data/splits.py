@@ -8,14 +8,14 @@ from pathlib import Path
 
 import torch
 
-from runner.data import DataError
-from runner.data.folder import VALIDATION_FOLDERS
 from runner.data.formats import READERS
 from runner.data.formats.files import Shot, whole
+from runner.data.frames import DataError
 from runner.data.settings import Data
 from runner.data.split_lists import listed
 
 SHARE = 0.3
+VALIDATION_FOLDERS = ("val", "validation", "test")
 
 Split = tuple[list[Shot], list[Shot]]
 

@@ -1,4 +1,4 @@
-"""How the depth of a data set is spread, what mean weight that implies, and whether a fixed one fits."""
+"""How the depth of a data set is distributed, what mean weight that implies, and whether a fixed one fits."""
 
 from __future__ import annotations
 
@@ -8,8 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from runner.data import Frames
-from runner.data.frames import DEPTH_EDGES
+from runner.data.frames import DEPTH_EDGES, Frames
 from runner.networks.stacked import SCALES
 
 FITS_WITHIN = 0.05  # of the mean weight: by so much the loss's total is then off, no more
@@ -27,7 +26,7 @@ class Question:
 
 
 @dataclass(frozen=True)
-class Spread:
+class DepthStatistics:
     """What the frames say.
 
     known:     share of the pixels whose depth is known
@@ -48,7 +47,7 @@ class Spread:
     per_scale: dict[tuple[int, int], float]
 
 
-def spread(frames: Frames, asked: Question) -> Spread:
+def depth_statistics(frames: Frames, asked: Question) -> DepthStatistics:
     """Of frames with a known pixel or more."""
     depth, near = frames.depth[frames.valid], asked.threshold
     ends = (*DEPTH_EDGES[1:], float("inf"))
@@ -56,7 +55,7 @@ def spread(frames: Frames, asked: Question) -> Spread:
     batches = [frames.select(part) for part in order.split(asked.batch)]
     whole = [batch for batch in batches if len(batch) == asked.batch] or batches
     smaller = [resized(frames, scale) for scale in range(SCALES)]
-    return Spread(
+    return DepthStatistics(
         frames=len(frames),
         known=frames.valid.double().mean().item(),
         depth=quantiles(depth),
@@ -87,5 +86,5 @@ def weight(share: float, asked: Question) -> float:
     return 1.0 + (asked.near_weight - 1.0) * share
 
 
-def fits(found: Spread, asked: Question) -> bool:
+def fits(found: DepthStatistics, asked: Question) -> bool:
     return abs(asked.expected / weight(found.share, asked) - 1.0) <= FITS_WITHIN

@@ -8,16 +8,17 @@ from contextlib import contextmanager
 import torch
 
 from runner.execution.devices import one_thread, processes
-from runner.execution.queue import Ending, Waiting
-from runner.execution.run_group import Progress, run_here
+from runner.execution.frame_cache import FrameCache
+from runner.execution.queue import Ending, GroupQueue
+from runner.execution.run_group import Progress, run_in_process
 from runner.execution.workers import Workers
 from runner.experiment.experiment import Experiment
 
-#: Runs groups and gives their records, or their crashes, as they finish, in any order.
-Place = Callable[[Waiting, Progress], Iterator[Ending]]
+#: Runs the groups of a queue and gives their records, or their crashes, as they finish, in any order.
+Backend = Callable[[GroupQueue, Progress], Iterator[Ending]]
 
 
-def check_place(experiment: Experiment, device: torch.device) -> None:
+def check_backend(experiment: Experiment, device: torch.device) -> None:
     """Raises ClusterError where groups are to run on a cluster that cannot be used."""
     if experiment.execution.ray:
         from runner.execution.ray_cluster import connect
@@ -26,15 +27,15 @@ def check_place(experiment: Experiment, device: torch.device) -> None:
 
 
 @contextmanager
-def place_for(experiment: Experiment, device: torch.device, groups: int) -> Iterator[Place]:
-    """Where so many groups of the experiment run. Worker processes begin to load at once, while their parent prepares."""
+def open_backend(experiment: Experiment, device: torch.device, frames: FrameCache, groups: int) -> Iterator[Backend]:
+    """The backend of an experiment with so many groups. Worker processes start to load at once, while their parent prepares."""
     workers = min(processes(experiment, device), groups)
     if experiment.execution.ray:
         from runner.execution.ray_cluster import run_on_ray
 
-        yield lambda waiting, progress: run_on_ray(waiting, experiment, device, progress)
+        yield lambda queue, progress: run_on_ray(queue, experiment, device, progress)
     elif workers <= 1:
-        yield lambda waiting, progress: run_here(waiting, experiment, device, progress)
+        yield lambda queue, progress: run_in_process(queue, experiment, frames, device, progress)
     else:
-        with Workers(workers) as begun, one_thread(device):  # or this one's threads would be in their way
-            yield lambda waiting, progress: begun.run(waiting, experiment, progress)
+        with Workers(workers, experiment, frames) as pool, one_thread(device):  # more threads here would slow the workers down
+            yield pool.run

@@ -1,22 +1,66 @@
-"""The frames of each seed: made once, and mapped by worker processes from a file."""
+"""The frames of each seed: made once in a process, and mapped by worker processes from a file."""
 
 from __future__ import annotations
 
-from functools import lru_cache
 from pathlib import Path
 
 import torch
 
-from runner.data import Frames
-from runner.data.dataset import SeedData, make_seed_data
-from runner.data.settings import Data
-from runner.execution.run_group import _shelf
-from runner.readers.frames import read_seed_data
+from runner.data import Data, Frames, SeedData, make_seed_data
 from runner.records.files import write_atomically
 
+CPU = torch.device("cpu")
+KEPT = 2  # seeds whose frames stay in memory
 
-def keep(shelf: Path, made: SeedData) -> None:
-    """Put a seed's frames into a file, for other processes to map into their memory."""
+
+class FrameCache:
+    """The data of each seed of an experiment.
+
+    Args:
+        data: the experiment's.
+        folder: where worker processes share a file per seed; whoever asks first for a seed writes it, all map it into their
+            memory. None: the frames stay in this process.
+    """
+
+    def __init__(self, data: Data, folder: Path | None = None) -> None:
+        self.data, self.folder = data, folder
+        self._made: dict[tuple[int, torch.device], SeedData] = {}
+
+    def seed_data(self, seed: int, device: torch.device = CPU) -> SeedData:
+        """The frames of a seed on a device.
+
+        Raises:
+            DataError: frames that cannot be read or split.
+        """
+        if (seed, device) not in self._made:
+            made = self._on_cpu(seed) if device == CPU else self.seed_data(seed).to(device)
+            for old in [key for key in self._made if key[1] == device][: 1 - KEPT]:
+                del self._made[old]
+            self._made[seed, device] = made
+        return self._made[seed, device]
+
+    def share(self, seed: int, folder: Path) -> None:
+        """Write a seed's frames where the caches of worker processes look for them."""
+        if not (path := file_of(folder, seed)).exists():
+            write_seed_data(path, self.seed_data(seed))
+
+    def _on_cpu(self, seed: int) -> SeedData:
+        if self.folder is None:
+            return make_seed_data(self.data, seed)
+        path = file_of(self.folder, seed)
+        if not path.exists():
+            write_seed_data(path, make_seed_data(self.data, seed))
+        parts = torch.load(path, mmap=True, weights_only=True)
+        return SeedData(seed, **{name: Frames(**tensors) for name, tensors in parts.items()})
+
+
+def file_of(folder: Path, seed: int) -> Path:
+    """The file of a seed's frames."""
+    return folder / f"seed{seed}.pt"
+
+
+def write_seed_data(path: Path, made: SeedData) -> None:
+    """A seed's frames as a file that `torch.load` maps."""
     parts = {"train": made.train, "probe": made.probe, "validation": made.validation}
     tensors = {name: {"rgb": frames.rgb, "depth": frames.depth} for name, frames in parts.items()}
 
@@ -26,35 +70,4 @@ def keep(shelf: Path, made: SeedData) -> None:
         except RuntimeError as error:  # what torch makes of a disk that is full
             raise OSError(str(error)) from None
 
-    write_atomically(shelf / kept_name(made.seed), save)
-
-
-def kept_name(seed: int) -> str:
-    """The file of a seed's frames."""
-    return f"seed{seed}.pt"
-
-
-def kept_seed_data(shelf: Path, data: Data, seed: int) -> SeedData:
-    """As `make_seed_data` on the CPU; made by whoever asks first, mapped from its file by all others."""
-    path = shelf / kept_name(seed)
-    if not path.exists():
-        keep(shelf, make_seed_data(data, seed, torch.device("cpu")))
-    parts = torch.load(path, mmap=True, weights_only=True)
-    return SeedData(seed, **{name: Frames(**tensors) for name, tensors in parts.items()})
-
-
-def use_shelf(shelf: Path) -> None:
-    """From now on in this process, frames are mapped from files that several processes share."""
-    global _shelf
-    _shelf = shelf
-
-
-@lru_cache(maxsize=2)
-def seed_data(data: Data, seed: int, device: torch.device) -> SeedData:
-    """A seed's data, made once for all of its groups; in a worker, mapped from what one of them made for all."""
-    if _shelf is None:
-        # Plain folders and scenes keep to the code that their records' fingerprints are of.
-        return (make_seed_data if data.plain else read_seed_data)(data, seed, device)
-    if not data.plain and not (_shelf / kept_name(seed)).exists():
-        keep(_shelf, read_seed_data(data, seed, torch.device("cpu")))
-    return kept_seed_data(_shelf, data, seed)
+    write_atomically(path, save)

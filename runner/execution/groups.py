@@ -15,22 +15,24 @@ from runner.execution.group_size import even_size
 
 @dataclass(frozen=True)
 class Group:
-    """Configurations of one seed that are trained together, as so many networks (`runner/training/loop.py` pads): the bits of a
-    result depend on how many are trained together, so that number is part of the study. `rate`: their learning rate, where
-    that is not the experiment's."""
+    """Configurations of one seed that are trained together, padded to `size` networks (`runner.training.loop`).
+
+    rate: their learning rate, where that is not the experiment's
+    checkpoints: the folder where its networks are kept, if they are
+    """
 
     name: str
     seed: int
     configurations: tuple[Configuration, ...]
     size: int
     rate: float | None = None
-    checkpoints: Path | None = None  # where its networks are kept, if they are
+    checkpoints: Path | None = None
 
     def halves(self) -> tuple[Group, Group]:
         """The same trainings in two groups."""
         trainings = list(by_training(self.configurations).values())
         middle = -(-len(trainings) // 2)
-        first, second = (tuple(c for readings in part for c in readings) for part in (trainings[:middle], trainings[middle:]))
+        first, second = (tuple(c for alike in part for c in alike) for part in (trainings[:middle], trainings[middle:]))
         halves = (("a", first), ("b", second))
         a, b = (replace(self, name=self.name + half, configurations=part, size=middle) for half, part in halves)
         return a, b
@@ -44,26 +46,26 @@ class Group:
 
 
 def by_training(configurations: Iterable[Configuration]) -> dict[Configuration, list[Configuration]]:
-    """Each distinct training, and the configurations that read it: those that differ in BatchNorm's momentum alone."""
-    readings: dict[Configuration, list[Configuration]] = {}
+    """Each distinct training, and the configurations that share it: those that differ in BatchNorm's momentum alone."""
+    shared: dict[Configuration, list[Configuration]] = {}
     for c in configurations:
-        readings.setdefault(c.trained(), []).append(c)
-    return readings
+        shared.setdefault(c.trained(), []).append(c)
+    return shared
 
 
 def make_groups(configurations: Sequence[Configuration], seeds: Sequence[int], largest: int, in_blocks: bool) -> list[Group]:
-    """Groups of equal size, of at most `largest` trainings, in the order in which a run that is stopped leaves most.
+    """Groups of equal size, of at most `largest` trainings, in an order in which an interrupted run is worth most.
 
     Few configurations are all trained with one seed, then with the next. A whole product goes `in_blocks`: some of its
-    trainings, chosen so that every word is among them as often as in the whole, with all seeds; then the next block.
+    trainings, among which every choice is as frequent as in the whole, with all seeds; then the next block.
     """
-    readings = by_training(configurations)
-    trainings = balanced(list(readings)) if in_blocks else sorted(readings, key=code_path)
+    shared = by_training(configurations)
+    trainings = balanced(list(shared)) if in_blocks else sorted(shared, key=code_path)
     size = even_size(len(trainings), largest)
     chunks = [sorted(trainings[start : start + size], key=code_path) for start in range(0, len(trainings), size)]
     places = range(len(chunks))
     order = [(seed, i) for i in places for seed in seeds] if in_blocks else [(seed, i) for seed in seeds for i in places]
-    return [Group(f"seed{seed}-{i}", seed, tuple(c for t in chunks[i] for c in readings[t]), size) for seed, i in order]
+    return [Group(f"seed{seed}-{i}", seed, tuple(c for t in chunks[i] for c in shared[t]), size) for seed, i in order]
 
 
 def record_key(configuration: Configuration, rate: float | None) -> str:
@@ -76,16 +78,16 @@ def record_key(configuration: Configuration, rate: float | None) -> str:
 
 
 def balanced(configurations: Sequence[Configuration]) -> list[Configuration]:
-    """The first configuration first; then always the one that brings the words' counts nearest to their shares of the whole.
+    """The first configuration first; then always the one that brings the choices' counts nearest to their shares of the whole.
 
-    A greedy order: after n of N, a word that p N of them use has been used close to p n times, so that whatever has been
+    A greedy order: after n of N, a choice that p N of them have has been used close to p n times, so that whatever has been
     trained when a run is stopped compares every fix with and without as evenly as the whole would.
     """
-    words = sorted({word for c in configurations for word in words_of(c)}, key=str)
-    place = {word: column for column, word in enumerate(words)}
-    uses = np.zeros((len(configurations), len(words)))
+    choices = sorted({choice for c in configurations for choice in choices_of(c)}, key=str)
+    column = {choice: number for number, choice in enumerate(choices)}
+    uses = np.zeros((len(configurations), len(choices)))
     for row, c in enumerate(configurations):
-        uses[row, [place[word] for word in words_of(c)]] = 1.0
+        uses[row, [column[choice] for choice in choices_of(c)]] = 1.0
     share = uses.mean(0)
     order, counts, left = [0], uses[0].copy(), np.ones(len(configurations), dtype=bool)
     left[0] = False
@@ -99,6 +101,6 @@ def balanced(configurations: Sequence[Configuration]) -> list[Configuration]:
     return [configurations[row] for row in order]
 
 
-def words_of(c: Configuration) -> list[tuple[str, str]]:
-    """The configuration's word in each slot."""
+def choices_of(c: Configuration) -> list[tuple[str, str]]:
+    """(slot, choice's name) of each slot."""
     return [(slot, choice.name) for slot, choice in c.choices.items()]

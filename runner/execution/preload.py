@@ -1,4 +1,4 @@
-"""What worker processes are forked from: all that training loads is loaded once."""
+"""Imported by the process that workers are forked from: loads once all that training needs."""
 
 import os
 import threading
@@ -6,14 +6,14 @@ import threading
 _parent, _loaded = os.getppid(), threading.Event()
 
 
-def _leave_with_parent() -> None:
-    """A parent that has come to its end while all this loads is not kept waiting, nor who reads what it says."""
+def _exit_with_parent() -> None:
+    """End if the parent ends meanwhile: whoever reads its output would wait for this process too."""
     while not _loaded.wait(0.1):
         if os.getppid() != _parent:
             os._exit(1)
 
 
-_watch = threading.Thread(target=_leave_with_parent)
+_watch = threading.Thread(target=_exit_with_parent)
 _watch.start()
 try:
     import runner.execution.workers  # noqa: F401

@@ -1,4 +1,4 @@
-"""Which group begins next."""
+"""The queue of groups, and what a group comes to: its records, a crash, or two halves that are tried instead."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from runner.execution.groups import Group, by_training
 from runner.records.tables import Records
 
 
-class Waiting:
+class GroupQueue:
     """Groups that have not begun.
 
     Args:
@@ -23,19 +23,19 @@ class Waiting:
         self.groups, self.may_start = deque(groups), may_start
 
     def take(self) -> Group | None:
-        """The next group; None where no more begins."""
+        """The next group; None where no further one starts."""
         if self.groups and not self.may_start():
             self.groups.clear()
         return self.groups.popleft() if self.groups else None
 
-    def first(self, halves: Iterable[Group]) -> None:
-        """Have these begin before all others."""
+    def put_first(self, halves: Iterable[Group]) -> None:
+        """Put groups before all others."""
         self.groups.extendleft(reversed(list(halves)))
 
 
 @dataclass(frozen=True)
 class Results:
-    """What a group came to."""
+    """A trained group and its records."""
 
     group: Group
     records: Records
@@ -53,31 +53,29 @@ Ending = Results | Crash
 
 #: What a machine does to a training: memory (host or device), a killed worker (BrokenProcessPool is a RuntimeError), files.
 MACHINE_ERRORS = (RuntimeError, MemoryError, OSError)
+#: What torch, and oneDNN within it, say when the CPU's memory is used up.
+NO_MEMORY = ("can't allocate memory", "could not create a primitive")
 
 
-def ending(group: Group, outcome: Callable[[], Results], waiting: Waiting) -> Iterator[Ending]:
-    """The group's records or its crash; or nothing, where its halves wait to be tried instead."""
+def ending(group: Group, outcome: Callable[[], Results], queue: GroupQueue) -> Iterator[Ending]:
+    """The group's records or its crash; nothing where it ran out of memory and its halves are queued instead."""
     try:
         result: Ending = outcome()
     except MACHINE_ERRORS as error:
-        if divides(group, error):
-            waiting.first(group.halves())
+        if torch.cuda.is_initialized():
+            torch.cuda.empty_cache()  # what the device kept for the group
+        if out_of_memory(error) and len(by_training(group.configurations)) > 1:
+            queue.put_first(group.halves())
             return
         result = Crash(group, one_line(error))
     yield result
 
 
-#: What torch, and what oneDNN within it, say of memory on the CPU that is not to be had.
-NO_MEMORY = ("can't allocate memory", "could not create a primitive")
-
-
-def divides(group: Group, error: BaseException) -> bool:
-    """Whether the group ran out of memory and is to be tried in halves; what the device kept for it is given back."""
-    if torch.cuda.is_initialized():
-        torch.cuda.empty_cache()
-    out_of_memory = isinstance(error, (MemoryError, torch.OutOfMemoryError)) or any(says in str(error) for says in NO_MEMORY)
-    return out_of_memory and len(by_training(group.configurations)) > 1
+def out_of_memory(error: BaseException) -> bool:
+    """Whether a machine's error is that of its memory, or a device's."""
+    return isinstance(error, (MemoryError, torch.OutOfMemoryError)) or any(part in str(error) for part in NO_MEMORY)
 
 
 def one_line(error: BaseException) -> str:
+    """An error's kind and the first line of its message."""
     return f"{type(error).__name__}: {str(error).strip().splitlines()[0] if str(error).strip() else 'no message'}"

@@ -13,15 +13,17 @@ import signal
 import socket
 import sys
 from collections.abc import Iterator
-from functools import partial
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any
 
 import torch
 
+from runner.data import Data
 from runner.execution.devices import cores, one_thread
+from runner.execution.frame_cache import FrameCache
 from runner.execution.groups import Group
-from runner.execution.queue import Ending, Results, Waiting, ending, one_line
+from runner.execution.queue import Ending, GroupQueue, Results, ending, one_line
 from runner.execution.run_group import Progress, fingerprints, run_group
 from runner.execution.workers import WORKER_ENVIRONMENT
 from runner.experiment.execution import Ray
@@ -107,7 +109,7 @@ def slots(ray: Any, settings: Ray, device: torch.device) -> int:
     return sum(min(int(has.get(name, 0.0) / share + 1e-9) for name, share in wanted.items()) for has in nodes)
 
 
-def run_on_ray(waiting: Waiting, experiment: Experiment, device: torch.device, progress: Progress) -> Iterator[Ending]:
+def run_on_ray(queue: GroupQueue, experiment: Experiment, device: torch.device, progress: Progress) -> Iterator[Ending]:
     """As many tasks at a time as the cluster has room for."""
     ray, settings = connect(experiment, device), settings_of(experiment)
     task = ray.remote(train_on_node).options(
@@ -117,14 +119,14 @@ def run_on_ray(waiting: Waiting, experiment: Experiment, device: torch.device, p
     running = dict[Any, Group]()
     try:
         while True:
-            while len(running) < max(1, slots(ray, settings, device)) and (group := waiting.take()) is not None:
-                running[task.remote(group, everywhere, device.type, software(group, everywhere), news.actor)] = group
+            while len(running) < max(1, slots(ray, settings, device)) and (group := queue.take()) is not None:
+                running[task.remote(group, everywhere, device.type, group_software(group, everywhere), news.actor)] = group
             if not running:
                 break
             done, _ = ray.wait(list(running), timeout=LOOK)
             news.pass_on()
             for reference in done:
-                yield from ending(running.pop(reference), partial(result_of, ray, reference), waiting)
+                yield from ending(running.pop(reference), partial(result_of, ray, reference), queue)
     finally:
         for reference in running:
             ray.cancel(reference, force=True)
@@ -149,7 +151,13 @@ def train_on_node(group: Group, experiment: Experiment, kind: str, wanted: list[
     check_node(group, experiment, wanted)
     device = torch.device(kind)
     with one_thread(device):
-        return run_group(group, experiment, device, lambda *said: news.put.remote(*said))
+        return run_group(group, experiment, frames_of(experiment.data), device, lambda *said: news.put.remote(*said))
+
+
+@lru_cache(maxsize=1)
+def frames_of(data: Data) -> FrameCache:
+    """The frames of this task's process, which trains one group after another."""
+    return FrameCache(data)
 
 
 def with_absolute_folder(experiment: Experiment) -> Experiment:
@@ -160,7 +168,7 @@ def with_absolute_folder(experiment: Experiment) -> Experiment:
     return experiment.model_copy(update={"data": data.model_copy(update={"folder": str(Path(data.folder).resolve())})})
 
 
-def software(group: Group, experiment: Experiment) -> list[str]:
+def group_software(group: Group, experiment: Experiment) -> list[str]:
     """What the group's bits depend on but for the processor, for each configuration: Python, torch, the code, the frames."""
     versions = f"Python:{sys.version_info.major}.{sys.version_info.minor} torch:{torch.__version__}"
     return [f"{versions} {mark}" for mark in fingerprints(group, experiment)]
@@ -171,7 +179,7 @@ def check_node(group: Group, experiment: Experiment, wanted: list[str]) -> None:
     folder = experiment.data.folder
     if folder is not None and not Path(folder).is_dir():
         raise ClusterError(f"data.folder: {folder} is not on node {socket.gethostname()}; each node needs the frames there")
-    if changed := changed_in(zip(wanted, software(group, experiment), strict=True)):
+    if changed := changed_in(zip(wanted, group_software(group, experiment), strict=True)):
         raise ClusterError(f"node {socket.gethostname()} has another {', '.join(changed)} than the run; install the same there")
 
 

@@ -1,38 +1,41 @@
-"""Execution of groups in one process: on which device, how many networks together, and from a group to its records."""
+"""One group, from its configurations to its records."""
 
 from __future__ import annotations
 
+import platform
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from functools import partial
-from pathlib import Path
 
+import numpy as np
 import torch
 
-from runner.execution.devices import one_thread
-from runner.execution.frame_cache import seed_data
+from runner.execution.devices import one_thread, processor
+from runner.execution.frame_cache import FrameCache
 from runner.execution.groups import Group, record_key
-from runner.execution.queue import Ending, Results, Waiting, ending
+from runner.execution.queue import Ending, GroupQueue, Results, ending
 from runner.experiment.experiment import Experiment
 from runner.records.checkpoints import write_checkpoints
 from runner.records.fingerprint import fingerprint
 from runner.records.tables import Records
 from runner.training.loop import History, train
+from runner.training.machine_code import in_use
 
 Progress = Callable[[str, int, int], None]  # (group, steps done, diverged so far)
 
 
-def run_here(waiting: Waiting, experiment: Experiment, device: torch.device, progress: Progress) -> Iterator[Ending]:
+def run_in_process(
+    queue: GroupQueue, experiment: Experiment, frames: FrameCache, device: torch.device, progress: Progress
+) -> Iterator[Ending]:
     """One group after another in this process; on the CPU with one thread, so that results do not depend on cores."""
     with one_thread(device):
-        while (group := waiting.take()) is not None:
-            yield from ending(group, partial(run_group, group, experiment, device, progress), waiting)
+        while (group := queue.take()) is not None:
+            yield from ending(group, partial(run_group, group, experiment, frames, device, progress), queue)
 
 
-def run_group(group: Group, experiment: Experiment, device: torch.device, progress: Progress) -> Results:
+def run_group(group: Group, experiment: Experiment, frames: FrameCache, device: torch.device, progress: Progress) -> Results:
     """Train a group and make its records."""
-    data = seed_data(experiment.data, group.seed, device)
-    settings = experiment.training
+    data, settings = frames.seed_data(group.seed, device), experiment.training
     history = train(
         group.configurations,
         data,
@@ -45,17 +48,25 @@ def run_group(group: Group, experiment: Experiment, device: torch.device, progre
     )
     keys = [record_key(configuration, group.rate) for configuration in group.configurations]
     keep_networks(group, keys, history, experiment)
-    constant = {"steps": settings.steps, "group": group.name, "device": str(device)}
+    constant = {"steps": settings.steps, "group": group.name, "device": str(device), **software(experiment, device)}
     records = Records.of(keys, data, history, constant, first=group.seed == experiment.seeds[0])
     return Results(group, replace(records, trials=records.trials.assign(fingerprint=fingerprints(group, experiment))))
 
 
+def software(experiment: Experiment, device: torch.device) -> dict[str, str | bool]:
+    """What decides a trial's last bits besides its code, as the columns of its record: versions, processor, machine code."""
+    return {
+        "python": platform.python_version(),
+        "torch": torch.__version__,
+        "numpy": np.__version__,
+        "processor": processor(),
+        "machine_code": in_use(device, experiment.training),
+    }
+
+
 def fingerprints(group: Group, experiment: Experiment) -> list[str]:
-    """Of each of the group's configurations, what its result depends on."""
+    """The fingerprint of each of the group's configurations."""
     return [fingerprint(configuration, experiment.data, experiment.model.network) for configuration in group.configurations]
-
-
-_shelf: Path | None = None
 
 
 def keep_networks(group: Group, keys: Sequence[str], history: History, experiment: Experiment) -> None:

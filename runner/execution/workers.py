@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import multiprocessing
 import os
-import queue
 import signal
 import threading
 from collections.abc import Iterator
@@ -13,81 +12,87 @@ from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from multiprocessing.forkserver import ensure_running
 from pathlib import Path
+from queue import Empty
 from tempfile import TemporaryDirectory
 from typing import Any
 
 import torch
 
-from runner.execution import process as allocator
-from runner.execution.frame_cache import keep, kept_name, seed_data, use_shelf
+from runner.data import Data
+from runner.execution.frame_cache import FrameCache
 from runner.execution.groups import Group
-from runner.execution.process import deaf
-from runner.execution.queue import Ending, Results, Waiting, ending
+from runner.execution.process import ALLOCATOR_ENVIRONMENT, sigint_ignored
+from runner.execution.queue import Ending, GroupQueue, Results, ending
 from runner.execution.run_group import Progress, run_group
 from runner.experiment.experiment import Experiment
 
-WORKER_ENVIRONMENT = {**allocator.ENVIRONMENT, "OMP_NUM_THREADS": "1"}
+WORKER_ENVIRONMENT = {**ALLOCATOR_ENVIRONMENT, "OMP_NUM_THREADS": "1"}
 
 
 class Workers:
-    """A process per core with one thread each: two threads in one process get in each other's way.
+    """A process per core with one thread each: two threads in one process slow each other down.
 
-    They are forked from one process that has loaded everything, which it begins to do as this is entered, while its parent
-    plans (where there is no fork, each loads by itself); they stay until it is left.
+    Workers are forked from one server process that has loaded everything; it starts to load on entry, while the parent plans
+    (where there is no fork, each worker loads by itself). They end on exit.
+
+    Args:
+        count: of processes.
+        experiment: whose groups they train.
+        frames: the parent's; workers share the frames of each seed in files.
     """
 
-    def __init__(self, count: int) -> None:
-        self.count = count
+    def __init__(self, count: int, experiment: Experiment, frames: FrameCache) -> None:
+        self.count, self.experiment, self.frames = count, experiment, frames
         self._context = context()
-        self._news: Any = self._context.Queue()
-        self._shelf = TemporaryDirectory(prefix="nfloss-frames-")
+        self._messages: Any = self._context.Queue()
+        self._folder = TemporaryDirectory(prefix="nfloss-frames-")
         self._pool = self._new_pool()
 
     def __enter__(self) -> Workers:
-        begin_to_load()
+        start_fork_server()
         return self
 
     def __exit__(self, *why: object) -> None:
-        stop(self._pool)
-        self._shelf.cleanup()
+        terminate(self._pool)
+        self._folder.cleanup()
 
     def _new_pool(self) -> ProcessPoolExecutor:
-        setting = (self._news, Path(self._shelf.name))
+        setting = (self._messages, self.experiment.data, Path(self._folder.name))
         return ProcessPoolExecutor(self.count, self._context, initializer=start_worker, initargs=setting)
 
-    def run(self, waiting: Waiting, experiment: Experiment, progress: Progress) -> Iterator[Ending]:
+    def run(self, queue: GroupQueue, progress: Progress) -> Iterator[Ending]:
         """Run the groups and give their records, or their crashes, as they finish."""
         running = dict[Future[Results], Group]()
-        keep_first(Path(self._shelf.name), experiment, waiting)
-        wait_until_loaded()
+        self.frames.share(queue.groups[0].seed, Path(self._folder.name))  # this process has made them already
+        wait_for_fork_server()
         while True:
-            while len(running) < self.count and (group := waiting.take()) is not None:
-                running[self._submit(group, experiment)] = group
+            while len(running) < self.count and (group := queue.take()) is not None:
+                running[self._submit(group)] = group
             if not running:
                 break
             done, _ = wait(running, timeout=0.2, return_when=FIRST_COMPLETED)
-            pass_on(self._news, progress)
+            pass_on(self._messages, progress)
             if any(isinstance(future.exception(), BrokenProcessPool) for future in done):
-                done = set(running)  # a worker that dies takes all that runs in its pool along
-                self._begin_anew()
+                done = set(running)  # a worker that dies breaks its pool, and all that runs in it
+                self._replace_pool()
             for future in done:
-                yield from ending(running.pop(future), future.result, waiting)
+                yield from ending(running.pop(future), future.result, queue)
 
-    def _submit(self, group: Group, experiment: Experiment) -> Future[Results]:
-        with workers_environment():  # processes are begun as there is work for them
+    def _submit(self, group: Group) -> Future[Results]:
+        with worker_environment():  # the pool starts processes as it needs them
             try:
-                return self._pool.submit(work, group, experiment)
+                return self._pool.submit(train_in_worker, group, self.experiment)
             except BrokenProcessPool:  # a worker has died while it had nothing to do
-                self._begin_anew()
-                return self._pool.submit(work, group, experiment)
+                self._replace_pool()
+                return self._pool.submit(train_in_worker, group, self.experiment)
 
-    def _begin_anew(self) -> None:
-        stop(self._pool)
+    def _replace_pool(self) -> None:
+        terminate(self._pool)
         self._pool = self._new_pool()
 
 
 def context() -> Any:
-    """How worker processes come to be."""
+    """The start method of worker processes: forkserver where there is one, else spawn."""
     if "forkserver" not in multiprocessing.get_all_start_methods():
         return multiprocessing.get_context("spawn")
     forking = multiprocessing.get_context("forkserver")
@@ -95,33 +100,26 @@ def context() -> Any:
     return forking
 
 
-def begin_to_load() -> None:
-    """Begin the process that workers are forked from, deaf to Ctrl-C as they are to be, and do not wait for it."""
+def start_fork_server() -> None:
+    """Start the process that workers are forked from, ignoring SIGINT as they do, without waiting for it."""
     if context().get_start_method() == "forkserver":
-        with workers_environment(), deaf():
+        with worker_environment(), sigint_ignored():
             ensure_running()
 
 
-def wait_until_loaded() -> None:
-    """Until workers can be forked at once: begun before, they would stumble where Ctrl-C ends the wait."""
+def wait_for_fork_server() -> None:
+    """Wait for the fork server's imports, so that Ctrl-C cannot hit a half-started worker."""
     if context().get_start_method() == "forkserver":
-        with workers_environment():
+        with worker_environment():
             first = context().Process(target=int)
             first.start()
             first.join()
 
 
-def keep_first(shelf: Path, experiment: Experiment, waiting: Waiting) -> None:
-    """Put the first seed's frames where workers look for them: this process has made them already."""
-    seed = waiting.groups[0].seed
-    if not (shelf / kept_name(seed)).exists():
-        keep(shelf, seed_data(experiment.data, seed, torch.device("cpu")))
-
-
 @contextmanager
-def workers_environment() -> Iterator[None]:
-    """For the while, what a worker reads as it starts: the allocator's settings, one thread, and where this very code is."""
-    path = os.pathsep.join(filter(None, (str(Path(__file__).parents[1]), os.environ.get("PYTHONPATH"))))
+def worker_environment() -> Iterator[None]:
+    """The environment that a worker reads as it starts: the allocator's settings, one thread, and the path of this code."""
+    path = os.pathsep.join(filter(None, (str(Path(__file__).parents[2]), os.environ.get("PYTHONPATH"))))
     wanted = {**WORKER_ENVIRONMENT, "PYTHONPATH": path}
     saved = {name: os.environ.get(name) for name in wanted}
     os.environ.update(wanted)
@@ -135,43 +133,46 @@ def workers_environment() -> Iterator[None]:
                 os.environ[name] = value
 
 
-def stop(pool: ProcessPoolExecutor) -> None:
+def terminate(pool: ProcessPoolExecutor) -> None:
     """End the workers at once, whatever they do."""
     for process in list((pool._processes or {}).values()):
         process.terminate()
     pool.shutdown(wait=True, cancel_futures=True)
 
 
-def pass_on(news: Any, progress: Progress) -> None:
-    """Everything the workers have reported since the last look."""
+def pass_on(messages: Any, progress: Progress) -> None:
+    """Report everything that the workers have sent since the last call."""
     while True:
         try:
-            progress(*news.get_nowait())
-        except queue.Empty:
+            progress(*messages.get_nowait())
+        except Empty:
             return
 
 
-_news: Any = None
+# --- In a worker --------------------------------------------------------------------------------------------------------
+
+_messages: Any = None
+_frames: FrameCache | None = None
 
 
-def start_worker(news: Any, shelf: Path) -> None:
-    """Once in each worker."""
-    global _news
+def start_worker(messages: Any, data: Data, folder: Path) -> None:
+    """Set a worker up, once."""
+    global _messages, _frames
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides
     torch.set_num_threads(1)
-    threading.Thread(target=leave_with_parent, daemon=True).start()
-    _news = news
-    use_shelf(shelf)
+    threading.Thread(target=exit_with_parent, daemon=True).start()
+    _messages, _frames = messages, FrameCache(data, folder)
 
 
-def leave_with_parent() -> None:
-    """A parent that is killed cannot stop its workers, and they would wait for work for ever."""
+def exit_with_parent() -> None:
+    """A parent that is killed cannot stop its workers: they end by themselves."""
     parent = multiprocessing.parent_process()
     if parent is not None:
         parent.join()
         os._exit(1)
 
 
-def work(group: Group, experiment: Experiment) -> Results:
-    """One group in a worker."""
-    return run_group(group, experiment, torch.device("cpu"), lambda *news: _news.put(news))
+def train_in_worker(group: Group, experiment: Experiment) -> Results:
+    """Train one group."""
+    assert _frames is not None
+    return run_group(group, experiment, _frames, torch.device("cpu"), lambda *message: _messages.put(message))

@@ -15,6 +15,7 @@ from runner.experiment.experiment import Experiment, parse_experiment
 from runner.records.fingerprint import fingerprint
 
 Status = Literal["trained", "same as", "clash"]
+COUNTED: dict[Status, str] = {"trained": "to train", "same as": "the same as another", "clash": "clash"}
 
 
 @dataclass(frozen=True)
@@ -53,6 +54,12 @@ class Plan:
         if self.experiment.model.network is not None:  # a network of the user's is trained for each
             return self.trials
         return len({a.configuration.trained() for a in self.trained if a.configuration}) * len(self.experiment.seeds)
+
+    @property
+    def summary(self) -> str:
+        """Cells by what becomes of them, seeds and trials, in a line."""
+        counts = ", ".join(f"{self.count(status)} {text}" for status, text in COUNTED.items())
+        return f"{len(self.cells)} cells: {counts}; x {len(self.experiment.seeds)} seeds = {self.trials} trials"
 
     def table(self) -> pd.DataFrame:
         """A row per cell: cell, design, fixes, numbers, key, status, same_as, reason, fingerprint (of code and frames)."""

@@ -1,5 +1,8 @@
-"""What a trial depended on besides the experiment's settings: the code of its words, of everything all trials share, and the
-frames. A record whose fingerprint is no longer that of the code is trained again."""
+"""What a trial depends on besides the experiment's settings: the code of its choices, of all that trials share, and the frames.
+
+Whole packages are covered, so that a module that is moved or added is covered too. A record whose fingerprint is no longer that
+of the code is trained again.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +12,7 @@ import inspect
 import os
 import sys
 import textwrap
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import is_dataclass
 from functools import cache
 from importlib.util import find_spec
@@ -29,32 +32,47 @@ from runner.data.formats.files import PICTURES, every_file
 from runner.data.settings import Data
 from runner.data.splits import all_shots, home
 
-#: Modules that every training runs through; the ten issues' own rooms are told apart by the words that are used.
-SHARED_LOSS = (*("loss", "terms", "slots", "numbers", "near_field", "power_sums", "evaluation/*"),)
-SHARED_RUNNER = (
-    *("training", "row_adam", "models", "networks", "graphs", "rulers", "dataset", "data/*"),
-    *("machine_code", "compiled", "lanes/*", "sums/*"),
+ROOTS = {package.__name__: Path(str(package.__file__)).parents[1] for package in (nfloss, runner)}
+
+#: What every training runs through: packages, and the modules of each that cannot change a result.
+SHARED = {
+    "nfloss": ("issues/*", "claims/*", "testing/*", "near_field", "standalone", "symptoms", "yaml_block"),
+    "runner/training": (),
+    "runner/networks": ("custom*",),
+    "runner/data": ("synthetic/*", "formats/*", "splits", "split_lists", "statistics"),
+    "runner/execution": ("backends", "observer", "preload", "process", "ray_cluster"),
+    "runner/records": ("checkpoints", "files", "fingerprint", "integrity"),
+}
+#: And what some run through: those on scenes, on frames of a folder (whose format's own module comes on top), with a network of
+#: yours. The issues' modules are told apart by the choices that are used.
+FORMATS = "runner/data/formats"
+SCENES = ("runner/data/synthetic/*",)
+READERS = (
+    "runner/data/splits",
+    "runner/data/split_lists",
+    *(f"runner/data/formats/{n}" for n in ("decode", "files", "pictures", "text")),
 )
-#: And a network of the user's through these.
-OWN_NETWORK = ("network_class", "own_networks")
-#: What all readers run through; those of other formats do not matter.
-SHARED_READERS = ("shots", "decode", "lines", "lists", "splits", "frames")
+CUSTOM_NETWORK = ("runner/networks/custom", "runner/networks/custom_stack")
 #: Their content seldom changes without their size; that of the lists and calibrations beside them does.
 LARGE_FILES = (*PICTURES, ".npy", ".npz", ".pfm", ".hdf5")
 DIGITS = 8
 
 
 def fingerprint(configuration: Configuration, data: Data, network: str | None = None) -> str:
-    """Parts with a hash each, "shared:1a2b3c4d frames:... network:... residual:...": the shared code, a folder's files, what
-    reads them where they are not a plain folder, the user's network, and each word that is not the baseline's."""
-    words = {slot: choice for slot, choice in configuration.choices.items() if choice != BASELINE[slot]}
+    """What a trial's result depends on, a hash for each part: "shared:1a2b3c4d scenes:... residual:...".
+
+    The parts: the shared code; the scenes' code, or a folder's files and the code that reads them; a network of yours; the
+    choice in each slot that is not the baseline's.
+    """
     parts = {"shared": shared_code()}
-    if data.folder and data.plain:
-        parts["frames"] = frames_in(data.folder)
-    elif data.folder:
-        parts |= {"frames": frames_read(data), "reader": reader(data.format)}
+    if data.folder is None:
+        parts["scenes"] = code_of_modules(*SCENES)
+    else:
+        format = MODULES[data.format].__name__.rpartition(".")[2]
+        parts |= {"frames": frames_read(data), "reader": code_of_modules(*READERS, f"{FORMATS}/{format}")}
     parts |= {"network": code_of_network(network)} if network else {}
-    parts |= {slot: code_of(choice) for slot, choice in sorted(words.items())}
+    choices = {slot: choice for slot, choice in configuration.choices.items() if choice != BASELINE[slot]}
+    parts |= {slot: code_of(choice) for slot, choice in sorted(choices.items())}
     return " ".join(f"{name}:{value}" for name, value in parts.items())
 
 
@@ -69,17 +87,24 @@ def changed_in(pairs: Iterable[tuple[str, str]]) -> list[str]:
     return sorted({part for before, now in pairs for part in changed_parts(before, now)})
 
 
-@cache
 def shared_code() -> str:
-    """Hash of the code that all trainings run, the baseline's words included."""
-    loss = [path for name in SHARED_LOSS for path in sorted(Path(nfloss.__file__).parent.glob(f"{name}.py"))]
-    rooms = loss + runner_rooms(SHARED_RUNNER)
-    texts = [meaning_of_file(path) for path in rooms]
-    return short("\n".join([*texts, *(code_of(choice) for choice in BASELINE.values())]))
+    """Hash of the code that all trainings run."""
+    patterns = [
+        pattern for package, apart in SHARED.items() for pattern in (f"{package}/**/*", *(f"!{package}/{a}" for a in apart))
+    ]
+    return code_of_modules(*patterns)
 
 
-def runner_rooms(patterns: Sequence[str]) -> list[Path]:
-    return [path for pattern in patterns for path in sorted(Path(runner.__file__).parent.glob(f"{pattern}.py"))]
+def code_of_modules(*patterns: str) -> str:
+    """Hash of modules, given as "runner/data/splits" or with wildcards, without those of a "!pattern".
+
+    Neither import lines nor a module's name count, so that moving one changes nothing.
+    """
+    chosen = set[Path]()
+    for pattern in patterns:
+        found = set(ROOTS[pattern.lstrip("!").split("/")[0]].glob(f"{pattern.lstrip('!')}.py"))
+        chosen = chosen - found if pattern.startswith("!") else chosen | found
+    return short("\n".join(sorted(meaning_of_file(path) for path in chosen if path.name != "__init__.py")))
 
 
 @cache
@@ -88,7 +113,7 @@ def code_of_network(reference: str) -> str:
     place = reference.rpartition(":")[0]
     origin = place if place.endswith(".py") else getattr(find_spec(place), "origin", None)
     texts = file_and_beside(Path(origin)) if origin and origin.endswith(".py") else [reference]
-    return short("\n".join([*texts, *map(meaning_of_file, runner_rooms(OWN_NETWORK))]))
+    return short("\n".join([*texts, code_of_modules(*CUSTOM_NETWORK)]))
 
 
 def file_and_beside(first: Path, text: str | None = None) -> list[str]:
@@ -114,22 +139,28 @@ def imported_beside(path: Path, tree: ast.Module) -> list[Path]:
 
 
 def meaning_of_file(path: Path) -> str:
+    """`meaning` of a file, parsed once for each version of it."""
+    return _meaning_of_version(path, path.stat().st_mtime_ns)
+
+
+@cache
+def _meaning_of_version(path: Path, version: int) -> str:
     return meaning(ast.parse(path.read_text(encoding="utf-8")))
 
 
 @cache
 def code_of(choice: Choice) -> str:
-    """Hash of a word: its functions, what of their own module they come to use (of a user's: all), and its plain values."""
+    """Hash of a choice: its functions, what of their own module they use (of yours: the whole file), and its plain values."""
     found: dict[str, str] = {}
     parts = vars(choice.function) if is_dataclass(choice.function) else {"function": choice.function}
     for name, part in parts.items():
-        found |= (pieces if of_the_house(part) else own_file)(part) if callable(part) else {f"value of {name}": repr(part)}
+        found |= (pieces if is_built_in(part) else own_file)(part) if callable(part) else {f"value of {name}": repr(part)}
     if choice.by_sums:
-        found |= (pieces if of_the_house(choice.by_sums) else own_file)(choice.by_sums)
+        found |= (pieces if is_built_in(choice.by_sums) else own_file)(choice.by_sums)
     return short("\n".join(f"{name} = {found[name]}" for name in sorted(found)))
 
 
-def of_the_house(function: Any) -> bool:
+def is_built_in(function: Any) -> bool:
     return str(function.__module__).partition(".")[0] == nfloss.__name__
 
 
@@ -157,31 +188,28 @@ def pieces(thing: Any) -> dict[str, str]:
 
 
 def meaning(tree: ast.Module) -> str:
-    """Code without comments, layout and docstrings: what can change a result.
+    """Code without comments, layout, docstrings and import lines: what can change a result.
 
-    >>> meaning(ast.parse("def f(x):\\n    return x  # why")) == meaning(ast.parse("def f(x): return x"))
+    >>> meaning(ast.parse("import math\\ndef f(x):\\n    return x  # why")) == meaning(ast.parse("def f(x): return x"))
     True
     """
     for node in ast.walk(tree):
+        for name in ("body", "orelse", "finalbody"):
+            if isinstance(statements := getattr(node, name, None), list) and statements:
+                kept = [one for one in statements if not isinstance(one, ast.Import | ast.ImportFrom)]
+                setattr(node, name, kept or [ast.Pass()])
         if isinstance(node, ast.FunctionDef | ast.ClassDef | ast.Module) and ast.get_docstring(node, clean=False):
             node.body = node.body[1:] or [ast.Pass()]
-    return tree_in_words(tree)
+    return dumped(tree)
 
 
-def tree_in_words(part: Any) -> str:
+def dumped(part: Any) -> str:
     """As `ast.dump` has it, less what is empty: each version of Python knows of more that may be left out, and a record is of
     the same code in all of them."""
     if isinstance(part, ast.AST):
-        fields = [f"{name}={tree_in_words(value)}" for name, value in ast.iter_fields(part) if value not in (None, [])]
+        fields = [f"{name}={dumped(value)}" for name, value in ast.iter_fields(part) if value not in (None, [])]
         return f"{type(part).__name__}({', '.join(fields)})"
-    return f"[{', '.join(map(tree_in_words, part))}]" if isinstance(part, list) else repr(part)
-
-
-@cache
-def frames_in(folder: str) -> str:
-    """Hash of the names and sizes of a folder's files."""
-    files = sorted(path for path in Path(folder).rglob("*") if path.is_file())
-    return short("\n".join(f"{path.relative_to(folder)} {path.stat().st_size}" for path in files))
+    return f"[{', '.join(map(dumped, part))}]" if isinstance(part, list) else repr(part)
 
 
 @cache
@@ -194,14 +222,6 @@ def frames_read(data: Data) -> str:
 
 def size_or_content(path: Path) -> str:
     return str(path.stat().st_size) if path.suffix.lower() in LARGE_FILES else hashlib.sha256(path.read_bytes()).hexdigest()
-
-
-@cache
-def reader(format: str) -> str:
-    """Hash of the code that reads a format."""
-    rooms = [Path(runner.__file__).parent / "readers" / f"{name}.py" for name in SHARED_READERS]
-    rooms.append(Path(str(MODULES[format].__file__)))
-    return short("\n".join(meaning(ast.parse(path.read_text(encoding="utf-8"))) for path in rooms))
 
 
 def short(text: str) -> str:

@@ -25,7 +25,7 @@ from nfloss import ISSUES
 from nfloss.configuration import make_numbers
 from nfloss.registry import find_fix, issue_of
 from runner.records.files import read_table
-from runner.search.objectives import NAMES, Worth, worths
+from runner.search.objectives import NAMES, ObjectiveValues, objective_values
 from runner.search.space import NONE, issue_name
 from runner.search.storage import JOURNAL, open_storage, reachable
 from runner.study.folder import StudyError, read_study
@@ -109,7 +109,7 @@ def write_view(folder: Path, settings: Mapping[str, Any]) -> BaseStorage:
         view.set_metric_names([NAMES[objective] for objective in OBJECTIVES])
     plan = read_table(folder / "plan.parquet").fillna({"fixes": "", "numbers": "{}"})
     cells = plan[plan["status"] == "trained"].to_dict("records")
-    found = worths(folder, settings["seeds"], OBJECTIVES, "")
+    found = objective_values(folder, settings["seeds"], OBJECTIVES, "")
     varied = varied_numbers(cells, settings["experiment"])
     view.add_trials([finished(cell, found[cell["key"]], varied) for cell in cells if cell["key"] in found])
     save_note(view, note(settings, len(cells), len(found)))
@@ -126,7 +126,7 @@ def varied_numbers(cells: list[Any], experiment: Mapping[str, Any]) -> dict[str,
     return {name: [float(usual[name]), *sorted(values - {float(usual[name])})] for name, values in sorted(varied.items())}
 
 
-def finished(cell: Mapping[Any, Any], worth: Worth, varied: Mapping[str, list[float]]) -> Any:
+def finished(cell: Mapping[Any, Any], result: ObjectiveValues, varied: Mapping[str, list[float]]) -> Any:
     """A trained cell as a trial. A cell may hold several fixes of one issue: then they are one choice, joined by +.
 
     Optuna wants one set of choices per parameter, so every combination of an issue's fixes is named.
@@ -142,9 +142,9 @@ def finished(cell: Mapping[Any, Any], worth: Worth, varied: Mapping[str, list[fl
         params[name] = float(numbers.get(name, values[0]))
         kinds[name] = CategoricalDistribution(values)
     attrs = {"cell": cell["cell"], "design": cell["design"], "fixes": cell["fixes"], "key": cell["key"]}
-    attrs |= {f"{NAMES[objective]} of each seed": values for objective, values in worth.seeds.items()}
-    attrs["diverged seeds"] = worth.diverged
-    return create_trial(values=worth.values, params=params, distributions=kinds, user_attrs=attrs)
+    attrs |= {f"{NAMES[objective]} of each seed": values for objective, values in result.seeds.items()}
+    attrs["diverged seeds"] = result.diverged
+    return create_trial(values=result.values, params=params, distributions=kinds, user_attrs=attrs)
 
 
 def attach(study: optuna.Study, folder: Path, storage: BaseStorage) -> None:

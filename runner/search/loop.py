@@ -1,8 +1,7 @@
-"""The loop of a search: settle what is known, ask for what is missing, train it, again. Neither Optuna nor training in here.
+"""The loop of a search: tell what is known, propose what is missing, train it, again. Neither Optuna nor training in here.
 
-Records are the truth. A cell that has been asked for is in the search's storage as running; once its records hold all seeds
-it is told; until then it is trained first of all. So a search that is killed anywhere goes
-on where it stood, and nothing is told twice.
+Records are the truth. A proposed cell is in the search's storage as running; once its records hold all seeds it is told; until
+then it is trained first of all. So a search that is killed anywhere goes on where it stood, and nothing is told twice.
 """
 
 from __future__ import annotations
@@ -11,14 +10,14 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
-from runner.search.objectives import Worth
+from runner.search.objectives import ObjectiveValues
 from runner.search.space import Point
 
 T = TypeVar("T")
 
 
 @dataclass(frozen=True)
-class Asked:
+class Proposal:
     """A cell that has been asked for, and the number of its trial."""
 
     number: int
@@ -29,10 +28,10 @@ class Asked:
 class Proposer(Protocol):
     """What proposes cells and remembers what they came to (runner/search/searcher.py)."""
 
-    def settle(self, worths: Mapping[str, Worth]) -> None:
-        """Tell every running trial whose cell's worth is known."""
+    def tell_known(self, values: Mapping[str, ObjectiveValues]) -> None:
+        """Tell every running trial whose cell's values are known."""
 
-    def running(self) -> list[Asked]:
+    def running(self) -> list[Proposal]:
         """The distinct cells that have been asked for and not been told."""
         ...
 
@@ -40,20 +39,20 @@ class Proposer(Protocol):
         """How many distinct cells have been asked for."""
         ...
 
-    def ask(self, worths: Mapping[str, Worth]) -> Asked | None:
+    def ask(self, values: Mapping[str, ObjectiveValues]) -> Proposal | None:
         """A cell that has not been asked for; None where the space holds no more."""
         ...
 
 
 class Laboratory(Protocol):
-    """Where cells are trained, or are made believe to be."""
+    """Where cells are trained; in tests, where training is simulated."""
 
     def decide(self, what: Callable[[], T]) -> T:
-        """Do it, once more where the storage was away."""
+        """Call it, again while the storage cannot be reached."""
         ...
 
-    def worths(self) -> dict[str, Worth]:
-        """Key -> worth of every cell that is complete."""
+    def values(self) -> dict[str, ObjectiveValues]:
+        """Key -> objective values of every cell that is complete."""
         ...
 
     def trainable(self, key: str) -> bool:
@@ -63,7 +62,7 @@ class Laboratory(Protocol):
     def planned(self) -> None:
         """What has been asked for has changed."""
 
-    def train(self, batch: list[Asked]) -> bool:
+    def train(self, batch: list[Proposal]) -> bool:
         """Train the cells with all seeds; whether the search may go on."""
         ...
 
@@ -71,18 +70,18 @@ class Laboratory(Protocol):
 def search_loop(proposer: Proposer, laboratory: Laboratory, trials: int, at_once: int) -> None:
     """Until so many distinct cells have been asked for and nothing is left to train here."""
 
-    def settled() -> Mapping[str, Worth]:
-        worths = laboratory.worths()
-        proposer.settle(worths)
-        return worths
+    def tell() -> Mapping[str, ObjectiveValues]:
+        values = laboratory.values()
+        proposer.tell_known(values)
+        return values
 
-    def next_batch() -> list[Asked]:
-        batch = chosen(proposer, laboratory, settled(), trials, at_once)
+    def next_batch() -> list[Proposal]:
+        batch = choose(proposer, laboratory, tell(), trials, at_once)
         laboratory.planned()
         return batch
 
     def conclude() -> None:
-        settled()
+        tell()
         laboratory.planned()
 
     while (batch := laboratory.decide(next_batch)) and laboratory.train(batch):
@@ -90,16 +89,15 @@ def search_loop(proposer: Proposer, laboratory: Laboratory, trials: int, at_once
     laboratory.decide(conclude)
 
 
-def chosen(proposer: Proposer, laboratory: Laboratory, worths: Mapping[str, Worth], trials: int, at_once: int) -> list[Asked]:
-    """What an interrupted process left first, then new cells."""
-    batch: list[Asked] = []
-    for left in proposer.running():
-        if len(batch) < at_once and laboratory.trainable(left.point.key):
-            batch.append(left)
+def choose(
+    proposer: Proposer, laboratory: Laboratory, values: Mapping[str, ObjectiveValues], trials: int, at_once: int
+) -> list[Proposal]:
+    """What an interrupted run left first, then new cells."""
+    batch = [proposal for proposal in proposer.running() if laboratory.trainable(proposal.point.key)][:at_once]
     while len(batch) < at_once and proposer.distinct() < trials:
-        asked = proposer.ask(worths)
-        if asked is None:
+        proposal = proposer.ask(values)
+        if proposal is None:
             break
-        if laboratory.trainable(asked.point.key):
-            batch.append(asked)
+        if laboratory.trainable(proposal.point.key):
+            batch.append(proposal)
     return batch

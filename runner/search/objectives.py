@@ -23,15 +23,17 @@ FINALS = {"near": "final_near_abs_rel", "far": "final_far_abs_rel"}
 
 
 @dataclass(frozen=True)
-class Worth:
-    """A cell's values in the order of the objectives, and the plain facts they come from."""
+class ObjectiveValues:
+    """A cell's values in the order of the objectives, each seed's value, and how many seeds diverged."""
 
     values: tuple[float, ...]
     seeds: dict[str, list[float]]  # objective -> value of each seed, in the seeds' order
     diverged: int = 0
 
 
-def worths(folder: Path, seeds: Sequence[int], objectives: Sequence[str], baseline: str) -> dict[str, Worth]:
+def objective_values(
+    folder: Path, seeds: Sequence[int], objectives: Sequence[str], baseline: str
+) -> dict[str, ObjectiveValues]:
     """Key -> worth of every cell that has been through all of the seeds; `baseline` is the baseline's key.
 
     A diverged training counts as bad as the worst that finished so far, never as a failure: diverging must cost, and a search
@@ -52,7 +54,7 @@ def worths(folder: Path, seeds: Sequence[int], objectives: Sequence[str], baseli
             each = {objective: rows[column].droplevel("key").loc[list(seeds)] for objective, column in columns.items()}
             values = tuple(float(np.exp(np.log(value.clip(lower=1e-12)).mean())) for value in each.values())
             lost = int((rows["status"] == "diverged").sum())
-            found[str(key)] = Worth(values, {name: [float(v) for v in value] for name, value in each.items()}, lost)
+            found[str(key)] = ObjectiveValues(values, {name: [float(v) for v in value] for name, value in each.items()}, lost)
     return found
 
 

@@ -1,4 +1,4 @@
-"""The Optuna study of a search: what to try next, and what it came to. With the dashboard, the only file that knows Optuna."""
+"""The Optuna study of a search: what to try next, and what it came to."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from runner.experiment.search import Search
-from runner.search.loop import Asked
-from runner.search.objectives import NAMES, Worth
+from runner.search.loop import Proposal
+from runner.search.objectives import NAMES, ObjectiveValues
 from runner.search.sampler import distributions, make_sampler, steadiest
 from runner.search.space import Point, Space
 from runner.search.storage import reachable
@@ -29,7 +29,7 @@ optuna.logging.set_verbosity(optuna.logging.ERROR)
 
 
 class Searcher:
-    """Proposes cells and remembers what they came to. Every method is called by one process at a time."""
+    """Proposes cells and remembers what they came to."""
 
     def __init__(self, search: Search, space: Space, storage: BaseStorage, name: str) -> None:
         self.search, self.space, self.storage = search, space, storage
@@ -60,19 +60,19 @@ class Searcher:
                     self.study.enqueue_trial(wanted)
                     known.add(point.key)
 
-    def settle(self, worths: Mapping[str, Worth]) -> None:
-        """Tell every running trial whose cell's worth is known."""
+    def tell_known(self, known: Mapping[str, ObjectiveValues]) -> None:
+        """Tell Optuna of every running trial whose cell's values are known."""
         for trial in self.trials():
-            worth = worths.get(trial.user_attrs["key"])
-            if trial.state == TrialState.RUNNING and worth is not None:
-                self.tell(trial.number, trial._trial_id, worth)
+            result = known.get(trial.user_attrs["key"])
+            if trial.state == TrialState.RUNNING and result is not None:
+                self.tell(trial.number, trial._trial_id, result)
 
-    def running(self) -> list[Asked]:
+    def running(self) -> list[Proposal]:
         """The distinct cells that have been asked for and not been told, the oldest first."""
-        found: dict[str, Asked] = {}
+        found: dict[str, Proposal] = {}
         for trial in self.trials():
             if trial.state == TrialState.RUNNING:
-                found.setdefault(trial.user_attrs["key"], asked_of(trial, self.space))
+                found.setdefault(trial.user_attrs["key"], proposal_of(trial, self.space))
         return list(found.values())
 
     def distinct(self) -> int:
@@ -91,29 +91,29 @@ class Searcher:
 
     def points(self) -> list[Point]:
         """Every cell that has been asked for."""
-        return [asked_of(trial, self.space).point for trial in self.trials()]
+        return [proposal_of(trial, self.space).point for trial in self.trials()]
 
-    def ask(self, worths: Mapping[str, Worth]) -> Asked | None:
+    def ask(self, values: Mapping[str, ObjectiveValues]) -> Proposal | None:
         """A cell that has not been asked for; None where the space holds no more.
 
-        A proposal that repeats a cell is told that cell's worth at once, or when it is known. The sampler is made anew, seeded
-        by how far the search is: it goes on alike after an interruption, and two processes do not propose the same.
+        A proposal that repeats a cell is told that cell's values at once, or when they are known. The sampler is made anew,
+        seeded by how far the search is: it goes on alike after an interruption.
         """
         known = {trial.user_attrs["key"] for trial in self.trials()}
         for _ in range(PATIENCE):
-            asked = self.propose()
-            if asked.point.key not in known:
-                return asked
-            if asked.point.key in worths:
-                self.settle(worths)
-        unseen = self.unseen(known, asked)
+            proposal = self.propose()
+            if proposal.point.key not in known:
+                return proposal
+            if proposal.point.key in values:
+                self.tell_known(values)
+        unseen = self.unseen(known, proposal)
         if unseen is None:
             return None
         with self.reachable():
             self.study.enqueue_trial(unseen)
         return self.propose()
 
-    def propose(self) -> Asked:
+    def propose(self) -> Proposal:
         """The next trial, whatever its cell."""
         with self.reachable(), warnings.catch_warnings():
             warnings.simplefilter("ignore", ExperimentalWarning)
@@ -131,15 +131,15 @@ class Searcher:
                 return optuna.Trial(self.study, trial._trial_id)
         return None
 
-    def named(self, trial: optuna.Trial) -> Asked:
+    def named(self, trial: optuna.Trial) -> Proposal:
         """Sample a trial's cell and write down which it is; the key last: a trial that has one is whole."""
         point = self.space.suggest(trial)
         cell = f"trial {trial.number}" if point.fixes or point.numbers else "baseline"
         for name, value in facts(point, cell).items():
             trial.set_user_attr(name, value)
-        return Asked(trial.number, cell, point)
+        return Proposal(trial.number, cell, point)
 
-    def unseen(self, known: set[str], proposed: Asked) -> dict[str, Any] | None:
+    def unseen(self, known: set[str], proposed: Proposal) -> dict[str, Any] | None:
         """Parameters of a cell not asked for, as near to the proposed one as there is; None where none is found."""
         near = self.space.parameters(proposed.point.fixes, proposed.point.numbers) or {}
         rng = np.random.default_rng([self.search.sampler_seed, self.count()])
@@ -149,16 +149,16 @@ class Searcher:
                 return drawn[0]
         return None
 
-    def tell(self, number: int, trial_id: int, worth: Worth) -> None:
-        """What a cell came to, and each seed's value, which is what is compared between cells."""
+    def tell(self, number: int, trial_id: int, result: ObjectiveValues) -> None:
+        """Tell a cell's values, and each seed's value, which is what is compared between cells."""
         with self.reachable():
-            for objective, values in worth.seeds.items():
+            for objective, values in result.seeds.items():
                 self.storage.set_trial_user_attr(trial_id, f"{NAMES[objective]} of each seed", values)
-            self.storage.set_trial_user_attr(trial_id, "diverged seeds", worth.diverged)
-            if len(worth.values) == 1:
-                for place, value in enumerate(next(iter(worth.seeds.values()))):
+            self.storage.set_trial_user_attr(trial_id, "diverged seeds", result.diverged)
+            if len(result.values) == 1:
+                for place, value in enumerate(next(iter(result.seeds.values()))):
                     self.storage.set_trial_intermediate_value(trial_id, place, math.log(value))
-            self.study.tell(number, list(worth.values), skip_if_finished=True)
+            self.study.tell(number, list(result.values), skip_if_finished=True)
 
     def hopeless(self, number: int, logs: Sequence[float]) -> bool:
         """Whether a cell with these ln errors on its first seeds is worse than the best (Wilcoxon, p < 0.1); then told."""
@@ -175,16 +175,16 @@ class Searcher:
                 self.study.tell(number, state=TrialState.PRUNED)
         return hopeless
 
-    def add(self, point: Point, cell: str, worth: Worth, source: str) -> None:
-        """A finished trial that another study has found."""
+    def add(self, point: Point, cell: str, result: ObjectiveValues, source: str) -> None:
+        """Add a finished trial that another study has found."""
         params = self.space.parameters(point.fixes, point.numbers)
         if params is None or point.key in {trial.user_attrs["key"] for trial in self.trials()}:
             return
-        attrs = {**facts(point, cell), "from": source, "diverged seeds": worth.diverged}
-        attrs |= {f"{NAMES[objective]} of each seed": values for objective, values in worth.seeds.items()}
+        attrs = {**facts(point, cell), "from": source, "diverged seeds": result.diverged}
+        attrs |= {f"{NAMES[objective]} of each seed": values for objective, values in result.seeds.items()}
         kinds = {name: kind for name, kind in distributions(self.space).items() if name in params}
         with self.reachable():
-            self.study.add_trial(create_trial(values=worth.values, params=params, distributions=kinds, user_attrs=attrs))
+            self.study.add_trial(create_trial(values=result.values, params=params, distributions=kinds, user_attrs=attrs))
 
     def note(self, text: str) -> None:
         """A paragraph for the dashboard, where that is installed."""
@@ -211,9 +211,9 @@ class Searcher:
         return told[steadiest([t.user_attrs["fixes"].split() for t in told], [t.values[0] for t in told])]
 
 
-def asked_of(trial: FrozenTrial, space: Space) -> Asked:
+def proposal_of(trial: FrozenTrial, space: Space) -> Proposal:
     attrs = trial.user_attrs
-    return Asked(trial.number, attrs["cell"], space.point(tuple(attrs["fixes"].split()), attrs["numbers"]))
+    return Proposal(trial.number, attrs["cell"], space.point(tuple(attrs["fixes"].split()), attrs["numbers"]))
 
 
 def facts(point: Point, cell: str) -> dict[str, Any]:

@@ -51,7 +51,7 @@ def reachable(url: str | None) -> Iterator[None]:
         raise StorageError(f"the search's storage {shown(url)} cannot be used: {why[0]}") from None
 
 
-def patiently(what: Callable[[], T], waits: Callable[[str], None], patience: float = PATIENCE) -> T:
+def retried(what: Callable[[], T], waits: Callable[[str], None], patience: float = PATIENCE) -> T:
     """Do it again, after ever longer waits, while the storage is away or locked; `waits` hears of it once.
 
     Raises:

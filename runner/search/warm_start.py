@@ -12,7 +12,7 @@ import pandas as pd
 from runner.experiment.experiment import Experiment
 from runner.records.files import read_table, write_atomically
 from runner.records.tables import KINDS, Records, keys_and_seeds, read_trials, write_group
-from runner.search.objectives import worths
+from runner.search.objectives import objective_values
 from runner.search.searcher import Searcher
 from runner.search.space import Point
 from runner.search.storage import StorageError, shown
@@ -21,7 +21,7 @@ from runner.study.folder import StudyError, check_code, read_study
 SAME = ("data", "training", "model", "loss")
 
 
-def own_storage(study: Any, folder: Path, url: str | None) -> None:
+def claim_storage(study: Any, folder: Path, url: str | None) -> None:
     """Raises where the storage holds a search of this name that has its records in another folder: nobody would have both."""
     if url is None:
         return
@@ -51,13 +51,18 @@ def warm_start(searcher: Searcher, experiment: Experiment, source: Path, folder:
     if lacking:
         raise StudyError(f"{source}: cannot warm-start this search, it has not the seeds {', '.join(map(str, lacking))}")
     cells = known_cells(searcher, source)
-    check_code(source, [point for _, point in cells.values()], experiment, "so that its errors would not compare")
+    check_code(
+        source,
+        {key: point.configuration for key, (_, point) in cells.items()},
+        experiment,
+        "so that its errors would not compare",
+    )
     done = keys_and_seeds(read_trials(source / "records"))
     whole = {key: cell for key, cell in cells.items() if all((key, seed) in done for seed in experiment.seeds)}
     if not (folder / "records" / "trials-warm-start.parquet").exists():
         write_group(folder / "records", "warm-start", records_of(source / "records", list(whole), experiment.seeds))
     baseline = searcher.space.point((), {}).key
-    values = worths(folder, experiment.seeds, searcher.search.objectives, baseline)
+    values = objective_values(folder, experiment.seeds, searcher.search.objectives, baseline)
     for key, (cell, point) in whole.items():
         if key in values:
             searcher.add(point, cell, values[key], str(source))

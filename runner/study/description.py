@@ -21,33 +21,50 @@ from nfloss import ISSUES, Configuration, Losses, all_fixes, audit
 from nfloss.numbers import DOCUMENT_EPOCHS
 from nfloss.registry import place_of
 from nfloss.symptoms import make_bench
-from runner.data import Frames
-from runner.data.dataset import SeedData
-from runner.execution.devices import cores, processes
-from runner.execution.frame_cache import seed_data
+from runner.data import Frames, SeedData
+from runner.execution.devices import cores, processes, processor
 from runner.experiment.plan import Plan
 from runner.records.files import write_atomically, write_table
+from runner.records.fingerprint import code_of_modules
 from runner.records.samples import picked
-from runner.study.folder import device_name
+from runner.study.folder import device_name, read_study
 
 PACKAGES = ("torch", "numpy", "pandas", "pyarrow", "scipy", "statsmodels", "mlflow", "optuna", "numba")
 
 
-def prepare(folder: Path, plan: Plan, table: pd.DataFrame, device: torch.device, size: int) -> None:
-    """Write what the study is: its plan, its settings, the registry, the audit, the symptoms,
-    the weights' curves, the frames to look at."""
+def describe(folder: Path, plan: Plan, table: pd.DataFrame, first: SeedData, device: torch.device, size: int) -> None:
+    """Write what the study is: plan, settings, registry, audit, symptoms, the weights' curves, frames to look at.
+
+    What takes seconds to compute, the audit and the symptoms, is kept while its code is the same.
+
+    Args:
+        table: the plan's.
+        first: the data of the first seed.
+        size: networks that are trained together.
+    """
     (folder / "records").mkdir(parents=True, exist_ok=True)
     write_table(folder / "plan.parquet", table)
-    write_json(folder / "issues.json", [describe(number) for number in sorted(ISSUES)])
-    if not (folder / "audit.json").exists():
+    write_json(folder / "issues.json", [describe_issue(number) for number in sorted(ISSUES)])
+    code, before = description_code(), recorded_code(folder)
+    if code["audit"] != before.get("audit") or not (folder / "audit.json").exists():
         write_json(folder / "audit.json", [asdict(claim) for claim in audit()])
-    first = seed_data(plan.experiment.data, plan.experiment.seeds[0], torch.device("cpu"))
-    if not (folder / "symptoms.parquet").exists():
-        symptoms = symptom_table(plan, first)
-        write_table(folder / "symptoms.parquet", symptoms)
+    if code["symptoms"] != before.get("symptoms") or not (folder / "symptoms.parquet").exists():
+        write_table(folder / "symptoms.parquet", symptom_table(plan, first))
     write_table(folder / "definitions.parquet", definition_table(plan.experiment.loss, plan.experiment.training.epochs))
     write_frames(folder / "samples.npz", first.validation)
-    write_text(folder / "study.yaml", yaml.safe_dump(description(plan, device, size), sort_keys=False, allow_unicode=True))
+    text = yaml.safe_dump({**description(plan, device, size), "code": code}, sort_keys=False, allow_unicode=True)
+    write_text(folder / "study.yaml", text)
+
+
+def description_code() -> dict[str, str]:
+    """Hashes of the code that computes the audit and the symptoms."""
+    loss, frames = "nfloss/**/*", "runner/data/**/*"
+    return {"audit": code_of_modules(loss), "symptoms": code_of_modules(loss, frames, "runner/study/description")}
+
+
+def recorded_code(folder: Path) -> dict[str, str]:
+    """The same as the study in the folder was described by; empty where there is none."""
+    return read_study(folder).get("code") or {} if (folder / "study.yaml").exists() else {}
 
 
 def description(plan: Plan, device: torch.device, size: int) -> dict[str, Any]:
@@ -66,7 +83,7 @@ def description(plan: Plan, device: torch.device, size: int) -> dict[str, Any]:
     }
 
 
-def describe(number: int) -> dict[str, Any]:
+def describe_issue(number: int) -> dict[str, Any]:
     """An issue of the registry as plain data."""
     issue = ISSUES[number]
     fixes = [
@@ -86,15 +103,6 @@ def write_text(path: Path, text: str) -> None:
 
 def write_json(path: Path, content: Any) -> None:
     write_text(path, json.dumps(content, indent=1, ensure_ascii=False))
-
-
-def processor() -> str:
-    """The processor's model, as Linux names it."""
-    try:
-        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
-    except OSError:
-        return platform.processor() or platform.machine()
-    return next((line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")), platform.machine())
 
 
 def installed(package: str) -> str | None:

@@ -12,13 +12,13 @@ from statistics import mean, median
 
 import torch
 
-from runner.data.dataset import SeedData
+from runner.data import SeedData, make_seed_data
 from runner.execution.devices import one_thread, processes
-from runner.execution.frame_cache import seed_data
+from runner.execution.frame_cache import FrameCache
 from runner.execution.group_size import group_size
 from runner.execution.groups import Group
 from runner.execution.queue import one_line
-from runner.execution.workers import begin_to_load, context, wait_until_loaded, workers_environment
+from runner.execution.workers import context, start_fork_server, wait_for_fork_server, worker_environment
 from runner.experiment.experiment import Experiment
 from runner.experiment.plan import Plan
 from runner.study.run import groups_of
@@ -32,7 +32,7 @@ OFTEN, OWN_OFTEN = 11, 3
 
 
 @dataclass(frozen=True)
-class Try:
+class Timing:
     """Seconds: until the worker was there; a seed's frames; a step, an evaluation on the probe, one on the validation set,
     and what comes after the last."""
 
@@ -50,7 +50,7 @@ class Try:
         return settings.steps * self.step + len(every) * self.probe + last * self.validation + self.end
 
 
-def estimate_minutes(plan: Plan, device: torch.device) -> float:
+def estimate_minutes(plan: Plan, device: torch.device, frames: FrameCache) -> float:
     """Minutes that the plan's trials take, report and MLflow not counted.
 
     A search goes in batches, each of which ends before the next begins; workers stay.
@@ -61,18 +61,20 @@ def estimate_minutes(plan: Plan, device: torch.device) -> float:
     if not plan.trained:
         return 0.0
     loading, experiment = time.process_time(), plan.experiment  # this process has loaded and planned what a run does
-    size, workers = group_size(plan, device), processes(plan.experiment, device)
+    size, workers = group_size(plan, device, frames), processes(plan.experiment, device)
     search = experiment.design.optuna
     at_once = search.batch(size, workers) if search else len(plan.cells)
     groups, batches = groups_of(replace(plan, cells=plan.cells[:at_once]), size), -(-len(plan.trained) // at_once)
     busy = min(workers, len(groups))
     try:
-        tries = try_together(groups[:busy], experiment) if busy > 1 else [try_group(groups[0], experiment, device, time.time())]
+        timings = (
+            time_together(groups[:busy], experiment) if busy > 1 else [time_group(groups[0], experiment, device, time.time())]
+        )
     except RuntimeError as error:  # of PyTorch, of the user's network; a worker that was killed
         raise ValueError(f"the first groups, tried for some steps, failed: {one_line(error)}") from error
-    starting = loading + mean(t.starting for t in tries)  # while workers load, the study is prepared
-    drawing = -(-len(experiment.seeds) // busy) * mean(t.frames for t in tries)
-    each = mean(t.group(experiment.training) for t in tries)
+    starting = loading + mean(t.starting for t in timings)  # while workers load, the study is prepared
+    drawing = -(-len(experiment.seeds) // busy) * mean(t.frames for t in timings)
+    each = mean(t.group(experiment.training) for t in timings)
     training = batches * longest(groups, busy, alike=experiment.model.own is None) * each
     return round((starting + drawing + training) / 60.0, 2)
 
@@ -88,18 +90,18 @@ def longest(groups: Sequence[Group], workers: int, alike: bool) -> float:
     return max(done)
 
 
-def try_together(groups: Sequence[Group], experiment: Experiment) -> list[Try]:
+def time_together(groups: Sequence[Group], experiment: Experiment) -> list[Timing]:
     """A group in each of as many workers, all at once: they share caches and memory, and each is slower than one alone."""
     cpu = torch.device("cpu")
-    asked, deaf = time.time(), (signal.SIGINT, signal.SIG_IGN)  # the parent decides
-    begin_to_load()
-    wait_until_loaded()
-    with workers_environment(), ProcessPoolExecutor(len(groups), context(), signal.signal, deaf) as pool:
-        begun = [pool.submit(try_group, group, experiment, cpu, asked) for group in groups]
-        return [future.result() for future in begun]
+    asked, ignored = time.time(), (signal.SIGINT, signal.SIG_IGN)  # the parent decides
+    start_fork_server()
+    wait_for_fork_server()
+    with worker_environment(), ProcessPoolExecutor(len(groups), context(), signal.signal, ignored) as pool:
+        running = [pool.submit(time_group, group, experiment, cpu, asked) for group in groups]
+        return [future.result() for future in running]
 
 
-def try_group(group: Group, experiment: Experiment, device: torch.device, asked: float) -> Try:
+def time_group(group: Group, experiment: Experiment, device: torch.device, asked: float) -> Timing:
     """Train a group for a few steps; `asked` is the clock when it was told to."""
     starting = time.time() - asked
     data, frames = timed_frames(experiment, group.seed, device)
@@ -111,7 +113,7 @@ def try_group(group: Group, experiment: Experiment, device: torch.device, asked:
         often, _, _ = timed(group, few, experiment, device, steps=OWN_OFTEN if own else OFTEN, every=1)
         seldom, last, end = timed(group, data, experiment, device, steps=3 * every, every=every)
     step = max(seldom - often, 0.0) / (every - 1) if every > 1 else often
-    return Try(starting, frames, step, max(often - step, 0.0), max(last - seldom, 0.0), end)
+    return Timing(starting, frames, step, max(often - step, 0.0), max(last - seldom, 0.0), end)
 
 
 def timed(
@@ -133,7 +135,7 @@ def timed(
 def timed_frames(experiment: Experiment, seed: int, device: torch.device) -> tuple[SeedData, float]:
     """A seed's frames with few to train on, and the seconds that they take with all of them."""
     data, started = experiment.data, time.monotonic()
-    frames = seed_data(data.model_copy(update={"train": min(FEW, data.train)}), seed, device)
+    frames = make_seed_data(data.model_copy(update={"train": min(FEW, data.train)}), seed).to(device)
     seconds = time.monotonic() - started
     if data.folder:
         return frames, seconds  # read whole

@@ -1,7 +1,8 @@
-"""Whether a folder is a study's, and this one's: what must not change when it goes on."""
+"""The folder of a study: what is read of it, and what must not change when it is resumed."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -9,21 +10,14 @@ import pandas as pd
 import torch
 import yaml
 
-from runner.data.settings import Data
+from nfloss import Configuration
 from runner.experiment.experiment import Experiment
-from runner.networks.settings import Model
 from runner.records.fingerprint import fingerprint, what_changed
 from runner.records.tables import read_trials
-from runner.search.space import Point
 from runner.study.lock import NAME as LOCK
-from runner.training.settings import Training
 
-#: Of a search: more trials may be asked for, and how many go together is the machine's matter.
+#: Settings of a search that a resumed one may change: more trials, and how many are proposed together.
 MAY_CHANGE = ("trials", "at_once")
-DEFAULTS = {
-    name: section.model_dump(mode="json")
-    for name, section in {"data": Data(), "model": Model(), "training": Training()}.items()  # type: ignore[call-arg]
-}
 
 
 class StudyError(ValueError):
@@ -62,6 +56,11 @@ def device_name(device: torch.device) -> str:
     return torch.cuda.get_device_name(device) if device.type == "cuda" else "cpu"
 
 
+def recorded_group_size(folder: Path) -> int | None:
+    """How many networks the study in the folder trains together; None where there is no study yet."""
+    return int(read_study(folder)["group_size"]) if (folder / "study.yaml").exists() else None
+
+
 def read_study(folder: Path) -> dict[str, Any]:
     """The study.yaml of a folder."""
     try:
@@ -76,30 +75,28 @@ def read_study(folder: Path) -> dict[str, Any]:
 
 
 def comparable(experiment: Experiment) -> dict[str, Any]:
-    """What must not change when a study is resumed; more seeds may be added; workers, where they are, tracking,
-    confirmation and where fixes come from do not matter (their code is in each record's fingerprint)."""
+    """What must not change when a study is resumed. More seeds may be added; workers, where they run, tracking, confirmation
+    and where fixes come from do not matter (the fixes' code is in each record's fingerprint)."""
     free = {"seeds", "workers", "tracking", "device", "confirm", "execution", "extensions"}
     return fixed(experiment.model_dump(mode="json", exclude=free))
 
 
 def fixed(settings: dict[str, Any]) -> dict[str, Any]:
-    """Settings without what a search may be resumed with another of, and without what is not used, of a design, or is at its
-    default, of data, model and training: a study written before there was such a key is resumed all the same."""
+    """Settings without what a resumed search may change, and without the parts of the design that are not used."""
     design = {name: part for name, part in settings["design"].items() if part}
     if "optuna" in design:
         design["optuna"] = {name: value for name, value in design["optuna"].items() if name not in MAY_CHANGE}
-    told = {name: told_of(settings[name], defaults) for name, defaults in DEFAULTS.items()}
-    return {**settings, "design": design, **told}
+    return {**settings, "design": design}
 
 
-def told_of(section: dict[str, Any], defaults: dict[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in section.items() if name not in defaults or value != defaults[name]}
+def check_code(folder: Path, cells: Mapping[str, Configuration], experiment: Experiment, what: str) -> None:
+    """Raises StudyError where the folder's trials were trained by other code, or on other frames, than now.
 
-
-def check_code(folder: Path, points: list[Point], experiment: Experiment, what: str) -> None:
-    """Raises StudyError where the folder's trials of these cells were trained by other code, or on other frames, than now."""
+    Args:
+        cells: key of the records -> configuration.
+    """
     data, network = experiment.data, experiment.model.network
-    rows = [(point.key, fingerprint(point.configuration, data, network)) for point in points]
+    rows = [(key, fingerprint(configuration, data, network)) for key, configuration in cells.items()]
     trials = read_trials(folder / "records")
     if len(trials) and (changed := what_changed(trials, pd.DataFrame(rows, columns=["key", "fingerprint"]))):
         raise StudyError(f"{folder}: trained with another {', '.join(changed)} than now, {what}")

@@ -1,15 +1,18 @@
-"""What a run that was stopped can be judged by: the largest part of its plan that is complete and balanced."""
+"""How a study stands: what is done, which part of its plan is complete, what a resumed run would find."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
 from runner.experiment.plan import Plan
+from runner.records.files import read_table
 from runner.records.fingerprint import stale, what_changed
 from runner.records.tables import keys_and_seeds, read_trials
+from runner.study.folder import read_study
 
 
 def balanced_part(plan: pd.DataFrame, seeds: Sequence[int], done: Collection[tuple[str, int]], in_blocks: bool) -> str:
@@ -43,3 +46,34 @@ def resumption(plan: Plan, folder: Path) -> str:
             f"; {outdated.sum()} records are of other code or frames (changed: {', '.join(changed)}) and would be trained anew"
         )
     return line
+
+
+def status_lines(folder: Path) -> list[str]:
+    """What is done and what is missing of the study in a folder.
+
+    Raises:
+        StudyError: no study there.
+    """
+    settings, cells = read_study(folder), read_table(folder / "plan.parquet")
+    trials = read_trials(folder / "records", cells)
+    if len(trials):
+        trials = trials[trials["key"].isin(cells["key"])]  # a search may have given a cell up after its first seeds
+    planned = int((cells["status"] == "trained").sum()) * len(settings["seeds"])
+    diverged = int((trials["status"] == "diverged").sum()) if len(trials) else 0
+    missing = planned - len(trials)
+    lines = [f"{settings['name']}: {planned} planned, {len(trials)} done, {diverged} diverged, {missing} missing"]
+    if missing > 0:
+        product = settings["experiment"]["design"]["cartesian"] is not None
+        lines.append(balanced_part(cells, settings["seeds"], keys_and_seeds(trials), product))
+        for seed in settings["seeds"]:
+            lines.append(f"  seed {seed}: {int((trials['seed'] == seed).sum()) if len(trials) else 0} trials")
+    return lines
+
+
+def differing_software(folder: Path, now: Mapping[str, Any]) -> str:
+    """With which other versions or processor than these columns name the records were made, as text; empty where with none."""
+    trials = read_trials(folder / "records")
+    before = {name: sorted(set(trials[name].dropna()), key=str) for name in now if name in trials}
+    others = {name: [value for value in values if value != now[name]] for name, values in before.items()}
+    parts = [f"{name} {', '.join(map(str, values))} (now {now[name]})" for name, values in others.items() if values]
+    return f"trained before with {'; '.join(parts)}" if parts else ""

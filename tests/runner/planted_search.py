@@ -13,8 +13,8 @@ import optuna
 from nfloss import Configuration
 from nfloss.slots import BASELINE
 from runner.experiment.search import Search
-from runner.search.loop import Asked, search_loop
-from runner.search.objectives import Worth
+from runner.search.loop import Proposal, search_loop
+from runner.search.objectives import ObjectiveValues
 from runner.search.searcher import Searcher
 from runner.search.space import Space, clash
 
@@ -30,8 +30,8 @@ class Planted:
     def __init__(self, seed: int, together: float = 0.0) -> None:
         self.seed, self.together, self.effects = seed, together, dict[tuple, float]()
         self.noise = np.random.default_rng([seed, 1])
-        self.known: dict[str, Worth] = {}
-        self.asked: list[Asked] = []
+        self.known: dict[str, ObjectiveValues] = {}
+        self.asked: list[Proposal] = []
 
     def true(self, words: Iterable[tuple[str, str]]) -> float:
         """ln error."""
@@ -47,7 +47,7 @@ class Planted:
     def decide(self, what):
         return what()
 
-    def worths(self) -> dict[str, Worth]:
+    def objective_values(self) -> dict[str, ObjectiveValues]:
         return dict(self.known)
 
     def trainable(self, key: str) -> bool:
@@ -55,11 +55,11 @@ class Planted:
 
     def planned(self) -> None: ...
 
-    def train(self, batch: list[Asked]) -> bool:
+    def train(self, batch: list[Proposal]) -> bool:
         for asked in batch:
             assert asked.point.key not in self.known, "trained twice"
             value = math.exp(self.true(words_of(asked.point.configuration)) + self.noise.normal(0, NOISE))
-            self.known[asked.point.key] = Worth((value,), {"near": [value] * SEEDS})
+            self.known[asked.point.key] = ObjectiveValues((value,), {"near": [value] * SEEDS})
             self.asked.append(asked)
         return True
 

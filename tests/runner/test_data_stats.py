@@ -14,7 +14,7 @@ from runner.cli import main
 from runner.data import Frames
 from runner.data.formats import READERS
 from runner.data.statistics import Question, fits, quantiles, spread, weight
-from runner.data_words import format_page, lines, verdict
+from runner.cli.data_summary import format_page, lines, verdict
 
 DOCS = Path(__file__).parents[2] / "docs" / "data-formats.md"
 

@@ -23,7 +23,7 @@ from nfloss import Configuration
 from runner.experiment.cells import RECOMMENDATION
 from runner.experiment.experiment import ExperimentError, parse_experiment
 from runner.experiment.search import Search
-from runner.search.objectives import worths
+from runner.search.objectives import objective_values
 from runner.search.space import Drawn, Space
 from runner.search.storage import JOURNAL, open_storage
 
@@ -256,7 +256,7 @@ def test_a_diverged_training_counts_as_the_worst(study, tmp_path):
     table = pd.read_parquet(part)
     table.loc[0, ["status", "diverged_step", "final_near_abs_rel"]] = ["diverged", 3, 1e-6]
     table.to_parquet(part)
-    found = worths(tmp_path / "study", [0, 1], ["near", "far"], "none")[table.loc[0, "key"]]
+    found = objective_values(tmp_path / "study", [0, 1], ["near", "far"], "none")[table.loc[0, "key"]]
     finished = records(tmp_path / "study").query("status == 'finished'")["final_near_abs_rel"]
     seed = int(table.loc[0, "seed"])
     assert found.diverged == 1 and np.isfinite(found.values).all()

@@ -12,7 +12,7 @@ import pytest
 from commands import begin
 
 from runner.records.tables import read_trials
-from runner.search.storage import StorageError, patiently
+from runner.search.storage import StorageError, retried
 
 TINY = """
 design: {{optuna: {{trials: 6, at_once: 2, storage: "sqlite:///{folder}/search.db?timeout=0.3"}}}}
@@ -74,11 +74,11 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
 
 def test_waits_grow_and_one_warning_is_enough(clock: list[float]) -> None:
     said: list[str] = []
-    assert patiently(Storage(7), said.append) == "done"
+    assert retried(Storage(7), said.append) == "done"
     assert clock == [1, 2, 4, 8, 16, 30, 30] and said == ["locked; trying again for 10 minutes"]
 
 
 def test_patience_ends(clock: list[float]) -> None:
     with pytest.raises(StorageError, match="locked"):
-        patiently(Storage(1000), lambda why: None, patience=20)
+        retried(Storage(1000), lambda why: None, patience=20)
     assert clock == [1, 2, 4, 8, 5]

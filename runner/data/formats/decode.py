@@ -10,24 +10,15 @@ from pathlib import Path
 
 import numpy as np
 
-from runner.data import DataError
-from runner.data.folder import DEPTH_MODES, open_image
 from runner.data.formats.files import Shot, shown
+from runner.data.formats.pictures import png16
+from runner.data.frames import DataError
 
 MOST_PIXELS = 2**26
 MOST_BYTES = 16 * MOST_PIXELS
 # What numpy raises for a broken file, and the archive below it; MemoryError where a header claims more than there is.
 BROKEN = (OSError, ValueError, TypeError, EOFError, KeyError, MemoryError, OverflowError, SyntaxError, tokenize.TokenError)
 BROKEN_ARCHIVE = (*BROKEN, RuntimeError, zipfile.BadZipFile, zlib.error, lzma.LZMAError)
-
-
-def png16(path: Path) -> np.ndarray:
-    """[H, W] uint16 of a 16-bit grey PNG."""
-    image = open_image(path)
-    if image.mode not in DEPTH_MODES:
-        kind = "an 8-bit" if image.mode in ("1", "L", "P", "LA") else "a 32-bit" if image.mode in ("I", "F") else "a colour"
-        raise DataError(f"{path}: {kind} picture (mode {image.mode}); depth in 16-bit grey is needed")
-    return np.asarray(image, np.uint16)
 
 
 def scaled(shot: Shot, scale: float) -> np.ndarray:

@@ -13,9 +13,9 @@ from pathlib import Path
 
 import numpy as np
 
-from runner.data import DataError
 from runner.data.formats.decode import npy, plane
 from runner.data.formats.files import Reader, Shot, files, partner
+from runner.data.frames import DataError
 
 
 def find(folder: Path) -> list[Shot]:

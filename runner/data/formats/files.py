@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from runner.data import DataError
+from runner.data.frames import DataError
 
 PICTURES = (".png", ".jpg", ".jpeg")
 TITLES = ("Layout", "Scale", "Invalid", "Scene", "Source")

@@ -11,14 +11,38 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from runner.data.folder import matched
 from runner.data.formats.decode import scaled
-from runner.data.formats.files import Reader, Shot, files
+from runner.data.formats.files import PICTURES, Reader, Shot, files, shown
+from runner.data.frames import DataError
 
 
 def find(folder: Path) -> list[Shot]:
-    homes = sorted({depth.parents[1] for depth, _ in files(folder, r"depth/[^/]+\.png")})
+    homes = sorted({depth.parents[1] for depth, _ in files(folder, r"depth/[^/]+\.(?i:png)")})
     return [Shot(colour, depth, home.relative_to(folder).as_posix()) for home in homes for colour, depth in matched(home)]
+
+
+def matched(folder: Path) -> list[tuple[Path, Path]]:
+    """Colour and depth files of the same name, sorted."""
+    if not (folder / "rgb").is_dir():
+        raise DataError(f"{folder}: rgb/ is missing; colour is read from rgb/, 16-bit depth from depth/")
+    colours, depths = by_stem(folder / "rgb", PICTURES), by_stem(folder / "depth", (".png",))
+    alone = [f"rgb/{stem}" for stem in colours if stem not in depths]
+    alone += [f"depth/{stem}" for stem in depths if stem not in colours]
+    if alone:
+        raise DataError(f"{folder}: {len(alone)} pictures have no partner of the same name in rgb/ and depth/: {shown(alone)}")
+    return [(colours[stem], depths[stem]) for stem in colours]
+
+
+def by_stem(folder: Path, endings: tuple[str, ...]) -> dict[str, Path]:
+    """The pictures of one folder by their name without ending, sorted."""
+    found: dict[str, Path] = {}
+    for path in sorted(folder.iterdir(), key=lambda path: (path.stem, path.suffix)):
+        if path.suffix.lower() not in endings or path.name.startswith("."):
+            continue
+        if path.stem in found:
+            raise DataError(f"{folder}: both {found[path.stem].name} and {path.name}; one picture of a name is needed")
+        found[path.stem] = path
+    return found
 
 
 READER = Reader(__doc__, find, scaled, None)

@@ -15,9 +15,9 @@ from pathlib import Path
 
 import numpy as np
 
-from runner.data import DataError
 from runner.data.formats.decode import hdf5, plane
 from runner.data.formats.files import Reader, Shot, files, partner
+from runner.data.frames import DataError
 
 FOCAL, WIDTH, HEIGHT = 886.81, 1024, 768
 DEPTH = r"([^/]+)/images/(scene_cam_\d+)_geometry_hdf5/(frame\.\d+)\.depth_meters\.hdf5"

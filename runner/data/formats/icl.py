@@ -12,10 +12,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from runner.data import DataError
 from runner.data.formats.decode import scaled
 from runner.data.formats.files import Reader, Shot, files, named_in, partner
 from runner.data.formats.text import lines_of
+from runner.data.frames import DataError
 
 
 def find(folder: Path) -> list[Shot]:

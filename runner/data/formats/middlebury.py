@@ -15,10 +15,10 @@ from pathlib import Path
 
 import numpy as np
 
-from runner.data import DataError
 from runner.data.formats.decode import pfm, plane
 from runner.data.formats.files import Reader, Shot, files, partner
 from runner.data.formats.text import text_of
+from runner.data.frames import DataError
 
 
 def find(folder: Path) -> list[Shot]:

@@ -14,9 +14,9 @@ from pathlib import Path
 
 import numpy as np
 
-from runner.data import DataError
 from runner.data.formats.decode import png16
 from runner.data.formats.files import PICTURES, Reader, Shot, files
+from runner.data.frames import DataError
 
 # Beyond it the three turned bits are not 0; plain millimetres, turned, nearly all land there.
 TURNED = 8.192

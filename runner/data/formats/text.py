@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from runner.data import DataError
+from runner.data.frames import DataError
 
 
 def text_of(path: Path) -> str:

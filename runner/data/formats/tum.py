@@ -15,10 +15,10 @@ from bisect import bisect_left
 from collections.abc import Sequence
 from pathlib import Path
 
-from runner.data import DataError
 from runner.data.formats.decode import scaled
 from runner.data.formats.files import Reader, Shot, files, named_in
 from runner.data.formats.text import lines_of
+from runner.data.frames import DataError
 
 MOST_SECONDS = 0.02
 

@@ -6,8 +6,7 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from runner.cli.needs import need_optuna
-from runner.cli.words import print_table
+from runner.cli.terminal import need_optuna, print_table
 
 if TYPE_CHECKING:
     from runner.experiment.experiment import Experiment
@@ -16,9 +15,10 @@ if TYPE_CHECKING:
 def plan(experiment: Path, overrides: list[str], seeds: int | None, budget: int | None, as_json: bool) -> None:
     """Account for every cell (trained, same as another, clash) and estimate the time. Writes nothing."""
     from runner.execution.devices import resolve_device
+    from runner.execution.frame_cache import FrameCache
     from runner.experiment.cells import aliases_of
     from runner.study.estimate import estimate_minutes
-    from runner.study.run import plan_experiment
+    from runner.study.plan import plan_experiment
     from runner.study.status import resumption
 
     settings = read_experiment(experiment, overrides, seeds)
@@ -28,7 +28,8 @@ def plan(experiment: Path, overrides: list[str], seeds: int | None, budget: int 
     if settings.design.optuna is not None:
         plan_search(settings, as_json)
         return
-    the_plan, device = plan_experiment(settings), resolve_device(settings.device)
+    frames, device = FrameCache(settings.data), resolve_device(settings.device)
+    the_plan = plan_experiment(settings, frames)
     counts: dict[str, Any] = {
         "experiment": settings.name,
         "cells": len(the_plan.cells),
@@ -40,18 +41,19 @@ def plan(experiment: Path, overrides: list[str], seeds: int | None, budget: int 
         "networks": the_plan.networks,
     }
     if as_json:
-        print(json.dumps({**counts, "minutes": estimate_minutes(the_plan, device)}, indent=1))
+        print(json.dumps({**counts, "minutes": estimate_minutes(the_plan, device, frames)}, indent=1))
         return
     if len(the_plan.cells) <= 100:
-        fates = [f"{a.status} {a.same_as or ''}".strip() for a in the_plan.cells]
-        rows = [[a.cell.name, " ".join(a.cell.fixes), f, a.reason] for a, f in zip(the_plan.cells, fates, strict=True)]
+        rows = [
+            [a.cell.name, " ".join(a.cell.fixes), f"{a.status} {a.same_as or ''}".strip(), a.reason] for a in the_plan.cells
+        ]
         print_table(["cell", "fixes", "becomes", "because"], rows)
         print()
     if aliases := aliases_of(settings.design):
         print("aliases, effects that this design cannot tell apart:")
         print("\n".join(f"  {' = '.join(pair)}" for pair in aliases) + "\n")
     print(", ".join(f"{value} {name}" for name, value in counts.items() if name != "experiment"), flush=True)
-    print(minutes_line(estimate_minutes(the_plan, device)))
+    print(minutes_line(estimate_minutes(the_plan, device, frames)))
     if there := resumption(the_plan, Path("runs") / settings.name):
         print(there)
 
@@ -75,27 +77,29 @@ def propose(settings: Experiment, trials: int) -> None:
 def plan_search(settings: Experiment, as_json: bool) -> None:
     """The size of a search's space, what is asked for, and how long it takes."""
     from runner.execution.devices import resolve_device
+    from runner.execution.frame_cache import FrameCache
     from runner.study.estimate import estimate_minutes
+    from runner.study.plan import plan_experiment
 
     need_optuna("a search")
     from runner.search.run import sampled_plan, search_of, space_of
     from runner.search.summary import size_line
-    from runner.study.run import check_network
 
-    check_network(settings)
-    space, trials, seeds = space_of(settings), search_of(settings).trials, len(settings.seeds)
-    the_plan, device = sampled_plan(settings), resolve_device(settings.device)
+    frames, device = FrameCache(settings.data), resolve_device(settings.device)
+    plan_experiment(settings, frames)  # says what is wrong with a network of yours
+    space, trials, seeds = space_of(settings, frames), search_of(settings).trials, len(settings.seeds)
+    the_plan = sampled_plan(settings, frames)
     counts = {"experiment": settings.name, "combinations": space.combinations, "cells": trials, "seeds": seeds}
     if as_json:
-        print(json.dumps({**counts, "trials": trials * seeds, "minutes": estimate_minutes(the_plan, device)}, indent=1))
+        print(json.dumps({**counts, "trials": trials * seeds, "minutes": estimate_minutes(the_plan, device, frames)}, indent=1))
         return
     print(f"the space: {size_line(settings, space)}")
     print(f"{trials} cells asked for x {seeds} seeds = {trials * seeds} trials", flush=True)
-    print(minutes_line(estimate_minutes(the_plan, device)))
+    print(minutes_line(estimate_minutes(the_plan, device, frames)))
 
 
 def minutes_line(minutes: float) -> str:
-    """What the first groups took for some steps, said of the whole."""
+    """The estimate as text."""
     return f"about {minutes:.1f} minutes to train on this machine; report and MLflow come after"
 
 

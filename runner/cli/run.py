@@ -8,14 +8,13 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
-from runner.cli.needs import need_optuna, need_report, report_lacks
-from runner.cli.planning import read_experiment
+from runner.cli.plan import read_experiment
+from runner.cli.terminal import CRASHED, INTERRUPTED, need_optuna, need_report, report_lacks, say
 from runner.cli.views import draw_report, say_conclusions, track
-from runner.cli.words import CRASHED, INTERRUPTED, say
 
 if TYPE_CHECKING:
+    from runner.cli.progress import Display
     from runner.experiment.experiment import Experiment
-    from runner.progress import Display
     from runner.study.run import Outcome
 
 T = TypeVar("T")
@@ -70,7 +69,7 @@ def train(settings: Experiment, folder: Path, resume: bool, max_seconds: float |
     from runner.study.run import run_study
 
     def work(display: Display) -> Outcome:
-        return run_study(settings, folder, resume, max_seconds, display.begin, display.finished, display.crashed)
+        return run_study(settings, folder, resume, max_seconds, display)
 
     outcome = displayed(settings, folder, work)
     if isinstance(outcome, int):
@@ -83,18 +82,17 @@ def train(settings: Experiment, folder: Path, resume: bool, max_seconds: float |
 def train_search(settings: Experiment, folder: Path, resume: bool, max_seconds: float | None) -> int:
     """Run a search; says what it found and gives the exit status."""
     need_optuna("a search")
-    from runner.search.run import Found, Hooks, run_search
+    from runner.search.run import Found, run_search
 
     def work(display: Display) -> Found:
-        hooks = Hooks(display.batch, display.finished, display.crashed, display.waits)
-        return run_search(settings, folder, resume, max_seconds, hooks)
+        return run_search(settings, folder, resume, max_seconds, display)
 
     found = displayed(settings, folder, work)
     if isinstance(found, int):
         return found
-    if found.trouble:
+    if found.error:
         say_damaged(found.outcome.damaged, folder)
-        say(found.trouble)
+        say(found.error)
         return CRASHED
     print("\n".join(found.best) or "nothing is complete yet")
     complete = found.outcome.done >= found.outcome.planned and not found.outcome.failed
@@ -103,7 +101,7 @@ def train_search(settings: Experiment, folder: Path, resume: bool, max_seconds: 
 
 def displayed(settings: Experiment, folder: Path, work: Callable[[Display], T]) -> T | int:
     """Do the work with its progress shown; the exit status where it is interrupted, or the disk takes no more."""
-    from runner.progress import Display
+    from runner.cli.progress import Display
     from runner.records.files import WriteError
 
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # also where SIGINT is ignored, as in a script's background

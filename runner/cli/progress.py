@@ -1,5 +1,5 @@
-"""How a run stands: trials done, diverged, time spent and left. Rich's bar on a terminal, where Rich is installed; else a
-plain line now and then."""
+"""How a run stands: trials done, diverged, time spent and left. Rich's bar on a terminal, where Rich is installed; else a plain
+line now and then."""
 
 from __future__ import annotations
 
@@ -11,22 +11,21 @@ from types import TracebackType
 from typing import Any
 
 from runner.execution.groups import Group
+from runner.execution.observer import Observer
 from runner.execution.queue import Crash
-from runner.execution.run_group import Progress as Hook
 from runner.experiment.experiment import Experiment
-from runner.experiment.plan import Plan
 
 ON_TERMINAL, IN_PIPE = 5.0, 30.0  # seconds between plain lines: a log is read afterwards
-COUNTED = {"trained": "to train", "same as": "the same as another", "clash": "clash"}
 
 
-class Display:
-    """Shows a run on stderr; `begin`, `finished` and `crashed` are what `run_study` calls."""
+class Display(Observer):
+    """Shows a run on stderr."""
 
     def __init__(self, experiment: Experiment) -> None:
         self.experiment = experiment
         self.on_terminal = sys.stderr.isatty()
         self.bar = make_bar() if self.on_terminal else None
+        self.sizes: dict[str, int] = {}  # trials of each group
         self.steps: dict[str, int] = {}
         self.diverged_now: dict[str, int] = {}
         self.started = self.last_line = time.monotonic()
@@ -42,35 +41,19 @@ class Display:
         if self.bar:
             self.bar.stop()
 
-    def begin(self, plan: Plan, todo: Sequence[Group], there: int) -> Hook:
-        """Announce the plan; gives the hook that the groups report to."""
-        self.done, self.planned = there, plan.trials
-        counts = ", ".join(f"{plan.count(status)} {word}" for status, word in COUNTED.items())  # type: ignore[arg-type]
-        again = f", {there} trials there already" if there else ""
-        seeds = len(plan.experiment.seeds)
-        say(f"{len(plan.cells)} cells: {counts}; x {seeds} seeds = {plan.trials} trials{again}")
-        self.sizes = {group.name: len(group.configurations) for group in todo}
-        self.total = max(sum(self.sizes.values()) * self.experiment.training.steps, 1)
+    def begin(self, summary: str, done: int, planned: int) -> None:
+        self.done, self.planned = done, planned
+        say(summary + (f", {done} trials there already" if done else ""))
+        self.total = max((planned - done) * self.experiment.training.steps, 1)
         self.started = self.last_line = time.monotonic()
         if self.bar:
             self.task = self.bar.add_task("training", total=self.total, trials=self.trials())
-        return self.progress
 
-    def batch(self, groups: Sequence[Group], there: int, planned: int) -> Hook:
-        """Announce a search's next batch; the first time, the search."""
-        first, self.done, self.planned = not hasattr(self, "sizes"), there, planned
-        if first:
-            say(f"a search: {planned} trials at most" + (f", {there} there already" if there else ""))
-            self.sizes, self.total = dict[str, int](), max(planned - there, 1) * self.experiment.training.steps
-            self.started = self.last_line = time.monotonic()
-            if self.bar:
-                self.task = self.bar.add_task("training", total=self.total, trials=self.trials())
+    def groups(self, groups: Sequence[Group]) -> None:
         self.sizes |= {group.name: len(group.configurations) for group in groups}
-        return self.progress
 
     def progress(self, group: str, steps: int, diverged: int) -> None:
-        """A group has done so many steps."""
-        if group not in self.sizes:  # a half of a group that was too large for the memory, and is trained anew
+        if group not in self.sizes:  # a half of a group that was too large for the memory, and is trained again
             whole = group[:-1]
             self.steps.pop(whole, None)
             self.diverged_now.pop(whole, None)
@@ -79,17 +62,14 @@ class Display:
         self.show()
 
     def finished(self, trials: int, diverged: int) -> None:
-        """A group's records are on disk."""
         self.done += trials
         self.show()
 
     def crashed(self, crash: Crash) -> None:
-        """A group was lost; say so at once."""
         say(f"{crash.group.name}: not finished ({crash.reason}); --resume trains it again")
 
-    def waits(self, why: str) -> None:
-        """A search's storage is away."""
-        say(f"nfloss: {why}")
+    def note(self, line: str) -> None:
+        say(f"nfloss: {line}")
 
     def trials(self) -> str:
         return f"{self.done}/{self.planned} trials, {sum(self.diverged_now.values())} diverged"

@@ -1,21 +1,35 @@
-"""What a command needs installed, and what is missing of it, in a line."""
+"""What all commands share: their exit statuses, how they print, and what must be installed."""
 
 from __future__ import annotations
 
+import sys
 from importlib.util import find_spec
 from pathlib import Path
 
+BAD_INPUT, CRASHED, INTERRUPTED = 2, 1, 130
 REPORT_NEEDS = ("scipy", "statsmodels", "matplotlib", "nbformat", "nbclient", "nbconvert", "ipykernel")
 
 
+def say(line: str) -> None:
+    """A line to stderr."""
+    print(f"nfloss: {line}", file=sys.stderr)
+
+
+def print_table(header: list[str], rows: list[list[str]]) -> None:
+    """Columns aligned, the last one free."""
+    widths = [max(len(line[i]) for line in [header, *rows]) for i in range(len(header) - 1)]
+    for line in [header, *rows]:
+        print("  ".join([*(cell.ljust(width) for cell, width in zip(line, widths, strict=False)), line[-1]]).rstrip())
+
+
 def report_lacks() -> str:
-    """What the report needs and this machine lacks, as words; empty where it can be drawn. Training needs none of it."""
+    """What the report needs and is not installed here, as text; empty where it can be drawn. Training needs none of it."""
     missing = [name for name in REPORT_NEEDS if find_spec(name) is None]
     return f"{', '.join(missing)} {'is' if len(missing) == 1 else 'are'} not installed" if missing else ""
 
 
 def need_report(study: Path) -> None:
-    """A study, and what its conclusions need installed."""
+    """Raises ValueError where there is no study, or what its report needs is not installed."""
     from runner.study.folder import read_study
 
     read_study(study)
@@ -24,7 +38,7 @@ def need_report(study: Path) -> None:
 
 
 def need_optuna(what: str, *more: str) -> None:
-    """Say in one line what is to be installed."""
+    """Raises ValueError where Optuna, or one of `more`, is not installed."""
     missing = [name.replace("_", "-") for name in ("optuna", *more) if find_spec(name) is None]
     if missing:
         raise ValueError(f"{what} needs {' and '.join(missing)}, not installed here: pip install {' '.join(missing)}")

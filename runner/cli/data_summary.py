@@ -1,22 +1,27 @@
-"""What a data set's spread and the formats say of themselves, in a terminal."""
+"""A data set's depth and the formats of frames, as text for a terminal or a page."""
 
 from __future__ import annotations
 
 import textwrap
-from dataclasses import asdict
+from collections.abc import Mapping
+from dataclasses import asdict, replace
+from pathlib import Path
 from typing import Any
 
 import torch
+from pydantic import ValidationError
 
+from runner.data import Data, DataError, Frames, all_shots, make_seed_data, read_shots, scenes
 from runner.data.formats import READERS
 from runner.data.formats.files import TITLES
 from runner.data.frames import DEPTH_EDGES
-from runner.data.statistics import Question, Spread, fits, quantiles, weight
+from runner.data.statistics import DepthStatistics, Question, fits, quantiles, weight
+from runner.experiment.experiment import load_experiment, one_line
 
 BAR = 40
 
 
-def verdict(found: Spread, asked: Question) -> str:
+def verdict(found: DepthStatistics, asked: Question) -> str:
     """Whether the fixed mean weight fits, in a line."""
     mean = weight(found.share, asked)
     off = asked.expected / mean - 1.0
@@ -30,7 +35,7 @@ def verdict(found: Spread, asked: Question) -> str:
     return f"{line}loss.expected_weight_mean: {mean:.4g} would fit".replace("%", " %")
 
 
-def lines(name: str, found: Spread, asked: Question) -> list[str]:
+def lines(name: str, found: DepthStatistics, asked: Question) -> list[str]:
     """All of it, for a terminal."""
     low, p5, middle, p95, high = found.depth
     size = "x".join(map(str, next(iter(found.per_scale))))
@@ -55,7 +60,7 @@ def lines(name: str, found: Spread, asked: Question) -> list[str]:
     return [*said, verdict(found, asked)]
 
 
-def batches(found: Spread, asked: Question) -> str:
+def batches(found: DepthStatistics, asked: Question) -> str:
     return f"batch of {min(asked.batch, found.frames)} ({len(found.per_batch)})"
 
 
@@ -63,7 +68,7 @@ def percent(share: float) -> str:
     return f"{100 * share:.1f} %"
 
 
-def plain(found: Spread, asked: Question) -> tuple[dict[str, Any], dict[str, float]]:
+def plain(found: DepthStatistics, asked: Question) -> tuple[dict[str, Any], dict[str, float]]:
     """Both as plain values, for a figure."""
     scales = {f"{height}x{width}": share for (height, width), share in found.per_scale.items()}
     return {**asdict(found), "edges": DEPTH_EDGES, "per_scale": scales}, asdict(asked)
@@ -91,3 +96,45 @@ def format_page() -> str:
         said += [f"* {title.lower()}: {reader.says(title)}" for title in TITLES]
         said += ["", "```yaml", f"data: {{folder: ../frames, format: {name}{scale}}}", "```"]
     return "\n".join(said)
+
+
+def source(path: str, format: str, depth_scale: float | None, most: int, given: Mapping[str, Any]) -> tuple[Frames, Question]:
+    """The frames, and what is asked of them: what is given on the command line, else what the experiment says."""
+    if path.endswith((".yaml", ".yml")):
+        frames, asked = of_experiment(Path(path))
+        return frames, replace(asked, **given)
+    return frames_of(data_of(path, format, depth_scale), most), Question(**given)
+
+
+def frames_of(data: Data, most: int) -> Frames:
+    """All frames of a folder, or so many of them, evenly spaced; or as many scenes as are trained on, of seed 0."""
+    if data.folder is None:
+        return scenes(0, min(data.train, most), data.height, data.width, lidar=data.lidar)
+    shots = all_shots(data)
+    places = torch.linspace(0, len(shots) - 1, min(most, len(shots))).round().long().tolist()
+    return read_shots(data, [shots[place] for place in places])
+
+
+def of_experiment(path: Path) -> tuple[Frames, Question]:
+    """The training frames of an experiment's first seed, and the numbers of its loss and batch."""
+    experiment = load_experiment(path)
+    loss, usual = experiment.loss, Question()
+    asked = Question(
+        loss.get("near_weight", usual.near_weight),
+        loss.get("near_threshold", usual.threshold),
+        loss.get("expected_weight_mean", usual.expected),
+        experiment.training.batch,
+    )
+    return make_seed_data(experiment.data, experiment.seeds[0]).train, asked
+
+
+def data_of(folder: str, format: str, depth_scale: float | None) -> Data:
+    """A data section from the command line's arguments; its errors are those of an experiment's."""
+    section = {"folder": folder, "format": format, **({"depth_scale": depth_scale} if depth_scale is not None else {})}
+    if folder == "scenes":
+        section = {}
+    try:
+        return Data.model_validate(section)
+    except ValidationError as error:
+        said = "; ".join(one_line(one).removeprefix("the experiment: ") for one in error.errors())
+        raise DataError(f"{folder}: {said} (--format, --depth-scale)") from None

@@ -1,0 +1,30 @@
+"""Who hears how a run goes on."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from runner.execution.groups import Group
+from runner.execution.queue import Crash
+
+
+class Observer:
+    """Every method does nothing here; a subclass overrides what it wants to hear."""
+
+    def begin(self, summary: str, done: int, planned: int) -> None:
+        """A run begins: what is planned, in a line; trials recorded already; trials planned."""
+
+    def groups(self, groups: Sequence[Group]) -> None:
+        """These groups are trained next."""
+
+    def progress(self, group: str, steps: int, diverged: int) -> None:
+        """A group has done so many steps; so many of its trials have diverged."""
+
+    def finished(self, trials: int, diverged: int) -> None:
+        """A group's records are on disk."""
+
+    def crashed(self, crash: Crash) -> None:
+        """The machine failed to finish a group; a resumed run trains it again."""
+
+    def note(self, line: str) -> None:
+        """Something that the user should know, in a line."""

@@ -1,0 +1,33 @@
+"""The plan of a study, where its frames are known: what fix 1-3 divides by is measured on them."""
+
+from __future__ import annotations
+
+from nfloss import Configuration
+from nfloss.numbers import Numbers
+from runner.execution.frame_cache import FrameCache
+from runner.experiment.experiment import Experiment
+from runner.experiment.plan import Plan, make_plan
+from runner.networks.custom_check import check_contract
+
+
+def plan_experiment(experiment: Experiment, frames: FrameCache) -> Plan:
+    """The plan; a network of yours is checked first.
+
+    Raises:
+        NetworkError: the network cannot be made, or breaks the contract of `check_contract`.
+    """
+    if (network := experiment.model.own) is not None:
+        training = experiment.training
+        check_contract(network, -(-training.batch // training.accumulate), experiment.data.height, experiment.data.width)
+    plan = make_plan(experiment)
+    uses_mean = any("dataset_weight_mean" in a.configuration.used_numbers for a in plan.trained if a.configuration)
+    if not uses_mean or "dataset_weight_mean" in experiment.loss:
+        return plan
+    return make_plan(experiment, dataset_weight_mean(experiment, frames))
+
+
+def dataset_weight_mean(experiment: Experiment, frames: FrameCache, numbers: Numbers | None = None) -> float:
+    """Mean weight of the first seed's training set under the hard boundary: 1 + (near_weight - 1) * near share."""
+    numbers = numbers or Configuration.of(**experiment.loss).numbers
+    train = frames.seed_data(experiment.seeds[0]).train
+    return round(1.0 + (numbers.near_weight - 1.0) * train.near_share(numbers.near_threshold), 4)
