@@ -52,7 +52,7 @@ fuzz: $(VENV)/dev ## ten thousand mutated experiments, a thousand images, record
 	NFLOSS_FUZZ=10000 $(BIN)/python -m pytest -q tests/test_fuzz.py
 
 soak: $(VENV)/dev ## five thousand tiny trials in one process: memory and open files stay flat (minutes)
-	NFLOSS_SOAK=5000 $(BIN)/python -m pytest -q -s tests/runner/test_soak.py
+	NFLOSS_SOAK=5000 $(BIN)/python -m pytest -q -s tests/runner/study/test_soak.py
 
 slow: $(VENV)/dev ## the tests that take minutes each
 	$(BIN)/python -m pytest -m slow -n $(shell nproc 2>/dev/null || echo 2) --dist loadfile

@@ -9,7 +9,7 @@ from trial_spec import SEED
 
 from runner.experiment.design import Design
 from runner.experiment.experiment import Experiment
-from runner.study.run import plan_experiment
+from runner.study.plan import plan_experiment
 
 
 def draw(count: int) -> tuple[tuple[str, ...], ...]:

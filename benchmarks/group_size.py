@@ -35,7 +35,7 @@ def milliseconds(count: int, height: int, width: int, rounds: int, machine_code:
     from runner.execution.groups import balanced, by_training
     from runner.experiment.experiment import parse_experiment
     from runner.networks.stacked import DepthRange
-    from runner.study.run import plan_experiment
+    from runner.study.plan import plan_experiment
     from runner.training.loop import train
     from runner.training.settings import Training
 
@@ -43,7 +43,7 @@ def milliseconds(count: int, height: int, width: int, rounds: int, machine_code:
     plan = plan_experiment(parse_experiment({"name": "x", "design": {"cartesian": [1, 2, 3, 4, 5, 8, 9]}, "seeds": 1}, "x"))
     trainings = balanced(list(by_training(a.configuration for a in plan.trained if a.configuration)))
     chosen = sorted(trainings[:count], key=code_path)
-    data = make_seed_data(Data(train=64, probe=32, validation=8, height=height, width=width), 0, torch.device("cpu"))
+    data = make_seed_data(Data(train=64, probe=32, validation=8, height=height, width=width), 0)
     settings = Training(steps=STEPS, evaluate_every=8, machine_code=machine_code)
     times = []
     for _ in range(rounds + 1):

@@ -113,7 +113,7 @@ def as_trials(trained: Sequence[dict[str, Any]], workers: int) -> Trials:
 
 
 def spec_data(spec: Spec, device: torch.device | str = "cpu") -> SeedData:
-    return make_seed_data(spec.data, SEED, torch.device(device))
+    return make_seed_data(spec.data, SEED).to(torch.device(device))
 
 
 def run(spec: Spec, folder: Path) -> Trials:

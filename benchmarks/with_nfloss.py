@@ -9,6 +9,7 @@ from trial_spec import SEED, Spec, Trial, Trials
 
 from nfloss import Configuration
 from runner.execution.devices import cores
+from runner.execution.observer import Observer
 from runner.execution.queue import Crash
 from runner.records.tables import read_trials
 from runner.study.run import run_study
@@ -17,7 +18,7 @@ from runner.study.run import run_study
 def run(spec: Spec, folder: Path) -> Trials:
     """`run_study` in a new folder; a trial is one that the records say was trained."""
     study = folder / "study"
-    run_study(spec.experiment, study, False, None, lambda *_: lambda *news: None, lambda *_: None, crash)
+    run_study(spec.experiment, study, False, None, Strict())
     trials, curves = read_trials(study / "records"), read_curves(study / "records")
     keys = [Configuration.of(*fixes).simplified().key for fixes in spec.trials]
     if sorted(trials["key"]) != sorted(keys) or set(trials["seed"]) != {SEED}:
@@ -28,8 +29,9 @@ def run(spec: Spec, folder: Path) -> Trials:
     return Trials(results, min(cores(), trials["group"].nunique()), began, ended)
 
 
-def crash(crash: Crash) -> None:
-    raise RuntimeError(f"group {crash.group.name}: {crash.reason}")
+class Strict(Observer):
+    def crashed(self, crash: Crash) -> None:
+        raise RuntimeError(f"group {crash.group.name}: {crash.reason}")
 
 
 def read_curves(records: Path) -> pd.DataFrame:

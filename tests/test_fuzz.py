@@ -18,7 +18,7 @@ from synthetic import Planted, write_study
 
 from analysis.study import StudyError, load
 from nfloss import SSISilogNearFieldLoss
-from runner.data import DataError, read_folder
+from runner.data import Data, DataError, all_shots, read_shots
 from runner.experiment.experiment import ExperimentError, load_experiment
 from runner.experiment.factorial import DesignError
 from runner.experiment.plan import make_plan
@@ -121,7 +121,7 @@ def test_loss_blocks(tmp_path: Path) -> None:
 
 
 def test_images(tmp_path: Path) -> None:
-    rng = random.Random(2)
+    rng, data = random.Random(2), Data(folder=str(tmp_path), depth_scale=1000)
     for part, picture in (("rgb", np.full((8, 12, 3), 90, np.uint8)), ("depth", np.full((8, 12), 1500, np.uint16))):
         (tmp_path / part).mkdir()
         Image.fromarray(picture).save(tmp_path / part / "a.png")
@@ -129,7 +129,7 @@ def test_images(tmp_path: Path) -> None:
         part = tmp_path / rng.choice(("rgb", "depth")) / "a.png"
         whole = part.read_bytes()
         part.write_bytes(mutated_bytes(rng, whole))
-        refused(lambda: read_folder(tmp_path, 1000, 4, 6), (DataError,))
+        refused(lambda: read_shots(data, all_shots(data)), (DataError,))
         part.write_bytes(whole)
 
 

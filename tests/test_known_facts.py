@@ -24,19 +24,9 @@ def judged(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     from analysis import verdicts
 
     folder = tmp_path_factory.mktemp("facts") / "study"
-    outcome = run_study(
-        parse_experiment(EXPERIMENT, "facts"), folder, False, None, _begin, lambda trials, diverged: None, _crashed
-    )
-    assert outcome.done == outcome.planned == 32
+    outcome = run_study(parse_experiment(EXPERIMENT, "facts"), folder, False, None)
+    assert outcome.failed == 0 and outcome.done == outcome.planned == 32
     return verdicts(Path(folder))
-
-
-def _begin(*_: object) -> Any:
-    return lambda group, steps, diverged: None
-
-
-def _crashed(crash: Any) -> None:
-    raise AssertionError(crash.reason)
 
 
 def test_known_facts(judged: dict[str, Any]) -> None:

@@ -10,8 +10,8 @@ from runner.experiment.plan import Plan, make_plan
 from runner.networks.custom_check import check_contract
 
 
-def plan_experiment(experiment: Experiment, frames: FrameCache) -> Plan:
-    """The plan; a network of yours is checked first.
+def plan_experiment(experiment: Experiment, frames: FrameCache | None = None) -> Plan:
+    """The plan; a network of yours is checked first. Frames are asked for only where a fix divides by their mean weight.
 
     Raises:
         NetworkError: the network cannot be made, or breaks the contract of `check_contract`.
@@ -23,7 +23,7 @@ def plan_experiment(experiment: Experiment, frames: FrameCache) -> Plan:
     uses_mean = any("dataset_weight_mean" in a.configuration.used_numbers for a in plan.trained if a.configuration)
     if not uses_mean or "dataset_weight_mean" in experiment.loss:
         return plan
-    return make_plan(experiment, dataset_weight_mean(experiment, frames))
+    return make_plan(experiment, dataset_weight_mean(experiment, frames or FrameCache(experiment.data)))
 
 
 def dataset_weight_mean(experiment: Experiment, frames: FrameCache, numbers: Numbers | None = None) -> float:

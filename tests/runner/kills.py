@@ -19,11 +19,17 @@ from typing import Any
 
 import torch
 
-from runner import progress  # noqa: F401
-from runner.cli import main
+from runner.cli import (
+    main,
+    progress,  # noqa: F401
+)
+from runner.data import make_seed_data
 from runner.experiment.experiment import load_experiment
-from runner.study import description
-from runner.study import run as study
+from runner.study import (
+    description,
+    run,  # noqa: F401
+)
+from runner.study.plan import plan_experiment
 
 torch.set_num_threads(1)  # threads do not survive a fork
 torch.optim.Adam([torch.zeros(1, requires_grad=True)])  # loads a compiler
@@ -42,8 +48,8 @@ def describe_once(experiment: Path) -> None:
 
 def descriptions(experiment: Path) -> tuple[Any, Any]:
     settings = load_experiment(experiment)
-    data = description.seed_data(settings.data, 0, torch.device("cpu"))
-    return description.audit(), description.symptom_table(study.plan_experiment(settings), data)
+    data = make_seed_data(settings.data, 0)
+    return description.audit(), description.symptom_table(plan_experiment(settings), data)
 
 
 def begin(experiment: Path, folder: Path) -> int:

@@ -2,7 +2,7 @@
 
 Three situations, whose mix sets how much of the pictures is near: the open street, the room, and either of them with an
 obstacle right in front of the camera. All numbers are metres and radians. The shares and ranges under "calibrated" were
-chosen so that the pooled depth matches an automotive near-field camera's; tests/runner/test_scenes.py holds them there.
+chosen so that the pooled depth matches an automotive near-field camera's; tests/runner/data/test_scenes.py holds them there.
 """
 
 from __future__ import annotations

@@ -6,9 +6,9 @@ import pytest
 
 from nfloss import Configuration
 from runner.execution.group_size import best_size
-from runner.execution.groups import balanced, by_training, make_groups, words_of
+from runner.execution.groups import balanced, by_training, choices_of, make_groups
 from runner.experiment.experiment import parse_experiment
-from runner.study.run import plan_experiment
+from runner.study.plan import plan_experiment
 
 
 @pytest.fixture(scope="module")
@@ -18,13 +18,13 @@ def trainings():
     return list(by_training(a.configuration for a in plan.trained))
 
 
-def test_every_beginning_has_each_word_as_often_as_the_whole(trainings):
+def test_every_beginning_has_each_choice_as_often_as_the_whole(trainings):
     order = balanced(trainings)
     assert order[0] == trainings[0] == Configuration.of() and Counter(order) == Counter(trainings)
-    whole, counts = Counter(word for c in order for word in words_of(c)), Counter()
+    whole, counts = Counter(choice for c in order for choice in choices_of(c)), Counter()
     for number, c in enumerate(order, start=1):
-        counts.update(words_of(c))
-        worst = max(abs(counts[word] - number * whole[word] / len(order)) for word in whole)
+        counts.update(choices_of(c))
+        worst = max(abs(counts[choice] - number * whole[choice] / len(order)) for choice in whole)
         assert worst < 2.0, number
 
 

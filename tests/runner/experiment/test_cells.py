@@ -8,7 +8,7 @@ from runner.experiment.cells import RECOMMENDATION
 from runner.experiment.experiment import ExperimentError, load_experiment, parse_experiment
 from runner.experiment.plan import make_plan
 
-EXPERIMENTS = Path(__file__).parents[2] / "experiments"
+EXPERIMENTS = Path(__file__).parents[3] / "experiments"
 
 
 def plan(**design):

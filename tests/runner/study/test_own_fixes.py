@@ -7,13 +7,14 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+from watching import run_watched
 
 from nfloss import load_extension
 from runner.cli import main
 from runner.experiment.experiment import ExperimentError, load_experiment
 from runner.records.fingerprint import fingerprint
 from runner.records.tables import read_trials
-from runner.study.run import plan_experiment, run_study
+from runner.study.plan import plan_experiment
 
 TINY = """
 extensions: [own/steep.py]
@@ -56,16 +57,7 @@ def file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def run(settings, study: Path, resume: bool = False) -> list[str]:
     """Names of the configurations that were trained."""
-    trained: list[str] = []
-
-    def begin(plan, todo, there):
-        trained.extend(c.name for group in todo for c in group.configurations)
-        return lambda group, steps, diverged: None
-
-    crashes: list = []
-    run_study(settings, study, resume, None, begin, lambda *_: None, crashes.append)
-    assert not crashes
-    return sorted(trained)
+    return sorted(c.name for c in run_watched(settings, study, resume)[1])
 
 
 def test_from_the_line_to_records_in_workers_and_trained_anew_where_edited(file, tmp_path, own_code):

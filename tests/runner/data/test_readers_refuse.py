@@ -15,13 +15,12 @@ import numpy as np
 import pytest
 from handwritten import colour, grey8, grey16, pfm, put
 
-from runner.data import DataError
+from runner.data import DataError, read_shots
 from runner.data.formats import READERS
 from runner.data.formats.decode import MOST_BYTES, hdf5, npy, npz, png16
 from runner.data.formats.decode import pfm as read_pfm
 from runner.data.settings import Data
 from runner.data.splits import all_shots
-from runner.readers.frames import read_shots
 
 CALIBRATION = b"cam0=[1000 0 320; 0 1000 240; 0 0 1]\ndoffs=10\nbaseline=200\n"
 

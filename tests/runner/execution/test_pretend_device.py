@@ -14,16 +14,18 @@ pytestmark = pytest.mark.skipif(
     not hasattr(backend_registration, "_setup_privateuseone_for_python_backend"),
     reason="this PyTorch has no devices made in Python",
 )
-HERE = Path(__file__).parent
+HERE = Path(__file__).parents[1]
 
 STUDY = """
 import sys
 from pathlib import Path
 from pretend_device import DEVICE, Pretending
-from runner import rulers, study
-from runner.experiment import parse_experiment
-from runner.models import StackedNetworks
-from runner.own_networks import OwnNetworks
+from runner.execution.observer import Observer
+from runner.experiment.experiment import parse_experiment
+from runner.networks.custom_stack import OwnNetworks
+from runner.networks.stacked import StackedNetworks
+from runner.study import run as study
+from runner.training import metrics
 
 training = {"steps": 8, "batch": 4, "evaluate_every": 4, "machine_code": False, "accumulate": 2, "checkpoints": "last"}
 experiment = parse_experiment({
@@ -40,14 +42,14 @@ def poisoned(made):
 
 for networks in (StackedNetworks, OwnNetworks):
     networks.__init__ = poisoned(networks.__init__)
-rulers.AT_ONCE["pretend"] = rulers.AT_ONCE["cuda"]
-nothing = lambda *_: None
+metrics.AT_ONCE["pretend"] = metrics.AT_ONCE["cuda"]
 
-def crashed(crash):
-    raise SystemExit(f"{crash.group.name}: {crash.reason}")
+class Strict(Observer):
+    def crashed(self, crash):
+        raise SystemExit(f"{crash.group.name}: {crash.reason}")
 
 def run(folder):
-    study.run_study(experiment, folder, False, None, lambda *_: nothing, nothing, crashed)
+    study.run_study(experiment, folder, False, None, Strict())
 
 run(Path(sys.argv[1]) / "host")
 study.resolve_device = lambda wanted: DEVICE

@@ -15,7 +15,7 @@ from analysis.judge import write_verdicts
 from analysis.report.take_home import yaml_block
 from nfloss import Configuration, SSISilogNearFieldLoss
 from nfloss.yaml_block import document_block
-from runner.export import export_loss
+from runner.cli.export import export_loss
 
 
 @pytest.fixture(scope="module")

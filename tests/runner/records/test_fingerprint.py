@@ -8,6 +8,7 @@ from typing import Any
 
 import pandas as pd
 import pytest
+from watching import run_watched
 
 import runner.records.fingerprint as fingerprints
 from analysis import load
@@ -17,7 +18,7 @@ from runner.data.settings import Data
 from runner.experiment.experiment import parse_experiment
 from runner.records.fingerprint import changed_parts, fingerprint, meaning, pieces
 from runner.records.tables import read_trials, stale, unused
-from runner.study.run import plan_experiment, run_study
+from runner.study.plan import plan_experiment
 from runner.study.status import resumption
 
 TINY = {
@@ -32,24 +33,18 @@ TINY = {
 
 def run(folder: Path, resume: bool) -> list[str]:
     """Trains what is missing and gives the keys of what was trained."""
-    trained: list[str] = []
-
-    def begin(plan: Any, todo: Any, there: int) -> Any:
-        trained.extend(c.key for group in todo for c in group.configurations)
-        return lambda group, steps, diverged: None
-
-    outcome = run_study(parse_experiment(TINY, "t"), folder, resume, None, begin, lambda *_: None, lambda crash: None)
+    outcome, trained = run_watched(parse_experiment(TINY, "t"), folder, resume)
     assert outcome.done == outcome.planned == 6
-    return trained
+    return [configuration.key for configuration in trained]
 
 
-def test_a_word_names_its_slot_and_the_baseline_none() -> None:
-    assert fingerprint(Configuration.of(), Data()).startswith("shared:") and " " not in fingerprint(Configuration.of(), Data())
-    assert [part.split(":")[0] for part in fingerprint(Configuration.of("5-1", "2-1"), Data()).split()] == [
-        "shared",
-        "moments",
-        "weigh",
-    ]
+def parts(configuration: Configuration, data: Data | None = None) -> list[str]:
+    return [part.split(":")[0] for part in fingerprint(configuration, data or Data()).split()]
+
+
+def test_a_choice_names_its_slot_and_the_baseline_none() -> None:
+    assert parts(Configuration.of()) == ["shared", "scenes"]
+    assert parts(Configuration.of("5-1", "2-1")) == ["shared", "scenes", "moments", "weigh"]
 
 
 def test_comments_and_docstrings_do_not_matter_and_code_does() -> None:
@@ -95,13 +90,20 @@ def test_changed_parts_are_named() -> None:
 
 
 def test_files_of_a_folder_count(tmp_path: Path) -> None:
-    (tmp_path / "a.png").write_bytes(b"12")
-    fingerprints.frames_in.cache_clear()
+    def fresh() -> str:
+        fingerprints.frames_read.cache_clear()
+        return fingerprint(Configuration.of(), data)
+
+    for part in ("rgb", "depth"):
+        (tmp_path / part).mkdir()
+        (tmp_path / part / "a.png").write_bytes(b"12")
     data = Data(folder=str(tmp_path), depth_scale=1000)
-    before = fingerprint(Configuration.of(), data)
-    (tmp_path / "b.png").write_bytes(b"3")
-    fingerprints.frames_in.cache_clear()
-    assert changed_parts(before, fingerprint(Configuration.of(), data)) == ["frames"]
+    assert parts(Configuration.of(), data) == ["shared", "frames", "reader"]
+    before = fresh()
+    (tmp_path / "notes.txt").write_bytes(b"no frame")
+    assert fresh() == before
+    (tmp_path / "depth" / "a.png").write_bytes(b"123")
+    assert changed_parts(before, fresh()) == ["frames"]
 
 
 def test_only_what_uses_the_edited_fix_is_trained_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -14,7 +14,7 @@ from runner.tracking.view import write_view
 
 def load_script() -> ModuleType:
     """docs/screenshot_mlflow.py, which knows how to open the pages."""
-    path = Path(__file__).parents[2] / "docs" / "screenshot_mlflow.py"
+    path = Path(__file__).parents[3] / "docs" / "screenshot_mlflow.py"
     spec = importlib.util.spec_from_file_location("screenshot_mlflow", path)
     assert spec is not None and spec.loader is not None
     module = importlib.util.module_from_spec(spec)

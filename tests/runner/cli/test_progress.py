@@ -6,10 +6,10 @@ import sys
 
 import pytest
 
+from runner.cli.progress import Display
 from runner.execution.groups import Group, make_groups
 from runner.experiment.experiment import parse_experiment
 from runner.experiment.plan import make_plan
-from runner.progress import Display
 
 EXPERIMENT = {"name": "x", "design": {"one_at_a_time": ["1-1", "5-2", "8-1"]}, "seeds": 1, "training": {"steps": 10}}
 
@@ -18,7 +18,8 @@ def begun(display: Display) -> Group:
     """The display of a run of one group of four; gives the group."""
     plan = make_plan(display.experiment)
     (group,) = make_groups([a.configuration for a in plan.trained if a.configuration], [0], 4, False)
-    display.begin(plan, [group], 0)
+    display.begin(plan.summary, 0, plan.trials)
+    display.groups([group])
     return group
 
 

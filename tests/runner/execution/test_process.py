@@ -18,7 +18,7 @@ import sys
 
 import numpy as np
 
-from runner.allocator import keep_memory
+from runner.execution.process import keep_memory
 
 if sys.argv[1] == "keep":
     keep_memory()

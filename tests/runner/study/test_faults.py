@@ -185,17 +185,17 @@ LIMITED = """
 import resource, sys
 import psutil, torch
 torch.optim.Adam([torch.zeros(1, requires_grad=True)])
-from runner import places
 from runner.cli import main
-from runner.machine_code import load
+from runner.execution import backends
+from runner.training.machine_code import load
 load()
-whole = places.run_here
-def limited(waiting, *rest):
+whole = backends.run_in_process
+def limited(queue, *rest):
     room = psutil.Process().memory_info().vms + {room} * 2**20
     resource.setrlimit(resource.RLIMIT_AS, (room, room))
-    print("largest", max(group.size for group in waiting.groups), file=sys.stderr)
-    return whole(waiting, *rest)
-places.run_here = limited
+    print("largest", max(group.size for group in queue.groups), file=sys.stderr)
+    return whole(queue, *rest)
+backends.run_in_process = limited
 main(sys.argv[1:])
 """
 
@@ -307,10 +307,10 @@ def ctrl_c() -> Iterator[None]:
 
 
 def test_ctrl_c_while_records_are_written_waits(tmp_path: Path, ctrl_c: None) -> None:
-    from runner.execution.process import undisturbed
+    from runner.execution.process import signals_deferred
 
     written = []
-    with pytest.raises(KeyboardInterrupt), undisturbed():
+    with pytest.raises(KeyboardInterrupt), signals_deferred():
         os.kill(os.getpid(), signal.SIGINT)
         time.sleep(0.05)
         written.append("whole")

@@ -280,7 +280,7 @@ def test_a_batch_divides_into_equal_parts(tmp_path):
 # --- The examples -------------------------------------------------------------------------------------------------------
 
 
-EXAMPLES = Path(__file__).parents[2] / "examples"
+EXAMPLES = Path(__file__).parents[3] / "examples"
 
 
 def test_the_resnet_18_example():

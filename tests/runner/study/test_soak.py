@@ -17,6 +17,7 @@ import psutil
 import torch
 from pytest import CaptureFixture
 
+from runner.execution.observer import Observer
 from runner.experiment.experiment import parse_experiment
 from runner.study.run import run_study
 
@@ -58,10 +59,11 @@ def soak(folder: Path) -> list[tuple[float, int, int]]:
     }
     experiment, process, seen = parse_experiment(content, "soak"), psutil.Process(), list[tuple[float, int, int]]()
 
-    def look(trials: int, diverged: int) -> None:
-        seen.append((process.memory_info().rss / 2**20, process.num_fds(), process.num_threads()))
+    class Looking(Observer):
+        def finished(self, trials: int, diverged: int) -> None:
+            seen.append((process.memory_info().rss / 2**20, process.num_fds(), process.num_threads()))
 
-    outcome = run_study(experiment, folder, False, None, lambda *begin: lambda *news: None, look, print)
+    outcome = run_study(experiment, folder, False, None, Looking())
     assert outcome.done == outcome.planned == TRIALS
     return seen
 

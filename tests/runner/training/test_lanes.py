@@ -286,7 +286,7 @@ print("equal")
 @pytest.mark.skipif(not WIDE, reason="this machine has no wider registers")
 def test_with_narrow_registers_too():
     """Tiles for the registers of AVX2."""
-    here = Path(__file__).parent
+    here = Path(__file__).parents[1]
     path = os.pathsep.join([str(here), str(here.parents[1])])
     environment = {**os.environ, "ATEN_CPU_CAPABILITY": "avx2", "PYTHONPATH": path}
     done = subprocess.run([sys.executable, "-c", NARROW], env=environment, capture_output=True, text=True, timeout=300)

@@ -14,6 +14,7 @@ import pytest
 import torch
 import yaml
 from commands import nfloss
+from watching import Watching
 
 from runner.execution.groups import Group
 
@@ -169,19 +170,14 @@ def test_a_crash_is_counted_and_trained_again(tmp_path, monkeypatch):
             raise MemoryError("no memory left")
         return whole(group, *rest)
 
-    crashes = []
-    hooks = (lambda plan, todo, there: lambda *news: None, lambda trials, diverged: None, crashes.append)
+    watching = Watching()
     monkeypatch.setattr(execution, "run_group", failing)
-    outcome = run_study(experiment, tmp_path / "study", False, None, *hooks)
+    outcome = run_study(experiment, tmp_path / "study", False, None, watching)
     assert (outcome.planned, outcome.done, outcome.failed) == (6, 5, 1)
-    assert [crash.reason for crash in crashes] == ["MemoryError: no memory left"]
+    assert [crash.reason for crash in watching.crashes] == ["MemoryError: no memory left"]
     monkeypatch.setattr(execution, "run_group", whole)
-    outcome = run_study(experiment, tmp_path / "study", True, None, *hooks)
+    outcome = run_study(experiment, tmp_path / "study", True, None, watching)
     assert (outcome.planned, outcome.done, outcome.failed) == (6, 6, 0)
-
-
-def quiet(crashes):
-    return (lambda plan, todo, there: lambda *news: None, lambda trials, diverged: None, crashes.append)
 
 
 @pytest.mark.parametrize("error", [MemoryError("host"), torch.OutOfMemoryError("device")])
@@ -203,10 +199,10 @@ def test_out_of_memory_halves_the_group_and_loses_nothing(tmp_path, monkeypatch,
             raise error
         return whole(group, *rest)
 
-    crashes = []
+    watching = Watching()
     monkeypatch.setattr(execution, "run_group", short_of_memory)
-    outcome = run_study(experiment, tmp_path / "study", False, None, *quiet(crashes))
-    assert (outcome.planned, outcome.done, outcome.failed, crashes) == (10, 10, 0, [])
+    outcome = run_study(experiment, tmp_path / "study", False, None, watching)
+    assert (outcome.planned, outcome.done, outcome.failed, watching.crashes) == (10, 10, 0, [])
     assert sizes == [4, 2, 2] * 2  # five configurations are four trainings: 6-1 reads the baseline's
     trials = records(tmp_path / "study", "trials")
     assert len(trials) == 10 and not trials.duplicated(["key", "seed"]).any()
@@ -226,12 +222,12 @@ def test_what_a_halved_group_left_undone_is_trained_on_resume(tmp_path, monkeypa
             raise MemoryError("none left") if group.size > 2 else RuntimeError("a machine")
         return whole(group, *rest)
 
-    crashes = []
+    watching = Watching()
     monkeypatch.setattr(execution, "run_group", second_half_dies)
-    assert run_study(experiment, tmp_path / "study", False, None, *quiet(crashes)).done == 4
-    assert len(crashes) == 2
+    assert run_study(experiment, tmp_path / "study", False, None, watching).done == 4
+    assert len(watching.crashes) == 2
     monkeypatch.setattr(execution, "run_group", whole)
-    assert run_study(experiment, tmp_path / "study", True, None, *quiet(crashes)).done == 6
+    assert run_study(experiment, tmp_path / "study", True, None, watching).done == 6
     assert not records(tmp_path / "study", "trials").duplicated(["key", "seed"]).any()
 
 
@@ -243,17 +239,19 @@ class Deadly(Group):
 
 
 def test_a_worker_that_dies_takes_only_what_ran_along(tmp_path):
-    from runner.execution.queue import Crash, Results, Waiting
+    from runner.execution.frame_cache import FrameCache
+    from runner.execution.queue import Crash, GroupQueue, Results
     from runner.execution.workers import Workers
     from runner.experiment.experiment import load_experiment
-    from runner.study.run import groups_of, plan_experiment
+    from runner.study.plan import plan_experiment
+    from runner.study.run import groups_of
 
     (tmp_path / "tiny.yaml").write_text(TINY)
     experiment = load_experiment(tmp_path / "tiny.yaml")
     groups = groups_of(plan_experiment(experiment), 2)
     deadly = Deadly("deadly", 0, groups[0].configurations, 2)
-    with Workers(1) as worker:
-        endings = list(worker.run(Waiting([deadly, *groups], lambda: True), experiment, lambda *news: None))
+    with Workers(1, experiment, FrameCache(experiment.data)) as worker:
+        endings = list(worker.run(GroupQueue([deadly, *groups], lambda: True), lambda *news: None))
     assert [e.group.name for e in endings if isinstance(e, Crash)] == ["deadly"]
     assert [e.group.name for e in endings if isinstance(e, Results)] == [group.name for group in groups]
 
@@ -314,12 +312,12 @@ def test_status_counts(study):
 
 
 def test_environment_is_left_as_it_was(monkeypatch):
-    from runner.execution.process import ENVIRONMENT
-    from runner.execution.workers import workers_environment
+    from runner.execution.process import ALLOCATOR_ENVIRONMENT
+    from runner.execution.workers import worker_environment
 
     monkeypatch.setenv("OMP_NUM_THREADS", "7")
-    for name in ENVIRONMENT:
+    for name in ALLOCATOR_ENVIRONMENT:
         monkeypatch.delenv(name, raising=False)
-    with workers_environment():
-        assert os.environ["OMP_NUM_THREADS"] == "1" and ENVIRONMENT.items() <= os.environ.items()
-    assert os.environ["OMP_NUM_THREADS"] == "7" and not set(ENVIRONMENT) & set(os.environ)
+    with worker_environment():
+        assert os.environ["OMP_NUM_THREADS"] == "1" and ALLOCATOR_ENVIRONMENT.items() <= os.environ.items()
+    assert os.environ["OMP_NUM_THREADS"] == "7" and not set(ALLOCATOR_ENVIRONMENT) & set(os.environ)

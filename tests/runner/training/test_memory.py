@@ -13,7 +13,7 @@ import torch
 from nfloss import Configuration
 from runner.data.dataset import make_seed_data
 from runner.data.settings import Data
-from runner.execution.workers import workers_environment
+from runner.execution.workers import worker_environment
 from runner.networks.stacked import DepthRange
 from runner.training.loop import train
 from runner.training.settings import Training
@@ -29,7 +29,7 @@ def test_evaluations_take_no_memory_for_good() -> None:
     """With the workers' allocator, which gives nothing back: what is larger than a step's tensors would pile up, gigabytes
     in a study of 1,920 steps. From the tenth evaluation on, three of the validation set included, the process grows by
     what is said about that (twice while it is put together, once more with batch statistics) and some slack."""
-    with workers_environment():
+    with worker_environment():
         done = subprocess.run([sys.executable, __file__], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     seen, peak = json.loads(done.stdout)
@@ -40,7 +40,7 @@ def test_evaluations_take_no_memory_for_good() -> None:
 def evaluate_often() -> tuple[list[float], float]:
     """MiB after each of thirty evaluations, and at most."""
     torch.set_num_threads(1)
-    data = make_seed_data(Data(train=16, validation=VALIDATION, height=HEIGHT, width=WIDTH), 0, torch.device("cpu"))  # type: ignore[call-arg]
+    data = make_seed_data(Data(train=16, validation=VALIDATION, height=HEIGHT, width=WIDTH), 0)  # type: ignore[call-arg]
     settings = Training(steps=30, evaluate_every=1)  # type: ignore[call-arg]
     configurations = [Configuration.of(*fixes) for fixes in FIXES]
     process, seen = psutil.Process(), list[float]()

@@ -13,14 +13,16 @@ import pytest
 import torch
 from commands import begin, recorded
 
-from runner.execution.queue import Waiting
-from runner.execution.ray_cluster import ClusterError, check_node, software, with_absolute_folder
-from runner.execution.run_group import run_here
+from runner.execution.frame_cache import FrameCache
+from runner.execution.queue import GroupQueue
+from runner.execution.ray_cluster import ClusterError, check_node, group_software, with_absolute_folder
+from runner.execution.run_group import run_in_process
 from runner.experiment.execution import Execution, Ray
 from runner.experiment.experiment import ExperimentError, load_experiment, parse_experiment
 from runner.records.tables import write_group
 from runner.study.folder import comparable
-from runner.study.run import groups_of, plan_experiment
+from runner.study.plan import plan_experiment
+from runner.study.run import groups_of
 
 needs_ray = pytest.mark.skipif(find_spec("ray") is None, reason="ray is not installed")
 TINY = """
@@ -77,8 +79,8 @@ def test_a_node_without_the_frames_or_with_other_code_says_so(tmp_path):
     with pytest.raises(ClusterError, match="nowhere is not on node"):
         check_node(group, with_absolute_folder(parse_experiment({**WHOLE, "data": data}, "x")), [])
     experiment = parse_experiment(WHOLE, "x")
-    check_node(group, experiment, software(group, experiment))
-    other = [mark.replace("torch:", "torch:0").replace("shared:", "shared:0") for mark in software(group, experiment)]
+    check_node(group, experiment, group_software(group, experiment))
+    other = [mark.replace("torch:", "torch:0").replace("shared:", "shared:0") for mark in group_software(group, experiment)]
     with pytest.raises(ClusterError, match="has another shared, torch than the run"):
         check_node(group, experiment, other)
 
@@ -127,8 +129,8 @@ def test_a_node_killed_in_the_middle_of_a_group_changes_nothing(cluster, tmp_pat
         errors
     )
     experiment = load_experiment(tmp_path / "ray" / "tiny.yaml")
-    groups = Waiting(groups_of(plan_experiment(experiment), 2), lambda: True)
-    for result in run_here(groups, experiment, torch.device("cpu"), lambda *news: None):
+    groups, frames = GroupQueue(groups_of(plan_experiment(experiment), 2), lambda: True), FrameCache(experiment.data)
+    for result in run_in_process(groups, experiment, frames, torch.device("cpu"), lambda *news: None):
         write_group(tmp_path / "here" / "records", result.group.name, result.records)
     here, there = recorded(tmp_path / "here"), recorded(tmp_path / "ray" / "study")
     assert len(here) == 14 and here.keys() == there.keys()
@@ -139,12 +141,12 @@ def test_a_node_killed_in_the_middle_of_a_group_changes_nothing(cluster, tmp_pat
 #: A group that ends the process it comes to; one that no machine has the memory for, until it is halved; and one as usual.
 HARD = """
 import os, sys, torch
-from runner.endings import Results
-from runner.experiment import load_experiment
-from runner.groups import Group
-from runner.ray_execution import run_on_ray
-from runner.study import groups_of, plan_experiment
-from runner.waiting import Waiting
+from runner.execution.groups import Group
+from runner.execution.queue import GroupQueue, Results
+from runner.execution.ray_cluster import run_on_ray
+from runner.experiment.experiment import load_experiment
+from runner.study.plan import plan_experiment
+from runner.study.run import groups_of
 
 class Deadly(Group):
     def __reduce__(self):
@@ -161,7 +163,7 @@ class Large(Group):
 experiment = load_experiment(__import__("pathlib").Path(sys.argv[1]), ["execution.ray.retries=0", "training.steps=4"])
 groups = groups_of(plan_experiment(experiment), 2)
 mine = [Deadly("deadly", 0, groups[0].configurations, 2), Large("large", 0, groups[0].configurations, 2), groups[1]]
-for end in run_on_ray(Waiting(mine, lambda: True), experiment, torch.device("cpu"), lambda *news: None):
+for end in run_on_ray(GroupQueue(mine, lambda: True), experiment, torch.device("cpu"), lambda *news: None):
     print(end.group.name, len(end.records.trials) if isinstance(end, Results) else end.reason)
 """
 

@@ -317,7 +317,7 @@ def test_plan_says_how_large_the_space_is(tmp_path):
 
 
 def test_the_experiment_that_comes_along():
-    path = Path(__file__).parents[2] / "experiments" / "optuna.yaml"
+    path = Path(__file__).parents[3] / "experiments" / "optuna.yaml"
     experiment = parse_experiment({"name": "optuna", **yaml.safe_load(path.read_text())}, str(path))
     assert experiment.design.optuna.trials == 60
 

@@ -13,7 +13,7 @@ from nfloss import Configuration
 from runner.execution.groups import Group
 from runner.experiment.experiment import parse_experiment
 from runner.study import estimate
-from runner.study.estimate import Try, longest, try_group
+from runner.study.estimate import Timing, longest, time_group
 from runner.training.settings import Training
 
 TIRED = """
@@ -41,7 +41,7 @@ data: {train: 16, probe: 4, validation: 4, height: 16, width: 16}
 @pytest.mark.parametrize(("every", "evaluations", "validations"), [(4, 3, 1), (1, 10, 1), (30, 1, 1), (10, 1, 1)])
 def test_a_group_is_steps_evaluations_and_an_end(every: int, evaluations: int, validations: int) -> None:
     """Ten steps: probes at every multiple and at the end; the validation set after step 9 (the last tenth)."""
-    seconds = Try(starting=7.0, frames=5.0, step=1.0, probe=100.0, validation=10_000.0, end=0.5)
+    seconds = Timing(starting=7.0, frames=5.0, step=1.0, probe=100.0, validation=10_000.0, end=0.5)
     settings = Training(steps=10, evaluate_every=every)
     assert seconds.group(settings) == 10 * 1.0 + evaluations * 100.0 + validations * 10_000.0 + 0.5
 
@@ -70,7 +70,7 @@ def test_a_try_tells_steps_from_evaluations(every: int, monkeypatch: pytest.Monk
         "training": {"evaluate_every": every, "steps": 100},
     }
     group = Group("", 0, (Configuration.of(),), 1)
-    tried = try_group(group, parse_experiment(content, "tried"), torch.device("cpu"), asked=990.0)
+    tried = time_group(group, parse_experiment(content, "tried"), torch.device("cpu"), asked=990.0)
     assert tried.starting == 10.0 and tried.end == 9.0 and tried.validation == 400.0
     assert (tried.step, tried.probe) == ((32.0, 0.0) if every == 1 else (2.0, 30.0))
 
@@ -96,7 +96,8 @@ def test_frames_are_drawn_for_a_few_and_counted_for_all(monkeypatch):
     clock = iter([10.0, 13.0, 20.0, 24.0])
     monkeypatch.setattr(estimate.time, "monotonic", lambda: next(clock))
     monkeypatch.setattr(estimate, "FEW", 16)
-    monkeypatch.setattr(estimate, "seed_data", lambda data, seed, device: SimpleNamespace(train=range(data.train)))
+    drawn = lambda data, seed: SimpleNamespace(to=lambda device: SimpleNamespace(train=range(data.train)))  # noqa: E731
+    monkeypatch.setattr(estimate, "make_seed_data", drawn)
     content = {"name": "x", "design": {"one_at_a_time": ["5-2"]}, "data": {"train": 256, "probe": 4, "validation": 4}}
     experiment = parse_experiment(content, "x")
     frames, seconds = estimate.timed_frames(experiment, 0, torch.device("cpu"))

@@ -9,11 +9,12 @@ import pandas as pd
 import pytest
 import torch
 import yaml
+from watching import run_watched
 
 import runner.records.fingerprint as fingerprints
 from nfloss import Configuration
+from runner.data import make_seed_data
 from runner.data.settings import Data
-from runner.execution.frame_cache import seed_data
 from runner.experiment.experiment import ExperimentError, load_experiment
 from runner.networks.custom import NetworkError
 from runner.networks.stacked import StackedNetworks
@@ -21,7 +22,6 @@ from runner.records.checkpoints import CheckpointError, load_network, read_check
 from runner.records.fingerprint import changed_parts, fingerprint
 from runner.records.tables import read_trials
 from runner.study.folder import StudyError
-from runner.study.run import run_study
 from runner.training.checkpoints import Keeper
 from runner.training.metrics import abs_rel
 
@@ -71,16 +71,7 @@ def own(tmp_path: Path) -> str:
 
 def run(settings, study: Path, resume: bool = False) -> int:
     """Trials that were trained."""
-    trained = []
-
-    def begin(plan, todo, there):
-        trained.extend(c for group in todo for c in group.configurations)
-        return lambda group, steps, diverged: None
-
-    crashes = []
-    run_study(settings, study, resume, None, begin, lambda *_: None, crashes.append)
-    assert not crashes
-    return len(trained)
+    return len(run_watched(settings, study, resume)[1])
 
 
 def agree(settings, study: Path) -> None:
@@ -89,7 +80,7 @@ def agree(settings, study: Path) -> None:
     curves = pd.concat([pd.read_parquet(path) for path in (study / "records").glob("curves-*.parquet")])
     assert len(trials) == 6
     for trial in trials.itertuples():
-        data = seed_data(settings.data, trial.seed, torch.device("cpu"))
+        data = make_seed_data(settings.data, trial.seed)
         probes = curves[(curves["key"] == trial.key) & (curves["seed"] == trial.seed)]["probe_near_abs_rel"].to_numpy()
         last, best = (study / "checkpoints" / f"{trial.key}-{trial.seed}-{which}.pt" for which in ("last", "best"))
         depth = 1.0 / load_network(last)(data.validation.rgb)

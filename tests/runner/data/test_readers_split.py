@@ -10,16 +10,15 @@ import torch
 import yaml
 from handwritten import colour, grey16, put
 
-import runner.execution.run_group as execution
 import runner.records.fingerprint as fingerprints
 from nfloss import Configuration
-from runner.data import DataError, read_splits
+from runner.data import DataError, make_seed_data, read_shots
+from runner.data.dataset import nearest
 from runner.data.formats.files import Shot
 from runner.data.settings import Data
 from runner.data.splits import Split, all_shots, split
-from runner.execution.frame_cache import seed_data
+from runner.execution.frame_cache import FrameCache
 from runner.experiment.experiment import ExperimentError, parse_experiment
-from runner.readers.frames import nearest, read_seed_data, read_shots
 from runner.records.fingerprint import changed_parts, fingerprint
 from runner.study.folder import check_folder
 from runner.study.run import run_study
@@ -148,7 +147,7 @@ def test_the_reviewed_code_bases_lists(tmp_path: Path, absolute: bool) -> None:
 def test_frames_of_a_seed(tmp_path: Path) -> None:
     """Every depth says its room: probe and validation are of the held-out rooms, and no frame is in two parts."""
     data = data_of(nyu(tmp_path), probe=3, validation=4)
-    made = read_seed_data(data, 1, CPU)
+    made = make_seed_data(data, 1)
     _, held_out = dealt(data, 1)
     assert (len(made.train), len(made.probe), len(made.validation)) == (12, 3, 4)
 
@@ -164,17 +163,6 @@ def test_nearest_takes_middles() -> None:
     """Rows 0.75 and 2.25 of three, columns 1 and 3 of four."""
     values = torch.arange(12.0).reshape(3, 4).numpy()
     assert nearest(values, 2, 2).tolist() == [[1, 3], [9, 11]]
-
-
-def test_a_reader_reads_plain_folders_as_they_always_were(tmp_path: Path) -> None:
-    for number in range(6):
-        grey16(tmp_path / "depth" / f"{number}.png", [[500 + number, 0, 900], [0, 700, 65535]])
-        colour(tmp_path / "rgb" / f"{number}.png", number, 2, 3)
-    data = data_of(tmp_path, format="folder", depth_scale=1000, split_by="frame")
-    assert not data.plain and Data(folder=str(tmp_path), depth_scale=1000).plain
-    ours = read_shots(data, all_shots(data))
-    theirs = torch.cat([part.depth for part in read_splits(tmp_path, 1000, 16, 16)])
-    assert sorted(ours.depth.flatten(1).tolist()) == sorted(theirs.flatten(1).tolist())
 
 
 SECTIONS = {
@@ -203,7 +191,6 @@ def test_the_own_scale_may_be_said() -> None:
 
 def marks(data: Data) -> str:
     fingerprints.frames_read.cache_clear()
-    fingerprints.frames_in.cache_clear()
     return fingerprint(Configuration.of(), data)
 
 
@@ -235,21 +222,12 @@ def test_a_calibration_counts_by_its_content(tmp_path: Path) -> None:
 
 
 def test_formats_have_code_of_their_own() -> None:
-    assert len({fingerprints.reader(name) for name in ("kitti", "nyu", "tum")}) == 3
-
-
-def test_a_plain_folders_fingerprint_is_what_it_was(tmp_path: Path) -> None:
-    """Worked by hand: sha256 of the sorted lines 'path size', eight digits."""
-    import hashlib
-
-    put(tmp_path / "rgb" / "a.png", b"123")
-    put(tmp_path / "depth" / "a.png", b"12")
-    expected = hashlib.sha256(b"depth/a.png 2\nrgb/a.png 3").hexdigest()[:8]
-    assert marks(Data(folder=str(tmp_path), depth_scale=1000)).split()[1:] == [f"frames:{expected}"]
+    names = ("kitti", "nyu", "tum")
+    codes = {fingerprints.code_of_modules(*fingerprints.READERS, f"{fingerprints.FORMATS}/{name}") for name in names}
+    assert len(codes) == 3
 
 
 def test_a_study_of_a_format_is_trained_and_resumed(tmp_path: Path) -> None:
-    """And a study.yaml written before there were formats is the same study."""
     nyu(tmp_path / "nyu")
     content = {
         "name": "tiny",
@@ -260,15 +238,9 @@ def test_a_study_of_a_format_is_trained_and_resumed(tmp_path: Path) -> None:
         "workers": 1,
     }
     experiment = parse_experiment(content, "t")
-    outcome = run_study(experiment, tmp_path / "study", False, None, *QUIET)
+    outcome = run_study(experiment, tmp_path / "study", False, None)
     assert outcome.done == outcome.planned == 2
-    assert run_study(experiment, tmp_path / "study", True, None, *QUIET).done == 2
-    file = tmp_path / "study" / "study.yaml"
-    study = yaml.safe_load(file.read_text())
-    for name in ("frames", "train_list", "validation_list", "split_by"):
-        del study["experiment"]["data"][name]
-    file.write_text(yaml.safe_dump(study))
-    check_folder(tmp_path / "study", experiment, True)
+    assert run_study(experiment, tmp_path / "study", True, None).done == 2
     other = parse_experiment({**content, "data": {**content["data"], "split_by": "frame"}}, "t")
     with pytest.raises(ValueError, match="was run with another data"):
         check_folder(tmp_path / "study", other, True)
@@ -283,19 +255,25 @@ def test_frames_that_the_rulers_cannot_measure_are_refused(tmp_path: Path, least
     data = {"folder": str(tmp_path / "nyu"), "format": "nyu", "height": 16, "width": 16}
     experiment = parse_experiment({"name": "x", "design": {"one_at_a_time": ["2-1"]}, "data": data, "device": "cpu"}, "x")
     with pytest.raises(DataError, match=says) as caught:
-        run_study(experiment, tmp_path / "study", False, None, *QUIET)
+        run_study(experiment, tmp_path / "study", False, None)
     assert "\n" not in str(caught.value) and not (tmp_path / "study").exists()
 
 
-def test_workers_map_what_one_of_them_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    data, shelf = data_of(nyu(tmp_path / "nyu")), tmp_path / "shelf"
-    read = read_seed_data(data, 2, CPU)
-    assert torch.equal(seed_data(data, 2, CPU).train.depth, read.train.depth)
-    monkeypatch.setattr(execution, "_shelf", shelf)
-    seed_data.cache_clear()
-    assert torch.equal(seed_data(data, 2, CPU).validation.depth, read.validation.depth)
-    assert [path.name for path in shelf.iterdir()] == ["seed2.pt"]
+def test_workers_map_what_one_of_them_read(tmp_path: Path) -> None:
+    data, shared = data_of(nyu(tmp_path / "nyu")), tmp_path / "shared"
+    read = make_seed_data(data, 2)
+    assert torch.equal(FrameCache(data).seed_data(2).train.depth, read.train.depth)
+    assert torch.equal(FrameCache(data, shared).seed_data(2).validation.depth, read.validation.depth)
+    assert [path.name for path in shared.iterdir()] == ["seed2.pt"]
     (tmp_path / "nyu").rename(tmp_path / "gone")
-    seed_data.cache_clear()
-    assert torch.equal(seed_data(data, 2, CPU).validation.rgb, read.validation.rgb)
-    seed_data.cache_clear()
+    assert torch.equal(FrameCache(data, shared).seed_data(2).validation.rgb, read.validation.rgb)
+
+
+def test_a_cache_keeps_two_seeds_and_makes_each_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    made: list[int] = []
+    data = data_of(nyu(tmp_path))
+    monkeypatch.setattr("runner.execution.frame_cache.make_seed_data", lambda data, seed: made.append(seed) or seed)
+    frames = FrameCache(data)
+    for seed in (0, 1, 0, 1, 2, 1, 0):
+        assert frames.seed_data(seed) == seed
+    assert made == [0, 1, 2, 0]

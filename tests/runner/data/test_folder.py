@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -10,9 +11,11 @@ import pytest
 import torch
 from PIL import Image
 
-from runner.data import DataError, read_folder, read_splits
+from runner.data import Data, DataError, Frames, all_shots, read_shots
+from runner.data.splits import split
+from runner.experiment.experiment import ExperimentError, parse_experiment
 
-REAL = Path(__file__).parents[2].parent / "shared" / "data" / "mosd"
+REAL = Path(__file__).parents[3].parent / "shared" / "data" / "mosd"
 
 
 def write_pair(folder: Path, name: str, depth: np.ndarray, colour: np.ndarray | None = None, ending: str = "png") -> None:
@@ -22,6 +25,22 @@ def write_pair(folder: Path, name: str, depth: np.ndarray, colour: np.ndarray | 
     colour = np.full((*depth.shape, 3), 128, np.uint8) if colour is None else colour
     Image.fromarray(colour).save(folder / "rgb" / f"{name}.{ending}")
     Image.fromarray(depth.astype(np.uint16)).save(folder / "depth" / f"{name}.png")
+
+
+def section(folder: Path, scale: float, height: int, width: int) -> Data:
+    """The data section of a plain folder; sizes below the schema's least are for frames worked by hand."""
+    return Data(folder=str(folder), depth_scale=scale).model_copy(update={"height": height, "width": width})
+
+
+def read_folder(folder: Path, scale: float, height: int, width: int) -> Frames:
+    data = section(folder, scale, height, width)
+    return read_shots(data, all_shots(data))
+
+
+def read_splits(folder: Path, scale: float, height: int, width: int, seed: int = 0) -> tuple[Frames, Frames]:
+    data = section(folder, scale, height, width)
+    train, held_out = split(data, all_shots(data), seed)
+    return read_shots(data, train), read_shots(data, held_out)
 
 
 def some_folder(folder: Path, count: int = 3) -> Path:
@@ -59,8 +78,8 @@ def test_pictures_come_in_the_order_of_their_names_and_may_be_jpeg(tmp_path: Pat
 
 def test_a_flat_folder_is_split_by_the_seed(tmp_path: Path) -> None:
     some_folder(tmp_path, 10)
-    train, validation = read_splits(tmp_path, 1000, 2, 3, validation_share=0.3, seed=4)
-    again, _ = read_splits(tmp_path, 1000, 2, 3, validation_share=0.3, seed=4)
+    train, validation = read_splits(tmp_path, 1000, 2, 3, seed=4)
+    again, _ = read_splits(tmp_path, 1000, 2, 3, seed=4)
     assert (len(train), len(validation)) == (7, 3)
     assert torch.equal(train.depth, again.depth)
     every = torch.cat([train.depth, validation.depth])[:, 0, 0, 0]
@@ -72,8 +91,8 @@ def test_a_flat_folder_is_split_by_the_seed(tmp_path: Path) -> None:
 @pytest.mark.parametrize("held_out", ["val", "validation", "test"])
 def test_a_split_on_disk_is_used(tmp_path: Path, held_out: str) -> None:
     some_folder(tmp_path / "train", 4)
-    some_folder(tmp_path / held_out, 1)
-    assert [len(part) for part in read_splits(tmp_path, 1000, 2, 3)] == [4, 1]
+    some_folder(tmp_path / held_out, 2)
+    assert [len(part) for part in read_splits(tmp_path, 1000, 2, 3)] == [4, 2]
 
 
 def no_folder(folder: Path) -> None:
@@ -87,7 +106,8 @@ def no_depth(folder: Path) -> None:
 
 
 def no_rgb(folder: Path) -> None:
-    (folder / "rgb").rmdir()
+    some_folder(folder)
+    shutil.rmtree(folder / "rgb")
 
 
 def nothing(folder: Path) -> None:
@@ -146,20 +166,20 @@ def too_far(folder: Path) -> None:
 
 
 CASES: list[tuple[Callable[[Path], None], float, str]] = [
-    (no_folder, 1000, r"no such folder; one with rgb/ and depth/ is needed"),
-    (no_depth, 1000, r"depth/ is missing"),
+    (no_folder, 1000, r"no such folder; one of format folder is needed"),
+    (no_depth, 1000, r"no frames of format folder in it; expected is rgb/NAME\.png"),
     (no_rgb, 1000, r"rgb/ is missing"),
-    (nothing, 1000, r"rgb/ and depth/ are empty"),
-    (eight_bits, 1000, r"a\.png: an 8-bit picture \(mode L\); depth_scale belongs to 16-bit PNG"),
-    (colour_depth, 1000, r"a\.png: a colour picture \(mode RGB\); .*16-bit grey is needed"),
+    (nothing, 1000, r"no frames of format folder in it; expected is rgb/NAME\.png"),
+    (eight_bits, 1000, r"a\.png: an 8-bit picture \(mode L\); depth in 16-bit grey is needed"),
+    (colour_depth, 1000, r"a\.png: a colour picture \(mode RGB\); depth in 16-bit grey is needed"),
     (deep_colour, 1000, r"a\.png: more than 8 bits a channel"),
     (unmatched, 1000, r"5 pictures have no partner .*: rgb/00, rgb/02, rgb/03, \.\.\."),
     (twice, 1000, r"both a\.jpg and a\.png"),
     (truncated, 1000, r"depth.a\.png: cannot be read as a picture \(.+\)"),
     (corrupt, 1000, r"rgb.a\.png: cannot be read as a picture \(.+\)"),
-    (all_invalid, 1000, r"no valid depth in 1 pictures"),
-    (too_near, 1000, r"values 3 to 9 / depth_scale 1000 = 0\.003 to 0\.009 m"),
-    (too_far, 1, r"values 65000 to 65000 / depth_scale 1 = 6\.5e\+04 to 6\.5e\+04 m"),
+    (all_invalid, 1000, r"no valid depth in 1 frames"),
+    (too_near, 1000, r"values 3 to 9 / 1000 = 0\.003 to 0\.009 m; that is no scene, is depth_scale right"),
+    (too_far, 1, r"values 65000 to 65000 / 1 = 6\.5e\+04 to 6\.5e\+04 m; that is no scene, is depth_scale right"),
 ]
 
 
@@ -179,9 +199,11 @@ def test_what_cannot_be_used_is_refused_in_one_line(
 
 @pytest.mark.parametrize("scale", [None, 0, -1000, float("nan"), float("inf"), "1000", True])
 def test_the_scale_is_demanded(tmp_path: Path, scale: float) -> None:
-    with pytest.raises(DataError, match=r"depth_scale.*the 16-bit value of one metre") as caught:
-        read_folder(some_folder(tmp_path), scale, 2, 2)
-    assert ("missing" if scale is None else repr(scale)) in str(caught.value)
+    data = {"folder": str(some_folder(tmp_path)), "depth_scale": scale}
+    with pytest.raises(ExperimentError, match=r"data.*depth_scale") as caught:
+        parse_experiment({"name": "x", "design": {"cumulative": True}, "data": data}, "x.yaml")
+    assert "\n" not in str(caught.value)
+    assert ("never guessed" if scale is None else repr(scale)) in str(caught.value)
 
 
 def test_some_plausible_depth_is_enough(tmp_path: Path) -> None:
@@ -192,12 +214,10 @@ def test_some_plausible_depth_is_enough(tmp_path: Path) -> None:
 def test_a_folder_that_cannot_be_split_is_refused(tmp_path: Path) -> None:
     some_folder(tmp_path / "flat", 1)
     some_folder(tmp_path / "half" / "train", 2)
-    with pytest.raises(DataError, match="at least 2 are needed"):
+    with pytest.raises(DataError, match=r"1 frames of one scene .* cannot be split by scene"):
         read_splits(tmp_path / "flat", 1000, 2, 2)
     with pytest.raises(DataError, match="train/ has no val/, validation/ or test/ beside it"):
         read_splits(tmp_path / "half", 1000, 2, 2)
-    with pytest.raises(DataError, match=r"validation_share=1\.5"):
-        read_splits(tmp_path / "flat", 1000, 2, 2, validation_share=1.5)
 
 
 @pytest.mark.skipif(not REAL.is_dir(), reason="the real frames are not here")
