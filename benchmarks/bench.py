@@ -23,11 +23,8 @@ import code_paths  # noqa: F401
 import report
 from campaign import Settings, carry_out
 from contender import CONTENDERS
-from drawn import draw
-from machine import RESULTS, describe_machine, keep
-
-from runner.execution.devices import cores
-from runner.study.description import processor
+from machine import RESULTS, describe_machine, keep, this_processor
+from trial_spec import draw
 
 PACKAGES = ("torch", "numpy", "pandas", "ray", "optuna", "mushin-py")
 SIZES, FULL_SIZES = "32x48", "32x48,64x96"  # height x width
@@ -49,8 +46,7 @@ def main(arguments: list[str] | None = None) -> int:
     campaign = carry_out(settings, drawn, lambda line: print(line, file=sys.stderr, flush=True))
     text = report.markdown(campaign, machine, missing)
     print(text)
-    where = " ".join([*processor().split()[:4], str(cores())])
-    keep(options.out, text, report.as_json(campaign, machine, missing), where, brief=not options.full)
+    keep(options.out, text, report.as_json(campaign, machine, missing), this_processor(), brief=not options.full)
     equal = all(found.holds for found in campaign.equality.values())
     return 0 if equal and all(run.trials for run in campaign.runs) else 1
 

@@ -25,19 +25,17 @@ import code_paths  # noqa: F401
 import roofline
 import torch
 from bench import counts, positive, sizes
-from drawn import draw
 from equality import FIRST, FIRST_LIMIT, LIMIT, relative
 from hardware import bytes_per_second, flops_per_second
-from machine import RESULTS, describe_machine, keep
+from machine import RESULTS, describe_machine, keep, this_processor
 from plain import spec_data, train_plain
 from report import spread, table
-from trial_spec import Spec
+from trial_spec import Spec, draw
 
 from nfloss import Configuration
 from nfloss.evaluation.rows import code_path
 from runner.data.dataset import SeedData
 from runner.networks.stacked import DepthRange
-from runner.study.description import processor
 from runner.training.loop import train
 from runner.training.precision import Precision, convolutions_in
 from runner.training.settings import Training
@@ -104,7 +102,7 @@ def main(arguments: list[str] | None = None) -> int:
     hardware = {"flops": flops_per_second(device), "bytes": bytes_per_second(device)}
     text = report_of(spec, runs, hardware, machine)
     print(text)
-    where = f"{torch.cuda.get_device_name(device) if device.type == 'cuda' else processor()} gpu {spec.size}"
+    where = torch.cuda.get_device_name(device) if device.type == "cuda" else this_processor()
     content = {"machine": machine, "hardware": hardware, "configurations": trials, "runs": [asdict(run) for run in runs]}
     keep(options.out, text, content, where, brief=device.type != "cuda")
     return 0 if all(equal(run, runs[0]) for run in runs if run.mode and run.mode.precision == "fp32") else 1
