@@ -8,7 +8,8 @@
 Close everything else on the machine first: PyTorch's threads, which the plain loop uses, suffer most from company.
 First the losses of the first steps are compared between nfloss and the plain loop; then the contenders run in turn, round after
 round, so that a machine that drifts is unfair to all alike; then nfloss alone with more and more trials, and with --full every
-contender with the most. It prints the report and keeps it, with every raw timing as JSON, under benchmarks/results/.
+contender with the most. It prints the report and keeps it, with every raw timing as JSON, in benchmarks/results/:
+in the files of this machine and date.
 Exit status: 0, 1 where nfloss and the plain loop did not train the same or a contender failed, 2 for bad input.
 """
 
