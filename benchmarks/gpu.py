@@ -7,8 +7,8 @@ trained, beside the plain eager loop on the same GPU.
 
 A mode is a precision (fp32, tf32, bf16), `+graphs` where each step is replayed as one CUDA graph. Everything that a study does
 of a trial is in the time: steps, evaluations every 32 of them, the end. The losses of the first steps are compared with the
-plain loop's. The report and every raw timing as JSON are kept in benchmarks/results/, in the files of this device and date. Exit status: 0, 1 where a float32
-mode did not train what the plain loop trains, 2 for bad input.
+plain loop's. The report and every raw timing as JSON are kept in benchmarks/results/, in the files of this device and date.
+Exit status: 0, 1 where a float32 mode did not train what the plain loop trains, 2 for bad input.
 """
 
 from __future__ import annotations
