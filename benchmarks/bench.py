@@ -8,7 +8,8 @@
 Close everything else on the machine first: PyTorch's threads, which the plain loop uses, suffer most from company.
 First the losses of the first steps are compared between nfloss and the plain loop; then the contenders run in turn, round after
 round, so that a machine that drifts is unfair to all alike; then nfloss alone with more and more trials, and with --full every
-contender with the most. It prints the report and keeps it, with every raw timing as JSON, under benchmarks/results/.
+contender with the most. It prints the report and keeps it, with every raw timing as JSON, in benchmarks/results/:
+in the files of this machine and date.
 Exit status: 0, 1 where nfloss and the plain loop did not train the same or a contender failed, 2 for bad input.
 """
 
@@ -23,11 +24,8 @@ import code_paths  # noqa: F401
 import report
 from campaign import Settings, carry_out
 from contender import CONTENDERS
-from drawn import draw
-from machine import RESULTS, describe_machine, keep
-
-from runner.execution.devices import cores
-from runner.study.description import processor
+from machine import RESULTS, describe_machine, keep, this_processor
+from trial_spec import draw
 
 PACKAGES = ("torch", "numpy", "pandas", "ray", "optuna", "mushin-py")
 SIZES, FULL_SIZES = "32x48", "32x48,64x96"  # height x width
@@ -49,8 +47,7 @@ def main(arguments: list[str] | None = None) -> int:
     campaign = carry_out(settings, drawn, lambda line: print(line, file=sys.stderr, flush=True))
     text = report.markdown(campaign, machine, missing)
     print(text)
-    where = " ".join([*processor().split()[:4], str(cores())])
-    keep(options.out, text, report.as_json(campaign, machine, missing), where, brief=not options.full)
+    keep(options.out, text, report.as_json(campaign, machine, missing), this_processor(), brief=not options.full)
     equal = all(found.holds for found in campaign.equality.values())
     return 0 if equal and all(run.trials for run in campaign.runs) else 1
 

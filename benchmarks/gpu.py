@@ -7,8 +7,8 @@ trained, beside the plain eager loop on the same GPU.
 
 A mode is a precision (fp32, tf32, bf16), `+graphs` where each step is replayed as one CUDA graph. Everything that a study does
 of a trial is in the time: steps, evaluations every 32 of them, the end. The losses of the first steps are compared with the
-plain loop's. The report and every raw timing as JSON are kept under benchmarks/results/. Exit status: 0, 1 where a float32
-mode did not train what the plain loop trains, 2 for bad input.
+plain loop's. The report and every raw timing as JSON are kept in benchmarks/results/, in the files of this device and date.
+Exit status: 0, 1 where a float32 mode did not train what the plain loop trains, 2 for bad input.
 """
 
 from __future__ import annotations
@@ -25,19 +25,17 @@ import code_paths  # noqa: F401
 import roofline
 import torch
 from bench import counts, positive, sizes
-from drawn import draw
 from equality import FIRST, FIRST_LIMIT, LIMIT, relative
 from hardware import bytes_per_second, flops_per_second
-from machine import RESULTS, describe_machine, keep
+from machine import RESULTS, describe_machine, keep, this_processor
 from plain import spec_data, train_plain
 from report import spread, table
-from trial_spec import Spec
+from trial_spec import Spec, draw
 
 from nfloss import Configuration
 from nfloss.evaluation.rows import code_path
 from runner.data.dataset import SeedData
 from runner.networks.stacked import DepthRange
-from runner.study.description import processor
 from runner.training.loop import train
 from runner.training.precision import Precision, convolutions_in
 from runner.training.settings import Training
@@ -104,7 +102,7 @@ def main(arguments: list[str] | None = None) -> int:
     hardware = {"flops": flops_per_second(device), "bytes": bytes_per_second(device)}
     text = report_of(spec, runs, hardware, machine)
     print(text)
-    where = f"{torch.cuda.get_device_name(device) if device.type == 'cuda' else processor()} gpu {spec.size}"
+    where = torch.cuda.get_device_name(device) if device.type == "cuda" else this_processor()
     content = {"machine": machine, "hardware": hardware, "configurations": trials, "runs": [asdict(run) for run in runs]}
     keep(options.out, text, content, where, brief=device.type != "cuda")
     return 0 if all(equal(run, runs[0]) for run in runs if run.mode and run.mode.precision == "fp32") else 1

@@ -16,9 +16,8 @@ import sys
 import time
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
-from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+import code_paths  # noqa: F401
 
 from runner.execution.process import ENVIRONMENT
 

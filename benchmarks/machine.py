@@ -1,10 +1,15 @@
-"""Where, when and with what a benchmark was run, and where its results are kept."""
+"""Where, when and with what a benchmark was run, and where its results are kept: a file for each machine and date.
+
+`DATE-MACHINE.md` has a section for each commit and command, `DATE-MACHINE.json` beside it the raw timings under the same
+headings. The same command at the same commit, run again on that day, replaces its section; anything else is added.
+"""
 
 from __future__ import annotations
 
 import json
 import os
 import platform
+import re
 import shlex
 import subprocess
 import sys
@@ -20,6 +25,8 @@ from runner.study.description import git_commit, installed, processor
 
 RESULTS = Path(__file__).resolve().parent / "results"
 BUSY = 0.5  # load average of a machine that is not quiet
+#: Environment variables that hold a processor back; where one is set it is part of the command.
+HELD_BACK = ("NUMBA_CPU_NAME", "ATEN_CPU_CAPABILITY", "ONEDNN_MAX_CPU_ISA")
 
 
 def describe_machine(packages: Sequence[str]) -> dict[str, Any]:
@@ -32,8 +39,15 @@ def describe_machine(packages: Sequence[str]) -> dict[str, Any]:
         "versions": ", ".join(f"{name} {found}" for name, found in versions.items() if found),
         "commit": f"{git_commit()}{' with changes' if changed() else ''}",
         "load when it began": f"{load:.1f}{' (others were at work: not to be published)' if load > BUSY else ''}",
-        "command": shlex.join(["python", f"benchmarks/{Path(sys.argv[0]).name}", *sys.argv[1:]]),
+        "command": command_line(sys.argv),
     }
+
+
+def command_line(arguments: Sequence[str]) -> str:
+    """What to type in the repository to run this again. `--out` is left out: it says where results go, and nothing of them."""
+    told = [f"{name}={os.environ[name]}" for name in HELD_BACK if name in os.environ]
+    line = shlex.join([*told, "python", f"benchmarks/{Path(arguments[0]).name}", *arguments[1:]])
+    return re.sub(r" --out[ =]('[^']*'|\S+)", "", line)
 
 
 def changed() -> bool:
@@ -43,11 +57,42 @@ def changed() -> bool:
     return bool(said.stdout.strip())
 
 
-def keep(folder: Path, text: str, content: dict[str, Any], where: str, brief: bool) -> None:
-    """Files named by date and `where` it was measured; those of a brief run are `-brief`, and git ignores them."""
-    model = "-".join(where.lower().replace("(r)", "").replace("(tm)", "").split())
-    name = f"{datetime.now(UTC):%Y-%m-%d}-{model}{'-brief' if brief else ''}"
+def this_processor() -> str:
+    """As `keep` takes it: model and number of cores."""
+    return f"{processor()} {cores()}"
+
+
+def keep(folder: Path, text: str, content: dict[str, Any], device: str, brief: bool) -> None:
+    """Write a report (Markdown that begins with its own heading) and its raw content into the files of this device and date.
+
+    `content["machine"]` is what `describe_machine` gave. Files of a brief run are `-brief`, and git ignores them.
+    """
+    machine = content["machine"]
+    stem = f"{machine['date'][:10]}-{file_name(device)}{'-brief' if brief else ''}"
+    report, raw = folder / f"{stem}.md", folder / f"{stem}.json"
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / f"{name}.md").write_text(text, encoding="utf-8")
-    (folder / f"{name}.json").write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
-    print(f"kept in {folder}/{name}.md and .json", file=sys.stderr)
+    written = report.read_text(encoding="utf-8") if report.exists() else ""
+    kept = json.loads(raw.read_text(encoding="utf-8")) if raw.exists() else {}
+    title = heading(machine)
+    report.write_text(with_section(written, title, re.sub("^#", "##", text, flags=re.MULTILINE)), encoding="utf-8")
+    raw.write_text(json.dumps({**kept, title: content}, indent=1) + "\n", encoding="utf-8")
+    print(f"kept in {report} and .json, under {title!r}", file=sys.stderr)
+
+
+def file_name(device: str) -> str:
+    """Intel(R) Xeon(R) Processor @ 2.80GHz 2 -> intel-xeon-2.80ghz-2"""
+    words = re.findall(r"[a-z0-9.]+", re.sub(r"\((r|tm)\)", "", device.lower()))
+    return "-".join(word for word in words if word not in ("processor", "cpu"))
+
+
+def heading(machine: dict[str, Any]) -> str:
+    """The commit, shortened, and the command."""
+    commit, *changes = machine["commit"].split(" ", 1)
+    return f"{' '.join([commit[:7], *changes])}: {machine['command']}"
+
+
+def with_section(text: str, title: str, body: str) -> str:
+    """Markdown with `body` under the heading `# title`: in the place of what stood under it, or at the end."""
+    before, *parts = re.split(r"^# (.+)\n", text, flags=re.MULTILINE)
+    sections = dict(zip(parts[::2], parts[1::2], strict=True)) | {title: body}
+    return before + "\n".join(f"# {name}\n\n{section.strip()}\n" for name, section in sections.items())

@@ -12,8 +12,8 @@ import statistics
 import sys
 import time
 from collections.abc import Callable
-from pathlib import Path
 
+import code_paths
 import torch
 from torch import Tensor
 
@@ -22,7 +22,7 @@ from runner.networks.custom import NetworkClass
 from runner.networks.custom_stack import OwnNetworks
 from runner.networks.stacked import DepthRange
 
-RESNET = f"{Path(__file__).parents[1] / 'examples' / 'resnet18_depth.py'}:ResNet18Depth"
+RESNET = f"{code_paths.ROOT / 'examples' / 'resnet18_depth.py'}:ResNet18Depth"
 COUNTS, SIZES, WIDTHS, BATCH = (1, 4), ((32, 48), (64, 96)), (16, 64), 8
 
 

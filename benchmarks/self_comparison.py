@@ -3,7 +3,7 @@
     nfloss run experiments/self_comparison.yaml --no-report --no-tracking
     python benchmarks/self_comparison.py runs/self_comparison
 
-Prints the count of each word and the rate that the levels allow, as Markdown; `benchmarks/results` has the committed ones.
+Prints the count of each verdict and the rate that the levels allow, as Markdown; `benchmarks/results` has the committed ones.
 """
 
 from __future__ import annotations
@@ -23,43 +23,6 @@ from analysis.promises import LEVEL, NEAR_BAND, NEARER, STEADIER, STEADIER_BAND
 from analysis.rules import ADOPT, ALPHA, CONFIRMED, HARMFUL, TRADE, WORSE, Evidence, recommend, verdict
 from analysis.study import StudyError, load
 
-
-def main(arguments: list[str]) -> int:
-    if len(arguments) != 1:
-        print(__doc__, file=sys.stderr)
-        return 2
-    try:
-        study = load(arguments[0])
-        found = self_comparisons(Rulers.of(study))
-    except StudyError as error:
-        print(error, file=sys.stderr)
-        return 2
-    words = Counter(one.word for one in found)
-    false = sum(words[word] for word in (ADOPT, HARMFUL, TRADE))
-    promised = [word for one in found for word in one.promises.values()]
-    wrong = sum(word in (CONFIRMED, WORSE) for word in promised)
-    print(f"{len(found)} comparisons of a configuration with itself, {GROUP} seeds against {GROUP} others\n")
-    print(f"* verdicts: {', '.join(f'{count} {word}' for word, count in words.most_common())}")
-    print(f"* adopt, harmful or trade: {false} of {len(found)}; {allowed(len(found), 2 * ALPHA)}")
-    print(f"* promises confirmed or refuted as worse: {wrong} of {len(promised)}; {allowed(len(promised), ALPHA / 3)}")
-    for one in found:
-        arms = " / ".join(f"{arm[0]}-{arm[-1]}" for arm in (one.first, one.second))
-        print(
-            f"    {one.cell:10} seeds {arms}: {one.word}; {', '.join(f'{name}: {word}' for name, word in one.promises.items())}"
-        )
-    return 0
-
-
-def allowed(n: int, rate: float) -> str:
-    """What a rate allows: its mean, and what it exceeds in one series of twenty only."""
-    most = int(binom.ppf(0.95, n, rate))
-    return f"at a rate of {rate:.3g} there are {n * rate:.2g} on average, up to {most} in 95 % of such series"
-
-
-if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
-
-
 GROUP = 6  # seeds in an arm
 PROMISED = {
     "final_near_abs_rel": (NEARER, NEAR_BAND),
@@ -74,7 +37,7 @@ class Comparison:
     cell: str
     first: tuple[int, ...]
     second: tuple[int, ...]
-    word: str
+    verdict: str
     promises: dict[str, str]  # ruler -> verdict
 
 
@@ -97,6 +60,41 @@ def _compare(rulers: Rulers, cell: str, key: str, first: Sequence[int], second: 
         return np.asarray(np.log(one) - np.log(other))
 
     near, far = (effect(gains(f"final_{side}_abs_rel")) for side in ("near", "far"))
-    word, _ = recommend(Evidence(near, far, near.p, far.p))
+    recommended, _ = recommend(Evidence(near, far, near.p, far.p))
     promises = {name: verdict(effect(gains(name), LEVEL), *limits) for name, limits in PROMISED.items()}
-    return Comparison(cell, tuple(first), tuple(second), word, promises)
+    return Comparison(cell, tuple(first), tuple(second), recommended, promises)
+
+
+def main(arguments: list[str]) -> int:
+    if len(arguments) != 1:
+        print(__doc__, file=sys.stderr)
+        return 2
+    try:
+        study = load(arguments[0])
+        found = self_comparisons(Rulers.of(study))
+    except StudyError as error:
+        print(error, file=sys.stderr)
+        return 2
+    verdicts = Counter(one.verdict for one in found)
+    false = sum(verdicts[name] for name in (ADOPT, HARMFUL, TRADE))
+    promised = [said for one in found for said in one.promises.values()]
+    wrong = sum(said in (CONFIRMED, WORSE) for said in promised)
+    print(f"{len(found)} comparisons of a configuration with itself, {GROUP} seeds against {GROUP} others\n")
+    print(f"* verdicts: {', '.join(f'{count} {name}' for name, count in verdicts.most_common())}")
+    print(f"* adopt, harmful or trade: {false} of {len(found)}; {allowed(len(found), 2 * ALPHA)}")
+    print(f"* promises confirmed or refuted as worse: {wrong} of {len(promised)}; {allowed(len(promised), ALPHA / 3)}")
+    for one in found:
+        arms = " / ".join(f"{arm[0]}-{arm[-1]}" for arm in (one.first, one.second))
+        promises = ", ".join(f"{name}: {said}" for name, said in one.promises.items())
+        print(f"    {one.cell:10} seeds {arms}: {one.verdict}; {promises}")
+    return 0
+
+
+def allowed(n: int, rate: float) -> str:
+    """What a rate allows: its mean, and what it exceeds in one series of twenty only."""
+    most = int(binom.ppf(0.95, n, rate))
+    return f"at a rate of {rate:.3g} there are {n * rate:.2g} on average, up to {most} in 95 % of such series"
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

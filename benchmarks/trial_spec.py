@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import random
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -94,3 +95,26 @@ class Trials:
         content = json.loads(path.read_text(encoding="utf-8"))
         trials = tuple(Trial(t["near"], tuple(t["curve"]), t["seconds"]) for t in content.pop("trials"))
         return cls(trials=trials, **content)
+
+
+def draw(count: int) -> tuple[tuple[str, ...], ...]:
+    """`count` lists of fixes, distinct trainings of the whole product, drawn with a fixed seed; the baseline first.
+
+    Any two train to different networks, so that each contender has the same number to train. What nfloss gets for nothing is
+    left out: cells that it recognises as the same training, and those that differ in BatchNorm's momentum alone. Of all the
+    ways to write a training the plan's is taken, which has no idle fix in it.
+
+    Raises:
+        ValueError: the product has fewer.
+    """
+    from runner.study.plan import plan_experiment  # here: a contender, which draws nothing, must not wait for it to load
+
+    plan = plan_experiment(Experiment(name="draw", design=Design(cartesian="all"), seeds=[SEED]))  # type: ignore[call-arg]
+    first: dict[object, tuple[str, ...]] = {}
+    for accounted in plan.trained:
+        assert accounted.configuration is not None
+        first.setdefault(accounted.configuration.trained(), accounted.configuration.fixes)
+    baseline, *others = first.values()
+    if count > len(first):
+        raise ValueError(f"{count} trials: the product has {len(first)} distinct trainings")
+    return (baseline, *random.Random(SEED).sample(others, count - 1))

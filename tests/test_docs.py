@@ -50,3 +50,10 @@ def test_every_page_is_in_the_navigation():
     nav = yaml.safe_load((ROOT / "mkdocs.yml").read_text())["nav"]
     listed = {page for entry in nav for pages in entry.values() for page in ([pages] if isinstance(pages, str) else pages)}
     assert listed == {page.name for page in (ROOT / "docs").glob("*.md")}
+
+
+def test_the_glossary_names_places_that_are_there():
+    text = (ROOT / "docs" / "glossary.md").read_text(encoding="utf-8")
+    places = re.findall(r"`((?:nfloss|runner|analysis)/[\w/.]*)`", text)
+    assert places
+    assert [place for place in places if not (ROOT / place).exists()] == []

@@ -11,6 +11,7 @@ from torch.utils.flop_counter import FlopCounterMode
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "benchmarks"))
 
 import gpu
+import machine
 import report
 import roofline
 from equality import Equality, compare
@@ -52,6 +53,31 @@ def test_operations_are_those_of_the_convolutions():
     assert roofline.step(TINY).flops == counted.get_total_flops()
 
 
+def test_a_machine_and_date_have_one_file(tmp_path):
+    """The same measurement again replaces its section; another, and one that was written by hand, stay."""
+    facts = {"date": "2026-01-02T03:04:05+00:00", "commit": "abcdef0123", "command": "python benchmarks/bench.py --full"}
+    processor = "Intel(R) Xeon(R) Processor @ 2.80GHz 2"
+    machine.keep(tmp_path, "# Report\n\nfirst\n", {"machine": facts, "value": 1}, processor, brief=False)
+    report_file = tmp_path / "2026-01-02-intel-xeon-2.80ghz-2.md"
+    report_file.write_text(f"{report_file.read_text()}\n# By hand\n\nstays\n")
+    other = {**facts, "commit": "1234567890 with changes"}
+    for changed, text, value in ((facts, "second", 2), (other, "third", 3)):
+        machine.keep(tmp_path, f"# Report\n\n{text}\n", {"machine": changed, "value": value}, processor, brief=False)
+    mine, its = (f"{commit}: {facts['command']}" for commit in ("abcdef0", "1234567 with changes"))
+    sections = (f"# {mine}\n\n## Report\n\nsecond\n", "# By hand\n\nstays\n", f"# {its}\n\n## Report\n\nthird\n")
+    assert report_file.read_text() == "\n".join(sections)
+    assert {k: v["value"] for k, v in json.loads(report_file.with_suffix(".json").read_text()).items()} == {mine: 2, its: 3}
+    assert len(list(tmp_path.iterdir())) == 2
+
+
+def test_what_holds_a_processor_back_is_part_of_the_command(monkeypatch):
+    for name in machine.HELD_BACK:
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("ATEN_CPU_CAPABILITY", "avx2")
+    arguments = ["somewhere/bench.py", "--full", "--out", "a folder", "--steps", "6"]
+    assert machine.command_line(arguments) == "ATEN_CPU_CAPABILITY=avx2 python benchmarks/bench.py --full --steps 6"
+
+
 def test_tables_are_markdown():
     assert report.table(["a", "b"], [["long", "1"]]) == "| a    | b |\n| ---- | - |\n| long | 1 |"
 
@@ -65,7 +91,7 @@ def test_the_benchmark_of_a_device_compares_what_it_times(tmp_path, capsys):
     for name in ("plain loop", "2 together, fp32", "3 together, bf16"):
         assert f"| {name} " in said
     assert "graphs " not in said and "not a GPU's figures" in said
-    content = json.loads(next(tmp_path.glob("*-brief.json")).read_text())
+    (content,) = json.loads(next(tmp_path.glob("*-brief.json")).read_text()).values()
     assert [len(run["seconds"]) for run in content["runs"]] == [2] * 5
     assert list(content["runs"][0]["first_losses"]) == [gpu.title(fixes) for fixes in content["configurations"][:2]]
 
