@@ -19,7 +19,7 @@ from multiprocessing import get_context
 
 import code_paths  # noqa: F401
 
-from runner.execution.process import ENVIRONMENT
+from runner.execution import ALLOCATOR_ENVIRONMENT
 
 STEPS = 16
 
@@ -31,10 +31,10 @@ def milliseconds(count: int, height: int, width: int, rounds: int, machine_code:
     from nfloss.evaluation.rows import code_path
     from runner.data.dataset import make_seed_data
     from runner.data.settings import Data
-    from runner.execution.groups import balanced, by_training
+    from runner.execution import balanced, by_training
     from runner.experiment.experiment import parse_experiment
     from runner.networks.stacked import DepthRange
-    from runner.study.plan import plan_experiment
+    from runner.study import plan_experiment
     from runner.training.loop import train
     from runner.training.settings import Training
 
@@ -60,8 +60,8 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3, help="timed rounds of each (default: %(default)s)")
     parser.add_argument("--torch-alone", action="store_true", help="as where numba is not installed")
     arguments = parser.parse_args()
-    if any(os.environ.get(name) != value for name, value in ENVIRONMENT.items()):  # read by a process as it starts
-        os.execve(sys.executable, [sys.executable, *sys.argv], {**os.environ, **ENVIRONMENT, "OMP_NUM_THREADS": "1"})
+    if any(os.environ.get(name) != value for name, value in ALLOCATOR_ENVIRONMENT.items()):  # read by a process as it starts
+        os.execve(sys.executable, [sys.executable, *sys.argv], {**os.environ, **ALLOCATOR_ENVIRONMENT, "OMP_NUM_THREADS": "1"})
     height, width = map(int, arguments.size.split("x"))
     many, rounds = arguments.processes, arguments.rounds
     print(f"{arguments.size}, batch 8, {many} processes: networks in each, then ms of the machine per network and step")

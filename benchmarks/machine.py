@@ -20,8 +20,8 @@ from typing import Any
 
 import code_paths
 
-from runner.execution.devices import cores
-from runner.study.description import git_commit, installed, processor
+from runner.execution import cores, processor
+from runner.study import git_commit, installed
 
 RESULTS = Path(__file__).resolve().parent / "results"
 BUSY = 0.5  # load average of a machine that is not quiet

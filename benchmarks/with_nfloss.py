@@ -8,11 +8,9 @@ import pandas as pd
 from trial_spec import SEED, Spec, Trial, Trials
 
 from nfloss import Configuration
-from runner.execution.devices import cores
-from runner.execution.observer import Observer
-from runner.execution.queue import Crash
+from runner.execution import Crash, Observer, cores
 from runner.records.tables import read_trials
-from runner.study.run import run_study
+from runner.study import run_study
 
 
 def run(spec: Spec, folder: Path) -> Trials:

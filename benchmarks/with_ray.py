@@ -14,7 +14,7 @@ from ray import tune
 from trial_spec import Spec, Trials
 
 from runner.data.dataset import SeedData
-from runner.execution.devices import cores
+from runner.execution import cores
 
 OBJECT_STORE = 256 * 1024**2  # bytes; the default is a third of the machine's memory, which nothing here needs
 

@@ -15,7 +15,7 @@ def issues(extensions: list[str], as_json: bool) -> None:
     """List the ten issues and your own, their fixes, and the slots these fill."""
     from nfloss import ISSUES, load_extension
     from nfloss.registry import load_installed
-    from runner.study.description import describe_issue
+    from runner.study import describe_issue
 
     load_installed()
     for extension in extensions:

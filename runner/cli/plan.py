@@ -14,12 +14,9 @@ if TYPE_CHECKING:
 
 def plan(experiment: Path, overrides: list[str], seeds: int | None, budget: int | None, as_json: bool) -> None:
     """Account for every cell (trained, same as another, clash) and estimate the time. Writes nothing."""
-    from runner.execution.devices import resolve_device
-    from runner.execution.frame_cache import FrameCache
+    from runner.execution import FrameCache, resolve_device
     from runner.experiment.cells import aliases_of
-    from runner.study.estimate import estimate_minutes
-    from runner.study.plan import plan_experiment
-    from runner.study.status import resumption
+    from runner.study import estimate_minutes, plan_experiment, resumption
 
     settings = read_experiment(experiment, overrides, seeds)
     if budget is not None:
@@ -76,10 +73,8 @@ def propose(settings: Experiment, trials: int) -> None:
 
 def plan_search(settings: Experiment, as_json: bool) -> None:
     """The size of a search's space, what is asked for, and how long it takes."""
-    from runner.execution.devices import resolve_device
-    from runner.execution.frame_cache import FrameCache
-    from runner.study.estimate import estimate_minutes
-    from runner.study.plan import plan_experiment
+    from runner.execution import FrameCache, resolve_device
+    from runner.study import estimate_minutes, plan_experiment
 
     need_optuna("a search")
     from runner.search.run import sampled_plan, search_of, space_of

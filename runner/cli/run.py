@@ -15,7 +15,7 @@ from runner.cli.views import draw_report, say_conclusions, track
 if TYPE_CHECKING:
     from runner.cli.progress import Display
     from runner.experiment.experiment import Experiment
-    from runner.study.run import Outcome
+    from runner.study import Outcome
 
 T = TypeVar("T")
 
@@ -66,7 +66,7 @@ def run(
 
 def train(settings: Experiment, folder: Path, resume: bool, max_seconds: float | None) -> int:
     """Run a study; says what became of it and gives the exit status."""
-    from runner.study.run import run_study
+    from runner.study import run_study
 
     def work(display: Display) -> Outcome:
         return run_study(settings, folder, resume, max_seconds, display)
@@ -140,7 +140,7 @@ def train_confirmation(study: Path, seeds: int, max_seconds: float | None = None
     import analysis
     from analysis.recommendation import candidates, confirmation_folder
     from runner.experiment.plan import confirming
-    from runner.study.folder import read_study
+    from runner.study import read_study
 
     loaded = analysis.load(study)
     fixes = analysis.verdicts(loaded)["fixes"]

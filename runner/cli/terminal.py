@@ -30,7 +30,7 @@ def report_lacks() -> str:
 
 def need_report(study: Path) -> None:
     """Raises ValueError where there is no study, or what its report needs is not installed."""
-    from runner.study.folder import read_study
+    from runner.study import read_study
 
     read_study(study)
     if missing := report_lacks():

@@ -10,7 +10,7 @@ from runner.cli.terminal import need_optuna, need_report, say
 
 def status(study: Path) -> None:
     """Say what is done and what is missing."""
-    from runner.study.status import status_lines
+    from runner.study import status_lines
 
     print("\n".join(status_lines(study)))
 
@@ -37,7 +37,7 @@ def power(study: Path, gain: float) -> None:
 
 def export(study: Path, fixes: list[str] | None) -> None:
     """Write a study's recommended loss for your training code: YAML blocks, and one Python file that needs torch alone."""
-    from runner.study.folder import StudyError, read_study
+    from runner.study import StudyError, read_study
 
     read_study(study)
     if not (study / "verdicts.json").exists():
@@ -52,7 +52,7 @@ def export(study: Path, fixes: list[str] | None) -> None:
 
 def sync(study: Path, uri: str | None) -> None:
     """Write the MLflow view of a study again, from its records."""
-    from runner.study.folder import read_study
+    from runner.study import read_study
 
     read_study(study)
     track(study, uri)
@@ -60,7 +60,7 @@ def sync(study: Path, uri: str | None) -> None:
 
 def mlflow(study: Path | None, port: int) -> int:
     """Open the MLflow UI on 127.0.0.1."""
-    from runner.study.folder import read_study
+    from runner.study import read_study
     from runner.tracking.view import serve
 
     if study is not None:

@@ -1,1 +1,42 @@
 """Groups of trials: how large they are, where they run (processes, a GPU, Ray), in which order, and what they come to."""
+
+from runner.execution.backends import Backend, check_backend, open_backend
+from runner.execution.devices import cores, one_thread, processes, processor, resolve_device
+from runner.execution.frame_cache import FrameCache
+from runner.execution.group_size import group_size
+from runner.execution.groups import Group, balanced, by_training, make_groups, record_key
+from runner.execution.observer import Observer
+from runner.execution.process import ALLOCATOR_ENVIRONMENT, keep_memory, signals_deferred
+from runner.execution.queue import Crash, GroupQueue, one_line
+from runner.execution.run_group import software
+from runner.execution.workers import context, start_fork_server, wait_for_fork_server, worker_environment
+
+__all__ = [
+    "ALLOCATOR_ENVIRONMENT",
+    "Backend",
+    "Crash",
+    "FrameCache",
+    "Group",
+    "GroupQueue",
+    "Observer",
+    "balanced",
+    "by_training",
+    "check_backend",
+    "context",
+    "cores",
+    "group_size",
+    "keep_memory",
+    "make_groups",
+    "one_line",
+    "one_thread",
+    "open_backend",
+    "processes",
+    "processor",
+    "record_key",
+    "resolve_device",
+    "signals_deferred",
+    "software",
+    "start_fork_server",
+    "wait_for_fork_server",
+    "worker_environment",
+]

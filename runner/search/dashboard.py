@@ -28,7 +28,7 @@ from runner.records.files import read_table
 from runner.search.objectives import NAMES, ObjectiveValues, objective_values
 from runner.search.space import NONE, issue_name
 from runner.search.storage import JOURNAL, open_storage, reachable
-from runner.study.folder import StudyError, read_study
+from runner.study import StudyError, read_study
 
 HOST = "127.0.0.1"
 VIEW = "optuna-view.journal"  # of a study that is no search: written anew each time, from its records

@@ -11,10 +11,7 @@ from typing import TypeVar
 
 import numpy as np
 
-from runner.execution.devices import processes
-from runner.execution.frame_cache import FrameCache
-from runner.execution.groups import Group, make_groups, record_key
-from runner.execution.observer import Observer
+from runner.execution import FrameCache, Group, Observer, make_groups, processes, record_key
 from runner.experiment.cells import RECOMMENDATION, Cell
 from runner.experiment.experiment import Experiment
 from runner.experiment.plan import Accounted, Plan
@@ -28,9 +25,7 @@ from runner.search.space import Space
 from runner.search.storage import StorageError, open_storage, retried
 from runner.search.summary import best_lines, note_text, plan_rows
 from runner.search.warm_start import claim_storage, warm_start
-from runner.study.folder import check_code
-from runner.study.plan import dataset_weight_mean
-from runner.study.run import Outcome, StudyRun, open_run
+from runner.study import Outcome, StudyRun, check_code, dataset_weight_mean, open_run
 
 T = TypeVar("T")
 

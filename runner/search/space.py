@@ -13,7 +13,7 @@ import numpy as np
 from nfloss import ClashError, Configuration
 from nfloss.configuration import make_numbers
 from nfloss.numbers import Numbers
-from runner.execution.groups import record_key
+from runner.execution import record_key
 from runner.experiment.search import Search
 
 NONE = "none"

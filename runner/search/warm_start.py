@@ -16,7 +16,7 @@ from runner.search.objectives import objective_values
 from runner.search.searcher import Searcher
 from runner.search.space import Point
 from runner.search.storage import StorageError, shown
-from runner.study.folder import StudyError, check_code, read_study
+from runner.study import StudyError, check_code, read_study
 
 SAME = ("data", "training", "model", "loss")
 

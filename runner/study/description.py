@@ -22,7 +22,7 @@ from nfloss.numbers import DOCUMENT_EPOCHS
 from nfloss.registry import place_of
 from nfloss.symptoms import make_bench
 from runner.data import Frames, SeedData
-from runner.execution.devices import cores, processes, processor
+from runner.execution import cores, processes, processor
 from runner.experiment.plan import Plan
 from runner.records.files import write_atomically, write_table
 from runner.records.fingerprint import code_of_modules

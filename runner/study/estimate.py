@@ -13,12 +13,18 @@ from statistics import mean, median
 import torch
 
 from runner.data import SeedData, make_seed_data
-from runner.execution.devices import one_thread, processes
-from runner.execution.frame_cache import FrameCache
-from runner.execution.group_size import group_size
-from runner.execution.groups import Group
-from runner.execution.queue import one_line
-from runner.execution.workers import context, start_fork_server, wait_for_fork_server, worker_environment
+from runner.execution import (
+    FrameCache,
+    Group,
+    context,
+    group_size,
+    one_line,
+    one_thread,
+    processes,
+    start_fork_server,
+    wait_for_fork_server,
+    worker_environment,
+)
 from runner.experiment.experiment import Experiment
 from runner.experiment.plan import Plan
 from runner.study.run import groups_of

@@ -13,15 +13,22 @@ import torch
 
 from runner.data import DataError, SeedData
 from runner.data.frames import NEAR
-from runner.execution.backends import Backend, check_backend, open_backend
-from runner.execution.devices import resolve_device
-from runner.execution.frame_cache import FrameCache
-from runner.execution.group_size import group_size
-from runner.execution.groups import Group, make_groups
-from runner.execution.observer import Observer
-from runner.execution.process import keep_memory, signals_deferred
-from runner.execution.queue import Crash, GroupQueue
-from runner.execution.run_group import software
+from runner.execution import (
+    Backend,
+    Crash,
+    FrameCache,
+    Group,
+    GroupQueue,
+    Observer,
+    check_backend,
+    group_size,
+    keep_memory,
+    make_groups,
+    open_backend,
+    resolve_device,
+    signals_deferred,
+    software,
+)
 from runner.experiment.experiment import Experiment, ExperimentError
 from runner.experiment.plan import Plan
 from runner.records.files import sweep

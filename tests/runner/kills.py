@@ -27,9 +27,9 @@ from runner.data import make_seed_data
 from runner.experiment.experiment import load_experiment
 from runner.study import (
     description,
+    plan_experiment,
     run,  # noqa: F401
 )
-from runner.study.plan import plan_experiment
 
 torch.set_num_threads(1)  # threads do not survive a fork
 torch.optim.Adam([torch.zeros(1, requires_grad=True)])  # loads a compiler

@@ -6,11 +6,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from nfloss import Configuration
-from runner.execution.groups import Group
-from runner.execution.observer import Observer
-from runner.execution.queue import Crash
+from runner.execution import Crash, Group, Observer
 from runner.experiment.experiment import Experiment
-from runner.study.run import Outcome, run_study
+from runner.study import Outcome, run_study
 
 
 class Watching(Observer):

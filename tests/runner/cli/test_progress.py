@@ -7,7 +7,7 @@ import sys
 import pytest
 
 from runner.cli.progress import Display
-from runner.execution.groups import Group, make_groups
+from runner.execution import Group, make_groups
 from runner.experiment.experiment import parse_experiment
 from runner.experiment.plan import make_plan
 

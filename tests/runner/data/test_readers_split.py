@@ -17,11 +17,11 @@ from runner.data.dataset import nearest
 from runner.data.formats.files import Shot
 from runner.data.settings import Data
 from runner.data.splits import Split, all_shots, split
-from runner.execution.frame_cache import FrameCache
+from runner.execution import FrameCache
 from runner.experiment.experiment import ExperimentError, parse_experiment
 from runner.records.fingerprint import changed_parts, fingerprint
+from runner.study import run_study
 from runner.study.folder import check_folder
-from runner.study.run import run_study
 
 CPU = torch.device("cpu")
 QUIET = (lambda *_: lambda *_: None, lambda *_: None, lambda crash: None)

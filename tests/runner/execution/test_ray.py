@@ -13,15 +13,14 @@ import pytest
 import torch
 from commands import begin, recorded
 
-from runner.execution.frame_cache import FrameCache
-from runner.execution.queue import GroupQueue
+from runner.execution import FrameCache, GroupQueue
 from runner.execution.ray_cluster import ClusterError, check_node, group_software, with_absolute_folder
 from runner.execution.run_group import run_in_process
 from runner.experiment.execution import Execution, Ray
 from runner.experiment.experiment import ExperimentError, load_experiment, parse_experiment
 from runner.records.tables import write_group
+from runner.study import plan_experiment
 from runner.study.folder import comparable
-from runner.study.plan import plan_experiment
 from runner.study.run import groups_of
 
 needs_ray = pytest.mark.skipif(find_spec("ray") is None, reason="ray is not installed")

@@ -18,8 +18,7 @@ from runner.data.settings import Data
 from runner.experiment.experiment import parse_experiment
 from runner.records.fingerprint import changed_parts, fingerprint, meaning, pieces
 from runner.records.tables import read_trials, stale, unused
-from runner.study.plan import plan_experiment
-from runner.study.status import resumption
+from runner.study import plan_experiment, resumption
 
 TINY = {
     "name": "tiny",

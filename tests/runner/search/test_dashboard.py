@@ -15,7 +15,7 @@ from commands import nfloss
 pytest.importorskip("optuna_dashboard")
 
 from runner.search.dashboard import VIEW, make_dashboard, newest, several, write_view
-from runner.study.folder import StudyError, read_study
+from runner.study import StudyError, read_study
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore::optuna.exceptions.ExperimentalWarning"),

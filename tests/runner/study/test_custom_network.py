@@ -21,7 +21,7 @@ from runner.networks.stacked import StackedNetworks
 from runner.records.checkpoints import CheckpointError, load_network, read_checkpoint
 from runner.records.fingerprint import changed_parts, fingerprint
 from runner.records.tables import read_trials
-from runner.study.folder import StudyError
+from runner.study import StudyError
 from runner.training.checkpoints import Keeper
 from runner.training.metrics import abs_rel
 

@@ -10,7 +10,7 @@ import torch
 from commands import nfloss
 
 from nfloss import Configuration
-from runner.execution.groups import Group
+from runner.execution import Group
 from runner.experiment.experiment import parse_experiment
 from runner.study import estimate
 from runner.study.estimate import Timing, longest, time_group

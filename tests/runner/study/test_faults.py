@@ -307,7 +307,7 @@ def ctrl_c() -> Iterator[None]:
 
 
 def test_ctrl_c_while_records_are_written_waits(tmp_path: Path, ctrl_c: None) -> None:
-    from runner.execution.process import signals_deferred
+    from runner.execution import signals_deferred
 
     written = []
     with pytest.raises(KeyboardInterrupt), signals_deferred():

@@ -14,7 +14,7 @@ from runner.cli import main
 from runner.experiment.experiment import ExperimentError, load_experiment
 from runner.records.fingerprint import fingerprint
 from runner.records.tables import read_trials
-from runner.study.plan import plan_experiment
+from runner.study import plan_experiment
 
 TINY = """
 extensions: [own/steep.py]

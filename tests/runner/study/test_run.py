@@ -16,7 +16,7 @@ import yaml
 from commands import nfloss
 from watching import Watching
 
-from runner.execution.groups import Group
+from runner.execution import Group
 
 NFLOSS = [sys.executable, "-m", "runner"]
 TINY = """
@@ -159,7 +159,7 @@ def test_a_crash_is_counted_and_trained_again(tmp_path, monkeypatch):
     """Out of memory in one group: the others go on, the status is 1, and a resumed run fills the gap."""
     from runner.execution import run_group as execution
     from runner.experiment.experiment import load_experiment
-    from runner.study.run import run_study
+    from runner.study import run_study
 
     (tmp_path / "tiny.yaml").write_text(TINY)
     experiment = load_experiment(tmp_path / "tiny.yaml", ["workers=1"])
@@ -185,7 +185,7 @@ def test_out_of_memory_halves_the_group_and_loses_nothing(tmp_path, monkeypatch,
     """A machine with room for two networks: groups of six are halved until they fit, and every trial is there once."""
     from runner.execution import run_group as execution
     from runner.experiment.experiment import load_experiment
-    from runner.study.run import run_study
+    from runner.study import run_study
 
     (tmp_path / "tiny.yaml").write_text(TINY)
     experiment = load_experiment(
@@ -211,7 +211,7 @@ def test_out_of_memory_halves_the_group_and_loses_nothing(tmp_path, monkeypatch,
 def test_what_a_halved_group_left_undone_is_trained_on_resume(tmp_path, monkeypatch):
     from runner.execution import run_group as execution
     from runner.experiment.experiment import load_experiment
-    from runner.study.run import run_study
+    from runner.study import run_study
 
     (tmp_path / "tiny.yaml").write_text(TINY)
     experiment = load_experiment(tmp_path / "tiny.yaml", ["workers=1", "group_size=6"])
@@ -239,11 +239,11 @@ class Deadly(Group):
 
 
 def test_a_worker_that_dies_takes_only_what_ran_along(tmp_path):
-    from runner.execution.frame_cache import FrameCache
+    from runner.execution import FrameCache
     from runner.execution.queue import Crash, GroupQueue, Results
     from runner.execution.workers import Workers
     from runner.experiment.experiment import load_experiment
-    from runner.study.plan import plan_experiment
+    from runner.study import plan_experiment
     from runner.study.run import groups_of
 
     (tmp_path / "tiny.yaml").write_text(TINY)
@@ -312,8 +312,8 @@ def test_status_counts(study):
 
 
 def test_environment_is_left_as_it_was(monkeypatch):
+    from runner.execution import worker_environment
     from runner.execution.process import ALLOCATOR_ENVIRONMENT
-    from runner.execution.workers import worker_environment
 
     monkeypatch.setenv("OMP_NUM_THREADS", "7")
     for name in ALLOCATOR_ENVIRONMENT:

@@ -17,9 +17,9 @@ import psutil
 import torch
 from pytest import CaptureFixture
 
-from runner.execution.observer import Observer
+from runner.execution import Observer
 from runner.experiment.experiment import parse_experiment
-from runner.study.run import run_study
+from runner.study import run_study
 
 TRIALS = int(os.environ.get("NFLOSS_SOAK", "300"))
 PER_SEED = 5

@@ -13,7 +13,7 @@ import torch
 from nfloss import Configuration
 from runner.data.dataset import make_seed_data
 from runner.data.settings import Data
-from runner.execution.workers import worker_environment
+from runner.execution import worker_environment
 from runner.networks.stacked import DepthRange
 from runner.training.loop import train
 from runner.training.settings import Training
