@@ -1,4 +1,4 @@
-"""The document's numbers and statements, recomputed: a module for each issue, and `audit` over all of them."""
+"""Recomputes the document's numbers and statements: one module for each issue, and `audit` for all of them."""
 
 from __future__ import annotations
 
@@ -11,5 +11,5 @@ __all__ = ["Claim", "audit"]
 
 
 def audit() -> list[Claim]:
-    """Every number and statement of the document, with what comes out and a verdict, in the issues' order."""
+    """Every number and statement of the document with the recomputed value and a verdict, in the order of the issues."""
     return [claim for issue in ISSUES for claim in issue.claims()]
