@@ -82,7 +82,7 @@ def made_on_the_host(ssi):
 
 
 def weighted_by_depth(mask, weights, depth, threshold):
-    """A split called as the house's own is, whose weights are no constants."""
+    """A split with the built-in one's name, whose weights are not constant."""
     return [(mask * (depth < 1), depth), (mask * (depth >= 1), depth)]
 
 
@@ -91,8 +91,8 @@ def mean_of_two(losses, counts):
     return losses.mean(0)
 
 
-def fix_of(slot, function, word="made to break"):
-    return Fix("98-1", "made-to-break", "made to break a promise", {slot: Choice(word, function)})
+def fix_of(slot, function, choice="made to break"):
+    return Fix("98-1", "made-to-break", "made to break a promise", {slot: Choice(choice, function)})
 
 
 BREAKS = {
@@ -124,7 +124,7 @@ def test_every_promise_has_a_fix_that_breaks_it():
     assert [next(b for b in BREAKS if promise.startswith(b)) for promise in list(CONTRACT)[:-1]] == list(BREAKS)
 
 
-def test_a_word_that_takes_no_leading_dimension_breaks_the_weights_promise():
+def test_a_choice_that_takes_no_leading_dimension_breaks_the_weights_promise():
     found = {broken.promise: broken.found for broken in broken_promises(fix_of("weigh", without_a_row))}
     assert "a dimension before P" in found["a weight depends on its pixel's own depth alone"]
 
@@ -159,8 +159,8 @@ def half(ssi):
     [
         (made_on_the_host, "copies a tensor from the host in every call"),
         (read_from_the_host, "copies a tensor from the host in every call"),
-        (asked_for, "asks for a value, or mixes devices: RuntimeError: "),
-        (left_on_the_host, "asks for a value, or mixes devices: RuntimeError: "),
+        (asked_for, "reads a value, or mixes devices: RuntimeError: "),
+        (left_on_the_host, "reads a value, or mixes devices: RuntimeError: "),
         (half, None),
     ],
 )
