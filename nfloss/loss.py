@@ -47,6 +47,9 @@ class Losses:
 
     With `summing`, rows whose choices have `by_sums` are computed from sums over the pixels; all others pixel by pixel.
 
+    Raises:
+        ValueError: there is no configuration, or they differ in min_depth or max_depth.
+
     >>> losses = Losses([Configuration.of("1-1"), Configuration.of("2-1", "5-1")])
     >>> losses(torch.rand(2, 4, 1, 8, 8), torch.rand(4, 1, 8, 8)).shape
     torch.Size([2])
@@ -72,7 +75,9 @@ class Losses:
         return tuple(self._thresholds[c] for c in self.configurations)
 
     def set_epoch(self, epoch: float, of: float = DOCUMENT_EPOCHS) -> None:
-        """Update the scheduled thresholds to this epoch of a run of `of` epochs (the document's schedules span 50)."""
+        """Update the scheduled thresholds to this epoch of a run of `of` epochs (the document's schedules span 50).
+
+        Raises ValueError unless `of` is greater than 0."""
         if not of > 0:
             raise ValueError(f"set_epoch(of={of!r}): a run has more than 0 epochs")
         self._thresholds = {c: self._threshold(c, epoch, of) for c in self.configurations}
@@ -84,7 +89,9 @@ class Losses:
         return float(choice(c.numbers, epoch, of))
 
     def set_near_field_threshold(self, metres: float) -> None:
-        """Set the threshold of every configuration, clamped to [0.3, 3.0] m; a schedule takes over at its next epoch."""
+        """Set the threshold of every configuration, clamped to [0.3, 3.0] m, until the next `set_epoch` of a schedule.
+
+        Raises ValueError if it is not finite."""
         if not abs(float(metres)) < float("inf"):
             raise ValueError(f"near-field threshold {metres!r}: a finite number of metres is needed")
         self._manual_threshold = clamp_threshold(metres)

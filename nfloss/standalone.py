@@ -53,7 +53,7 @@ def standalone(configuration: Configuration, evidence: Iterable[str] = ()) -> st
         returned="self._with_fallback(total, flat, main, usable, inverse)" if fallback else "total",
         own_view="flat.view_as(flat)" if fallback else "flat",
     )
-    head = HEAD.format(doc=document(configuration, evidence), constants=constants(functions))
+    head = HEAD.format(doc=module_docstring(configuration, evidence), constants=constants(functions))
     parts = [head, *map(inspect.getsource, functions), filled]
     parts += [FALLBACK] * fallback
     momentum = configuration.choices["bn_momentum"]
@@ -125,17 +125,17 @@ def named_in(helper: Helper) -> dict[str, Any]:
     used: dict[str, Any] = {}
     for function in own:
         if isinstance(function, FunctionType):
-            used |= {n: function.__globals__[n] for n in names(function.__code__) if n in function.__globals__}
+            used |= {n: function.__globals__[n] for n in global_names(function.__code__) if n in function.__globals__}
     for name, value in used.items():
         if isinstance(value, ModuleType) and KNOWN_MODULES.get(name) is not value:
             raise ValueError(f"{helper.__name__} uses the module {name}; an exported function may use no module but torch")
     return {name: value for name, value in used.items() if not isinstance(value, ModuleType)}
 
 
-def names(code: CodeType) -> set[str]:
+def global_names(code: CodeType) -> set[str]:
     """The global names used by a function and by functions defined in it; attributes such as torch.clamp do not count."""
     own = {str(step.argval) for step in dis.get_instructions(code) if step.opname == "LOAD_GLOBAL"}
-    return own.union(*(names(inner) for inner in code.co_consts if isinstance(inner, CodeType)))
+    return own.union(*(global_names(inner) for inner in code.co_consts if isinstance(inner, CodeType)))
 
 
 def constants(functions: Iterable[Helper]) -> str:
@@ -144,7 +144,7 @@ def constants(functions: Iterable[Helper]) -> str:
     return "\n".join(f"{name} = {value!r}" for name, value in sorted(found.items()))
 
 
-def document(c: Configuration, evidence: Iterable[str]) -> str:
+def module_docstring(c: Configuration, evidence: Iterable[str]) -> str:
     """The module's docstring."""
     fixes = [f"    {fix.id} {fix.name}: {fix.summary}" for fix in map(find_fix, c.fixes)]
     head = ["With these fixes:", *fixes] if fixes else ["Without any fix: the loss that the document reviewed."]

@@ -19,7 +19,7 @@ from nfloss.registry import Fix, Issue, Symptom, register
 from nfloss.slots import Choice
 from nfloss.symptoms import Bench, pixel_gradients
 
-TINY = 1e-8  # added to a standard deviation before dividing by it
+EPSILON = 1e-8  # added to a standard deviation before dividing by it
 
 
 def standardise(residual: Tensor, mask: Tensor) -> Tensor:
@@ -38,7 +38,7 @@ class Standardised(torch.autograd.Function):
     def forward(ctx: Any, residual: Tensor, mask: Tensor) -> Tensor:
         centred = centre(residual, mask)
         std = unbiased_std(centred, mask)
-        standardised = centred.div_(std + TINY)
+        standardised = centred.div_(std + EPSILON)
         ctx.save_for_backward(standardised, std, mask)
         return standardised
 
@@ -48,7 +48,7 @@ class Standardised(torch.autograd.Function):
         standardised, std, mask = ctx.saved_tensors
         along = (gradient * standardised).sum(-1, keepdim=True)
         slope = torch.where(std == 0, torch.zeros_like(along), along / (freedom(mask) * std))
-        result = centre(gradient, mask).div_(std + TINY)
+        result = centre(gradient, mask).div_(std + EPSILON)
         return result.addcmul_(standardised, slope, value=-1.0), None
 
 
@@ -56,21 +56,21 @@ def divide_by_detached_std(residual: Tensor, mask: Tensor) -> Tensor:
     """r / (std r + 1e-8), the std without gradient; mean and gradient still depend on the size of the error."""
     with torch.no_grad():
         std = unbiased_std(centre(residual, mask), mask)
-    return residual / (std + TINY)
+    return residual / (std + EPSILON)
 
 
 def standardised_sums(sums: PowerSums) -> PowerSums:
     """`standardise` on power sums; exactly 0 where all residuals are equal."""
     centred = sums.shifted(sums.first[PLAIN] / sums.count)
     std, none = deviation(sums.count, centred.second[PLAIN])
-    return centred.scaled((1.0 / (std + TINY)).masked_fill(none, 0.0))
+    return centred.scaled((1.0 / (std + EPSILON)).masked_fill(none, 0.0))
 
 
 def sums_by_detached_std(sums: PowerSums) -> PowerSums:
     """`divide_by_detached_std` on power sums."""
     with torch.no_grad():
         std, _ = deviation(sums.count, sums.shifted(sums.first[PLAIN] / sums.count).second[PLAIN])
-    return sums.scaled(1.0 / (std + TINY))
+    return sums.scaled(1.0 / (std + EPSILON))
 
 
 def deviation(count: Tensor, squares: Tensor) -> tuple[Tensor, Tensor]:

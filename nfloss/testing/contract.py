@@ -16,7 +16,6 @@ from nfloss.testing.definition import (
 )
 from nfloss.testing.device import never_waits
 from nfloss.testing.loss import (
-    goes_with_others,
     is_finite,
     is_pure,
     keeps_to_its_row,
@@ -24,6 +23,7 @@ from nfloss.testing.loss import (
     precisions_agree,
     survives_pickling,
     together_is_one_by_one,
+    works_with_others,
 )
 from nfloss.user_code import USER_ERRORS, in_a_line
 
@@ -37,14 +37,14 @@ CONTRACT: dict[str, Check] = {
     "weights are divided by one number above 0": divides_by_one_number,
     "a guard changes gradients, no value": guards_only_gradients,
     "the threshold is a number of metres": has_a_threshold,
-    "value and gradient are finite, whatever the batch": is_finite,
+    "value and gradient are finite on every batch": is_finite,
     "the same batch gives the same bits, and stays as it was": is_pure,
     "masked and invalid pixels have no effect": leaves_invalid_pixels_out,
-    "beside other configurations it is what it is alone": together_is_one_by_one,
+    "next to other configurations it computes the same as alone": together_is_one_by_one,
     "a NaN stays in its row": keeps_to_its_row,
     "float32 and float64 agree": precisions_agree,
     "a GPU never waits for it": never_waits,
-    "it goes with the other fixes": goes_with_others,
+    "it works with the other fixes": works_with_others,
     "it can be sent to another process": survives_pickling,
 }
 

@@ -19,7 +19,7 @@ SET_ASIDE = 1e-7  # simplification ignores the 1e-8 that fix 3-1 adds to a mean
 CANCELLED = 1e-3  # of the baseline's gradient; below it, a gradient may be rounding of terms that cancel
 NEAR_WEIGHTS = (5.0, 2.0, 1.0)
 EPOCHS = (12.0, 0.0, 50.0)
-PLAIN = 1  # the baseline's row in each of `groups_with`
+BASELINE_ROW = 1  # the baseline's row in each of `groups_with`
 
 
 def alone(fix: Fix, near_weight: float = 5.0) -> Configuration:
@@ -94,7 +94,7 @@ def together_is_one_by_one(fix: Fix) -> str | None:
     for configurations, case, (dtype, bound) in product(groups_with(fix), (ORDINARY, HOLES), ROUNDING.items()):
         difference = difference_from_alone(fix, configurations, case.to(dtype))
         if not difference <= bound:
-            return f"beside others its loss or gradient changes by {difference:.1g} of itself on {case.name} ({dtype})"
+            return f"next to others its loss or gradient changes by {difference:.1g} of itself on {case.name} ({dtype})"
     return None
 
 
@@ -106,7 +106,7 @@ def difference_from_alone(fix: Fix, configurations: list[Configuration], data: C
     for k in (k for k, c in enumerate(configurations) if fix.fills.items() <= c.choices.items()):
         value, gradient = evaluate(configurations[k : k + 1], data, preds=[pred[k : k + 1] for pred in preds])
         pairs = zip(gradients, gradient, strict=True)
-        differences += [deviation(g[k], one[0], CANCELLED * float(g[PLAIN].norm())) for g, one in pairs]
+        differences += [deviation(g[k], one[0], CANCELLED * float(g[BASELINE_ROW].norm())) for g, one in pairs]
         differences.append(deviation(values[k : k + 1], value))
     return max(differences)
 
@@ -152,7 +152,7 @@ def unions(fix: Fix) -> list[Configuration]:
     return found
 
 
-def goes_with_others(fix: Fix) -> str | None:
+def works_with_others(fix: Fix) -> str | None:
     """Also checks simplification: a configuration and its simplified form have the same loss and gradient."""
     found = [alone(fix), *unions(fix)]
     values, gradients = evaluate(found, ORDINARY)

@@ -105,11 +105,11 @@ BREAKS = {
     "value and gradient are finite": fix_of("squash", root),
     "the same batch": fix_of("squash", counting),
     "masked and invalid": fix_of("moments", nothing_masked),
-    "beside other": fix_of("residual", one_number),
+    "next to other": fix_of("residual", one_number),
     "a NaN stays": fix_of("residual", over_all_rows),
     "float32 and float64": fix_of("squash", fine_steps),
     "a GPU never": fix_of("squash", made_on_the_host),
-    "it goes with": fix_of("partition", Partition(2, weighted_by_depth, mean_of_two), "near and far"),
+    "it works with": fix_of("partition", Partition(2, weighted_by_depth, mean_of_two), "near and far"),
 }
 
 
@@ -130,8 +130,10 @@ def test_a_choice_that_takes_no_leading_dimension_breaks_the_weights_promise():
 
 
 def test_what_its_own_code_raises_is_said():
-    found = {broken.promise: broken.found for broken in broken_promises(BREAKS["beside other"])}
-    assert found["beside other configurations it is what it is alone"].startswith("stops with RuntimeError: Boolean value")
+    found = {broken.promise: broken.found for broken in broken_promises(BREAKS["next to other"])}
+    assert found["next to other configurations it computes the same as alone"].startswith(
+        "stops with RuntimeError: Boolean value"
+    )
 
 
 def read_from_the_host(ssi):
@@ -173,7 +175,7 @@ def test_what_a_gpu_would_wait_for_is_said(function, says):
 def test_a_number_that_is_a_tensor_beside_one_that_is_a_float_is_tried():
     """Two of a fix's numbers, one of them changed: torch.clamp takes no float beside a tensor."""
     found = {broken.promise: broken.found for broken in broken_promises(fix_of("squash", between))}
-    assert found["beside other configurations it is what it is alone"].startswith("stops with TypeError: clamp()")
+    assert found["next to other configurations it computes the same as alone"].startswith("stops with TypeError: clamp()")
 
 
 def between(ssi, *, ssi_minimum, ssi_maximum):
