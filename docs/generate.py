@@ -29,8 +29,8 @@ def issues() -> str:
     lines = [
         "# The ten issues",
         "",
-        "Written by `python docs/generate.py` from the registry. A fix fills slots of the loss with words of its own;",
-        "two fixes clash where they fill one slot with different words. *Beyond the document*: what its argument asks",
+        "Written by `python docs/generate.py` from the registry. A fix fills slots of the loss with its own choices;",
+        "two fixes clash where they fill one slot with different choices. *Beyond the document*: what its argument asks",
         "for and its code does not do; *to the letter*: its code as it stands, where that differs from its text.",
     ]
     for number in DOCUMENTS_OWN:
@@ -64,7 +64,7 @@ def document() -> str:
 
 
 def measuring() -> str:
-    """How gains, verdicts and promises are measured, in the report's own words."""
+    """How gains, verdicts and promises are measured, in the text of the report."""
     return "# Measuring\n\n" + method().strip().removeprefix("## How it was measured").strip() + "\n"
 
 

@@ -1,4 +1,4 @@
-"""A configuration: the sentence that some fixes make. Union, clash, and which sentences are the same."""
+"""A configuration: one choice per slot. How fixes combine, when they clash, and which configurations train the same."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ DEFAULTS = Numbers()
 
 
 class ClashError(ValueError):
-    """Two fixes fill the same slot with different words."""
+    """Two fixes fill the same slot with different choices."""
 
 
 @dataclass(frozen=True, eq=False)
 class Configuration:
-    """One word per slot, and the numbers. Equal when words and the numbers that these use are equal."""
+    """One choice per slot, and the numbers. Equal when the choices and the numbers that they use are equal."""
 
     choices: Choices
     numbers: Numbers = DEFAULTS
@@ -33,14 +33,14 @@ class Configuration:
 
     @classmethod
     def of(cls, *fixes: str, **numbers: float) -> Configuration:
-        """The union of what the fixes (ids or names) fill, the baseline's words elsewhere.
+        """What the fixes (ids or names) fill together; the baseline's choices elsewhere.
 
         >>> Configuration.of("1-1") == Configuration.of("10-1")
         True
 
         Raises:
-            ClashError: two fixes put different words into one slot; the message names both.
-            ValueError: an unknown fix or number, or a number that makes no sense.
+            ClashError: two fixes put different choices into one slot; the message names both.
+            ValueError: a fix or number is unknown, or a number is out of range.
         """
         return cls.of_fixes([find_fix(fix) for fix in fixes], make_numbers(numbers))
 
@@ -57,16 +57,16 @@ class Configuration:
 
     @cached_property
     def used_numbers(self) -> dict[str, float]:
-        """The numbers that the words (and the loss itself) use; the others cannot matter."""
-        return {name: float(getattr(self.numbers, name)) for name in names_used(tuple(self.choices.values()))}
+        """The numbers that the choices and the loss itself use; the others have no effect."""
+        return {name: float(getattr(self.numbers, name)) for name in used_number_names(tuple(self.choices.values()))}
 
     @cached_property
     def _identity(self) -> tuple[tuple[Choice, ...], tuple[tuple[str, float], ...]]:
         return tuple(self.choices[slot] for slot in SLOTS), tuple(self.used_numbers.items())
 
     def __reduce__(self) -> tuple[Any, ...]:
-        # A read-only view cannot be pickled. The sources come first: a word is found in its module as it is unpickled.
-        return restored, (sources_of(self.choices.values()), dict(self.choices), self.numbers, self.fixes)
+        # A read-only view cannot be pickled. Sources come first: unpickling a choice looks its function up in its module.
+        return unpickled, (sources_of(self.choices.values()), dict(self.choices), self.numbers, self.fixes)
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Configuration) and self._identity == other._identity
@@ -80,33 +80,33 @@ class Configuration:
 
     @property
     def name(self) -> str:
-        """`baseline`, or the fixes joined by +."""
+        """`baseline`, or the fix ids with + between them."""
         return "+".join(self.fixes) or "baseline"
 
     @cached_property
     def key(self) -> str:
-        """A hash of words and used numbers, stable between processes and machines: 12 hexadecimal digits."""
+        """A hash of the choices' names and the used numbers, the same in every process: 12 hexadecimal digits."""
         choices = {slot: self.choices[slot].name for slot in SLOTS}
         text = json.dumps([choices, self.used_numbers], sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:12]
 
     def simplified(self) -> Configuration:
-        """The plainest configuration that trains the same network, by `RULES`; its own `fixes` are kept as a label.
+        """The simplest configuration that trains the same network, by `RULES`; it keeps `fixes` as a label.
 
-        Two configurations whose simplifications are equal are trained once. Holds where each scale's ground truth is
-        resized by nearest neighbour, as `Losses` does it.
+        Two configurations that simplify to the same one are trained once. Valid where each scale's ground truth is
+        resized by nearest neighbour, as in `Losses`.
         """
         return replace(self, choices=self._simplification[0])
 
     def trained(self) -> Configuration:
-        """The configuration with PyTorch's BatchNorm momentum. Both train to the same parameters, bit for bit: momentum moves
-        the running statistics alone, and these are used in evaluation only.
+        """The configuration with PyTorch's BatchNorm momentum. Both train to the same parameters, bit for bit: momentum only
+        changes the running statistics, which only evaluation uses.
         """
         usual = replace(self.numbers, bn_momentum=DEFAULTS.bn_momentum, slow_bn_momentum=DEFAULTS.slow_bn_momentum)
         return replace(self, choices=MappingProxyType({**self.choices, **back_to_baseline(*TRAINING_SLOTS)}), numbers=usual)
 
     def simplifying_rules(self) -> tuple[str, ...]:
-        """Why `simplified()` differs from this configuration: what the rules that changed something say."""
+        """The docstrings of the rules that changed something: why `simplified()` differs from this configuration."""
         return self._simplification[1]
 
     @cached_property
@@ -120,22 +120,22 @@ class Configuration:
         return MappingProxyType(choices), tuple(reasons)
 
 
-def restored(
+def unpickled(
     sources: tuple[Source, ...], choices: dict[str, Choice], numbers: Numbers, fixes: tuple[str, ...]
 ) -> Configuration:
-    """A configuration that comes from another process; the sources of its words were loaded as they were unpickled."""
+    """Build a configuration from its pickle; unpickling `sources` has loaded the modules of its choices."""
     return Configuration(MappingProxyType(choices), numbers, fixes)
 
 
 @lru_cache(maxsize=4096)
-def names_used(choices: tuple[Choice, ...]) -> tuple[str, ...]:
-    """The numbers that these words and the loss itself use, in the order of `Numbers`."""
+def used_number_names(choices: tuple[Choice, ...]) -> tuple[str, ...]:
+    """The numbers that these choices and the loss itself use, in the order of `Numbers`."""
     names = {*CORE_NUMBERS, *(name for choice in choices for name in choice.numbers)}
     return tuple(name for name in NUMBER_NAMES if name in names)
 
 
 def make_numbers(numbers: Mapping[str, float]) -> Numbers:
-    """`Numbers` with these values; an unknown name is refused with the known ones."""
+    """`Numbers` with these values. Raises ValueError for an unknown name; the message lists the known ones."""
     if not numbers:
         return DEFAULTS
     unknown = [name for name in numbers if name not in NUMBER_NAMES]
@@ -145,14 +145,14 @@ def make_numbers(numbers: Mapping[str, float]) -> Numbers:
 
 
 def clash_message(first: Fix, second: Fix, slot: str) -> str:
-    """Names both fixes, the slot, and what each puts there."""
+    """Name both fixes, the slot, and the choice of each."""
     return (
         f"fixes {first.id} and {second.id} clash: {first.id} fills {slot!r} with {first.fills[slot].name!r}, "
         f"{second.id} with {second.fills[slot].name!r}; keep one of them"
     )
 
 
-# --- Simplification: each rule returns the words it replaces. tests/nfloss/test_simplification.py proves each. ----------
+# --- Simplification: each rule returns the choices it replaces. tests/nfloss/test_simplification.py tests each. ---------
 
 
 def recording_trains_nothing(choices: Choices, numbers: Numbers) -> Choices:
@@ -161,31 +161,31 @@ def recording_trains_nothing(choices: Choices, numbers: Numbers) -> Choices:
 
 
 def clamped_scalars_are_free(choices: Choices, numbers: Numbers) -> Choices:
-    """The gradient of a term is its own weight: a clamp to [-1, 1] cannot bind while the weight lies inside."""
+    """The gradient of a term is its own weight: a clamp to [-1, 1] has no effect while the weight lies inside."""
     idle = choices["guard"].name == "hook clamp"
     weights_inside = abs(numbers.ssi_weight) <= 1 and abs(numbers.silog_weight) <= 1 and 0 <= numbers.near_part <= 1
     return back_to_baseline("guard") if idle and weights_inside else {}
 
 
 def pointwise_weights_commute_with_sampling(choices: Choices, numbers: Numbers) -> Choices:
-    """Nearest resizing picks pixels; weighing them before or after picking is the same."""
+    """Nearest-neighbour resizing selects pixels; weights computed before or after it are the same."""
     return back_to_baseline("pyramid") if choices["pyramid"].name == "shared depth" else {}
 
 
 def parts_have_constant_weights(choices: Choices, numbers: Numbers) -> Choices:
-    """A split loss weighs each part by a constant, so the weight function is never asked."""
+    """A split loss gives each part a constant weight, so the weight function is not used."""
     return back_to_baseline("weigh") if is_split(choices) else {}
 
 
 def constants_cancel_in_weighted_moments(choices: Choices, numbers: Numbers) -> Choices:
-    """Weighted moments divide by the sum of the weights: any constant factor of them is gone."""
+    """Weighted moments divide by the sum of the weights: any constant factor cancels."""
     if choices["moments"].name == "weighted" and choices["temper"].name in ("same in both spaces", "raw weights"):
         return back_to_baseline("normalise", "temper")
     return {}
 
 
-def raw_weights_ask_no_mean(choices: Choices, numbers: Numbers) -> Choices:
-    """Where the raw weights are used, their mean is never asked."""
+def raw_weights_need_no_mean(choices: Choices, numbers: Numbers) -> Choices:
+    """Where the raw weights are used, their mean is not."""
     return back_to_baseline("normalise") if choices["temper"].name == "raw weights" else {}
 
 
@@ -213,9 +213,9 @@ RULES: tuple[Callable[[Choices, Numbers], Choices], ...] = (
     pointwise_weights_commute_with_sampling,
     parts_have_constant_weights,
     constants_cancel_in_weighted_moments,
-    raw_weights_ask_no_mean,
+    raw_weights_need_no_mean,
     constant_weights_cancel,
 )
 
-#: The slots on which the value of the loss depends.
+#: The slots that change the value of the loss or its gradient.
 LOSS_SLOTS = tuple(slot for slot in SLOTS if slot not in (*RECORDING_SLOTS, *TRAINING_SLOTS))

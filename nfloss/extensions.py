@@ -1,4 +1,4 @@
-"""Fixes of the user's own: modules that call `register` or `add_fix`, found by an entry point, by name or by path."""
+"""The user's own fixes: loads modules that call `register` or `add_fix`, by file path or by module name."""
 
 from __future__ import annotations
 
@@ -10,45 +10,42 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
 
-from nfloss.registry import ExtensionError, Fix, registered, told
+from nfloss.registry import ExtensionError, Fix, as_extension_error, registered
 from nfloss.slots import Choice, functions_of
 from nfloss.user_code import TEXTS, module_of_text
 
 PREFIX = "nfloss_extension_"
-
-
-_LOADED: dict[str, tuple[Fix, ...]] = {}  # by absolute path, or by name
+_LOADED: dict[str, tuple[Fix, ...]] = {}  # by absolute path or module name
 
 
 def load_extension(reference: str) -> tuple[Fix, ...]:
-    """Register the fixes of "path/to/file.py" (from the working directory) or "package.module", and give them.
+    """Register the fixes of "path/to/file.py" (relative to the working directory) or "package.module", and return them.
 
-    Once in a process: a file that is edited afterwards stays what it was.
+    It is loaded once per process; later edits of the file have no effect.
 
     Raises:
-        ExtensionError: cannot be imported, registers nothing or what is taken; nothing of it is then registered.
+        ExtensionError: it cannot be imported, registers nothing, or a name is in use; then nothing of it is registered.
     """
     place = os.path.abspath(reference) if reference.endswith(".py") else reference
     if place not in _LOADED:
-        with told(f"extension {reference}", place):
+        with as_extension_error(f"extension {reference}", place):
             _LOADED[place] = fixes_of(reference)
     return _LOADED[place]
 
 
 def fixes_of(reference: str) -> tuple[Fix, ...]:
-    """What a module registers, or has registered where it was imported before."""
+    """The fixes that importing the module registers, or registered when it was imported before."""
     before, modules = {fix.id for fix in registered()}, set(sys.modules)
-    module = file_module(reference) if reference.endswith(".py") else importlib.import_module(reference)
+    if reference.endswith(".py"):
+        module = module_of_text(PREFIX, os.path.abspath(reference), Path(reference).read_text(encoding="utf-8"))
+    else:
+        module = importlib.import_module(reference)
     found = tuple(fix for fix in registered() if fix.id not in before or in_module(fix, module))
     if not found and module.__name__ not in modules:
         raise ExtensionError(
-            f"extension {reference}: registers no fix; it is to call register(Issue(...)) or add_fix(5, Fix(...))"
+            f"extension {reference}: registers no fix; it must call register(Issue(...)) or add_fix(5, Fix(...))"
         )
     return found
-
-
-def file_module(path: str) -> ModuleType:
-    return module_of_text(PREFIX, os.path.abspath(path), Path(path).read_text(encoding="utf-8"))
 
 
 def in_module(fix: Fix, module: ModuleType) -> bool:
@@ -57,22 +54,21 @@ def in_module(fix: Fix, module: ModuleType) -> bool:
 
 @dataclass(frozen=True)
 class Source:
-    """A file's text on its way to another process, which has read no experiment and may be on a machine without the file; it
-    is run as it arrives."""
+    """An extension file's path and text. Unpickling it runs the text, so another process does not need the file."""
 
     path: str
     text: str
 
     def __reduce__(self) -> tuple[Callable[[str, str], Source], tuple[str, str]]:
-        return arrived, (self.path, self.text)
+        return loaded_source, (self.path, self.text)
 
 
-def arrived(path: str, text: str) -> Source:
+def loaded_source(path: str, text: str) -> Source:
     module_of_text(PREFIX, path, text)
     return Source(path, text)
 
 
 def sources_of(choices: Iterable[Choice]) -> tuple[Source, ...]:
-    """The files whose functions these words are; words of modules that can be imported by name need none."""
-    modules = {function.__module__ for word in choices for function in functions_of(word).values()}
+    """The extension files that define these choices; modules that can be imported by name need none."""
+    modules = {function.__module__ for choice in choices for function in functions_of(choice).values()}
     return tuple(Source(str(sys.modules[m].__file__), TEXTS[m]) for m in sorted(modules) if m.startswith(PREFIX))

@@ -1,8 +1,8 @@
-"""`Losses`: K configurations on one batch at once, each distinct word computed once on the rows that use it.
+"""`Losses`: K configurations on one batch together; each distinct choice is called once on the rows that use it.
 
 Shapes: K configurations, R rows (a split loss has two), B images, P = B*H*W pixels, S scales.
-Pixels are masked by weighting, never by indexing, and made safe before a logarithm or a division: no device
-synchronisation, fixed shapes, and no row ever reads another's numbers, so a NaN stays where it is.
+Pixels are masked by weights, never by indexing, and invalid ones are replaced before a logarithm or a division: no device
+synchronisation, fixed shapes. No row reads another row's values, so a NaN stays in its row.
 """
 
 from __future__ import annotations
@@ -15,12 +15,12 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from nfloss.configuration import Configuration
-from nfloss.evaluation.by_pixels import Moments, plain_of
-from nfloss.evaluation.dispatch import Ways
+from nfloss.evaluation.by_pixels import RowMoments, unweighted_moments
+from nfloss.evaluation.dispatch import Dispatch
 from nfloss.evaluation.fallback import Fallback
 from nfloss.evaluation.pixel_rows import Summing
 from nfloss.evaluation.rows import NumbersOf, Rows, Run
-from nfloss.evaluation.targets import Truth
+from nfloss.evaluation.targets import Targets
 from nfloss.evaluation.weighting import Weights
 from nfloss.numbers import DOCUMENT_EPOCHS, clamp_threshold
 from nfloss.slots import BASELINE
@@ -31,9 +31,9 @@ OneOrMoreScales = Tensor | Sequence[Tensor]
 
 @dataclass(frozen=True)
 class Terms:
-    """What one call computed: a value per configuration, [K] each, mean over the scales.
+    """The result of one call: a value per configuration, each [K], mean over the scales.
 
-    `unweighted`, the parent class's loss, carries no gradient and is there only where it was asked for.
+    `unweighted` is the parent class's loss, without gradient; None unless it was requested.
     """
 
     total: Tensor
@@ -45,7 +45,10 @@ class Terms:
 class Losses:
     """K configurations of the near-field loss, evaluated on one batch.
 
-    With `summing`, words that have a form on sums over the pixels are computed from those; otherwise all are, pixel by pixel.
+    With `summing`, rows whose choices have `by_sums` are computed from sums over the pixels; all others pixel by pixel.
+
+    Raises:
+        ValueError: there is no configuration, or they differ in min_depth or max_depth.
 
     >>> losses = Losses([Configuration.of("1-1"), Configuration.of("2-1", "5-1")])
     >>> losses(torch.rand(2, 4, 1, 8, 8), torch.rand(4, 1, 8, 8)).shape
@@ -61,7 +64,7 @@ class Losses:
         ((self.min_depth, self.max_depth),) = limits
         self.configurations = tuple(configurations)
         self._rows = Rows(self.configurations)
-        self._ways = Ways(self._rows, summing)
+        self._dispatch = Dispatch(self._rows, summing)
         self._fallback = Fallback(self.configurations)
         self._manual_threshold: float | None = None
         self.set_epoch(0.0)
@@ -72,7 +75,9 @@ class Losses:
         return tuple(self._thresholds[c] for c in self.configurations)
 
     def set_epoch(self, epoch: float, of: float = DOCUMENT_EPOCHS) -> None:
-        """Move the scheduled thresholds to this epoch of a run of `of` epochs (the document's schedules span 50)."""
+        """Update the scheduled thresholds to this epoch of a run of `of` epochs (the document's schedules span 50).
+
+        Raises ValueError unless `of` is greater than 0."""
         if not of > 0:
             raise ValueError(f"set_epoch(of={of!r}): a run has more than 0 epochs")
         self._thresholds = {c: self._threshold(c, epoch, of) for c in self.configurations}
@@ -84,7 +89,9 @@ class Losses:
         return float(choice(c.numbers, epoch, of))
 
     def set_near_field_threshold(self, metres: float) -> None:
-        """Set the threshold of every configuration, clamped to [0.3, 3.0] m; a schedule takes over at its next epoch."""
+        """Set the threshold of every configuration, clamped to [0.3, 3.0] m, until the next `set_epoch` of a schedule.
+
+        Raises ValueError if it is not finite."""
         if not abs(float(metres)) < float("inf"):
             raise ValueError(f"near-field threshold {metres!r}: a finite number of metres is needed")
         self._manual_threshold = clamp_threshold(metres)
@@ -97,10 +104,10 @@ class Losses:
             pred: [K, B, 1, H, W], or one such tensor for each scale, finest first.
             gt: [B, 1, H, W], resized to each scale by nearest neighbour; or one for each scale. Values that are not
                 finite or not greater than 0 are invalid.
-            mask: like `gt`; what is 0 or False never counts.
+            mask: like `gt`; pixels with 0 or False are ignored.
 
         Raises:
-            ValueError: shapes that do not fit.
+            ValueError: the shapes do not fit.
         """
         return self.terms(pred, gt, mask).total
 
@@ -111,12 +118,12 @@ class Losses:
         mask: OneOrMoreScales | None = None,
         unweighted: bool = False,
     ) -> Terms:
-        """Total, SSI and SILog, [K] each, and the unweighted loss where wanted; the other arguments as for a call."""
-        preds, truth = self._scales(pred, gt, mask)
-        gate = self._fallback.gate([p.flatten(1) for p in preds])
-        measured, plain = self._ways.moments(gate.main, truth, self._thresholds, unweighted)
-        total, ssi, silog = self._joined(measured)
-        total = gate.settle(total, lambda members, spare: unweighted_losses(members, plain_of(spare, truth.scales)))
+        """Total, SSI and SILog, each [K], and the unweighted loss if requested; the other arguments as in `__call__`."""
+        preds, targets = self._scales(pred, gt, mask)
+        routing = self._fallback.routing([p.flatten(1) for p in preds])
+        measured, plain = self._dispatch.moments(routing.main, targets, self._thresholds, unweighted)
+        total, ssi, silog = self._combined(measured)
+        total = routing.route(total, lambda own, copies: unweighted_losses(own, unweighted_moments(copies, targets.scales)))
         means = (total.mean(0), ssi.mean(0), silog.mean(0))
         if plain is None:
             return Terms(*means)
@@ -124,26 +131,26 @@ class Losses:
             return Terms(*means, unweighted_losses(self.configurations, plain).mean(0))
 
     def unweighted(self, pred: OneOrMoreScales, gt: OneOrMoreScales, mask: OneOrMoreScales | None = None) -> Tensor:
-        """The parent class's loss [K], SSI + SILog with every weight 1; arguments as for a call."""
-        preds, truth = self._scales(pred, gt, mask)
-        return unweighted_losses(self.configurations, plain_of([p.flatten(1) for p in preds], truth.scales)).mean(0)
+        """The parent class's loss [K], SSI + SILog with every weight 1; arguments as in `__call__`."""
+        preds, targets = self._scales(pred, gt, mask)
+        return unweighted_losses(self.configurations, unweighted_moments([p.flatten(1) for p in preds], targets.scales)).mean(0)
 
     def weights(self, gt: Tensor, mask: Tensor | None = None, finest: Tensor | None = None) -> Weights:
-        """The weights of one scale's pixels, a row for each row of the loss (a split loss has two).
+        """The weights of one scale's pixels for each row of the loss (a split loss has two rows).
 
-        `gt` and `mask` [B, 1, h, w]; `finest` is the finest scale's ground truth, where this is not the finest.
+        `gt` and `mask` are [B, 1, h, w]; `finest` is the ground truth of the finest scale, if `gt` is of another scale.
         """
         own = self._target(gt, mask)
         depth = own.image_depth if finest is None else self._target(finest, None).image_depth
-        return self._ways.all_by_pixels.weightings.compute(own, depth, self._thresholds)
+        return self._dispatch.all_by_pixels.weightings.compute(own, depth, self._thresholds)
 
     def raw_weights(self, gt: Tensor, mask: Tensor | None = None) -> Tensor:
-        """Each pixel's weight before normalisation, [K, P], 0 where invalid; a split loss weighs a pixel by its part."""
+        """Each pixel's weight before normalisation, [K, P], 0 where invalid; in a split loss it is the weight of its part."""
         weights = self.weights(gt, mask)
         raw = weights.raw.new_zeros(len(self.configurations), weights.raw.shape[-1])
         return raw.index_add(0, torch.tensor(self._rows.places, device=raw.device), weights.raw * weights.mask)
 
-    def _joined(self, measured: Moments) -> Tensor:
+    def _combined(self, measured: RowMoments) -> Tensor:
         """Means and variances [S, 2, R], counts [S, R] -> total, SSI and SILog, [3, S, K]."""
         mean, variance, counts = measured.mean, measured.variance, measured.count
         rows, number = self._rows, self._rows.numbers(mean)
@@ -153,24 +160,24 @@ class Losses:
         values = torch.stack([number.ssi_weight * ssi + number.silog_weight * silog, ssi, silog])
         return rows.join(torch.where(counts > 0, values, 0.0 * values), counts)
 
-    def _scales(self, pred: OneOrMoreScales, gt: OneOrMoreScales, mask: OneOrMoreScales | None) -> tuple[list[Tensor], Truth]:
+    def _scales(self, pred: OneOrMoreScales, gt: OneOrMoreScales, mask: OneOrMoreScales | None) -> tuple[list[Tensor], Targets]:
         preds = [pred] if isinstance(pred, Tensor) else list(pred)
         if not preds:
             raise ValueError("pred is an empty list; at least one scale is needed")
         gts = self._each_scale("gt", gt, preds)
         masks = [None] * len(preds) if mask is None else self._each_scale("mask", mask, preds)
-        return preds, Truth(gts, masks, [p.dtype for p in preds], self.min_depth, self.max_depth)
+        return preds, Targets(gts, masks, [p.dtype for p in preds], self.min_depth, self.max_depth)
 
     def _target(self, gt: Tensor, mask: Tensor | None) -> Target:
         return Target.of(gt, mask, self.min_depth, self.max_depth)
 
     def _each_scale(self, name: str, given: OneOrMoreScales, preds: list[Tensor]) -> list[Tensor]:
-        """One map for each scale of the prediction, resized by nearest neighbour where only one is given."""
+        """One map for each scale of the prediction; a single map is resized by nearest neighbour."""
         for pred in preds:
             if pred.ndim != 5 or pred.shape[0] != len(self.configurations) or pred.shape[2] != 1:
                 wanted = f"[{len(self.configurations)}, B, 1, H, W]"
                 raise ValueError(
-                    f"pred has shape {list(pred.shape)}; {wanted} is needed (a configuration each along dimension 0)"
+                    f"pred has shape {list(pred.shape)}; {wanted} is needed (one configuration per index of dimension 0)"
                 )
         maps = [resize(given, pred) for pred in preds] if isinstance(given, Tensor) else list(given)
         if [m.shape for m in maps] != [pred.shape[1:] for pred in preds]:
@@ -179,8 +186,8 @@ class Losses:
         return maps
 
 
-def unweighted_losses(members: Run, plain: Moments) -> Tensor:
-    """SSI + SILog of plain moments [S, 2, k] -> [S, k]; 0 where nothing is valid."""
+def unweighted_losses(members: Run, plain: RowMoments) -> Tensor:
+    """SSI + SILog from unweighted moments, [S, 2, k] -> [S, k]; 0 where no pixel is valid."""
     (mean_ssi, mean_log), (variance_ssi, variance_log) = plain.mean.unbind(1), plain.variance.unbind(1)
     number = NumbersOf(members, plain.mean)
     ssi = scale_shift_invariant(mean_ssi, variance_ssi, number.alpha)
@@ -190,7 +197,7 @@ def unweighted_losses(members: Run, plain: Moments) -> Tensor:
 
 
 def resize(image: Tensor, pred: Tensor) -> Tensor:
-    """[B, 1, H, W] at the prediction's size, by nearest neighbour; the type stays."""
+    """Resize [B, 1, H, W] to the prediction's size by nearest neighbour; the type is kept."""
     if image.ndim != 4:
         raise ValueError(f"ground truth or mask has shape {list(image.shape)}; [B, 1, H, W] is needed")
     if image.shape[-2:] == pred.shape[-2:]:

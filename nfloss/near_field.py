@@ -1,4 +1,4 @@
-"""`SSISilogNearFieldLoss`: one configuration, dropping into a training loop that passes (pred, gt, mask)."""
+"""`SSISilogNearFieldLoss`: one configuration as a torch module, called with (pred, gt, mask)."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from nfloss.terms import Target
 
 @dataclass(frozen=True)
 class Call:
-    """What the last call saw and gave, kept on the device until somebody asks."""
+    """Input and result of the last call, kept on the device until the metrics are read."""
 
     preds: list[Tensor]
     gt: OneOrMoreScales
@@ -27,7 +27,7 @@ class Call:
 
 
 class SSISilogNearFieldLoss(nn.Module):
-    """The near-field-weighted SSI + SILog loss with the fixes of your choice.
+    """The near-field-weighted SSI + SILog loss with the chosen fixes.
 
     >>> loss_fn = SSISilogNearFieldLoss(fixes=["1-1", "5-2"], near_threshold=1.0, near_weight=5.0)
     >>> pred, gt = torch.rand(2, 1, 8, 8, requires_grad=True), torch.rand(2, 1, 8, 8)
@@ -40,7 +40,7 @@ class SSISilogNearFieldLoss(nn.Module):
         numbers: any field of `nfloss.Numbers`: near_threshold and depths in metres, weights, alpha, ...
 
     Raises:
-        ValueError: an unknown fix or number (the message lists the known ones), or fixes that clash (it names both).
+        ValueError: a fix or number is unknown (the message lists the known ones), or two fixes clash (it names both).
     """
 
     def __init__(self, fixes: Iterable[str] = (), **numbers: float) -> None:
@@ -51,9 +51,9 @@ class SSISilogNearFieldLoss(nn.Module):
 
     @classmethod
     def from_yaml(cls, path: str | Path) -> SSISilogNearFieldLoss:
-        """From the `loss:` block of a YAML file: the document's own form, or ours (`fixes:` and numbers).
+        """Build the loss from the `loss:` block of a YAML file, in the document's format or ours (`fixes:` and numbers).
 
-        Needs PyYAML. Raises ValueError with one line saying what was given and what is allowed.
+        Needs PyYAML. Raises ValueError; its one line says what was given and what is allowed.
         """
         from nfloss.yaml_block import read_loss_block
 
@@ -68,7 +68,7 @@ class SSISilogNearFieldLoss(nn.Module):
         Args:
             pred_inv_depth: [B, 1, H, W], or a list of them, finest first.
             gt_inv_depth: [B, 1, H, W], resized by nearest neighbour to each scale; or a list. `<= 0`, NaN or inf is invalid.
-            mask: like the ground truth; what is 0 or False never counts. The document's loss takes gt > 0 alone.
+            mask: like the ground truth; pixels with 0 or False are ignored. The document's loss has no mask, only gt > 0.
         """
         preds = [pred_inv_depth] if isinstance(pred_inv_depth, Tensor) else list(pred_inv_depth)
         stacked = [pred.unsqueeze(0) for pred in preds]
@@ -79,19 +79,19 @@ class SSISilogNearFieldLoss(nn.Module):
 
     @property
     def metrics(self) -> dict[str, float]:
-        """What fixes 7-1 and 7-2 record, of the last call; errors are mean |depth error| in metres at the finest scale.
+        """What fixes 7-1 and 7-2 record, for the last call; errors are mean |depth error| in metres at the finest scale.
 
-        Computed and brought from the device when asked, so that a training step never waits. Empty before the first call;
-        NaN where there is no such pixel.
+        Empty before the first call; a mean over no pixels is NaN. Computed when read, so that training steps never wait
+        for the device.
         """
-        return {} if self._last is None else measured(self._last, self._losses)
+        return {} if self._last is None else metrics_of(self._last, self._losses)
 
     def set_near_field_threshold(self, metres: float) -> None:
         """Change the threshold during training, clamped to [0.3, 3.0] m (document, solution 9-1)."""
         self._losses.set_near_field_threshold(metres)
 
     def set_epoch(self, epoch: float, of: float = DOCUMENT_EPOCHS) -> None:
-        """Move a scheduled threshold to this epoch of a run of `of` epochs."""
+        """Update a scheduled threshold to this epoch of a run of `of` epochs."""
         self._losses.set_epoch(epoch, of)
 
     @property
@@ -109,8 +109,8 @@ def first(scales: OneOrMoreScales) -> Tensor:
 
 
 @torch.no_grad()
-def measured(call: Call, losses: Losses) -> dict[str, float]:
-    """One transfer from the device: all metrics of a call."""
+def metrics_of(call: Call, losses: Losses) -> dict[str, float]:
+    """All metrics of a call, in one transfer from the device."""
     mask = None if call.mask is None else first(call.mask)
     target = Target.of(first(call.gt), mask, losses.min_depth, losses.max_depth)
     _, log_error = target.residuals(call.preds[0].flatten(1))

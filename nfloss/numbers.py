@@ -1,4 +1,4 @@
-"""The numbers of the loss and its fixes: their defaults, their limits, and the clamp of the near-field threshold."""
+"""The numbers of the loss and its fixes: defaults, limits, and the clamp of the near-field threshold."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from torch import Tensor
 
 Number = float | Tensor
 
-# What numbers must satisfy: the loss divides by these, takes shares of these, clamps between these.
+# Limits: must be greater than 0; must lie in [0, 1]; the second must be greater than the first.
 POSITIVE = (
     "near_threshold",
     "near_weight",
@@ -25,9 +25,12 @@ ORDERED = (("min_depth", "max_depth"), ("start_epoch", "end_epoch"), ("ssi_minim
 
 @dataclass(frozen=True)
 class Numbers:
-    """Every number of the baseline and of the fixes, with the document's (or the reviewed code base's) value.
+    """Every number of the baseline and the fixes; the defaults are the document's or the reviewed code base's.
 
-    Depths and thresholds in metres, epochs of the document's 50-epoch run, momenta and weights without unit.
+    Depths and thresholds are in metres, epochs are of the document's 50-epoch run, momenta and weights have no unit.
+
+    Raises:
+        ValueError: a number is not finite or out of range.
     """
 
     near_threshold: float = 1.0
@@ -72,16 +75,15 @@ class Numbers:
 
 
 NUMBER_NAMES = tuple(f.name for f in fields(Numbers))
-# The words of no slot use these; the loss itself always does.
+# The loss itself always uses these; no choice does.
 CORE_NUMBERS = ("alpha", "silog_lambda", "ssi_weight", "silog_weight", "min_depth", "max_depth")
-
 
 DOCUMENT_EPOCHS = 50.0
 LOWEST_THRESHOLD, HIGHEST_THRESHOLD = 0.3, 3.0  # metres
 
 
 def clamp_threshold(metres: float) -> float:
-    """A threshold within the document's limits.
+    """The threshold clamped to the document's limits, [0.3, 3.0] m.
 
     >>> clamp_threshold(7.0)
     3.0

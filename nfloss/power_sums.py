@@ -1,11 +1,11 @@
-"""The loss as algebra of a few sums over the pixels: sum v, sum v r and sum v r^2 of a residual r, where v is 1, u or u^2.
+"""The loss computed from sums over the pixels: sum v, sum v r and sum v r^2 of a residual r, where v is 1, u or u^2.
 
-The built-in choices for the residual shift and scale r, those for the moments are means and mean squares of it. So a row of the
-loss depends on its pixels through these sums alone: one pass over the pixels takes them all, and the rest is arithmetic on one
+The built-in choices of `residual` shift and scale r; those of `moments` take its mean and mean square. So a row of the loss
+depends on its pixels only through these sums: one pass over the pixels computes them all, and the rest is arithmetic on one
 number per row. Sums are float64: where the mean is a thousand standard deviations, E[x^2] - E[x]^2 loses six of sixteen digits
-and some to the length of the sums; more are left than float32 residuals have.
+and long sums lose a few more; more digits remain than float32 residuals have.
 
-A choice has its form on sums beside its function (`Choice.by_sums`). Here are the baseline's.
+`Choice.by_sums` is the function that works on sums. This module has those of the baseline.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ PLAIN, WEIGHTED, SQUARED = range(3)  # the weights 1, u and u^2
 
 @dataclass(frozen=True)
 class PowerSums:
-    """Sums over a row's pixels of v, v r and v r^2, [3, 2, S, R] float64 each: weights v, spaces, scales, rows."""
+    """Sums of v, v r and v r^2 over the pixels, each float64 [3, 2, S, R]: weights v, spaces, scales, rows."""
 
     zeroth: Tensor
     first: Tensor
@@ -33,7 +33,7 @@ class PowerSums:
 
     @property
     def count(self) -> Tensor:
-        """Pixels that count, at least 1, [2, S, R]."""
+        """Number of pixels in the mask, at least 1, [2, S, R]."""
         return self.zeroth[PLAIN].clamp(min=1.0)
 
     def scaled(self, factor: Tensor) -> PowerSums:
@@ -46,12 +46,12 @@ class PowerSums:
         return PowerSums(self.zeroth, first, self.second - by * (self.first + first))
 
 
-def spread(mean: Tensor, squared: Tensor) -> Tensor:
-    """Variance of a mean and a mean square; rounding may leave less than nothing."""
+def variance_from(mean: Tensor, squared: Tensor) -> Tensor:
+    """Variance from mean and mean square; clamped, because rounding can make it negative."""
     return (squared - mean.square()).clamp(min=0.0)
 
 
-# --- residual: the sums of r -> those of what becomes of r -------------------------------------------------------------
+# --- residual: the sums of r -> the sums of the changed residual --------------------------------------------------------
 
 
 def unchanged(sums: PowerSums) -> PowerSums:
@@ -59,31 +59,31 @@ def unchanged(sums: PowerSums) -> PowerSums:
     return sums
 
 
-# --- moments: sums -> mean and variance, [2, S, R] both -------------------------------------------------------------------
+# --- moments: sums -> mean and variance, both [2, S, R] -----------------------------------------------------------------
 
 
 def of_weighted_residuals(sums: PowerSums) -> tuple[Tensor, Tensor]:
     """Plain mean and variance of the products r*u."""
     mean = sums.first[WEIGHTED] / sums.count
-    return mean, spread(mean, sums.second[SQUARED] / sums.count)
+    return mean, variance_from(mean, sums.second[SQUARED] / sums.count)
 
 
-# --- normalise: (a function that gives the sums of 1, v and v^2, v = w**power, [3, S, D]; power) -> mean of v, [S, D] --------
+# --- normalise: (power -> sums of 1, v and v^2 with v = w**power, [3, S, D]; power) -> mean of v, [S, D] -----------------
 
 
 def mean_of_weights(sums_of: SumsOf, power: float) -> Tensor:
-    """Mean over the pixels that count; 1 where there are none."""
+    """Mean over the pixels in the mask; 1 where there are none."""
     zeroth = sums_of(power)
     mean = zeroth[WEIGHTED] / zeroth[PLAIN].clamp(min=1.0)
     return torch.where(mean > 0, mean, 1.0)
 
 
-# --- temper: mean of weights ** power -> what becomes of the weights in SSI and in SILog ------------------------------------
+# --- temper: mean of weights ** power -> the weights of SSI and of SILog, as curves -------------------------------------
 
 
 @dataclass(frozen=True)
 class Curve:
-    """Weights to a power, times a factor (a number, or [S, D]), between limits."""
+    """Final weights: raw weights to a power, times a factor (a number or [S, D]), clamped to limits."""
 
     power: float
     factor: Tensor | float
@@ -91,6 +91,6 @@ class Curve:
 
 
 def divided_in_both(mean: Callable[[float], Tensor | float]) -> tuple[Curve, Curve]:
-    """Divided by their mean."""
+    """Weights divided by their mean, the same in both spaces."""
     curve = Curve(1.0, 1.0 / mean(1.0))
     return curve, curve

@@ -1,4 +1,4 @@
-"""The registry: issues and their fixes by id and name, duplicates refused, an unknown name answered with the known ones."""
+"""The registry of issues and their fixes. It refuses duplicates, and lists the known fixes where one is unknown."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 from torch import Tensor
 
-from nfloss.slot_check import misfit
+from nfloss.slot_check import mismatch
 from nfloss.slots import BASELINE, SLOTS, Choice
 from nfloss.user_code import USER_ERRORS, in_a_line
 
@@ -21,10 +21,10 @@ Origin = Literal["document", "beyond the document", "document to the letter", "o
 
 @dataclass(frozen=True)
 class Fix:
-    """One fix of one issue: the words it puts into the slots it fills.
+    """One fix of one issue: the slots it fills, and the choice for each.
 
     Raises:
-        ValueError: no slot, or one that there is not; a word that does not fit its slot.
+        ValueError: it fills no slot or an unknown one, or a choice does not fit its slot.
     """
 
     id: str
@@ -39,17 +39,17 @@ class Fix:
         if unknown or not self.fills:
             raise ValueError(f"fix {self.id}: fills {unknown or 'no slot'}; the slots are {', '.join(SLOTS)}")
         for slot, choice in self.fills.items():
-            if wrong := misfit(slot, choice):
+            if wrong := mismatch(slot, choice):
                 raise ValueError(f"fix {self.id}: {wrong}")
 
 
 @dataclass(frozen=True)
 class Symptom:
-    """What is measured, in which unit, and which value would mean that the issue is gone.
+    """What is measured, in which unit, and which value means that the issue is cured.
 
-    measure: (`Losses`, `nfloss.symptoms.Bench`) -> one value per configuration, [K]; leaves the losses as they are. None: the
+    measure: (`Losses`, `nfloss.symptoms.Bench`) -> one value per configuration, [K]; it must not change the losses. None: the
         symptom needs training and is read from the records.
-    also: further measurements of the same issue.
+    also: more measurements of the same issue.
     """
 
     name: str
@@ -61,9 +61,9 @@ class Symptom:
 
 @dataclass(frozen=True)
 class Issue:
-    """An issue, one of the document's ten or the user's (11 and up): what it says and its fixes.
+    """An issue, one of the document's ten or one of the user's (11 and up): what it says and its fixes.
 
-    symptom: the issue as one number without training, where there is such a number.
+    symptom: the issue measured as one number, where that is possible.
     """
 
     number: int
@@ -79,25 +79,25 @@ _FIXES: dict[str, Fix] = {}  # by id and by name
 
 
 def register(issue: Issue) -> Issue:
-    """Add an issue and its fixes; a number, id, name or word that is taken is refused."""
+    """Add an issue and its fixes. Raises ValueError where its number, or an id, name or choice name, is in use."""
     if issue.number in ISSUES:
         raise ValueError(f"issue {issue.number} is registered already ({ISSUES[issue.number].title!r})")
-    enter(issue.number, issue.fixes)
+    add_to_registry(issue.number, issue.fixes)
     ISSUES[issue.number] = issue
     return issue
 
 
 def add_fix(issue: int, fix: Fix) -> Fix:
-    """Add one more fix to an issue that is registered; an id, name or word that is taken is refused."""
+    """Add a fix to a registered issue. Raises ValueError where its id, name or choice name is in use, or no such issue."""
     if issue not in ISSUES:
         raise ValueError(f"fix {fix.id}: there is no issue {issue}; the issues are {', '.join(map(str, sorted(ISSUES)))}")
-    enter(issue, (fix,))
+    add_to_registry(issue, (fix,))
     ISSUES[issue] = replace(ISSUES[issue], fixes=(*ISSUES[issue].fixes, fix))
     return fix
 
 
-def enter(issue: int, fixes: tuple[Fix, ...]) -> None:
-    """Fixes under their ids and names; all or none."""
+def add_to_registry(issue: int, fixes: tuple[Fix, ...]) -> None:
+    """Check the fixes, then store each by id and by name; all or none."""
     handles = [handle for fix in fixes for handle in (fix.id, fix.name)]
     for handle in handles:
         if handle in _FIXES or handles.count(handle) > 1:
@@ -106,13 +106,13 @@ def enter(issue: int, fixes: tuple[Fix, ...]) -> None:
         if not fix.id.startswith(f"{issue}-"):
             raise ValueError(f"fix {fix.id!r}: an id of issue {issue} begins with {issue}-, such as {issue}-1")
         for slot, choice in fix.fills.items():
-            if (other := namesake(slot, choice, fixes)) is not None:
-                raise ValueError(f"fix {fix.id}: the word {choice.name!r} of slot {slot!r} is registered already ({other})")
+            if (other := owner_of_name(slot, choice, fixes)) is not None:
+                raise ValueError(f"fix {fix.id}: choice {choice.name!r} of slot {slot!r} is registered already ({other})")
     _FIXES.update({handle: fix for fix in fixes for handle in (fix.id, fix.name)})
 
 
-def namesake(slot: str, choice: Choice, fixes: Iterable[Fix]) -> str | None:
-    """Whose the other word of that name is, where there is one: the key of a configuration is made of the words' names."""
+def owner_of_name(slot: str, choice: Choice, fixes: Iterable[Fix]) -> str | None:
+    """The owner of another choice with this name, or None. Names must be unique: configuration keys are hashes of them."""
     if choice.name == BASELINE[slot].name and choice != BASELINE[slot]:
         return "the baseline's"
     others = (fix for fix in (*_FIXES.values(), *fixes) if slot in fix.fills)
@@ -122,31 +122,20 @@ def namesake(slot: str, choice: Choice, fixes: Iterable[Fix]) -> str | None:
 
 
 def restore(issues: dict[int, Issue], fixes: dict[str, Fix]) -> None:
-    """The registry as it was."""
+    """Set the registry back to this content."""
     ISSUES.clear()
     ISSUES.update(issues)
     _FIXES.clear()
     _FIXES.update(fixes)
 
 
-@contextmanager
-def all_or_nothing() -> Iterator[None]:
-    """What was registered before an error came is taken back."""
-    before = dict(ISSUES), dict(_FIXES)
-    try:
-        yield
-    except BaseException:
-        restore(*before)
-        raise
-
-
 def registered() -> tuple[Fix, ...]:
-    """The fixes registered so far, in the issues' order."""
+    """The fixes registered so far, in the order of the issues."""
     return tuple(fix for number in sorted(ISSUES) for fix in ISSUES[number].fixes)
 
 
 def all_fixes() -> tuple[Fix, ...]:
-    """Every fix, those of installed packages included, in the issues' order."""
+    """Every fix, including those of installed packages, in the order of the issues."""
     load_installed()
     return registered()
 
@@ -157,10 +146,10 @@ def issue_of(fix: Fix) -> Issue:
 
 
 def find_fix(handle: object) -> Fix:
-    """The fix of that id or name.
+    """The fix with this id or name.
 
     Raises:
-        ValueError: unknown; the message lists the known ids and the nearest handle.
+        ValueError: unknown; the message lists the known ids and suggests the nearest.
     """
     if isinstance(handle, str):
         if handle not in _FIXES:
@@ -173,30 +162,32 @@ def find_fix(handle: object) -> Fix:
     raise ValueError(f"unknown fix {handle!r}{hint}; known fixes: {', '.join(fix.id for fix in all_fixes())}")
 
 
-# --- Fixes of installed packages, and where a fix comes from ------------------------------------------------------------
+# --- Fixes of installed packages, and the extension that a fix comes from -----------------------------------------------
 
 GROUP = "nfloss.fixes"
-_PLACES: dict[str, str] = {}  # where a fix comes from, by its id
-_asked: set[str] = set()
+_PLACES: dict[str, str] = {}  # the extension that a fix comes from, by fix id
+_asked: set[str] = set()  # entry-point groups that have been loaded
 
 
 class ExtensionError(ValueError):
-    """What is wrong with an extension, in one line."""
+    """An extension cannot be loaded; the message is one line."""
 
 
 def load_installed() -> None:
-    """Register the fixes of every installed package with an entry point of the group `nfloss.fixes`: a module that registers
-    as it is imported, or a function that does when it is called. Once in a process.
+    """Register the fixes of every installed package with an entry point in the group `nfloss.fixes`, once per process.
+
+    The entry point is a module that registers fixes when imported, or a function that does when called.
 
     Raises:
         ExtensionError: one of them cannot be loaded.
     """
     if GROUP in _asked:
         return
-    _asked.add(GROUP)  # before, as an extension may ask for all fixes
+    _asked.add(GROUP)  # first, because an extension may call all_fixes()
     try:
         for point in entry_points(group=GROUP):
-            with told(f"the installed extension {point.name} = {point.value} (entry point of {GROUP})", point.module):
+            what = f"the installed extension {point.name} = {point.value} (entry point of {GROUP})"
+            with as_extension_error(what, point.module):
                 found = point.load()
                 if callable(found):
                     found()
@@ -206,20 +197,22 @@ def load_installed() -> None:
 
 
 @contextmanager
-def told(what: str, place: str) -> Iterator[None]:
-    """Errors of the user's code as one line that begins with `what`, what it registered before taken back; else it is noted
-    where its fixes come from."""
-    before = {fix.id for fix in registered()}
+def as_extension_error(what: str, place: str) -> Iterator[None]:
+    """Raise errors of the user's code as `ExtensionError`, one line that begins with `what`.
+
+    On an error, everything registered inside is removed again; otherwise `place` is stored for the new fixes.
+    """
+    issues, fixes = dict(ISSUES), dict(_FIXES)
     try:
-        with all_or_nothing():
-            yield
-    except ExtensionError:
+        yield
+    except BaseException as error:
+        restore(issues, fixes)
+        if isinstance(error, USER_ERRORS) and not isinstance(error, ExtensionError):
+            raise ExtensionError(f"{what} cannot be loaded: {in_a_line(error)}") from error
         raise
-    except USER_ERRORS as error:
-        raise ExtensionError(f"{what} cannot be loaded: {in_a_line(error)}") from error
-    _PLACES.update({fix.id: place for fix in registered() if fix.id not in before})
+    _PLACES.update({fix.id: place for fix in registered() if fix.id not in fixes})
 
 
 def place_of(fix: Fix) -> str | None:
-    """The extension that a fix comes from, an absolute path or a module; None for those of the house."""
+    """The extension that a fix comes from, as an absolute path or a module name; None for a built-in fix."""
     return _PLACES.get(fix.id)

@@ -1,8 +1,8 @@
-"""What a word is: the slots of the loss in order, the baseline's word for each, and the numbers they use.
+"""The slots of the loss in order, and the baseline's choice for each.
 
-The loss is a sentence with one word per slot. A word (`Choice`) is a named pure function; its keyword-only parameters are
-the numbers it needs, taken by name from `Numbers`; one of another name has a default, which is the word's own. Tensors have
-leading dimensions free, such as the two spaces' or the scales': `P` (pixels) comes last, or configurations do.
+The loss has one choice per slot. A `Choice` is a named pure function. Its keyword-only parameters are the numbers it needs,
+read by name from `Numbers`; a parameter that `Numbers` does not have needs a default, which is always used. Tensors may have
+any leading dimensions, such as spaces or scales; the last dimension is pixels `P` or configurations.
 """
 
 from __future__ import annotations
@@ -22,23 +22,23 @@ from nfloss.power_sums import divided_in_both, mean_of_weights, of_weighted_resi
 
 @lru_cache(maxsize=1024)
 def number_names(function: Callable[..., Any]) -> tuple[str, ...]:
-    """The numbers that a function takes: its keyword-only parameters, but for those that have a default of their own."""
+    """The names of the `Numbers` that a function takes: keyword-only parameters; other names with a default are left out."""
     parameters = inspect.signature(function).parameters.values()
     wanted = (p for p in parameters if p.kind is p.KEYWORD_ONLY)
     return tuple(p.name for p in wanted if p.default is p.empty or p.name in NUMBER_NAMES)
 
 
 def call(function: Callable[..., Any], numbers: Any, *arguments: Any) -> Any:
-    """The function on these arguments, its numbers read by name from `numbers`' attributes."""
+    """Call the function with these arguments and the numbers it takes, read by name from the attributes of `numbers`."""
     return function(*arguments, **{name: getattr(numbers, name) for name in number_names(function)})
 
 
 @dataclass(frozen=True)
 class Choice:
-    """One word: a name, unique in its slot, and the function that it stands for.
+    """What a fix puts into a slot: a name, unique in its slot, and a function.
 
-    `by_sums` says the same of sums over the pixels (`nfloss.power_sums`), where that can be said: a word without it is asked
-    pixel by pixel. Equal if name and function are equal.
+    `by_sums`, where given, computes the same from sums over the pixels (`nfloss.power_sums`); without it, the function is
+    called on the pixels. Two choices are equal if name and function are equal.
     """
 
     name: str
@@ -47,25 +47,25 @@ class Choice:
 
     @property
     def numbers(self) -> tuple[str, ...]:
-        """The names of the `Numbers` that the word uses."""
+        """The names of the `Numbers` that the choice uses."""
         if isinstance(self.function, (Partition, Guard)):
             return self.function.numbers
         return number_names(self.function)
 
     def __call__(self, numbers: Any, *arguments: Any) -> Any:
-        """The word on these arguments, its numbers read by name from `numbers`' attributes."""
+        """Call the function as `call` does. Raises TypeError for a partition or a guard."""
         if isinstance(self.function, (Partition, Guard)):
-            raise TypeError(f"{self.name!r} is no function; the loss asks for its parts")
+            raise TypeError(f"{self.name!r} is not a function; call its parts")
         return call(self.function, numbers, *arguments)
 
 
 @dataclass(frozen=True)
 class Partition:
-    """How many separate losses the pixels get.
+    """Divides the pixels into parts, each with its own loss.
 
-    `split(mask, weights, depth, threshold)` gives `parts` pairs (mask, weights); `join(losses, counts)`, [parts, .., R] both,
-    makes one loss [.., R] of theirs. It is `exhaustive` if each valid pixel is in one part and no other is in any, by masks of
-    1 and 0: then sums over the parts make up the whole.
+    `split(mask, weights, depth, threshold)` returns `parts` pairs (mask, weights). `join(losses, counts)`, both [parts, .., R],
+    returns one loss [.., R]. `exhaustive`: the masks are 0 or 1, each valid pixel is in exactly one part and no invalid pixel
+    is in any; sums over the parts then add up to the sum over all pixels.
     """
 
     parts: int
@@ -80,10 +80,10 @@ class Partition:
 
 @dataclass(frozen=True)
 class Guard:
-    """What stands between the loss and its gradient.
+    """Changes the gradient of the loss, not its value.
 
-    `pixels(prediction, mask)`, [R, P] both, and `terms(term)`, [.., R], return their first argument with its gradient changed
-    on the way back; with `fallback`, a total that is not finite is replaced by the unweighted SSI + SILog.
+    `pixels(prediction, mask)`, both [R, P], and `terms(term)`, [.., R], return their first argument unchanged and change its
+    gradient in the backward pass. With `fallback`, a total that is not finite is replaced by the unweighted SSI + SILog.
     """
 
     pixels: Callable[..., Tensor] | None = None
@@ -95,16 +95,16 @@ class Guard:
         return number_names(self.pixels) if self.pixels else ()
 
 
-def form(choice: Choice) -> Callable[..., Any]:
-    """What a word says of sums over the pixels; it is known that it says it."""
+def sums_form(choice: Choice) -> Callable[..., Any]:
+    """Return `by_sums`; the caller has checked that it is set."""
     assert choice.by_sums is not None
     return choice.by_sums
 
 
 def functions_of(choice: Choice) -> dict[str, Callable[..., Any]]:
-    """The functions that a word is made of, by the part they play."""
-    word = choice.function
-    parts = vars(word) if isinstance(word, (Partition, Guard)) else {"function": word}
+    """The functions of a choice by name: the parts of a partition or a guard, else `function` alone."""
+    function = choice.function
+    parts = vars(function) if isinstance(function, (Partition, Guard)) else {"function": function}
     return {name: part for name, part in parts.items() if callable(part)}
 
 
@@ -120,7 +120,7 @@ def fixed_threshold(epoch: float, of: float, *, near_threshold: float) -> float:
 
 
 def hard_boundary(depth: Tensor, threshold: Number, *, near_weight: Number) -> Tensor:
-    """`near_weight` nearer than the threshold, 1 elsewhere."""
+    """`near_weight` below the threshold, 1 elsewhere."""
     return 1.0 + (near_weight - 1.0) * (depth < threshold).to(depth.dtype)
 
 
@@ -128,7 +128,7 @@ def hard_boundary(depth: Tensor, threshold: Number, *, near_weight: Number) -> T
 
 
 def own_depth(finest: Tensor, own: Tensor) -> Tensor:
-    """Each scale weighs its own ground truth. [B, 1, H, W] both."""
+    """Each scale uses its own ground truth. Both [B, 1, H, W]."""
     return own
 
 
@@ -136,7 +136,7 @@ def own_depth(finest: Tensor, own: Tensor) -> Tensor:
 
 
 def masked_mean(values: Tensor, mask: Tensor) -> Tensor:
-    """Mean of `values` over `mask` along the last dimension, kept; 0 where the mask is empty."""
+    """Mean of `values` over `mask` along the last dimension, which is kept; 0 where the mask is empty."""
     return (values * mask).sum(-1, keepdim=True) / mask.sum(-1, keepdim=True).clamp(min=1.0)
 
 
@@ -187,7 +187,7 @@ def silog_ratio_gain(*, silog_ratio: Number) -> Number:
     return silog_ratio
 
 
-# --- partition: which pixels get a loss of their own, and how these are joined ------------------------------------------
+# --- partition: which pixels get a separate loss, and how the losses are combined ---------------------------------------
 
 
 def all_pixels(mask: Tensor, weights: Tensor, depth: Tensor, threshold: Number) -> list[tuple[Tensor, Tensor]]:
@@ -196,23 +196,23 @@ def all_pixels(mask: Tensor, weights: Tensor, depth: Tensor, threshold: Number) 
 
 
 def only_part(losses: Tensor, counts: Tensor) -> Tensor:
-    """The one loss there is."""
+    """The loss of the only part."""
     return losses[0]
 
 
-# --- training set-up and recording: read by the runner, ignored by the loss --------------------------------------------
+# --- training and recording: read by the runner, ignored by the loss --------------------------------------------
 
 
 def usual_momentum(*, bn_momentum: float) -> float:
-    """BatchNorm's momentum, PyTorch's default."""
+    """PyTorch's default BatchNorm momentum."""
     return bn_momentum
 
 
 def no_record() -> None:
-    """Nothing beyond what every run records."""
+    """Record no more than every run does."""
 
 
-#: Every slot, in the order in which the loss goes through them, with the baseline's word.
+#: Every slot, in the order in which the loss applies them, with the baseline's choice.
 BASELINE: dict[str, Choice] = {
     "threshold": Choice("fixed", fixed_threshold),
     "weigh": Choice("hard boundary", hard_boundary),

@@ -1,4 +1,4 @@
-"""A symptom: the issue itself as one number for a configuration, measured without training on fixed material."""
+"""Measures symptoms: an issue as one number per configuration, computed on fixed data without training."""
 
 from __future__ import annotations
 
@@ -18,36 +18,36 @@ BLOCK = 8  # pixels between independent values of its smooth error
 
 @dataclass(frozen=True)
 class Bench:
-    """Fixed material: n batches of true inverse depth [n, B, 1, H, W] and a frozen predictor's answer to them."""
+    """Fixed data: n batches of true inverse depth and a frozen predictor's predictions, both [n, B, 1, H, W]."""
 
     truth: Tensor
     prediction: Tensor
 
     def batches(self) -> Iterator[tuple[Tensor, Tensor]]:
-        """Prediction and truth of each batch, [B, 1, H, W] both."""
+        """Prediction and truth of each batch, both [B, 1, H, W]."""
         return zip(self.prediction, self.truth, strict=True)
 
 
 def make_bench(truth: Tensor, seed: int) -> Bench:
-    """The answer of a frozen predictor: truth times a log-normal error, smooth over some pixels plus a little for each.
+    """Simulate a frozen predictor: truth times a log-normal error, a smooth part plus a small one of each pixel.
 
     Args:
-        truth: inverse depth [n, B, 1, H, W]; what is invalid stays as it is.
-        seed: decides the errors, whatever the device.
+        truth: inverse depth [n, B, 1, H, W]; invalid pixels are left unchanged.
+        seed: seeds the errors, which are the same on every device.
     """
     noise = torch.Generator().manual_seed(seed)
     batches, images, _, height, width = truth.shape
     coarse = torch.randn(batches * images, 1, height // BLOCK + 2, width // BLOCK + 2, generator=noise)
     smooth = F.interpolate(coarse, size=(height, width), mode="bilinear", align_corners=True)
     fine = torch.randn(smooth.shape, generator=noise)
-    # Interpolation averages neighbours, which takes from the deviation: given back.
+    # Interpolation averages neighbours and so lowers the deviation; dividing by it restores the scale.
     log_error = SMOOTH_ERROR * smooth / smooth.std() + PIXEL_ERROR * fine
     valid = torch.isfinite(truth) & (truth > 0)
     return Bench(truth, torch.where(valid, truth * log_error.exp().reshape(truth.shape).to(truth), truth))
 
 
 def pixel_gradients(losses: Losses, prediction: Tensor, truth: Tensor) -> tuple[Tensor, Tensor]:
-    """Totals [K] and d total / d prediction [K, P] of one batch, the same prediction [B, 1, H, W] for all."""
+    """Totals [K] and d total / d prediction [K, P] of one batch, with the same prediction [B, 1, H, W] for all."""
     with torch.enable_grad():
         preds = prediction.detach().expand(len(losses.configurations), *prediction.shape).clone().requires_grad_()
         total = losses(preds, truth)
@@ -56,12 +56,12 @@ def pixel_gradients(losses: Losses, prediction: Tensor, truth: Tensor) -> tuple[
 
 
 def without_weights(losses: Losses) -> Losses:
-    """The parent class's loss with each configuration's numbers: the baseline's words, near weight 1."""
+    """The parent class's loss with each configuration's numbers: the baseline's choices, near weight 1."""
     return Losses([replace(c, choices=BASELINE, numbers=replace(c.numbers, near_weight=1.0)) for c in losses.configurations])
 
 
 def term_inflation(losses: Losses, bench: Bench) -> tuple[Tensor, Tensor]:
-    """What weighting (and whatever else is switched on) multiplies SSI and SILog by, in each batch: [n, K] both."""
+    """The factors on SSI and on SILog against the unweighted loss, for each batch; both [n, K]."""
     plain, ssi, silog = without_weights(losses), [], []
     for prediction, truth in bench.batches():
         preds = prediction.expand(len(losses.configurations), *prediction.shape)
@@ -73,5 +73,5 @@ def term_inflation(losses: Losses, bench: Bench) -> tuple[Tensor, Tensor]:
 
 
 def valid_pixels(truth: Tensor) -> Tensor:
-    """Where there is ground truth, [P] bool."""
+    """Which pixels have ground truth, [P] bool."""
     return (torch.isfinite(truth) & (truth > 0)).flatten()

@@ -1,4 +1,4 @@
-"""The arithmetic of SSI and SILog on rows of pixels. [.., P] -> [..]; nothing here knows a fix."""
+"""The arithmetic of SSI and SILog on rows of pixels, [.., P] -> [..], independent of any fix."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from torch.autograd.function import once_differentiable
 
 from nfloss.numbers import Number
 
-#: Integers as wide as the floats.
+#: The integer type as wide as each float type.
 BITS = {torch.float64: torch.int64, torch.float32: torch.int32, torch.bfloat16: torch.int16, torch.float16: torch.int16}
 SMALLEST_INVERSE_DEPTH = 1e-6  # 1/m, the document's clamp before a division
 INSIDE_ROOT = 1e-8
@@ -19,11 +19,11 @@ INSIDE_ROOT = 1e-8
 
 @dataclass(frozen=True)
 class Target:
-    """One scale's ground truth, shared by all configurations. [P] each and harmless where invalid, but for the last two.
+    """One scale's ground truth, shared by all configurations. Tensors are [P] unless stated, and finite at invalid pixels.
 
-    `valid` is 1.0 or 0.0; `inverse` depth is in 1/m, `log_inverse` its logarithm within the limits. `bits` and `filling` make
-    predictions safe: all ones where valid, and the truth where not. `count` [] are the valid pixels, `image_depth`
-    [B, 1, H, W] is in metres.
+    `valid` is 1.0 or 0.0; `inverse` depth is in 1/m, `log_inverse` its logarithm after clamping to the limits. `bits` (all bits
+    one where valid) and `filling` (`inverse` where invalid) replace predictions at invalid pixels. `count` [] is the number
+    of valid pixels; `image_depth` [B, 1, H, W] is in metres.
     """
 
     valid: Tensor
@@ -39,9 +39,9 @@ class Target:
     def of(
         cls, gt: Tensor, mask: Tensor | None, min_depth: float, max_depth: float, dtype: torch.dtype | None = None
     ) -> Target:
-        """From true inverse depth [B, 1, H, W] and a mask of that shape; not finite or <= 0 is invalid.
+        """Build it from true inverse depth and a mask, both [B, 1, H, W]; values that are not finite or <= 0 are invalid.
 
-        `dtype` is that of the predictions, by default the truth's own.
+        `dtype` is that of the predictions, by default that of `gt`.
         """
         valid = torch.isfinite(gt) & (gt > 0)
         depth = 1.0 / torch.where(valid, gt, 0.0).clamp(min=SMALLEST_INVERSE_DEPTH)
@@ -54,28 +54,28 @@ class Target:
         return cls(counted, inverse, log_inverse, bits, masked(inverse, ~bits), counted.sum(), depth, limits)
 
     def residuals(self, pred: Tensor) -> Tensor:
-        """Inverse-depth and log-depth residuals [2, R, P] of pred [R, P]; 0 where invalid, whatever pred is there."""
+        """Inverse-depth and log-depth residuals [2, R, P] of pred [R, P]; 0 at invalid pixels, even where pred is NaN."""
         of_both: Tensor = Residuals.apply(pred, self.bits, self.filling, self.inverse, self.log_inverse, self.inverse_limits)
         return of_both
 
 
 def bits_of(pixels: Tensor, dtype: torch.dtype) -> Tensor:
-    """True and False as integers as wide as the floats, all of whose bits are ones or zeros."""
+    """True as an integer with all bits one, False as 0, as wide as `dtype`."""
     return -pixels.to(BITS[dtype])
 
 
 def masked(values: Tensor, bits: Tensor) -> Tensor:
-    """Values [.., P] where the bits [P] are all ones, 0 where they are zeros, NaN or not; a tenth of the time of `where`."""
+    """Values [.., P] where `bits` [P] is all ones, 0 elsewhere, even for NaN; takes a tenth of the time of `torch.where`."""
     return (values.view(bits.dtype) & bits).view(values.dtype)
 
 
 def may_ask(values: Tensor) -> bool:
-    """Whether asking for a value costs nothing: a GPU would have to be waited for, a compiled graph would break."""
+    """Whether reading a value is cheap: on a GPU it waits for the device, in a compiled graph it breaks the graph."""
     return values.device.type == "cpu" and not torch.compiler.is_compiling()
 
 
 def within(values: Tensor, limits: tuple[float, float]) -> bool:
-    """Whether it is known that no value is beyond the limits."""
+    """True where all values lie within the limits; False also where checking this would not be cheap."""
     if not may_ask(values) or not values.numel():
         return False
     low, high = values.aminmax()
@@ -83,9 +83,9 @@ def within(values: Tensor, limits: tuple[float, float]) -> bool:
 
 
 class Residuals(torch.autograd.Function):
-    """p - g and log g - log p of inverse depth, with their gradient by hand, in half of autograd's passes.
+    """p - g and log g - log p of inverse depth, with a gradient written by hand, in half of autograd's passes.
 
-    d (p - g) / d p = 1 and d (-log p) / d p = -1 / p, the latter 0 outside the limits, both 0 where invalid.
+    d (p - g) / d p = 1 and d (-log p) / d p = -1 / p. The second is 0 outside the limits; both are 0 at invalid pixels.
     """
 
     @staticmethod
@@ -119,28 +119,28 @@ class Residuals(torch.autograd.Function):
 def moments(values: Tensor, weights: Tensor) -> tuple[Tensor, Tensor]:
     """Weighted mean and variance, centred: E[x^2] - E[x]^2 turns negative in float32.
 
-    values [.., P] and constant weights, of their shape or such that they broadcast -> [..] twice; 0 where all weights are 0.
+    values [.., P] and constant weights that broadcast to their shape -> two tensors [..]; 0 where all weights are 0.
     """
     mean, variance = Moments.apply(values, weights)
     return mean, variance
 
 
 def sums(values: Tensor) -> Tensor:
-    """[.., P] -> [..]; what was broadcast is summed once."""
+    """[.., P] -> [..]; rows that an `expand` repeats are summed once."""
     once = [slice(0, 1) if stride == 0 else slice(None) for stride in values.stride()[:-1]]
     return values[tuple(once)].sum(-1).expand(values.shape[:-1])
 
 
 class Moments(torch.autograd.Function):
-    """Mean and variance with their gradient by hand, in half of autograd's passes over the pixels.
+    """Mean and variance with a gradient written by hand, in half of autograd's passes over the pixels.
 
-    d mean / d x_i = w_i / W and d variance / d x_i = 2 w_i (x_i - mean) / W: what passes through the mean cancels.
+    d mean / d x_i = w_i / W and d variance / d x_i = 2 w_i (x_i - mean) / W: the part through the mean cancels.
     """
 
     @staticmethod
     def forward(ctx: Any, values: Tensor, weights: Tensor) -> tuple[Tensor, Tensor]:
         total = sums(weights).clamp(min=torch.finfo(weights.dtype).tiny)
-        work = values * weights  # one buffer for all that follows: a core's own cache is small
+        work = values * weights  # one buffer for all steps: a core's own cache is small
         mean = work.sum(-1) / total
         torch.sub(values, mean.unsqueeze(-1), out=work)
         work.square_().mul_(weights)
@@ -152,17 +152,17 @@ class Moments(torch.autograd.Function):
     def backward(ctx: Any, of_mean: Tensor, of_variance: Tensor) -> tuple[Tensor, None]:
         values, weights, mean, total = ctx.saved_tensors
         gradient = values - mean.unsqueeze(-1)
-        slope, level = line(of_mean, of_variance, total)
+        slope, level = gradient_line(of_mean, of_variance, total)
         return gradient.mul_(slope).add_(level).mul_(weights), None
 
 
-def line(of_mean: Tensor, of_variance: Tensor, total: Tensor) -> tuple[Tensor, Tensor]:
-    """Slope and level, [.., 1] both, of the gradient of a pixel of weight 1 over its distance from the mean."""
+def gradient_line(of_mean: Tensor, of_variance: Tensor, total: Tensor) -> tuple[Tensor, Tensor]:
+    """Slope and level, both [.., 1]: a pixel of weight 1 has the gradient slope * (x - mean) + level."""
     return (2.0 * of_variance / total).unsqueeze(-1), (of_mean / total).unsqueeze(-1)
 
 
 def masked_moments(values: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
-    """`moments` where the weights are 1 and 0, in fewer passes over the pixels."""
+    """`moments` for weights of 0 and 1, in fewer passes over the pixels."""
     mean, variance = MaskedMoments.apply(values, mask)
     return mean, variance
 
@@ -183,15 +183,15 @@ class MaskedMoments(torch.autograd.Function):
     @once_differentiable
     def backward(ctx: Any, of_mean: Tensor, of_variance: Tensor) -> tuple[Tensor, None]:
         centred, mask, total = ctx.saved_tensors
-        slope, level = line(of_mean, of_variance, total)
+        slope, level = gradient_line(of_mean, of_variance, total)
         return (centred * slope).addcmul_(mask, level), None
 
 
 def plain_moments(values: Tensor, count: Tensor) -> tuple[Tensor, Tensor]:
-    """Mean and variance of values [.., P], 0 but for `count` pixels, in two readings; 0 where there are none.
+    """Mean and variance over `count` pixels of values [.., P] that are 0 elsewhere, in two passes; 0 where `count` is 0.
 
-    E[x^2] - E[x]^2 loses the variance's digits where the mean is large; the losses add a share of the squared mean to it again,
-    and of that sum nothing is lost. No gradient is meant to go through.
+    E[x^2] - E[x]^2 loses digits of the variance where the mean is large. That is harmless here: the losses add a multiple of
+    the squared mean to it, and the sum is accurate. Not meant for gradients.
     """
     count = count.clamp(min=1.0)
     mean, squared = values.sum(-1) / count, torch.linalg.vector_norm(values, dim=-1).square() / count

@@ -1,4 +1,4 @@
-"""Code of the user's, read from a file or a text: as a module whose functions can be found again, errors as one line."""
+"""Loads the user's code from text as a module that pickle can find again, and prints its errors in one line."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 from types import ModuleType
 
-#: What code that is not ours may raise as it is imported, made or called.
+#: What the user's code may raise when it is imported, constructed or called.
 USER_ERRORS = (
     ArithmeticError,
     AssertionError,
@@ -23,26 +23,26 @@ USER_ERRORS = (
     ValueError,
 )
 
-#: The texts that were run, by module.
+#: The source text that was run, by module name.
 TEXTS: dict[str, str] = {}
 
 
 def in_a_line(error: BaseException) -> str:
-    """An error's kind and its words, at most 300 characters of them."""
+    """An error's type and message in one line; the message is cut at 300 characters."""
     return f"{type(error).__name__}: {' '.join(str(error).split())[:300]}"
 
 
 def module_of_text(prefix: str, path: str, text: str) -> ModuleType:
-    """A file's text as a module; files beside it can be imported from it, as from a script. Another text is another module.
+    """Run a file's text as a module, once; it can import files in the same folder. Another text gives another module.
 
-    Its source stays what was run (`inspect.getsource`), whatever becomes of the file.
+    `inspect.getsource` keeps returning the text that was run, even if the file changes.
     """
     name = f"{prefix}{Path(path).stem}_{hashlib.sha256(text.encode()).hexdigest()[:12]}"
     if name in sys.modules:
         return sys.modules[name]
     module = ModuleType(name)
     module.__file__ = path
-    linecache.cache[path] = (len(text), None, text.splitlines(keepends=True), path)  # None: never read again
+    linecache.cache[path] = (len(text), None, text.splitlines(keepends=True), path)  # None: never reread
     sys.modules[name], TEXTS[name] = module, text
     sys.path.insert(0, str(Path(path).resolve().parent))
     try:

@@ -1,4 +1,4 @@
-"""The `loss:` block of a training YAML: read safely in the document's form or ours, written in the document's. Needs PyYAML."""
+"""Reads the `loss:` block of a training YAML in the document's format or in ours; writes the document's. Needs PyYAML."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ KEYS = ("type", "extensions", "fixes", "enable_near_field_weighting", "near_fiel
 
 
 class Loader(yaml.SafeLoader):
-    """Safe, and 1e-3 is a number (YAML 1.1 makes it a string). A key given twice is an error."""
+    """A safe loader in which 1e-3 is a number (a string in YAML 1.1) and a key given twice is an error."""
 
     def construct_mapping(self, node: Any, deep: bool = False) -> dict[Any, Any]:
         keys = [self.construct_object(key, deep=True) for key, _ in node.value]
@@ -41,7 +41,7 @@ Loader.add_implicit_resolver(
 
 @dataclass(frozen=True)
 class LossBlock:
-    """What a block asks for: fixes by id or name, and numbers by name."""
+    """The content of a block: fixes by id or name, and numbers by name."""
 
     fixes: tuple[str, ...]
     numbers: dict[str, float]
@@ -51,7 +51,7 @@ def load_yaml(path: Path) -> Any:
     """The content of a YAML file.
 
     Raises:
-        ValueError: not there, not readable, or not YAML; one line with file and position.
+        ValueError: missing, not readable, or not YAML; one line with file and position.
     """
     try:
         # Loader is a SafeLoader.
@@ -69,7 +69,7 @@ def load_yaml(path: Path) -> Any:
 
 
 def read_loss_block(path: Path) -> LossBlock:
-    """The file's `loss:` block (or the whole file, where it is one)."""
+    """The file's `loss:` block, or the whole file where it has no `loss:` key."""
     content = load_yaml(path)
     if isinstance(content, Mapping) and "loss" in content:
         content = content["loss"]
@@ -80,7 +80,7 @@ def read_loss_block(path: Path) -> LossBlock:
 
 
 def load_extensions(extensions: Any, path: Path) -> None:
-    """Register the user's fixes that a block names: modules, or files beside it."""
+    """Load the extensions that a block names: modules, or files relative to the block's folder."""
     if not isinstance(extensions, list) or not all(isinstance(extension, str) for extension in extensions):
         raise ValueError(f"{path}: loss.extensions: a list of files or modules is needed, got {extensions!r}")
     for extension in extensions:
@@ -88,7 +88,7 @@ def load_extensions(extensions: Any, path: Path) -> None:
 
 
 def parse_loss_block(block: Mapping[Any, Any], where: str) -> LossBlock:
-    """The block's fixes and numbers; `where` begins every error."""
+    """The block's fixes and numbers; every error message begins with `where`."""
     for key in block:
         if key not in KEYS:
             raise ValueError(f"{where}: unknown key {key!r}{nearest(key, KEYS)}; known: {', '.join(KEYS)}")
@@ -109,8 +109,8 @@ def parse_loss_block(block: Mapping[Any, Any], where: str) -> LossBlock:
 
 
 def document_block(found: Mapping[str, Any]) -> str:
-    """A loss (`fixes` by id, `numbers`, `extensions` if any) as a block in the document's form, which `parse_loss_block` reads
-    back; the fixes that it has no key for are a list of their own."""
+    """A loss (`fixes` by id, `numbers`, `extensions` if any) as a YAML block in the document's format; fixes that
+    the format has no key for go into a `fixes:` list. `parse_loss_block` reads the result back."""
     numbers = {name: getattr(Numbers(), name) for name in ALIASES.values()} | found["numbers"]
     block: dict[str, Any] = {"type": DOCUMENT_TYPE, "enable_near_field_weighting": True}
     block |= {"extensions": found["extensions"]} if found.get("extensions") else {}
@@ -126,7 +126,7 @@ def document_block(found: Mapping[str, Any]) -> str:
 
 
 def read_schedule(schedule: Any, where: str) -> tuple[str, dict[str, float]]:
-    """The document's threshold schedule: the fix that it is, and its numbers."""
+    """The document's threshold schedule as the id of its fix and its numbers."""
     if not isinstance(schedule, Mapping):
         raise ValueError(f"{where}: a mapping is needed, got {schedule!r}")
     known = ("type", *SCHEDULE_NUMBERS)
@@ -152,6 +152,6 @@ def real(value: Any, where: str) -> float:
 
 
 def nearest(key: object, known: tuple[str, ...]) -> str:
-    """` (did you mean ...?)`, or nothing."""
+    """` (did you mean ...?)` with the nearest known key, or an empty string."""
     found = difflib.get_close_matches(str(key), known, n=1)
     return f" (did you mean {found[0]!r}?)" if found else ""

@@ -10,9 +10,9 @@ ClaimVerdict = Literal["right", "rounded", "wrong", "does nothing", "harmful"]
 
 @dataclass(frozen=True)
 class Claim:
-    """What the document says, what comes out, and the verdict. `shown_by` names the computation.
+    """What the document says, the recomputed value, and the verdict. `shown_by` names the computation.
 
-    `point` numbers the findings, 1 to 19: where the document is wrong or its fix does nothing; several claims may show one.
+    `point` is the number of a finding, 1 to 19: the document is wrong or its fix does nothing. Claims may share a finding.
     """
 
     issue: int
@@ -25,7 +25,7 @@ class Claim:
 
 
 def magnitude(value: float) -> str:
-    """`2e-03`; of what is rounding alone only that, for its digits are the processor's."""
+    """The value as `2e-03`; below 1e-12 no digits, because rounding differs between processors."""
     return f"{value:.0e}" if value >= 1e-12 else "less than 1e-12"
 
 
@@ -38,7 +38,7 @@ def number(
     shown_by: str = "arithmetic",
     point: int | None = None,
 ) -> Claim:
-    """A stated number: right to its `decimals`, rounded within 2 %, or wrong."""
+    """Compare a stated number: right to `decimals` digits, "rounded" within 2 %, else wrong."""
     exact = abs(computed - claimed) <= 0.5 * 10.0**-decimals * (1 + 1e-9)
     close = abs(computed - claimed) <= 0.02 * abs(claimed)
     verdict: ClaimVerdict = "right" if exact else "rounded" if close else "wrong"
@@ -55,5 +55,5 @@ def statement(
     shown_by: str = "arithmetic",
     point: int | None = None,
 ) -> Claim:
-    """A stated property: right where it `holds`, else the verdict given."""
+    """A stated property: right where it `holds`, else the verdict `otherwise`."""
     return Claim(issue, quantity, claimed, computed, "right" if holds else otherwise, shown_by, point)

@@ -1,4 +1,4 @@
-"""Small deterministic material on which the claims are recomputed, float64: images, weights, totals, gradients."""
+"""Small deterministic float64 data on which the claims are recomputed: images, weights, totals, gradients."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ NCDB_NEAR = 0.254  # the document's share of pixels nearer than 1 m
 DOCUMENT_NEAR, DOCUMENT_FAR = 2.477, 0.495  # its normalised weights, which its examples use
 
 
-def word(fix: str, slot: str) -> Choice:
-    """What a fix puts into a slot: the registered function itself."""
+def choice_of(fix: str, slot: str) -> Choice:
+    """The choice that a fix puts into a slot."""
     return find_fix(fix).fills[slot]
 
 
@@ -38,7 +38,7 @@ def near_and_far(near: int, total: int, near_depth: float = 0.5, far_depth: floa
 
 
 def weights_at(near_share: float, *fixes: str) -> Weights:
-    """The loss's weights, [1, P], where that share of 10,000 pixels is near; the first pixel is near, the last one far."""
+    """The loss's weights [1, P] of 10,000 pixels with this share of near ones; the first pixel is near, the last far."""
     return Losses([Configuration.of(*fixes)]).weights(near_and_far(round(10_000 * near_share), 10_000))
 
 
@@ -55,12 +55,12 @@ def gradients(configurations: Sequence[Configuration], pred: Tensor, gt: Tensor)
 
 
 def mean_square(*fixes: str, **numbers: float) -> Configuration:
-    """SSI alone with alpha 1, which makes it the mean square: each pixel's gradient then depends on its own error only."""
+    """SSI alone with alpha 1 is the mean square: each pixel's gradient depends only on its own error."""
     return Configuration.of(*fixes, alpha=1.0, ssi_weight=1.0, silog_weight=0.0, **numbers)
 
 
 def scene(seed: int = 0, pixels: int = 64) -> tuple[Tensor, Tensor]:
-    """A prediction and the truth, [1, 1, 8, pixels / 8] both: depths 0.2 to 10 m, log-normal errors of SD 0.15."""
+    """A prediction and the truth, both [1, 1, 8, pixels / 8]: depths 0.2 to 10 m, log-normal errors of SD 0.15."""
     noise = torch.Generator().manual_seed(seed)
     depth = 0.2 * 50.0 ** torch.rand(1, 1, 8, pixels // 8, generator=noise, dtype=torch.float64)
     error = (0.15 * torch.randn(depth.shape, generator=noise, dtype=torch.float64)).exp()

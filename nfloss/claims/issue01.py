@@ -10,7 +10,7 @@ BY_WEIGHTS = "the baseline's weights on 10,000 pixels"
 
 
 def claims() -> list[Claim]:
-    """Mean weights, normalised weights, the fixed mean, and what reaches the gradient."""
+    """Mean weights, normalised weights, the fixed mean, and the factors on the gradient."""
     return [*mean_weights(), *normalised_weights(), *fixed_mean(), *gradient_factors(), *between_batches()]
 
 
@@ -67,7 +67,7 @@ def fixed_mean() -> list[Claim]:
 
 
 def gradient_factors() -> list[Claim]:
-    """Equal errors everywhere: what the weighted mean square's gradient has gained over the unweighted one's."""
+    """With equal errors everywhere, the gradient of the weighted mean square divided by that of the unweighted one."""
     gt = near_and_far(254, 1000)
     weighted, unweighted = gradients([mean_square(), mean_square(near_weight=1.0)], gt + 0.1, gt)
     by = "autograd: the gradient has the square of the normalised weight"

@@ -9,6 +9,7 @@ from nfloss.claims.claim import Claim, magnitude, number, statement
 from nfloss.claims.evidence import (
     DOCUMENT_FAR,
     DOCUMENT_NEAR,
+    choice_of,
     column,
     gradients,
     image,
@@ -16,7 +17,6 @@ from nfloss.claims.evidence import (
     near_and_far,
     scene,
     totals,
-    word,
 )
 from nfloss.configuration import Configuration
 from nfloss.loss import Losses
@@ -35,9 +35,9 @@ def claims() -> list[Claim]:
     return [*example(), *inflation(), *weighted_mean(), *squashes(), *cancelled_constants(), *squared_weights()]
 
 
-def statistics(moments_word: Choice, weights: Tensor) -> tuple[float, float, float]:
+def statistics(choice: Choice, weights: Tensor) -> tuple[float, float, float]:
     """Mean, variance and SSI of the example's residuals."""
-    mean, variance = moments(*moments_word(Numbers(), RESIDUALS, weights, ALL))
+    mean, variance = moments(*choice(Numbers(), RESIDUALS, weights, ALL))
     return mean.item(), variance.item(), scale_shift_invariant(mean, variance, Numbers().alpha).item()
 
 
@@ -69,7 +69,7 @@ def inflation() -> list[Claim]:
 
 
 def weighted_mean() -> list[Claim]:
-    mean, _, _ = statistics(word("2-1", "moments"), column([5.0, 1.0, 5.0]))
+    mean, _, _ = statistics(choice_of("2-1", "moments"), column([5.0, 1.0, 5.0]))
     return [
         number(2, "the document's own sum 0.01 * 0.8 + 0.02 * 0.2", 0.012, 0.01 * 0.8 + 0.02 * 0.2, 3),
         number(2, "weighted mean of the three residuals", 0.012, mean, 3, "2-1's moments with weights 5, 1, 5"),
@@ -79,7 +79,7 @@ def weighted_mean() -> list[Claim]:
 def squashes() -> list[Claim]:
     """2-2b at the document's loss level; 2-2a above and below its limits, on one image whose SSI is known."""
     level = torch.tensor(0.0008, dtype=torch.float64)
-    change = 1.0 - (word("2-2b", "squash")(Numbers(), level) / level).item()
+    change = 1.0 - (choice_of("2-2b", "squash")(Numbers(), level) / level).item()
     claims = [
         statement(
             2,
@@ -132,7 +132,7 @@ def cancelled_constants() -> list[Claim]:
 
 
 def squared_weights() -> list[Claim]:
-    """Near against far gradient for one error; and SILog (lambda 1) of a prediction that is right up to a factor 2."""
+    """Near against far gradient for equal errors; SILog (lambda 1) of a prediction that is wrong by a factor 2."""
     gt = near_and_far(254, 1000)
     ratios = [(g[0] / g[-1]).item() for g in gradients([mean_square(), mean_square("2-1")], gt + 0.1, gt)]
     configurations = [Configuration.of(silog_lambda=1.0, **extra) for extra in ({"near_weight": 1.0}, {})]

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from nfloss.claims.claim import Claim, number, statement
-from nfloss.claims.evidence import DOCUMENT_NEAR, NCDB_NEAR, image, near_and_far, weights_at, word
+from nfloss.claims.evidence import DOCUMENT_NEAR, NCDB_NEAR, choice_of, image, near_and_far, weights_at
 from nfloss.configuration import Configuration
 from nfloss.loss import Losses
 from nfloss.numbers import Numbers
@@ -17,7 +17,7 @@ from nfloss.terms import Target
 
 
 def claims() -> list[Claim]:
-    """The residuals' ranges, what a factor does to each term, and which of 3-1's clamps bind."""
+    """The residuals' ranges, the effect of a factor on each term, and which of 3-1's clamps have an effect."""
     return [*ranges(), *amplification(), *clamps()]
 
 
@@ -59,7 +59,7 @@ def ranges() -> list[Claim]:
 
 
 def amplification() -> list[Claim]:
-    """Every weight 2.477, not normalised: what the two terms are multiplied by, against weight 1."""
+    """The factors on the two terms when every weight is 2.477, not normalised, instead of 1."""
     gt = near_and_far(10, 10)
     pred = gt * torch.linspace(0.9, 1.1, 10, dtype=torch.float64)
     terms = Losses([Configuration.of("1-2", near_weight=weight) for weight in (1.0, DOCUMENT_NEAR)]).terms(
@@ -83,7 +83,7 @@ def ratio(pair: Tensor) -> float:
 
 
 def clamps() -> list[Claim]:
-    """3-1's weights at NCDB's mix, beside the same without clamps."""
+    """3-1's weights at NCDB's share of near pixels, with and without clamps."""
     weights = weights_at(NCDB_NEAR, "3-1")
     raw, mask = weights.raw, weights.mask
     free_ssi, free_log = raw / batch_mean(raw, mask, 1.0), raw.sqrt() / batch_mean(raw, mask, 0.5)
@@ -96,7 +96,7 @@ def clamps() -> list[Claim]:
     ):
         moved = abs(clamped.item() / free.item() - 1.0)
         computed = f"{free.item():.3f} becomes {clamped.item():.3f}"
-        by = f"{word('3-1', 'temper').name} weights at 25.4 % near, with and without clamp"
+        by = f"{choice_of('3-1', 'temper').name} weights at 25.4 % near, with and without clamp"
         claims.append(
             statement(3, f"the clamp controls an extreme {quantity}", "bounded", computed, moved > 0.02, "does nothing", by, 14)
         )

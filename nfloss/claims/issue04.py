@@ -17,12 +17,12 @@ NEAR_ERROR, FAR_ERROR = 0.5, 0.001
 
 
 def claims() -> list[Claim]:
-    """The two cases, their ratio and what it is made of, and what the two guards do."""
+    """The two cases, their ratio and its factors, and the effect of the two guards."""
     return [*cases(), *ratios(), *hook(), *fallback()]
 
 
 def case_gradients() -> tuple[float, float]:
-    """d/dr of the weighted square, near with a large and far with a small error: the loss's gradient times the pixel count."""
+    """d/dr of the weighted square for a near pixel with a large and a far one with a small error, times the pixel count."""
     gt = near_and_far(254, 1000)
     error = torch.where(gt > 1.0, NEAR_ERROR, FAR_ERROR)
     gradient = gradients([mean_square()], gt + error, gt)[0] * gt.numel()
@@ -82,7 +82,7 @@ def hook() -> list[Claim]:
 
 
 def fallback() -> list[Claim]:
-    """4-2 where one prediction is NaN or infinite, and the range of large float32 predictions that it does rescue."""
+    """4-2 where one prediction is NaN or infinite, and the range of large float32 predictions where it helps."""
     pred, gt = scene()
     claims = []
     for name, value in (("NaN", math.nan), ("infinite", math.inf)):
@@ -110,7 +110,7 @@ def with_first(pred: Tensor, value: float) -> Tensor:
 
 
 def rescued(pred: Tensor, gt: Tensor) -> Claim:
-    """Predictions between which the weighted total overflows and the fallback's does not."""
+    """The range of predictions for which the weighted total overflows and the fallback does not."""
     nearest = gt == gt.max()
     values = torch.logspace(18, 21, 301)
     hostile = torch.stack([pred.where(~nearest, value) for value in values])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 
 from nfloss.claims.claim import Claim, number, statement
-from nfloss.claims.evidence import column, word
+from nfloss.claims.evidence import choice_of, column
 from nfloss.numbers import Numbers
 from nfloss.slots import BASELINE, Choice
 
@@ -32,7 +32,7 @@ def hard() -> list[Claim]:
 
 
 def smooth() -> list[Claim]:
-    choice, numbers = word("5-1", "weigh"), Numbers()
+    choice, numbers = choice_of("5-1", "weigh"), Numbers()
     depths = torch.linspace(0.1, 1.0, 901, dtype=torch.float64)  # metres, millimetre steps
     heavy = depths[choice(numbers, depths, numbers.near_threshold) > 4.9].max().item()
     step = {depth: 1.0 - (weight(choice, depth) - 1.0) / (numbers.near_weight - 1.0) for depth in (0.7, 1.3)}
@@ -56,7 +56,7 @@ def smooth() -> list[Claim]:
 
 def as_written() -> list[Claim]:
     """The document's code to the letter, where its comment says 5 near and 1 far."""
-    choice = word("5-1w", "weigh")
+    choice = choice_of("5-1w", "weigh")
     near, far = weight(choice, 0.5), weight(choice, 2.0)
     return [
         statement(5, "weight of 5-1's code at 0.5 m", "5", f"{near:.3g}", near > 4.5, "harmful", choice.name, 7),
@@ -65,7 +65,7 @@ def as_written() -> list[Claim]:
 
 
 def ramp() -> list[Claim]:
-    choice = word("5-2", "weigh")
+    choice = choice_of("5-2", "weigh")
     stated = ((0.79, 5.0), (0.8, 5.0), (1.0, 3.0), (1.2, 1.0), (1.21, 1.0))
     return [
         number(5, f"ramp weight (5-2) at {depth:g} m", claimed, weight(choice, depth), 2, choice.name)

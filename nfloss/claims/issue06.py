@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from nfloss.claims.claim import Claim, magnitude, number, statement
-from nfloss.claims.evidence import gradients, scene, word
+from nfloss.claims.evidence import choice_of, gradients, scene
 from nfloss.configuration import Configuration
 from nfloss.loss import Losses
 from nfloss.numbers import Numbers
@@ -16,12 +16,12 @@ STEPS = 100
 
 
 def claims() -> list[Claim]:
-    """What BatchNorm's momentum changes, and what a constant weight in a split loss does."""
+    """The effect of BatchNorm's momentum, and of a constant weight in a split loss."""
     return [*momentum(), *running_statistics(), *split()]
 
 
 def usual_and_slow() -> tuple[float, float]:
-    return BASELINE["bn_momentum"](Numbers()), word("6-1", "bn_momentum")(Numbers())
+    return BASELINE["bn_momentum"](Numbers()), choice_of("6-1", "bn_momentum")(Numbers())
 
 
 def momentum() -> list[Claim]:
@@ -43,7 +43,7 @@ def momentum() -> list[Claim]:
 
 
 def training_gradient(momentum: float) -> Tensor:
-    """The loss's gradient in a small network in training mode, at the second step."""
+    """The gradient of a small network in training mode at the second step."""
     pred, gt = scene()
     with torch.random.fork_rng(devices=[]):  # the layers draw initial values, which are replaced below
         layers = (nn.Conv2d(1, 2, 3, padding=1), nn.BatchNorm2d(2, momentum=momentum), nn.ReLU(), nn.Conv2d(2, 1, 1))

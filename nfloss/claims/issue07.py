@@ -1,4 +1,4 @@
-"""The document's statements about issue 7, recomputed with predictors that learn nothing, or whose progress is known."""
+"""The document's statements about issue 7, recomputed with predictors that do not learn or whose progress is known."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ SIMULATED = (
 
 
 def claims() -> list[Claim]:
-    """How much the loss varies while nothing is learnt, and whether the normalised loss falls with progress."""
+    """How much the loss varies without any learning, and whether the normalised loss falls with progress."""
     return [*variation_claims(), readable_steps(), *normalised(), recording()]
 
 
@@ -30,8 +30,8 @@ def variation() -> dict[str, float]:
     losses = Losses([Configuration.of(*fixes) for fixes in ((), ("1-1",), ("2-1",))])
     noise = torch.Generator().manual_seed(0)
     values = torch.stack([losses(*frozen_batch(noise)) for _ in range(BATCHES)])
-    spread = values.std(0) / values.mean(0)
-    return {c.name: value for c, value in zip(losses.configurations, spread.tolist(), strict=True)}
+    variations = values.std(0) / values.mean(0)
+    return {c.name: value for c, value in zip(losses.configurations, variations.tolist(), strict=True)}
 
 
 def frozen_batch(noise: torch.Generator) -> tuple[Tensor, Tensor]:
@@ -44,8 +44,8 @@ def frozen_batch(noise: torch.Generator) -> tuple[Tensor, Tensor]:
 
 
 def variation_claims() -> list[Claim]:
-    spread = variation()
-    baseline, fixed, weighted = spread["baseline"], spread["1-1"], spread["2-1"]
+    variations = variation()
+    baseline, fixed, weighted = variations["baseline"], variations["1-1"], variations["2-1"]
     return [
         statement(
             7,
@@ -77,7 +77,7 @@ def variation_claims() -> list[Claim]:
             "a steadier loss value shows steadier training",
             "yes",
             f"{weighted:.3f} to {fixed:.3f}, by formula alone",
-            max(spread.values()) < 1.5 * min(spread.values()),
+            max(variations.values()) < 1.5 * min(variations.values()),
             shown_by="the same predictor, three formulas: the value moves tenfold though nothing is trained",
             point=15,
         ),
@@ -98,7 +98,7 @@ def readable_steps() -> Claim:
 
 
 def normalised() -> list[Claim]:
-    """7-2's series for a predictor, and for one whose every error is half as large."""
+    """7-2's series for a predictor, and for one with every error halved."""
     pred, gt = scene()
     losses = Losses([Configuration.of("7-2")])
     before, after = (normalised_loss(losses, p, gt) for p in (pred, (pred + gt) / 2.0))

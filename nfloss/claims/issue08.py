@@ -12,7 +12,7 @@ from nfloss.terms import Target
 
 
 def claims() -> list[Claim]:
-    """The example of one error in two spaces, and what standardising does to the gradient."""
+    """The example of one error in two spaces, and the effect of standardising on the gradient."""
     return [*example(), *products(), *ranges(), *standardised()]
 
 
@@ -58,7 +58,7 @@ def ranges() -> list[Claim]:
 
 
 def gradient_norms(near_weight: float, *fixes: str) -> list[float]:
-    """The gradient's norm in one scene with its error as it is, a tenth and a hundredth of it."""
+    """The gradient's norm in one scene with its full error, a tenth and a hundredth of it."""
     pred, gt = scene()
     configuration = Configuration.of(*fixes, near_weight=near_weight)
     return [gradients([configuration], gt + shrink * (pred - gt), gt).norm().item() for shrink in (1.0, 0.1, 0.01)]

@@ -35,7 +35,7 @@ def distances() -> list[Claim]:
 
 
 def threshold(metres: float) -> float:
-    """What the setter makes of it."""
+    """The threshold after calling the setter with `metres`."""
     losses = Losses([Configuration.of()])
     losses.set_near_field_threshold(metres)
     return losses.thresholds[0]

@@ -17,8 +17,8 @@ SCALES = (
 
 
 def claims() -> list[Claim]:
-    """Pixel counts and mean weights of the three scales, and what the two fixes are."""
-    return [*scales(), *spread(), same_as_fixed_mean(), shared_mask()]
+    """Pixel counts and mean weights of the three scales, and the effect of the two fixes."""
+    return [*scales(), *near_shares(), same_as_fixed_mean(), shared_mask()]
 
 
 def mean_weight(near: int, total: int) -> float:
@@ -39,7 +39,7 @@ def scales() -> list[Claim]:
     return claims
 
 
-def spread() -> list[Claim]:
+def near_shares() -> list[Claim]:
     shares = [count / (w * h) for _, w, h, count, _, _ in SCALES]
     return [
         statement(

@@ -1,1 +1,1 @@
-"""K configurations evaluated on one batch: rows, weights and moments, pixel by pixel or by sums over the pixels."""
+"""Evaluates K configurations on one batch: rows, weights and moments, pixel by pixel or by sums over the pixels."""

@@ -1,4 +1,4 @@
-"""Means and variances of each row pixel by pixel, in torch: on any device, for any word."""
+"""Computes the mean and variance of each row pixel by pixel in torch, on any device, for any choice."""
 
 from __future__ import annotations
 
@@ -10,44 +10,43 @@ from torch import Tensor
 
 from nfloss.configuration import Configuration
 from nfloss.evaluation.rows import NumbersOf, Rows, Run, guard_of
-from nfloss.evaluation.targets import Truth
-from nfloss.evaluation.weighting import Weightings, Weights
+from nfloss.evaluation.targets import Targets
+from nfloss.evaluation.weighting import DistinctWeightings, Weights
 from nfloss.slots import call
 from nfloss.terms import Target, masked_moments, may_ask, moments, plain_moments
 
 
 @dataclass(frozen=True)
-class Moments:
-    """Means and variances [S, 2, r] of the residuals in both spaces, and the number of pixels that these are of, [S, r] or such
-    that it broadcasts."""
+class RowMoments:
+    """Means and variances [S, 2, r] of the residuals in both spaces, and their number of pixels, which broadcasts to [S, r]."""
 
     mean: Tensor
     variance: Tensor
     count: Tensor
 
-    def select(self, places: Tensor) -> Moments:
-        """Other rows, or in another order."""
+    def select(self, places: Tensor) -> RowMoments:
+        """The rows at these indices."""
         counts = self.count.expand(self.mean[:, 0].shape)
-        return Moments(*(values.index_select(-1, places) for values in (self.mean, self.variance, counts)))
+        return RowMoments(*(values.index_select(-1, places) for values in (self.mean, self.variance, counts)))
 
 
-#: Of the loss's own rows; and, where these were asked for, of configurations with every weight 1, without gradient.
-Measured = tuple[Moments, Moments | None]
+#: Moments of the loss's rows; and, if requested, of the configurations with every weight 1, without gradient.
+Measured = tuple[RowMoments, RowMoments | None]
 
 
 class ByPixels:
-    """Some configurations' rows, each distinct word computed once on the rows that use it."""
+    """The rows of some configurations; each distinct choice is called once on the rows that use it."""
 
     def __init__(self, configurations: Sequence[Configuration]) -> None:
         self.rows = Rows(configurations)
-        self.weightings = Weightings(self.rows.rows)
+        self.weightings = DistinctWeightings(self.rows.rows)
 
     def moments(
-        self, preds: Sequence[Tensor], truth: Truth, thresholds: dict[Configuration, float], unweighted: bool
+        self, preds: Sequence[Tensor], targets: Targets, thresholds: dict[Configuration, float], unweighted: bool
     ) -> Measured:
-        """Of pred [K, P_s] at each scale."""
-        finest = truth.scales[0].image_depth
-        scales = zip(preds, truth.scales, strict=True)
+        """Moments of pred, [K, P_s] at each scale."""
+        finest = targets.scales[0].image_depth
+        scales = zip(preds, targets.scales, strict=True)
         of_scales = [self._of_scale(pred, target, finest, thresholds, unweighted) for pred, target in scales]
         own, plain = zip(*of_scales, strict=True)
         return stacked(own), stacked(plain) if unweighted else None
@@ -55,8 +54,8 @@ class ByPixels:
     def _of_scale(
         self, pred: Tensor, target: Target, finest: Tensor, thresholds: dict[Configuration, float], unweighted: bool
     ) -> tuple[tuple[Tensor, ...], tuple[Tensor, ...]]:
-        """One scale's pred [K, P] -> means and variances [2, R] in both spaces, and the number [R] of pixels that these are of;
-        and where `unweighted`, the same [2, K] with every weight 1."""
+        """One scale's pred [K, P] -> means and variances [2, R] in both spaces, their pixel counts [R]; if `unweighted`, also
+        means and variances [2, K] with every weight 1."""
         weights = self.weightings.compute(target, finest, thresholds)
         runs = self.rows.pieces(pred.shape[-1], small=may_ask(pred))
         sizes = [len(run) for run in runs]
@@ -66,13 +65,13 @@ class ByPixels:
         return (mean, variance, weights.counts), (*map(self.rows.first, plain), target.count.unsqueeze(-1))
 
 
-def stacked(scales: Sequence[tuple[Tensor, ...]]) -> Moments:
-    """The moments of each scale together."""
-    return Moments(*(torch.stack(values) for values in zip(*scales, strict=True)))
+def stacked(scales: Sequence[tuple[Tensor, ...]]) -> RowMoments:
+    """Stack the moments of all scales."""
+    return RowMoments(*(torch.stack(values) for values in zip(*scales, strict=True)))
 
 
 def moments_of(run: Run, pred: Tensor, weights: Weights, target: Target, unweighted: bool) -> tuple[Tensor, ...]:
-    """Means and variances [2, r] of rows that use the same words, pred [r, P]; then, where `unweighted`, those with every
+    """Means and variances [2, r] of rows with the same choices, pred [r, P]; if `unweighted`, followed by those with every
     weight 1, without gradient."""
     choices, numbers, mask = run[0].choices, NumbersOf(run, pred, pixels=True), weights.mask
     if watch := guard_of(run[0]).pixels:
@@ -83,7 +82,7 @@ def moments_of(run: Run, pred: Tensor, weights: Weights, target: Target, unweigh
     return measured + plain_moments(residuals.detach(), target.count) if unweighted else measured
 
 
-def plain_of(preds: Sequence[Tensor], targets: Sequence[Target]) -> Moments:
-    """With every weight 1, of each scale's pred [k, P]."""
+def unweighted_moments(preds: Sequence[Tensor], targets: Sequence[Target]) -> RowMoments:
+    """Moments of each scale's pred [k, P] with every weight 1."""
     scales = zip(preds, targets, strict=True)
     return stacked([(*masked_moments(target.residuals(p), target.valid), target.count.unsqueeze(-1)) for p, target in scales])

@@ -1,4 +1,4 @@
-"""Which rows are computed by sums over the pixels and which pixel by pixel, and both together as one."""
+"""Decides which rows are computed by sums over the pixels and which pixel by pixel, and puts the results together."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ import torch
 from torch import Tensor
 
 from nfloss.configuration import Configuration
-from nfloss.evaluation.by_pixels import ByPixels, Measured, Moments
+from nfloss.evaluation.by_pixels import ByPixels, Measured, RowMoments
 from nfloss.evaluation.by_sums import BySums, has_sums
 from nfloss.evaluation.pixel_rows import Summing
 from nfloss.evaluation.rows import Rows, constant
-from nfloss.evaluation.targets import Truth
+from nfloss.evaluation.targets import Targets
 
 
-class Ways:
-    """The rows of K configurations, by sums where there is somebody to take them and their words have a form on sums."""
+class Dispatch:
+    """Evaluates K configurations: by sums where `summing` is given and their choices have `by_sums`, else pixel by pixel."""
 
     def __init__(self, rows: Rows, summing: Summing | None) -> None:
         self.rows, self.summing, self.all_by_pixels = rows, summing, ByPixels(rows.configurations)
@@ -32,26 +32,26 @@ class Ways:
         return [self.rows.configurations[k] for k in places]
 
     def moments(
-        self, preds: Sequence[Tensor], truth: Truth, thresholds: dict[Configuration, float], unweighted: bool
+        self, preds: Sequence[Tensor], targets: Targets, thresholds: dict[Configuration, float], unweighted: bool
     ) -> Measured:
-        """Of pred [K, P_s] at each scale: moments of the rows; and of the K configurations with every weight 1, if wanted."""
-        if self.summing is None or not self.summing.takes([*preds, *truth.gts]):
-            return self.all_by_pixels.moments(preds, truth, thresholds, unweighted)
+        """Moments of pred, [K, P_s] at each scale; if `unweighted`, also those with every weight 1."""
+        if self.summing is None or not self.summing.takes([*preds, *targets.gts]):
+            return self.all_by_pixels.moments(preds, targets, thresholds, unweighted)
         if len(self.split) == 1:
-            return self.split[0][1].moments(preds, truth, thresholds, unweighted)
+            return self.split[0][1].moments(preds, targets, thresholds, unweighted)
         results = []
-        for places, way in self.split:
+        for places, evaluator in self.split:
             index = constant(tuple(places), preds[0].device, torch.long)
-            results.append(way.moments([p.index_select(0, index) for p in preds], truth, thresholds, unweighted))
+            results.append(evaluator.moments([p.index_select(0, index) for p in preds], targets, thresholds, unweighted))
         own, plain = zip(*results, strict=True)
         order = [r for places, _ in self.split for r, row in enumerate(self.rows.rows) if row.place in places]
         columns = [k for places, _ in self.split for k in places]
-        return joined(own, order), joined(plain, columns) if unweighted else None
+        return concatenated(own, order), concatenated(plain, columns) if unweighted else None
 
 
-def joined(results: Sequence[Moments], columns: Sequence[int]) -> Moments:
-    """Moments of several ways one beside another, put in the order that `columns` gives."""
+def concatenated(results: Sequence[RowMoments], columns: Sequence[int]) -> RowMoments:
+    """Put several results side by side; `columns` gives the final index of each column."""
     back = constant(tuple(columns.index(c) for c in range(len(columns))), results[0].mean.device, torch.long)
     mean, variance = (torch.cat([getattr(r, name) for r in results], -1) for name in ("mean", "variance"))
     counts = torch.cat([r.count.expand(r.mean[:, 0].shape).to(mean.dtype) for r in results], -1)
-    return Moments(mean, variance, counts).select(back)
+    return RowMoments(mean, variance, counts).select(back)

@@ -1,7 +1,7 @@
-"""Fix 4-2: where a configuration's total is not finite, the unweighted loss for that step, with finite gradients.
+"""Fix 4-2: where a configuration's total is not finite, use the unweighted loss for that step, with finite gradients.
 
-A `where` alone would let the NaN gradient of the branch not taken through (0 * inf); so each branch gets its own view of
-the prediction, and the gradient of the branch not taken is replaced by zeros on its way back.
+`torch.where` alone would pass on the NaN gradient of the branch not taken (0 * inf). So each branch gets its own view of the
+prediction, and the gradient of the branch not taken is replaced by zeros.
 """
 
 from __future__ import annotations
@@ -17,48 +17,48 @@ from nfloss.configuration import Configuration
 from nfloss.evaluation.rows import constant, guard_of
 from nfloss.terms import may_ask
 
-#: (the members, their predictions [k, P] at each scale) -> the unweighted loss at each scale, [S, k]
+#: (configurations, their predictions [k, P] at each scale) -> the unweighted loss, [S, k]
 Unweighted = Callable[[Sequence[Configuration], Sequence[Tensor]], Tensor]
 
 
 class Fallback:
-    """The configurations that have a fallback, and where they stand."""
+    """The configurations that have a fallback, and their indices."""
 
     def __init__(self, configurations: Sequence[Configuration]) -> None:
         self.places = tuple(place for place, c in enumerate(configurations) if guard_of(c).fallback)
-        self.members = [configurations[place] for place in self.places]
+        self.configurations = [configurations[place] for place in self.places]
         self.flags = tuple(guard_of(c).fallback for c in configurations)
 
-    def gate(self, preds: Sequence[Tensor]) -> Gate:
-        """The gate of one call on each scale's pred [K, P]."""
-        return Gate(self, preds, [pred.view_as(pred) for pred in preds] if self.places else preds)
+    def routing(self, preds: Sequence[Tensor]) -> Routing:
+        """The routing for one call with each scale's pred [K, P]."""
+        return Routing(self, preds, [pred.view_as(pred) for pred in preds] if self.places else preds)
 
 
 @dataclass
-class Gate:
-    """`main` goes to the configurations' own loss; `settle` chooses, and closes the way of what was not chosen."""
+class Routing:
+    """`main` are the views of the predictions for the weighted loss; `route` then selects a branch per total."""
 
     fallback: Fallback
     preds: Sequence[Tensor]
     main: Sequence[Tensor]
 
-    def settle(self, total: Tensor, unweighted: Unweighted) -> Tensor:
-        """Totals [S, K] as they stand, or the fallback's where they are not finite."""
+    def route(self, total: Tensor, unweighted: Unweighted) -> Tensor:
+        """Totals [S, K], replaced by the unweighted loss where they are not finite and the configuration has a fallback."""
         if not self.fallback.places:
             return total
-        wanted = (~torch.isfinite(total.detach())) & constant(self.fallback.flags, total.device, torch.bool)
-        if may_ask(total) and not wanted.any():
+        replaced = (~torch.isfinite(total.detach())) & constant(self.fallback.flags, total.device, torch.bool)
+        if may_ask(total) and not replaced.any():
             return total
         places = constant(self.fallback.places, total.device, torch.long)
-        spare = [pred.index_select(0, places) for pred in self.preds]
+        copies = [pred.index_select(0, places) for pred in self.preds]
         if self.main[0].requires_grad and torch.is_grad_enabled():
-            for own, instead, column in zip(self.main, spare, wanted.unsqueeze(-1), strict=True):
-                own.register_hook(partial(torch.where, column, 0.0))
-                instead.register_hook(partial(replaced_outside, column[places]))
-        instead = total.index_copy(-1, places, unweighted(self.fallback.members, spare))
-        return torch.where(wanted, instead, total)
+            for main, copy, column in zip(self.main, copies, replaced.unsqueeze(-1), strict=True):
+                main.register_hook(partial(torch.where, column, 0.0))
+                copy.register_hook(partial(zero_outside, column[places]))
+        unweighted_total = total.index_copy(-1, places, unweighted(self.fallback.configurations, copies))
+        return torch.where(replaced, unweighted_total, total)
 
 
-def replaced_outside(wanted: Tensor, gradient: Tensor) -> Tensor:
-    """0 where it is not wanted, NaN or not."""
-    return torch.where(wanted, gradient, 0.0)
+def zero_outside(selected: Tensor, gradient: Tensor) -> Tensor:
+    """The gradient, and 0 where it is not selected, even for NaN."""
+    return torch.where(selected, gradient, 0.0)

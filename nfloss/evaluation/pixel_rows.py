@@ -1,6 +1,6 @@
-"""What power sums are taken of, and who takes them: `Summing` is the seam between the loss and machine code for one device.
+"""The input of power sums, and `Summing`, the interface between the loss and machine code for one device.
 
-Shapes: S scales of P_s pixels each, P of all scales, one scale after another; D distinct weightings, R rows.
+Shapes: S scales of P_s pixels each; P pixels of all scales, one scale after another; D distinct weightings; R rows.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from torch import Tensor
 
 @dataclass(frozen=True)
 class Weighting:
-    """Which pixels count (1.0 or 0.0), and what their weights in SSI and in SILog are made of, [P] each."""
+    """The mask (1.0 or 0.0) and the raw weights to a power, for SSI and for SILog; each [P]."""
 
     mask: Tensor
     ssi: Tensor
@@ -24,19 +24,19 @@ class Weighting:
 
 @dataclass(frozen=True)
 class Weightings:
-    """D weightings, the scales' sizes P_s, and for each weighting a factor and two limits in each space at each scale,
-    [3, 2, S, D] float64: weights u are what they are made of times the factor, between the limits, which may be infinite."""
+    """D weightings, the scales' sizes P_s, and factor, lower and upper limit of each weighting in each space at each scale,
+    `curves` [3, 2, S, D] float64. The final weight u is the weighting's value times the factor, clamped to the limits."""
 
     pieces: Sequence[Weighting]
     sizes: tuple[int, ...]
     curves: Tensor
 
     def counts(self, scale: int, piece: int) -> Tensor:
-        """Whether a pixel counts, [P_s]."""
+        """The mask as bool, [P_s]."""
         return self.pieces[piece].mask.split(self.sizes)[scale] != 0
 
     def weights(self, space: int, scale: int, piece: int) -> Tensor:
-        """u [P_s], 0 where it does not count."""
+        """The final weights u [P_s], 0 outside the mask."""
         own = self.pieces[piece]
         factor, least, most = self.curves[:, space, scale, piece].tolist()
         u = ((own.ssi, own.silog)[space].split(self.sizes)[scale] * factor).clamp(least, most)
@@ -45,8 +45,8 @@ class Weightings:
 
 @dataclass(frozen=True)
 class PixelRows:
-    """The rows of one call: the truth's inverse depth [P], 1/m, and for each row its weighting and where its
-    prediction is: in which of the tensors given, and in which row of it. Residuals are 0 where a weighting counts nothing."""
+    """The rows of one call: true inverse depth [P] in 1/m, and for each row its weighting and the place of its prediction:
+    the index of the piece, and the row in that piece. Residuals are 0 outside the mask of the weighting."""
 
     inverse: Tensor
     limits: tuple[float, float]
@@ -56,22 +56,22 @@ class PixelRows:
 
 
 class Summing(Protocol):
-    """Who takes the sums. Float64 whatever the pixels are."""
+    """Computes the sums, in float64 for pixels of any type."""
 
     def takes(self, tensors: Sequence[Tensor]) -> bool:
-        """Whether it can read these."""
+        """Whether it supports the device and type of these tensors."""
 
     def of_weights(self, weightings: Weightings) -> Tensor:
-        """Sums of 1, u and u^2 over the pixels that count, [3, 2, S, D]: weights, spaces, scales, weightings."""
+        """Sums of 1, u and u^2 over the masked-in pixels, [3, 2, S, D]: weights, spaces, scales, weightings."""
 
     def of_residuals(self, rows: PixelRows, preds: Sequence[Sequence[Tensor]]) -> Tensor:
-        """Sums of v r and v r^2 with v = 1, u and u^2, [2, 3, 2, S, R]; each of `preds` is [k, P_s] at each scale.
+        """Sums of v r and v r^2 with v = 1, u and u^2, [2, 3, 2, S, R]; each piece of `preds` has [k, P_s] at each scale.
 
-        r is p - g and log g - log p, depth clamped to the limits before the logarithm. With a gradient to the predictions."""
+        r is p - g and log g - log p, clamped to the limits before the logarithm. Differentiable in the predictions."""
 
 
 class PlainSumming:
-    """In torch, pass after pass: what the others have to equal."""
+    """The sums in plain torch: the reference for every other implementation."""
 
     def takes(self, tensors: Sequence[Tensor]) -> bool:
         return True
@@ -93,7 +93,7 @@ class PlainSumming:
 
 
 def row_sums(rows: PixelRows, pred: Tensor, inverse: Tensor, weighting: int, scale: int) -> Tensor:
-    """Sums of v r and v r^2 of one row, [2, 3, 2]."""
+    """Sums of v r and v r^2 of one row, [2, 3, 2]: powers of r, weights v, spaces."""
     counts = rows.weightings.counts(scale, weighting)
     safe = torch.where(counts, pred, inverse)
     residuals = (safe - inverse, inverse.clamp(*rows.limits).log() - safe.clamp(*rows.limits).log())

@@ -1,5 +1,5 @@
-"""Which row computes what: configurations laid out as rows, so that neighbours share words and each word is called once
-for each run of rows that use it. Runs are split and joined by `split` and `cat`: no indexing, no copy where all agree."""
+"""Sorts configurations into rows, so that rows with the same choice are neighbours, a run: the choice is called once per run.
+Runs are separated by `split` and put together by `cat`: no indexing, and no copy where there is one run."""
 
 from __future__ import annotations
 
@@ -17,31 +17,31 @@ from nfloss.numbers import Number
 from nfloss.slots import Guard, Partition, call
 
 ROW_SLOTS = ("guard", "residual", "moments", "squash", "gain")
-PIXEL_SLOTS = ("guard", "residual", "moments")  # whose words are called together, on rows of pixels
-#: Pixels of a piece of rows on a CPU: what is made of them stays in a core's own cache from one operation to the next.
+PIXEL_SLOTS = ("guard", "residual", "moments")  # their choices are called together, on rows of pixels
+#: Pixels in a piece of rows on a CPU: small enough that results stay in a core's own cache between operations.
 PIECE = 1 << 18
 
 
 @lru_cache(maxsize=4096)
 def constant(values: tuple[Any, ...], device: torch.device, dtype: torch.dtype) -> Tensor:
-    """These numbers as a tensor on that device, made once; never an inference tensor, which a later backward would refuse."""
+    """These numbers as a cached tensor on that device; never an inference tensor, which a later backward would refuse."""
     with torch.inference_mode(False):
         return torch.tensor(values, device=device, dtype=dtype)
 
 
-def spread(values: Sequence[float], like: Tensor) -> Number:
-    """One float where all agree, else a tensor [len(values)] beside `like`."""
+def number_or_tensor(values: Sequence[float], like: Tensor) -> Number:
+    """One float if all values are equal, else a tensor [len(values)] of the device and type of `like`."""
     return values[0] if len(set(values)) == 1 else constant(tuple(values), like.device, like.dtype)
 
 
 def code_path(configuration: Configuration) -> list[str]:
-    """What rows are sorted by; configurations in this order need no rearranging."""
+    """The sort key of rows; configurations sorted by it need no rearranging."""
     return [configuration.choices[slot].name for slot in ROW_SLOTS]
 
 
 @dataclass(frozen=True)
 class Row:
-    """One row: its configuration, this one's place among the K, and which of its parts this is."""
+    """One row: its configuration, the configuration's index among the K, and the index of the part."""
 
     configuration: Configuration
     place: int
@@ -49,19 +49,19 @@ class Row:
 
 
 class NumbersOf:
-    """The numbers of several configurations by name: a float where all agree, else a tensor that goes with `like`, [.., R] or
-    (`pixels`) [.., R, P]."""
+    """The numbers of several configurations by name: a float if all are equal, else a tensor that broadcasts with `like`,
+    which is [.., R] or (`pixels`) [.., R, P]."""
 
     def __init__(self, configurations: Sequence[Configuration], like: Tensor, pixels: bool = False) -> None:
         self.configurations, self.like, self.pixels = configurations, like, pixels
 
     def __getattr__(self, name: str) -> Number:
-        number = spread([getattr(c.numbers, name) for c in self.configurations], self.like)
+        number = number_or_tensor([getattr(c.numbers, name) for c in self.configurations], self.like)
         return number.unsqueeze(-1) if self.pixels and isinstance(number, Tensor) else number
 
 
 class Rows:
-    """The rows of K configurations, R of them, sorted so that equal words are neighbours."""
+    """The R rows of K configurations, sorted so that rows with equal choices are neighbours."""
 
     def __init__(self, configurations: Sequence[Configuration]) -> None:
         self.configurations = tuple(configurations)
@@ -92,18 +92,18 @@ class Rows:
         return per_configuration.index_select(0, constant(self.places, per_configuration.device, torch.long))
 
     def first(self, per_row: Tensor) -> Tensor:
-        """[.., R] -> [.., K]: the first row of each configuration."""
+        """[.., R] -> [.., K], the first row of each configuration."""
         if self.one_to_one:
             return per_row
         rows = tuple(self.places.index(place) for place in range(len(self.configurations)))
         return per_row.index_select(-1, constant(rows, per_row.device, torch.long))
 
     def numbers(self, like: Tensor) -> NumbersOf:
-        """The numbers of the rows, to go with [.., R]."""
+        """The numbers of the rows; they broadcast with [.., R]."""
         return NumbersOf([row.configuration for row in self.rows], like)
 
     def pieces(self, pixels: int, small: bool) -> list[Run]:
-        """Rows that use the same words on their pixels, all together or, where `small`, few enough of `pixels` each."""
+        """Runs of rows with the same choices on pixels; if `small`, cut so that a piece has at most `PIECE` pixels."""
         limit = max(1, PIECE // max(1, pixels)) if small else len(self.rows)
         if limit not in self._pieces:
             runs = self.runs[PIXEL_SLOTS]
@@ -111,11 +111,11 @@ class Rows:
         return self._pieces[limit]
 
     def squash(self, ssi: Tensor) -> Tensor:
-        """SSI [.., R] as the rows' words have it."""
+        """Apply each row's `squash` to SSI [.., R]."""
         return on_runs(self.runs["squash",], lambda run, piece: run[0].choices["squash"](NumbersOf(run, piece), piece), ssi)
 
     def watch_terms(self, term: Tensor) -> Tensor:
-        """A term [.., R] as the rows' guards let its gradient through."""
+        """Apply each row's guard to a term [.., R]."""
         runs = self.runs["guard",]
         if not any(guard_of(run[0]).terms for run in runs):
             return term
@@ -123,16 +123,16 @@ class Rows:
 
     def gain(self, like: Tensor) -> Number:
         """SILog's gain for each row: float, or [R]."""
-        return spread([row.configuration.choices["gain"](row.configuration.numbers) for row in self.rows], like)
+        return number_or_tensor([row.configuration.choices["gain"](row.configuration.numbers) for row in self.rows], like)
 
     def join(self, values: Tensor, counts: Tensor) -> Tensor:
-        """[.., R] -> [.., K]: the parts of each configuration made one; `counts` [.., R] are their valid pixels."""
+        """Combine the parts of each configuration, [.., R] -> [.., K]; `counts` [.., R] are the parts' valid pixels."""
         if self.one_to_one:
             return values
-        joined = [self._join(values, counts, join) for join in self.joins]
+        results = [self._join(values, counts, join) for join in self.joins]
         places = [place for join in self.joins for place in join.places]
         back = tuple(places.index(place) for place in range(len(places)))
-        return torch.cat(joined, -1).index_select(-1, constant(back, values.device, torch.long))
+        return torch.cat(results, -1).index_select(-1, constant(back, values.device, torch.long))
 
     def _join(self, values: Tensor, counts: Tensor, join: Join) -> Tensor:
         members = [self.configurations[place] for place in join.places]
@@ -146,7 +146,7 @@ class Rows:
 
 @dataclass(frozen=True)
 class Join:
-    """Configurations of one kind of partition: their places, and for each part the rows that compute it."""
+    """Configurations with the same partition: their indices, and for each part the rows that compute it."""
 
     places: tuple[int, ...]
     rows: tuple[tuple[int, ...], ...]
@@ -157,31 +157,31 @@ Run = Sequence[Configuration]
 
 def partition_of(configuration: Configuration) -> Partition:
     """The configuration's partition."""
-    word = configuration.choices["partition"].function
-    assert isinstance(word, Partition)
-    return word
+    choice = configuration.choices["partition"].function
+    assert isinstance(choice, Partition)
+    return choice
 
 
 def watched_by_guard(run: Run, term: Tensor) -> Tensor:
-    """A term [.., k] as the run's guard lets its gradient through."""
+    """Apply the run's guard to a term [.., k]."""
     watch = guard_of(run[0]).terms
     return watch(term) if watch else term
 
 
 def guard_of(configuration: Configuration) -> Guard:
     """The configuration's guard."""
-    word = configuration.choices["guard"].function
-    assert isinstance(word, Guard)
-    return word
+    choice = configuration.choices["guard"].function
+    assert isinstance(choice, Guard)
+    return choice
 
 
 def runs_of(configurations: Run, slots: Sequence[str]) -> list[Run]:
-    """Neighbours that use the same words."""
+    """Group neighbours that have the same choices in these slots."""
     return [list(run) for _, run in groupby(configurations, lambda c: [c.choices[slot] for slot in slots])]
 
 
 def on_runs(runs: Sequence[Run], function: Callable[[Run, Tensor], Tensor], rows: Tensor) -> Tensor:
-    """`function(run, its rows)` for each run, the results one tensor again. Rows [.., R] lie along the last dimension."""
+    """Call `function(run, its rows)` for each run and concatenate. Rows are the last dimension, [.., R]."""
     if len(runs) == 1:
         return function(runs[0], rows)
     pieces = rows.split([len(run) for run in runs], -1)

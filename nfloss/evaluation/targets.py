@@ -1,4 +1,4 @@
-"""The ground truth of one call: of each scale by itself, and of all scales as one row of pixels. Made when asked for."""
+"""The ground truth of one call: each scale by itself, and all scales as one row of pixels; computed on first use."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from nfloss.terms import Target
 
 
 @dataclass(frozen=True)
-class Truth:
-    """True inverse depth [B, 1, h, w] of S scales, finest first, a mask or none for each; the predictions' types."""
+class Targets:
+    """True inverse depth [B, 1, h, w] of S scales, finest first; for each scale a mask or None, and the predictions' type."""
 
     gts: Sequence[Tensor]
     masks: Sequence[Tensor | None]
@@ -24,25 +24,25 @@ class Truth:
 
     @cached_property
     def scales(self) -> list[Target]:
-        """A target for each scale."""
+        """The target of each scale."""
         of_scales = zip(self.gts, self.masks, self.dtypes, strict=True)
         return [Target.of(gt, mask, self.min_depth, self.max_depth, dtype) for gt, mask, dtype in of_scales]
 
     @cached_property
     def together(self) -> Target:
-        """All scales as one image of a single line of pixels, finest scale first."""
-        gt = line_of(self.gts)
+        """All scales as one target of P pixels, finest scale first."""
+        gt = flattened(self.gts)
         masks = [mask for mask in self.masks if mask is not None]
-        mask = line_of([m.bool() for m in masks]) if masks else None
+        mask = flattened([m.bool() for m in masks]) if masks else None
         return Target.of(gt, mask, self.min_depth, self.max_depth, self.dtypes[0])
 
     @cached_property
     def sizes(self) -> tuple[int, ...]:
-        """Pixels of each scale."""
+        """The number of pixels of each scale."""
         return tuple(gt.numel() for gt in self.gts)
 
     def by_scale(self, pixels: Tensor) -> tuple[Tensor, ...]:
-        """All scales' pixels [P] -> [P_s] of each, not copied."""
+        """Pixels of all scales [P] -> views [P_s] of each scale."""
         return pixels.split(self.sizes)
 
     @cached_property
@@ -52,6 +52,6 @@ class Truth:
         return [depth.view(gt.shape) for depth, gt in zip(own, self.gts, strict=True)]
 
 
-def line_of(maps: Sequence[Tensor]) -> Tensor:
-    """Maps of each scale as one [1, 1, 1, P]."""
+def flattened(maps: Sequence[Tensor]) -> Tensor:
+    """Maps of all scales as one [1, 1, 1, P]."""
     return torch.cat([m.flatten() for m in maps]).view(1, 1, 1, -1)

@@ -1,4 +1,4 @@
-"""The weights of the pixels: each distinct weighting of the configurations computed once a batch, without gradient."""
+"""Computes the weights of the pixels: each distinct weighting once per batch, without gradient."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from nfloss.evaluation.rows import Row, partition_of
 from nfloss.slots import call
 from nfloss.terms import Target, sums
 
-RAW_SLOTS, TEMPERING, SPLITTING = ("weigh", "pyramid"), ("normalise", "temper"), ("partition",)
-SHARED = (RAW_SLOTS, SPLITTING)  # what several weightings may have in common
-WEIGHTING_SLOTS = ("threshold", *RAW_SLOTS, *TEMPERING, *SPLITTING)
+RAW_SLOTS, NORMALISING_SLOTS, PARTITION_SLOTS = ("weigh", "pyramid"), ("normalise", "temper"), ("partition",)
+SHARED_SLOTS = (RAW_SLOTS, PARTITION_SLOTS)  # slots whose results several weightings may share
+WEIGHTING_SLOTS = ("threshold", *RAW_SLOTS, *NORMALISING_SLOTS, *PARTITION_SLOTS)
 
 
 @dataclass(frozen=True)
 class Part:
-    """One distinct weighting: which pixels it counts, their raw weights, and those of SSI and SILog, [P] each; their number."""
+    """One distinct weighting: mask, raw weights, weights of SSI and of SILog, each [P]; number of pixels in the mask."""
 
     mask: Tensor
     raw: Tensor
@@ -33,12 +33,12 @@ class Part:
 
 @dataclass(frozen=True)
 class Weights:
-    """The weighting of each row of the loss, laid out as [R, P] when asked for."""
+    """The weighting of each row of the loss; the properties return them as [R, P]."""
 
     rows: tuple[Part, ...]
 
     def split(self, sizes: Sequence[int]) -> Iterator[Weights]:
-        """So many rows in each."""
+        """Split into groups of these sizes."""
         rows = iter(self.rows)
         return (Weights(tuple(islice(rows, size))) for size in sizes)
 
@@ -48,7 +48,7 @@ class Weights:
 
     @cached_property
     def counts(self) -> Tensor:
-        """Pixels that count, [R]."""
+        """The number of pixels in each mask, [R]."""
         return torch.stack([row.count for row in self.rows])
 
     @cached_property
@@ -65,47 +65,49 @@ class Weights:
 
     @cached_property
     def both(self) -> Tensor:
-        """Of SSI and of SILog, [2, R, P]."""
+        """The weights of SSI and of SILog, [2, R, P]."""
         if all(row.silog is row.ssi for row in self.rows):
             return self.ssi.expand(2, *self.ssi.shape)
         return lay_out([row.ssi for row in self.rows] + [row.silog for row in self.rows]).unflatten(0, (2, -1))
 
 
 def lay_out(rows: Sequence[Tensor]) -> Tensor:
-    """[P] of each row -> [R, P]; one tensor that all rows share is not copied."""
+    """[P] of each row -> [R, P]; if all rows share one tensor, an expanded view."""
     if all(row is rows[0] for row in rows):
         return rows[0].expand(len(rows), -1)
     return torch.stack(list(rows))
 
 
-class Weightings:
-    """The distinct weightings among rows; those that normalise and temper alike do it together."""
+class DistinctWeightings:
+    """The distinct weightings of rows; those with the same `normalise` and `temper` are computed together, as a run."""
 
     def __init__(self, rows: Sequence[Row]) -> None:
-        keys = [words_with_numbers(row.configuration, WEIGHTING_SLOTS) for row in rows]
+        keys = [choices_with_numbers(row.configuration, WEIGHTING_SLOTS) for row in rows]
         first = {key: row.configuration for key, row in zip(keys, rows, strict=True)}
-        ordered = sorted(first, key=lambda key: [first[key].choices[slot].name for slot in TEMPERING])  # long runs
-        ids = dict[object, int]()
-        number = {key: [ids.setdefault(words_with_numbers(c, slots), len(ids)) for slots in SHARED] for key, c in first.items()}
-        self.distinct = {first[key]: number[key] for key in ordered}  # equal numbers: equal words, with equal numbers
+        ordered = sorted(first, key=lambda key: [first[key].choices[slot].name for slot in NORMALISING_SLOTS])  # long runs
+        ids = dict[object, int]()  # equal ids: equal choices with equal numbers
+        shared = {
+            k: [ids.setdefault(choices_with_numbers(c, slots), len(ids)) for slots in SHARED_SLOTS] for k, c in first.items()
+        }
+        self.distinct = {first[key]: shared[key] for key in ordered}
         place = {key: index for index, key in enumerate(ordered)}
         starts = list(accumulate((partition_of(c).parts for c in self.distinct), initial=0))
         self.rows = tuple(starts[place[key]] + row.part for key, row in zip(keys, rows, strict=True))
         pieces = [c for c in self.distinct for _ in range(partition_of(c).parts)]
-        self.runs = [list(run) for _, run in groupby(pieces, lambda c: words_with_numbers(c, TEMPERING))]
+        self.runs = [list(run) for _, run in groupby(pieces, lambda c: choices_with_numbers(c, NORMALISING_SLOTS))]
 
     def compute(self, target: Target, finest: Tensor, thresholds: dict[Configuration, float]) -> Weights:
-        """The weights of one scale at the thresholds in force; `finest` is the finest scale's depth [B, 1, H, W]."""
+        """The weights of one scale at these thresholds; `finest` is the finest scale's depth [B, 1, H, W]."""
         with torch.no_grad():
-            waiting = iter(self.pieces(target, lambda c: depth_for(c, target, finest), thresholds))
-            parts = [part for run in self.runs for part in tempered(run[0], list(islice(waiting, len(run))))]
+            remaining = iter(self.pieces(target, lambda c: depth_for(c, target, finest), thresholds))
+            parts = [part for run in self.runs for part in normalised_parts(run[0], list(islice(remaining, len(run))))]
         return Weights(tuple(parts[place] for place in self.rows))
 
     def pieces(
         self, target: Target, depth_of: Callable[[Configuration], Tensor], thresholds: dict[Configuration, float]
     ) -> list[tuple[Tensor, Tensor]]:
-        """The pixels, and their raw weights, [P] both, of each part of the distinct weightings, in the order of `runs`;
-        `depth_of` gives the depth [P] that a configuration weighs."""
+        """Mask and raw weights, both [P], of each part of the distinct weightings, in the order of `runs`; `depth_of` returns
+        the depth [P] that a configuration's weights are computed from."""
         raw, split = dict[object, Tensor](), dict[object, list[tuple[Tensor, Tensor]]]()
         pieces: list[tuple[Tensor, Tensor]] = []
         for c, (weighing, splitting) in self.distinct.items():
@@ -119,39 +121,33 @@ class Weightings:
         return pieces
 
 
-def words_with_numbers(c: Configuration, slots: Sequence[str]) -> tuple[object, ...]:
-    """What the words of these slots compute with: equal for equal weightings."""
+def choices_with_numbers(c: Configuration, slots: Sequence[str]) -> tuple[object, ...]:
+    """The choices of these slots and the values of their numbers: equal for equal weightings."""
     return tuple((c.choices[slot], *(getattr(c.numbers, name) for name in c.choices[slot].numbers)) for slot in slots)
 
 
 def weigh(c: Configuration, target: Target, finest: Tensor, threshold: float) -> list[Part]:
-    """A weighting for each part of a configuration."""
-    pieces = split_weights(c, target, raw_weights(c, target, finest, threshold), threshold)
-    return tempered(c, pieces)
-
-
-def raw_weights(c: Configuration, target: Target, finest: Tensor, threshold: float) -> Tensor:
-    """Each pixel's weight before anything is divided or split, [P]."""
-    raw: Tensor = c.choices["weigh"](c.numbers, depth_for(c, target, finest), threshold)
-    return raw
+    """The weighting of each part of a configuration."""
+    raw = c.choices["weigh"](c.numbers, depth_for(c, target, finest), threshold)
+    return normalised_parts(c, split_weights(c, target, raw, threshold))
 
 
 def depth_for(c: Configuration, target: Target, finest: Tensor) -> Tensor:
-    """The depth in metres [P] that the configuration's weights are made of; `finest` [B, 1, H, W]."""
+    """The depth in metres [P] that the configuration's weights are computed from; `finest` [B, 1, H, W]."""
     depth: Tensor = c.choices["pyramid"](c.numbers, finest, target.image_depth)
     return depth.flatten()
 
 
 def split_weights(c: Configuration, target: Target, raw: Tensor, threshold: float) -> list[tuple[Tensor, Tensor]]:
-    """The pixels, and their weights, of each part that the configuration makes; [P] both."""
+    """Mask and raw weights, both [P], of each part of the configuration's partition."""
     pieces: list[tuple[Tensor, Tensor]] = call(
         partition_of(c).split, c.numbers, target.valid, raw, target.image_depth.flatten(), threshold
     )
     return pieces
 
 
-def tempered(c: Configuration, pieces: Sequence[tuple[Tensor, Tensor]]) -> list[Part]:
-    """Weightings by the configuration's `normalise` and `temper`, from the pixels and raw weights [P] of each."""
+def normalised_parts(c: Configuration, pieces: Sequence[tuple[Tensor, Tensor]]) -> list[Part]:
+    """Apply the configuration's `normalise` and `temper` to pieces of mask and raw weights, both [P]."""
     masks, raw = zip(*pieces, strict=True)
     mask, weights = lay_out(masks), lay_out(raw)
     ssi, silog = c.choices["temper"](c.numbers, weights, lambda power: c.choices["normalise"](c.numbers, weights, mask, power))

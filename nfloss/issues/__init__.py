@@ -1,4 +1,4 @@
-"""Ten rooms alike, one for each issue of the document. Importing this package fills the registry."""
+"""One module for each of the document's ten issues. Importing this package fills the registry."""
 
 from nfloss.issues import (  # noqa: F401
     i01_weight_normalisation,

@@ -1,7 +1,7 @@
 """Issue 1, critical: weights are divided by the batch's own mean weight.
 
 So the scale of loss and gradient depends on the share of near pixels in each batch.
-Fixes: a fixed mean (1.75 in the document), no normalisation, or the mean that the training set really has.
+Fixes: a fixed mean (1.75 in the document), no normalisation, or the mean measured on the training set.
 """
 
 from __future__ import annotations
@@ -16,21 +16,21 @@ from nfloss.registry import Fix, Issue, Symptom, register
 from nfloss.slots import Choice
 from nfloss.symptoms import Bench, pixel_gradients, valid_pixels, without_weights
 
-NEAR = 1.0  # metres: the symptom's ruler, whatever threshold a configuration uses
+NEAR = 1.0  # metres: where the symptom measures, for any threshold of a configuration
 
 
 def constant_mean(weights: Tensor, mask: Tensor, power: float, *, expected_weight_mean: Number, near_weight: Number) -> Number:
-    """The configured mean weight; for `weights ** power`, the mean that the same near share implies."""
+    """The configured mean weight; for other powers, the mean of `weights ** power` with the same share of near pixels."""
     return implied_mean(expected_weight_mean, near_weight, power)
 
 
 def dataset_mean(weights: Tensor, mask: Tensor, power: float, *, dataset_weight_mean: Number, near_weight: Number) -> Number:
-    """The mean weight measured on the training set in use; for powers as `constant_mean`."""
+    """The mean weight measured on the training set; for other powers as `constant_mean`."""
     return implied_mean(dataset_weight_mean, near_weight, power)
 
 
 def implied_mean(mean: Number, near_weight: Number, power: float) -> Number:
-    """The mean of w**power where w is `near_weight` on a share f of the pixels, 1 elsewhere, and E[w] = `mean`.
+    """The mean of w**power, where w is `near_weight` for a share f of the pixels, else 1, and E[w] = `mean`.
 
     >>> round(implied_mean(2.0, 5.0, 0.5), 4)  # f = 1/4: 1 + (sqrt(5) - 1) / 4
     1.309
@@ -43,31 +43,31 @@ def implied_mean(mean: Number, near_weight: Number, power: float) -> Number:
 
 
 def no_normalisation(weights: Tensor, mask: Tensor, power: float) -> float:
-    """Weights stay 5 and 1."""
+    """Weights are not divided: 5 and 1."""
     return 1.0
 
 
 def constant_of_sums(sums_of: SumsOf, power: float, *, expected_weight_mean: Number, near_weight: Number) -> Number:
-    """`constant_mean`, where power sums are asked for."""
+    """`constant_mean` on power sums."""
     return implied_mean(expected_weight_mean, near_weight, power)
 
 
 def dataset_of_sums(sums_of: SumsOf, power: float, *, dataset_weight_mean: Number, near_weight: Number) -> Number:
-    """`dataset_mean`, where power sums are asked for."""
+    """`dataset_mean` on power sums."""
     return implied_mean(dataset_weight_mean, near_weight, power)
 
 
 def nothing_of_sums(sums_of: SumsOf, power: float) -> float:
-    """`no_normalisation`, where power sums are asked for."""
+    """`no_normalisation` on power sums."""
     return 1.0
 
 
 def gradient_scale_variation(losses: Losses, bench: Bench) -> Tensor:
-    """Coefficient of variation between batches of what weighting multiplies a near pixel's gradient by, [K].
+    """Coefficient of variation, between batches, of the factor that weighting puts on a near pixel's gradient, [K].
 
-    Root mean square of d total / d prediction over the pixels nearer than 1 m, divided by that of the unweighted loss on
-    the same batch: what the batch's own errors contribute is gone. Batches without near pixels do not count; NaN where fewer
-    than two have any.
+    The factor is the root mean square of d total / d prediction over pixels nearer than 1 m, divided by that of the unweighted
+    loss on the same batch, which removes the effect of the batch's errors. Batches without near pixels are left out; NaN where
+    fewer than two are left.
     """
     plain, factors = without_weights(losses), []
     for prediction, truth in bench.batches():

@@ -1,7 +1,7 @@
 """Issue 2, critical: the weight sits inside the square.
 
 Squaring weighted residuals inflates loss and gradients (25:1 instead of 5:1) and moves the converged level.
-Fixes: weighted moments; or plain moments with SSI clamped or put through log1p.
+Fixes: weighted moments; or plain moments with SSI clamped, or with log1p of SSI.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from torch import Tensor
 
 from nfloss.loss import Losses
 from nfloss.numbers import Number
-from nfloss.power_sums import TINY, WEIGHTED, PowerSums, spread
+from nfloss.power_sums import TINY, WEIGHTED, PowerSums, variance_from
 from nfloss.registry import Fix, Issue, Symptom, register
 from nfloss.slots import Choice
 from nfloss.symptoms import Bench, term_inflation
@@ -23,15 +23,15 @@ def weighted_moments(residual: Tensor, weights: Tensor, mask: Tensor) -> tuple[T
 
 
 def from_weighted_sums(sums: PowerSums) -> tuple[Tensor, Tensor]:
-    """The same of power sums."""
+    """`weighted_moments` on power sums."""
     total = sums.zeroth[WEIGHTED].clamp(min=TINY)
     mean = sums.first[WEIGHTED] / total
-    return mean, spread(mean, sums.second[WEIGHTED] / total)
+    return mean, variance_from(mean, sums.second[WEIGHTED] / total)
 
 
 def clamp(ssi: Tensor, *, ssi_minimum: Number, ssi_maximum: Number) -> Tensor:
-    """SSI clamped to [1e-6, 1]: no gradient outside."""
-    return ssi.clamp(min=ssi_minimum).clamp(max=ssi_maximum)  # one by one: each is a float or, beside others, a tensor
+    """SSI clamped to [1e-6, 1]; no gradient outside."""
+    return ssi.clamp(min=ssi_minimum).clamp(max=ssi_maximum)  # two calls: each limit may be a float or a tensor
 
 
 def log1p(ssi: Tensor) -> Tensor:

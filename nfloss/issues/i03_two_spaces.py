@@ -19,21 +19,21 @@ from nfloss.symptoms import Bench, term_inflation
 
 
 def per_space(weights: Tensor, mean: Callable[[float], Number]) -> tuple[Tensor, Tensor]:
-    """Linear weights for SSI, their square root for SILog, each by its own mean and clamped."""
+    """Linear weights for SSI, their square root for SILog; each divided by its own mean, then clamped."""
     ssi = (weights / (mean(1.0) + 1e-8)).clamp(0.5, 5.0)
     silog = (weights.sqrt() / (mean(0.5) + 1e-8)).clamp(0.7, 2.0)
     return ssi, silog
 
 
 def curve_per_space(mean: Callable[[float], Number]) -> tuple[Curve, Curve]:
-    """`per_space`, where power sums are asked for."""
+    """`per_space` on power sums."""
     return Curve(1.0, 1.0 / (mean(1.0) + 1e-8), (0.5, 5.0)), Curve(0.5, 1.0 / (mean(0.5) + 1e-8), (0.7, 2.0))
 
 
 def relative_amplification(losses: Losses, bench: Bench) -> Tensor:
-    """SILog's amplification over that of sqrt(SSI), mean over the batches, [K].
+    """SILog's amplification divided by that of sqrt(SSI), mean over the batches, [K].
 
-    Amplification: the term over its unweighted value. SILog is a root of squares, SSI is not: its root compares like with like.
+    Amplification is the term divided by its unweighted value. SILog is a root of squares, so SSI's root is compared with it.
     """
     ssi, silog = term_inflation(losses, bench)
     return (silog / ssi.sqrt()).mean(0)

@@ -1,8 +1,8 @@
-"""Issue 4, major: gradients are not watched.
+"""Issue 4, major: gradients are not checked.
 
-Near pixels with large errors and far pixels with small ones differ by three orders of magnitude in gradient.
-Fixes: a hook that clamps the gradient of the two scalars; the unweighted loss where the total is not finite; a bound
-for each pixel's gradient.
+Gradients of near pixels with large errors and of far pixels with small ones differ by three orders of magnitude.
+Fixes: a hook that clamps the gradient of the two terms; the unweighted loss where the total is not finite; a bound on each
+pixel's gradient.
 """
 
 from __future__ import annotations
@@ -29,9 +29,9 @@ def clamp_scalar_gradient(term: Tensor) -> Tensor:
 
 
 def clamp_pixel_gradients(prediction: Tensor, mask: Tensor, *, pixel_gradient_limit: Number) -> Tensor:
-    """Bound each pixel's gradient to so many times the root mean square over the row's valid pixels.
+    """Clamp each pixel's gradient to `pixel_gradient_limit` times the root mean square over the row's valid pixels.
 
-    Relative, so that neither the image's size nor a factor of the loss moves the bound. [R, P] both; limit float or [R, 1].
+    A relative bound does not depend on image size or on a factor of the loss. Tensors [R, P]; the limit a float or [R, 1].
     """
     if not (prediction.requires_grad and torch.is_grad_enabled()):
         return prediction
@@ -49,7 +49,7 @@ def clamp_pixel_gradients(prediction: Tensor, mask: Tensor, *, pixel_gradient_li
 def gradient_range(losses: Losses, bench: Bench) -> Tensor:
     """99.9 % quantile over median of |d total / d prediction| among the valid pixels, mean over the batches, [K].
 
-    NaN where a configuration has no gradient at all.
+    NaN where a configuration has no gradient.
     """
     ranges = []
     for prediction, truth in bench.batches():
@@ -60,7 +60,7 @@ def gradient_range(losses: Losses, bench: Bench) -> Tensor:
 
 
 def share_not_finite(losses: Losses, bench: Bench, hostile: Sequence[float]) -> Tensor:
-    """Share of batches whose total or gradient is not finite when one near float32 prediction is hostile, [K]."""
+    """Share of float32 batches whose total or gradient is not finite when one near prediction is a hostile value, [K]."""
     bad = []
     for prediction, truth in bench.batches():
         nearest = torch.where(valid_pixels(truth), truth.flatten(), 0.0).argmax()
@@ -72,12 +72,12 @@ def share_not_finite(losses: Losses, bench: Bench, hostile: Sequence[float]) -> 
 
 
 def share_not_finite_extreme(losses: Losses, bench: Bench) -> Tensor:
-    """Under predictions that are finite, but 0, denormal or 1e30 1/m, [K]."""
+    """The share for predictions that are finite, but 0, denormal or 1e30 1/m, [K]."""
     return share_not_finite(losses, bench, (0.0, 1e-42, 1e30))
 
 
 def share_not_finite_broken(losses: Losses, bench: Bench) -> Tensor:
-    """Under predictions that are NaN or infinite, [K]."""
+    """The share for predictions that are NaN or infinite, [K]."""
     return share_not_finite(losses, bench, (math.nan, math.inf))
 
 

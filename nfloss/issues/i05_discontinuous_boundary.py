@@ -1,7 +1,7 @@
 """Issue 5, major: 0.99 m weighs 5, 1.00 m weighs 1.
 
-A centimetre changes the weight fivefold, said to make training swing around 1 m.
-Fixes: a tanh (as prose and comments intend, and, to the letter, with its sign reversed) or a linear ramp.
+One centimetre changes the weight fivefold; the document says that training oscillates around 1 m.
+Fixes: a tanh (as the document argues, and as its code has it, with the sign reversed), or a linear ramp.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ def smooth_tanh(depth: Tensor, threshold: Number, *, near_weight: Number, smooth
 
 
 def smooth_tanh_as_written(depth: Tensor, threshold: Number, *, near_weight: Number, smooth_range: Number) -> Tensor:
-    """The document's code to the letter: far pixels are the heavy ones."""
+    """The document's code to the letter: far pixels get the large weight."""
     far = (1.0 + torch.tanh((depth - threshold) / smooth_range)) / 2.0
     return 1.0 + (near_weight - 1.0) * far
 
@@ -37,10 +37,10 @@ def linear_ramp(depth: Tensor, threshold: Number, *, near_weight: Number, ramp_h
 def largest_weight_step(losses: Losses, bench: Bench) -> Tensor:
     """Largest change of the raw weight over one centimetre, within half a metre of the threshold in force, [K].
 
-    Asked of the weight function itself on a ladder of depths: the bench's own pixels are too sparse for it.
+    Computed on depths at equal steps, because the bench's pixels are too sparse.
     """
     centimetres = torch.arange(1, 401, device=bench.truth.device, dtype=torch.float64)
-    depth = (centimetres - 0.5) / 100.0  # the steps lie across round thresholds
+    depth = (centimetres - 0.5) / 100.0  # so that a round threshold lies between two depths
     weight = losses.raw_weights((1.0 / depth).reshape(1, 1, 1, -1))
     middle = (depth[1:] + depth[:-1]) / 2.0
     near = (middle - middle.new_tensor(losses.thresholds).unsqueeze(-1)).abs() <= 0.5

@@ -1,7 +1,7 @@
-"""Issue 6, major: weighted gradients are said to confuse batch normalisation.
+"""Issue 6, major: the document says that weighted gradients disturb batch normalisation.
 
-Fixes: a tenth of the BatchNorm momentum (which changes the running statistics alone), or a loss of its own for near and
-for far pixels.
+Fixes: a tenth of the BatchNorm momentum (which changes only the running statistics), or separate losses for near and far
+pixels.
 """
 
 from __future__ import annotations
@@ -15,21 +15,21 @@ from nfloss.slots import Choice, Partition
 
 
 def slow_momentum(*, slow_bn_momentum: float) -> float:
-    """0.01 in place of 0.1, for every BatchNorm of the network."""
+    """0.01 instead of 0.1, for every BatchNorm of the network."""
     return slow_bn_momentum
 
 
 def near_and_far(
     mask: Tensor, weights: Tensor, depth: Tensor, threshold: Number, *, near_weight: Number
 ) -> list[tuple[Tensor, Tensor]]:
-    """Near pixels with the constant weight `near_weight`, far pixels with 1; a hard boundary whatever weighs elsewhere."""
+    """Near pixels with the constant weight `near_weight`, far pixels with 1; the boundary is hard for any choice of `weigh`."""
     near = (depth < threshold).to(mask.dtype)
     ones = torch.ones_like(near)
     return [(mask * near, ones * near_weight), (mask * (1.0 - near), ones)]
 
 
 def weighted_sum_of_parts(losses: Tensor, counts: Tensor, *, near_part: Number) -> Tensor:
-    """0.7 near + 0.3 far, or the one that has pixels. [2, R] both."""
+    """0.7 near + 0.3 far, or the part that has pixels. Both [2, R]."""
     near, far = losses
     both = near_part * near + (1.0 - near_part) * far
     return torch.where(counts[0] == 0, far, torch.where(counts[1] == 0, near, both))

@@ -1,6 +1,6 @@
-"""Issue 7, major: the loss says nothing about progress.
+"""Issue 7, major: the loss value does not show progress.
 
-Its scale moves with every batch, so 0.0008, 0.0007, 0.0009 cannot be read.
+Its scale changes with every batch, so 0.0008, 0.0007, 0.0009 cannot be compared.
 Fixes: record the parts separately; record the loss divided by the unweighted loss. Neither changes training.
 """
 
@@ -16,7 +16,7 @@ def split_metrics() -> tuple[str, ...]:
 
 
 def normalised_loss() -> tuple[str, ...]:
-    """The series that 7-2 adds: total / (unweighted total + 1e-8); 1.0 is par with unweighted."""
+    """The series that 7-2 adds: total / (unweighted total + 1e-8); 1.0 equals the unweighted loss."""
     return ("normalised_loss",)
 
 

@@ -1,7 +1,7 @@
-"""Issue 8, medium: the same physical error has another size in inverse-depth and in log-depth space.
+"""Issue 8, medium: the same physical error has different sizes in inverse-depth and in log-depth space.
 
-Fixes: standardise the residuals in both (as argued, and to the letter with raw weights and without SILog's factor), or
-divide by a standard deviation that carries no gradient and keep the mean.
+Fixes: standardise the residuals in both (as the document argues; and as its code has it, with raw weights and without
+SILog's factor), or divide by a standard deviation that has no gradient and keep the mean.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from nfloss.registry import Fix, Issue, Symptom, register
 from nfloss.slots import Choice
 from nfloss.symptoms import Bench, pixel_gradients
 
-TINY = 1e-8  # added to a standard deviation before dividing by it
+EPSILON = 1e-8  # added to a standard deviation before dividing by it
 
 
 def standardise(residual: Tensor, mask: Tensor) -> Tensor:
@@ -29,16 +29,16 @@ def standardise(residual: Tensor, mask: Tensor) -> Tensor:
 
 
 class Standardised(torch.autograd.Function):
-    """z = (r - mean r) / (s + 1e-8) over a mask, with its gradient by hand, in fewer passes over the pixels than autograd's.
+    """z = (r - mean r) / (s + 1e-8) over a mask, with a gradient written by hand, in fewer passes over pixels than autograd.
 
-    d L / d r_i = (g_i - mean g) / (s + 1e-8) - z_i sum(g z) / ((n - 1) s) where g = d L / d z; the last term is 0 where s is.
+    d L / d r_i = (g_i - mean g) / (s + 1e-8) - z_i sum(g z) / ((n - 1) s), g = d L / d z; the last term is 0 where s = 0.
     """
 
     @staticmethod
     def forward(ctx: Any, residual: Tensor, mask: Tensor) -> Tensor:
         centred = centre(residual, mask)
         std = unbiased_std(centred, mask)
-        standardised = centred.div_(std + TINY)
+        standardised = centred.div_(std + EPSILON)
         ctx.save_for_backward(standardised, std, mask)
         return standardised
 
@@ -48,39 +48,39 @@ class Standardised(torch.autograd.Function):
         standardised, std, mask = ctx.saved_tensors
         along = (gradient * standardised).sum(-1, keepdim=True)
         slope = torch.where(std == 0, torch.zeros_like(along), along / (freedom(mask) * std))
-        result = centre(gradient, mask).div_(std + TINY)
+        result = centre(gradient, mask).div_(std + EPSILON)
         return result.addcmul_(standardised, slope, value=-1.0), None
 
 
 def divide_by_detached_std(residual: Tensor, mask: Tensor) -> Tensor:
-    """r / (std r + 1e-8), the std without gradient: the error's size stays in the mean and in the gradient."""
+    """r / (std r + 1e-8), the std without gradient; mean and gradient still depend on the size of the error."""
     with torch.no_grad():
         std = unbiased_std(centre(residual, mask), mask)
-    return residual / (std + TINY)
+    return residual / (std + EPSILON)
 
 
 def standardised_sums(sums: PowerSums) -> PowerSums:
-    """`standardise` of power sums; where all residuals are the same, exactly 0 is left of them."""
+    """`standardise` on power sums; exactly 0 where all residuals are equal."""
     centred = sums.shifted(sums.first[PLAIN] / sums.count)
     std, none = deviation(sums.count, centred.second[PLAIN])
-    return centred.scaled((1.0 / (std + TINY)).masked_fill(none, 0.0))
+    return centred.scaled((1.0 / (std + EPSILON)).masked_fill(none, 0.0))
 
 
 def sums_by_detached_std(sums: PowerSums) -> PowerSums:
-    """`divide_by_detached_std` of power sums."""
+    """`divide_by_detached_std` on power sums."""
     with torch.no_grad():
         std, _ = deviation(sums.count, sums.shifted(sums.first[PLAIN] / sums.count).second[PLAIN])
-    return sums.scaled(1.0 / (std + TINY))
+    return sums.scaled(1.0 / (std + EPSILON))
 
 
 def deviation(count: Tensor, squares: Tensor) -> tuple[Tensor, Tensor]:
-    """`unbiased_std` of the sum of squares about the mean, and where it is 0, [2, S, R]; no gradient there."""
-    none = squares <= 0  # rounding may leave less
+    """`unbiased_std` from the sum of squares about the mean, and where it is 0, both [2, S, R]; no gradient where it is 0."""
+    none = squares <= 0  # rounding can make it negative
     return (squares.masked_fill(none, 1.0) / (count - 1.0).clamp(min=1.0)).sqrt().masked_fill(none, 0.0), none
 
 
 def centre(values: Tensor, mask: Tensor) -> Tensor:
-    """values - their mean over the mask, 0 outside it. [.., P]"""
+    """Values minus their mean over the mask, 0 outside it. [.., P]"""
     centred = values * mask
     mean = centred.sum(-1, keepdim=True) / mask.sum(-1, keepdim=True).clamp(min=1.0)
     return torch.sub(values, mean, out=centred).mul_(mask)
@@ -97,12 +97,12 @@ def freedom(mask: Tensor) -> Tensor:
 
 
 def raw_weights(weights: Tensor, mean: Callable[[float], Number]) -> tuple[Tensor, Tensor]:
-    """5 and 1 in both spaces, whatever normalises."""
+    """5 and 1 in both spaces, for any choice of `normalise`."""
     return weights, weights
 
 
 def raw_curves(mean: Callable[[float], Number]) -> tuple[Curve, Curve]:
-    """`raw_weights`, where power sums are asked for."""
+    """`raw_weights` on power sums."""
     return Curve(1.0, 1.0), Curve(1.0, 1.0)
 
 
@@ -112,9 +112,9 @@ def unit_gain() -> float:
 
 
 def gradient_growth(losses: Losses, bench: Bench) -> Tensor:
-    """The gradient's norm at a hundredth of the bench's errors over that at a tenth, mean over the batches, [K].
+    """The gradient's norm at a hundredth of the bench's errors, divided by that at a tenth, mean over the batches, [K].
 
-    In float64, so that small errors are no rounding errors. A loss that settles gives at most 1.
+    In float64, so that small errors stay far above rounding. At most 1 for a loss that converges.
     """
     growth = []
     for prediction, truth in bench.batches():

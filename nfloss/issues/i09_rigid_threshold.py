@@ -2,7 +2,7 @@
 
 At 50 km/h and 0.5 s of reaction a car covers 7 m.
 Fixes: a threshold from speed and reaction time, or one that grows with the epochs, linearly or in steps; all are clamped to
-[0.3, 3.0] m by the document's own setter.
+[0.3, 3.0] m, as in the document's setter.
 """
 
 from __future__ import annotations
@@ -26,19 +26,19 @@ def reaction_distance(epoch: float, of: float, *, speed_kmh: float, reaction_sec
 def linear_schedule(
     epoch: float, of: float, *, start_epoch: float, end_epoch: float, start_threshold: float, end_threshold: float
 ) -> float:
-    """0.5 to 1.5 m between the epochs 0 and 50 of a run of 50, stretched to the run's own length."""
+    """0.5 to 1.5 m from epoch 0 to epoch 50 of a run of 50; other runs are scaled to 50 epochs."""
     progress = (epoch * DOCUMENT_EPOCHS / of - start_epoch) / (end_epoch - start_epoch)
     return clamp_threshold(start_threshold + (end_threshold - start_threshold) * min(max(progress, 0.0), 1.0))
 
 
 def step_schedule(epoch: float, of: float) -> float:
-    """0.5, 1.0, 1.5 m in the epochs 0-10, 10-30, 30-50 of a run of 50, stretched likewise."""
+    """0.5, 1.0, 1.5 m in epochs 0-10, 10-30, 30-50 of a run of 50; other runs are scaled to 50 epochs."""
     document_epoch = epoch * DOCUMENT_EPOCHS / of
     return clamp_threshold(0.5 if document_epoch < 10 else 1.0 if document_epoch < 30 else 1.5)
 
 
 def share_called_near(losses: Losses, bench: Bench) -> Tensor:
-    """Share of the valid pixels that weigh more than half way from 1 to the near weight, in the middle of a run, [K]."""
+    """Share of the valid pixels with a weight above (1 + near weight) / 2, in the middle of a run, [K]."""
     middle = copy(losses)
     middle.set_epoch(DOCUMENT_EPOCHS / 2.0)
     heavy = bench.truth.new_tensor([(1.0 + c.numbers.near_weight) / 2.0 for c in losses.configurations]).unsqueeze(-1)

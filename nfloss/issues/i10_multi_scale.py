@@ -1,6 +1,6 @@
-"""Issue 10, medium: each scale of the prediction normalises by its own mean weight.
+"""Issue 10, medium: each scale of the prediction is normalised by its own mean weight.
 
-Fixes: one constant at every scale (which is fix 1-1), or one weight map, computed at full resolution and resized.
+Fixes: one constant at every scale (the same as fix 1-1), or one weight map, computed at full resolution and resized.
 """
 
 from __future__ import annotations
@@ -27,21 +27,21 @@ def shared_depth(finest: Tensor, own: Tensor) -> Tensor:
 
 
 def spread_across_scales(losses: Losses, bench: Bench) -> Tensor:
-    """(largest - smallest) / mean of what each of 4 scales divides its weights by, mean over the batches, [K].
+    """(largest - smallest) / mean of the divisors of the weights at 4 scales, mean over the batches, [K].
 
-    0 where nothing is divided by a mean. Of a split loss, the part with the larger spread.
+    0 where weights are not divided by a mean. In a split loss, the part with the larger value counts.
     """
     spreads = [
         torch.stack(
-            [spread(c, threshold, truth) for c, threshold in zip(losses.configurations, losses.thresholds, strict=True)]
+            [batch_spread(c, threshold, truth) for c, threshold in zip(losses.configurations, losses.thresholds, strict=True)]
         )
         for truth in bench.truth
     ]
     return torch.stack(spreads).mean(0)
 
 
-def spread(configuration: Configuration, threshold: float, truth: Tensor) -> Tensor:
-    """Of one batch [B, 1, H, W]; a scalar."""
+def batch_spread(configuration: Configuration, threshold: float, truth: Tensor) -> Tensor:
+    """The spread of one batch [B, 1, H, W], a scalar."""
     numbers, (height, width) = configuration.numbers, truth.shape[-2:]
     scales = [F.interpolate(truth, size=(max(height >> s, 1), max(width >> s, 1)), mode="nearest") for s in range(SCALES)]
     targets = [Target.of(scale, None, numbers.min_depth, numbers.max_depth) for scale in scales]
@@ -51,9 +51,9 @@ def spread(configuration: Configuration, threshold: float, truth: Tensor) -> Ten
 
 
 def divisors(configuration: Configuration, threshold: float, target: Target, finest: Tensor) -> Tensor:
-    """What the weights of each part are divided by at one scale, [parts]; 1 where they are not divided, NaN of no pixels.
+    """The divisor of the weights of each part at one scale, [parts]; 1 without division, NaN for a part without pixels.
 
-    Asked of the simplified configuration: weighted moments divide by the weights' own mean, whatever else normalises.
+    The configuration is simplified first: weighted moments cancel every other divisor.
     """
     simple = configuration.simplified()
     parts = [(divisor(simple, p.raw, p.mask), p.mask) for p in weigh(simple, target, finest, threshold)]
@@ -61,16 +61,16 @@ def divisors(configuration: Configuration, threshold: float, target: Target, fin
 
 
 def divisor(configuration: Configuration, raw: Tensor, mask: Tensor) -> Tensor:
-    """The first mean that the configuration asks for (SSI's, where the two spaces have their own); 1 if it asks for none."""
-    asked: list[Tensor] = []
+    """The first mean that `temper` requests (SSI's, where the two spaces have different ones); 1 if it requests none."""
+    requested: list[Tensor] = []
 
     def mean(power: float) -> Tensor:
         value = configuration.choices["normalise"](configuration.numbers, raw, mask, power)
-        asked.append(torch.as_tensor(value).to(raw).squeeze())
-        return asked[-1]
+        requested.append(torch.as_tensor(value).to(raw).squeeze())
+        return requested[-1]
 
     configuration.choices["temper"](configuration.numbers, raw, mean)
-    return asked[0] if asked else raw.new_ones(())
+    return requested[0] if requested else raw.new_ones(())
 
 
 ISSUE = register(

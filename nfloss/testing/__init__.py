@@ -1,4 +1,4 @@
-"""The contract that every fix keeps, each promise with its check: of the ten issues' own fixes and of yours."""
+"""The contract for every fix, built-in or the user's: a list of promises, each with its check."""
 
 from nfloss.testing.contract import CONTRACT, Broken, broken_promises
 

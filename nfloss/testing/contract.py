@@ -1,4 +1,4 @@
-"""What every fix keeps to, the ten issues' own and the user's: each promise a check that says in plain words what breaks it."""
+"""The contract for every fix, built-in or the user's. Each promise has a check; a check returns what breaks it, or None."""
 
 from __future__ import annotations
 
@@ -16,20 +16,20 @@ from nfloss.testing.definition import (
 )
 from nfloss.testing.device import never_waits
 from nfloss.testing.loss import (
-    goes_with_others,
     is_finite,
     is_pure,
     keeps_to_its_row,
     leaves_invalid_pixels_out,
     precisions_agree,
-    survives_the_way,
+    survives_pickling,
     together_is_one_by_one,
+    works_with_others,
 )
 from nfloss.user_code import USER_ERRORS, in_a_line
 
 Check = Callable[[Fix], str | None]
 
-#: Every promise, with the check of it.
+#: Every promise, with its check.
 CONTRACT: dict[str, Check] = {
     "it changes a slot": changes_something,
     "it explains itself: a summary, and a docstring for each function": explains_itself,
@@ -37,21 +37,21 @@ CONTRACT: dict[str, Check] = {
     "weights are divided by one number above 0": divides_by_one_number,
     "a guard changes gradients, no value": guards_only_gradients,
     "the threshold is a number of metres": has_a_threshold,
-    "value and gradient are finite, whatever the batch": is_finite,
+    "value and gradient are finite on every batch": is_finite,
     "the same batch gives the same bits, and stays as it was": is_pure,
     "masked and invalid pixels have no effect": leaves_invalid_pixels_out,
-    "beside other configurations it is what it is alone": together_is_one_by_one,
+    "next to other configurations it computes the same as alone": together_is_one_by_one,
     "a NaN stays in its row": keeps_to_its_row,
     "float32 and float64 agree": precisions_agree,
     "a GPU never waits for it": never_waits,
-    "it goes with the other fixes": goes_with_others,
-    "it finds its way to another process": survives_the_way,
+    "it works with the other fixes": works_with_others,
+    "it can be sent to another process": survives_pickling,
 }
 
 
 @dataclass(frozen=True)
 class Broken:
-    """A promise that a fix does not keep, and what was found instead."""
+    """A promise that a fix does not keep, and what the check found."""
 
     fix: str
     promise: str
@@ -59,12 +59,12 @@ class Broken:
 
 
 def broken_promises(fix: Fix) -> list[Broken]:
-    """The promises that a fix breaks, in the order of `CONTRACT`; none where it keeps to all of them."""
+    """The promises that a fix breaks, in the order of `CONTRACT`; an empty list if it keeps all of them."""
     return [Broken(fix.id, promise, found) for promise, check in CONTRACT.items() if (found := outcome(check, fix))]
 
 
 def outcome(check: Check, fix: Fix) -> str | None:
-    """What a check finds; an error of the fix's own code is a finding, too."""
+    """The result of a check; an error in the fix's code also counts as a finding."""
     try:
         return check(fix)
     except USER_ERRORS as error:

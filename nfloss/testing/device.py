@@ -1,7 +1,7 @@
-"""The part of the contract that a GPU asks: tensors stay on their device, and nobody waits for a value.
+"""The check of the contract for a GPU: tensors stay on their device, and no code reads a value from it.
 
-It is checked without one. PyTorch's `meta` device computes shapes and no values: what asks for a value or mixes devices
-stops there as it would wait or stop on a GPU, and what is copied there is seen as it is called.
+It needs no GPU. PyTorch's `meta` device computes shapes without values: code that reads a value or mixes devices raises an
+error there, and copies from the host are recorded as they are called.
 """
 
 from __future__ import annotations
@@ -20,18 +20,18 @@ from torch.utils._pytree import tree_leaves
 
 from nfloss.configuration import Configuration
 from nfloss.registry import Fix
-from nfloss.testing.loss import alone, crowds
+from nfloss.testing.loss import alone, groups_with
 from nfloss.testing.material import HOLES, Case, evaluate
 from nfloss.user_code import USER_ERRORS, in_a_line
 
 NO_VALUES = torch.device("meta")
 TORCH = Path(torch.__file__).parent
-#: What makes a tensor of Python's numbers, and the place of these among the arguments.
+#: Functions that make a tensor from Python numbers, and the index of the argument with the numbers.
 OF_NUMBERS: dict[Callable[..., Tensor], int] = {torch.tensor: 0, torch.as_tensor: 0, torch.asarray: 0, Tensor.new_tensor: 1}
 
 
-class Crossings(TorchFunctionMode):
-    """Notes every copy from the host to another device while it is entered: `seen` has the places in the source."""
+class HostCopies(TorchFunctionMode):
+    """Records every copy from the host to another device inside the context; `seen` has the places in the source."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -52,8 +52,9 @@ def tensors_of(tree: Any) -> list[Tensor]:
 
 
 def copies_from_host(given: Sequence[Tensor], made: Sequence[Tensor], of_numbers: bool) -> bool:
-    """Whether a call with these tensors copies one to the device, or makes one there of Python's numbers. A number in a tensor
-    of the host's beside others of the device's is no copy: it travels with the kernel."""
+    """Whether a call with these tensors copies one to the device, or makes one there from Python numbers.
+
+    A 0-dimensional host tensor next to device tensors is no copy: its value is passed as a kernel argument."""
     on_host = [tensor for tensor in given if tensor.device.type == "cpu"]
     if not any(tensor.device.type != "cpu" for tensor in made):
         return False
@@ -63,20 +64,20 @@ def copies_from_host(given: Sequence[Tensor], made: Sequence[Tensor], of_numbers
 
 
 def asking_line(frames: Iterable[tuple[FrameType, int]]) -> str:
-    """The first of these frames that is neither PyTorch's nor this file's: `file.py, line 7`."""
+    """The first of these frames outside PyTorch and this file, as `file.py, line 7`."""
     places = ((Path(frame.f_code.co_filename), line) for frame, line in frames)
     return next(f"{path.name}, line {line}" for path, line in places if path != Path(__file__) and TORCH not in path.parents)
 
 
 def never_waits(fix: Fix) -> str | None:
-    """Loss and gradient a second time, for the constants are made the first time: no copy, no value asked for."""
+    """Compute loss and gradient twice; the second time, after constants are cached, nothing may be copied or read."""
     case = without_values(HOLES.to(torch.float32))
-    for configurations in ([alone(fix)], *crowds(fix)):
+    for configurations in ([alone(fix)], *groups_with(fix)):
         try:
             copied = copies_of_the_second_call(configurations, case)
         except USER_ERRORS as error:
             where = asking_line(reversed(list(walk_tb(error.__traceback__))))
-            return f"{where} asks for a value, or mixes devices: {in_a_line(error)}"
+            return f"{where} reads a value, or mixes devices: {in_a_line(error)}"
         if copied:
             return f"{copied[0]} copies a tensor from the host in every call"
     return None
@@ -84,9 +85,9 @@ def never_waits(fix: Fix) -> str | None:
 
 def copies_of_the_second_call(configurations: Sequence[Configuration], case: Case) -> list[str]:
     evaluate(configurations, case)
-    with Crossings() as crossings:
+    with HostCopies() as copies:
         evaluate(configurations, case)
-    return crossings.seen
+    return copies.seen
 
 
 def without_values(case: Case) -> Case:

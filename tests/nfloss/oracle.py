@@ -492,9 +492,9 @@ MATERIALS = {
 
 
 def random_unions(known: Sequence[str], count: int, seed: int) -> list[tuple[str, ...]]:
-    """Random sets of 2 to 12 fixes that do not clash, by the document's own reading of what excludes what."""
+    """Random sets of 2 to 12 fixes that do not clash, by what the document says excludes what."""
     exclusive = (
-        {"1-1", "10-1"},  # one word, so compatible with each other, with no other of the group below
+        {"1-1", "10-1"},  # one choice, so compatible with each other, with no other of the group below
         {"1-2"},
         {"1-3"},
     )

@@ -82,7 +82,7 @@ def made_on_the_host(ssi):
 
 
 def weighted_by_depth(mask, weights, depth, threshold):
-    """A split called as the house's own is, whose weights are no constants."""
+    """A split with the built-in one's name, whose weights are not constant."""
     return [(mask * (depth < 1), depth), (mask * (depth >= 1), depth)]
 
 
@@ -91,8 +91,8 @@ def mean_of_two(losses, counts):
     return losses.mean(0)
 
 
-def fix_of(slot, function, word="made to break"):
-    return Fix("98-1", "made-to-break", "made to break a promise", {slot: Choice(word, function)})
+def fix_of(slot, function, choice="made to break"):
+    return Fix("98-1", "made-to-break", "made to break a promise", {slot: Choice(choice, function)})
 
 
 BREAKS = {
@@ -105,11 +105,11 @@ BREAKS = {
     "value and gradient are finite": fix_of("squash", root),
     "the same batch": fix_of("squash", counting),
     "masked and invalid": fix_of("moments", nothing_masked),
-    "beside other": fix_of("residual", one_number),
+    "next to other": fix_of("residual", one_number),
     "a NaN stays": fix_of("residual", over_all_rows),
     "float32 and float64": fix_of("squash", fine_steps),
     "a GPU never": fix_of("squash", made_on_the_host),
-    "it goes with": fix_of("partition", Partition(2, weighted_by_depth, mean_of_two), "near and far"),
+    "it works with": fix_of("partition", Partition(2, weighted_by_depth, mean_of_two), "near and far"),
 }
 
 
@@ -124,14 +124,16 @@ def test_every_promise_has_a_fix_that_breaks_it():
     assert [next(b for b in BREAKS if promise.startswith(b)) for promise in list(CONTRACT)[:-1]] == list(BREAKS)
 
 
-def test_a_word_that_takes_no_leading_dimension_breaks_the_weights_promise():
+def test_a_choice_that_takes_no_leading_dimension_breaks_the_weights_promise():
     found = {broken.promise: broken.found for broken in broken_promises(fix_of("weigh", without_a_row))}
     assert "a dimension before P" in found["a weight depends on its pixel's own depth alone"]
 
 
 def test_what_its_own_code_raises_is_said():
-    found = {broken.promise: broken.found for broken in broken_promises(BREAKS["beside other"])}
-    assert found["beside other configurations it is what it is alone"].startswith("stops with RuntimeError: Boolean value")
+    found = {broken.promise: broken.found for broken in broken_promises(BREAKS["next to other"])}
+    assert found["next to other configurations it computes the same as alone"].startswith(
+        "stops with RuntimeError: Boolean value"
+    )
 
 
 def read_from_the_host(ssi):
@@ -159,8 +161,8 @@ def half(ssi):
     [
         (made_on_the_host, "copies a tensor from the host in every call"),
         (read_from_the_host, "copies a tensor from the host in every call"),
-        (asked_for, "asks for a value, or mixes devices: RuntimeError: "),
-        (left_on_the_host, "asks for a value, or mixes devices: RuntimeError: "),
+        (asked_for, "reads a value, or mixes devices: RuntimeError: "),
+        (left_on_the_host, "reads a value, or mixes devices: RuntimeError: "),
         (half, None),
     ],
 )
@@ -173,7 +175,7 @@ def test_what_a_gpu_would_wait_for_is_said(function, says):
 def test_a_number_that_is_a_tensor_beside_one_that_is_a_float_is_tried():
     """Two of a fix's numbers, one of them changed: torch.clamp takes no float beside a tensor."""
     found = {broken.promise: broken.found for broken in broken_promises(fix_of("squash", between))}
-    assert found["beside other configurations it is what it is alone"].startswith("stops with TypeError: clamp()")
+    assert found["next to other configurations it computes the same as alone"].startswith("stops with TypeError: clamp()")
 
 
 def between(ssi, *, ssi_minimum, ssi_maximum):

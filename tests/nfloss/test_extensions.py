@@ -1,4 +1,4 @@
-"""A user's own fixes: from a path, a module, an entry point; on the way to another process; what is refused, in one line."""
+"""A user's own fixes: from a path, a module, an entry point; sent to another process; errors in one line."""
 
 import pickle
 import subprocess
@@ -60,7 +60,7 @@ def test_the_example_brings_an_issue_and_one_more_fix():
     assert len(load_extension(str(OWN_FIX))) == 2  # once in a process
 
 
-def test_a_number_with_a_default_is_the_words_own(steep):
+def test_a_number_with_a_default_belongs_to_the_choice(steep):
     """By hand at 2 m: 1 + 4 / (1 + 2^4)."""
     load_extension(steep)
     configuration = Configuration.of("5-9")
@@ -124,13 +124,13 @@ BROKEN = {
     "1 / 0": "cannot be loaded: ZeroDivisionError",
     "import nowhere_at_all": "cannot be loaded: ModuleNotFoundError: No module named 'nowhere_at_all'",
     "def (": "cannot be loaded: SyntaxError",
-    "x = 1": r"registers no fix; it is to call register\(Issue\(...\)\) or add_fix\(5, Fix\(...\)\)",
+    "x = 1": r"registers no fix; it must call register\(Issue\(...\)\) or add_fix\(5, Fix\(...\)\)",
     "add_fix(5, steep.__class__)": "cannot be loaded: AttributeError",
     "add_fix(77, fix('77-1'))": r"fix 77-1: there is no issue 77; the issues are 1, 2, .*10",
     "add_fix(5, fix('5-1'))": "fix '5-1' of issue 5 is registered already",
     "add_fix(5, fix('6-8'))": "fix '6-8': an id of issue 5 begins with 5-, such as 5-1",
-    "add_fix(5, fix('5-8', 'linear ramp'))": r"the word 'linear ramp' of slot 'weigh' is registered already \(fix 5-2's\)",
-    "add_fix(5, fix('5-8', 'hard boundary'))": r"the word 'hard boundary' .* registered already \(the baseline's\)",
+    "add_fix(5, fix('5-8', 'linear ramp'))": r"choice 'linear ramp' of slot 'weigh' is registered already \(fix 5-2's\)",
+    "add_fix(5, fix('5-8', 'hard boundary'))": r"choice 'hard boundary' .* registered already \(the baseline's\)",
     "register(Issue(5, 'mine', 'medium', 'x', (fix('5-8'),)))": "issue 5 is registered already",
 }
 
@@ -143,8 +143,8 @@ from nfloss import Choice, Fix, Issue, add_fix, register
 def steep(depth, threshold):
     """."""
     return 1 / depth
-def fix(id, word="steep"):
-    return Fix(id, "name of " + id, ".", {"weigh": Choice(word, steep)})
+def fix(id, choice="steep"):
+    return Fix(id, "name of " + id, ".", {"weigh": Choice(choice, steep)})
 '''
     first = "" if last == "x = 1" else "add_fix(5, Fix('5-7', 'first', '.', {'weigh': Choice('first', steep)}))\n"
     (tmp_path / "broken.py").write_text(head * ("def (" not in last) + first * ("def (" not in last) + last + "\n")
@@ -173,21 +173,21 @@ MISFITS = {
     "lambda": ("weigh", lambda depth, threshold: depth, "made with def at the top level"),
     "no function": ("weigh", torch.sqrt, "a function is needed"),
     "arguments": ("weigh", takes_too_little, r"takes \(depth\); the slot gives \(depth, threshold\)"),
-    "number": ("weigh", takes_an_unknown_number, r"the number 'decades', which is none of the loss's; give it a default"),
+    "number": ("weigh", takes_an_unknown_number, r"the unknown number 'decades'; give it a default"),
     "guard": ("guard", takes_too_little, "a guard is needed"),
     "guard's part": ("guard", Guard(pixels=takes_too_little), r"the slot gives \(prediction, mask\)"),
 }
 
 
 @pytest.mark.parametrize("name", MISFITS)
-def test_a_word_that_does_not_fit_its_slot_is_refused(name):
+def test_a_choice_that_does_not_fit_its_slot_is_refused(name):
     slot, function, says = MISFITS[name]
-    with pytest.raises(ValueError, match=f"fix 5-8: the word 'mine' of slot '{slot}' .*{says}"):
+    with pytest.raises(ValueError, match=f"fix 5-8: choice 'mine' of slot '{slot}' .*{says}"):
         Fix("5-8", "mine", "mine", {slot: Choice("mine", function)})
 
 
-def test_the_way_to_a_process_without_the_file(steep, tmp_path):
-    """The text travels with the configuration: the file is gone, edited even; what is beside it must be there."""
+def test_a_configuration_reaches_a_process_without_the_file(steep, tmp_path):
+    """The text is pickled with the configuration, so the file may be gone; files that it imports must still be there."""
     load_extension(steep)
     load_extension(str(OWN_FIX))
     sent = [Configuration.of("5-9"), Configuration.of("11-1", "1-1")]
@@ -197,7 +197,7 @@ def test_the_way_to_a_process_without_the_file(steep, tmp_path):
 import pickle, sys, torch
 from nfloss import Losses, find_fix
 sent = pickle.load(open(sys.argv[1], "rb"))
-assert find_fix("5-9").fills["weigh"] == sent[0].words["weigh"]
+assert find_fix("5-9").fills["weigh"] == sent[0].choices["weigh"]
 print([c.key for c in sent], Losses(sent)(torch.full((2, 1, 1, 2, 2), 0.7), torch.full((1, 1, 2, 2), 0.5)).tolist())
 """
     done = subprocess.run([sys.executable, "-c", code, tmp_path / "sent.pickle"], capture_output=True, text=True)
@@ -223,7 +223,7 @@ def test_a_loss_block_names_its_extensions(steep, tmp_path):
         SSISilogNearFieldLoss.from_yaml(tmp_path / "wrong.yaml")
 
 
-def test_the_baselines_word_may_be_used_again():
+def test_the_baselines_choice_may_be_used_again():
     fix = Fix("5-8", "as-before", ".", {"weigh": BASELINE["weigh"]})
     assert add_fix(5, fix) is fix
     assert Configuration.of("5-8") == Configuration.of()

@@ -1,4 +1,4 @@
-"""The contract that every registered fix must pass, and the front door: names, clashes, numbers, thresholds, shapes."""
+"""The contract that every registered fix must pass, and the public interface: names, clashes, numbers, thresholds, shapes."""
 
 import math
 import pickle
@@ -124,7 +124,7 @@ def test_a_fix_that_is_no_string_is_unknown(wrong):
         Configuration.of(wrong)
 
 
-def test_the_same_word_from_two_fixes_is_one_configuration():
+def test_the_same_choice_from_two_fixes_is_one_configuration():
     """10-1 is 1-1 under another name."""
     assert Configuration.of("1-1") == Configuration.of("10-1") == Configuration.of("10-1", "1-1")
     assert hash(Configuration.of("1-1")) == hash(Configuration.of("10-1"))
@@ -135,7 +135,7 @@ def test_the_same_word_from_two_fixes_is_one_configuration():
     assert Configuration.of("1-1") != Configuration.of("1-2")
 
 
-#: Pairs of fixes that put different words into one slot, and that slot.
+#: Pairs of fixes that put different choices into one slot, and that slot.
 CLASHES = {
     ("1-1", "1-2"): "normalise",
     ("1-1", "1-3"): "normalise",
@@ -169,12 +169,12 @@ def test_every_pair_clashes_or_combines_as_the_table_says():
             with pytest.raises(ClashError) as caught:
                 Configuration.of(first, second)
             message = str(caught.value)
-            assert all(word in message for word in (first, second, repr(slot)))
+            assert all(text in message for text in (first, second, repr(slot)))
             assert issubclass(ClashError, ValueError)
 
 
 def test_a_clash_is_found_behind_a_fix_that_agrees():
-    """The baseline's word is not a choice: only what fixes fill can clash. Issues combine freely otherwise."""
+    """Only slots that fixes fill can clash, not the baseline's choices. Otherwise issues combine freely."""
     assert Configuration.of("2-1", "2-2a").fixes == ("2-1", "2-2a")
     assert Configuration.of("8-1", "8-1w") == Configuration.of("8-1w")
     with pytest.raises(ClashError, match="10-1"):
@@ -251,7 +251,7 @@ def test_defaults_are_the_documents():
     assert (numbers.start_epoch, numbers.end_epoch, numbers.start_threshold, numbers.end_threshold) == (0.0, 50.0, 0.5, 1.5)
 
 
-def test_the_words_of_the_training_set_up():
+def test_the_choices_of_the_training_set_up():
     """6-1: BatchNorm momentum 0.01 instead of 0.1 (document, solution 6-1)."""
     for fixes, momentum in (((), 0.1), (("6-1",), 0.01), (("6-2",), 0.1)):
         configuration = Configuration.of(*fixes)
@@ -463,8 +463,7 @@ def test_losses_needs_configurations_that_fit_together():
         Losses([Configuration.of(), Configuration.of("1-1")])(torch.rand(3, 2, 1, 4, 4), torch.rand(2, 1, 4, 4))
 
 
-def test_a_configuration_survives_the_way_to_another_process():
-
+def test_a_configuration_survives_pickling():
     for fix in all_fixes():
         configuration = Configuration.of(fix.id, near_weight=3.0)
         assert pickle.loads(pickle.dumps(configuration)) == configuration

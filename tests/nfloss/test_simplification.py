@@ -1,4 +1,4 @@
-"""Which sentences are the same: every rule of `nfloss.configuration.RULES` by computation, and the count of what remains."""
+"""Which configurations are the same: every rule of `nfloss.configuration.RULES` by computation; the count of what remains."""
 
 import itertools
 import os
@@ -19,8 +19,8 @@ from nfloss.slots import BASELINE, SLOTS
 
 ROOT = Path(__file__).resolve().parents[2]
 
-#: Every word that any fix puts into a slot, and the baseline's.
-WORDS = {
+#: Every choice that any fix puts into a slot, and the baseline's.
+CHOICES = {
     slot: list(dict.fromkeys([BASELINE[slot], *(fix.fills[slot] for fix in all_fixes() if slot in fix.fills)]))
     for slot in SLOTS
 }
@@ -43,11 +43,11 @@ NUMBERS = st.fixed_dictionaries(
 )
 
 
-def sentences(rule):
-    """Any word in any slot (more than fixes can say), where the rule changes something."""
-    words = st.fixed_dictionaries({slot: st.sampled_from(choices) for slot, choices in WORDS.items()})
-    pairs = st.tuples(words, NUMBERS.map(lambda numbers: Numbers(**numbers)))
-    return pairs.filter(lambda pair: any(pair[0][slot] != word for slot, word in rule(*pair).items()))
+def choices_where(rule):
+    """Any choice in any slot (more than fixes can say), where the rule changes something."""
+    choices = st.fixed_dictionaries({slot: st.sampled_from(options) for slot, options in CHOICES.items()})
+    pairs = st.tuples(choices, NUMBERS.map(lambda numbers: Numbers(**numbers)))
+    return pairs.filter(lambda pair: any(pair[0][slot] != choice for slot, choice in rule(*pair).items()))
 
 
 def batches() -> list[Material]:
@@ -85,11 +85,11 @@ def test_a_rule_leaves_value_and_gradient_alone(rule):
     """Expected: the same numbers before and after, on three batches."""
 
     @settings(max_examples=20, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck), database=None)
-    @given(sentences(rule))
+    @given(choices_where(rule))
     def proof(pair):
-        words, numbers = pair
-        before = Configuration(MappingProxyType(words), numbers)
-        after = Configuration(MappingProxyType({**words, **rule(words, numbers)}), numbers)
+        choices, numbers = pair
+        before = Configuration(MappingProxyType(choices), numbers)
+        after = Configuration(MappingProxyType({**choices, **rule(choices, numbers)}), numbers)
         assert before != after
         value, gradient = differences(before, after)
         assert value <= bound_of(rule)
@@ -99,13 +99,13 @@ def test_a_rule_leaves_value_and_gradient_alone(rule):
 
 
 def test_all_rules_together_leave_value_and_gradient_alone():
-    """Any sentence against its simplification: BatchNorm and recording slots included, which the loss never reads."""
-    words = st.fixed_dictionaries({slot: st.sampled_from(choices) for slot, choices in WORDS.items()})
+    """Any configuration against its simplification: BatchNorm and recording slots included, which the loss never reads."""
+    choices = st.fixed_dictionaries({slot: st.sampled_from(options) for slot, options in CHOICES.items()})
 
     @settings(max_examples=50, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck), database=None)
-    @given(words, NUMBERS)
-    def proof(words, numbers):
-        before = Configuration(MappingProxyType(words), Numbers(**numbers), ("a label",))
+    @given(choices, NUMBERS)
+    def proof(choices, numbers):
+        before = Configuration(MappingProxyType(choices), Numbers(**numbers), ("a label",))
         after = before.simplified()
         value, gradient = differences(before, after)
         assert value <= 1e-7
@@ -178,10 +178,10 @@ def test_the_full_design_counted():
             clashes += 1
             assert {"1-2", "10-1"} <= set(cell), error
             continue
-        words = tuple(map(id, configuration.choices.values()))
-        if words not in of_cell:  # equal words need one simplification alone
-            of_cell[words] = configuration.simplified()
-            distinct.add(of_cell[words])
+        choices = tuple(map(id, configuration.choices.values()))
+        if choices not in of_cell:  # equal choices are simplified once
+            of_cell[choices] = configuration.simplified()
+            distinct.add(of_cell[choices])
     keys = {configuration.key for configuration in distinct}
     assert (cells, clashes, len(distinct)) == (46_656, 5_184, 2_352)
     assert len(keys) == len(distinct)

@@ -14,7 +14,7 @@ from oracle import random_unions
 
 from nfloss import Configuration, SSISilogNearFieldLoss, all_fixes
 from nfloss.standalone import named_in, standalone, with_helpers
-from nfloss.testing.device import NO_VALUES, Crossings
+from nfloss.testing.device import NO_VALUES, HostCopies
 
 UNIONS = random_unions([fix.id for fix in all_fixes()], 15, seed=5)
 CONFIGURATIONS = [(), *((fix.id,) for fix in all_fixes()), *map(tuple, UNIONS)]
@@ -76,9 +76,9 @@ def test_on_a_gpu_neither_waits(fixes):
     given = [pred.to(NO_VALUES) for pred in preds], gt.to(NO_VALUES), mask.to(NO_VALUES)
     for loss_fn in (module(standalone(Configuration.of(*fixes))).SSISilogNearFieldLoss(), SSISilogNearFieldLoss(fixes)):
         value_and_gradient(loss_fn, *given)
-        with Crossings() as crossings:
+        with HostCopies() as copies:
             value_and_gradient(loss_fn, *given)
-        assert crossings.seen == []
+        assert copies.seen == []
 
 
 def test_numbers_are_the_configurations_and_may_be_given_anew():

@@ -7,7 +7,7 @@ import torch
 from mixtures import EVERY, MIXED
 
 from nfloss import Configuration, Losses
-from nfloss.testing.device import NO_VALUES, Crossings
+from nfloss.testing.device import NO_VALUES, HostCopies
 from runner.data.dataset import SeedData
 from runner.networks.stacked import DepthRange, StackedNetworks
 from runner.training.loop import History, Step
@@ -29,7 +29,7 @@ def test_from_its_second_step_on_nothing_is_copied_and_nothing_asked_for(small_d
     """The first makes the constants. Asking for a value raises on a device that has none."""
     step = on_no_values(names, small_data, brief.model_copy(update={"accumulate": accumulate}))
     step()
-    with Crossings() as crossings:
+    with HostCopies() as crossings:
         step()
     assert crossings.seen == []
     assert step.prediction.device == step.history.series["loss"].device == NO_VALUES
@@ -39,6 +39,6 @@ def test_a_copy_in_the_step_would_be_seen(small_data, brief):
     """The test above can fail: a batch number kept on the host, as a loop in Python would have it."""
     step = on_no_values([""], small_data, brief)
     step()
-    with Crossings() as crossings:
+    with HostCopies() as crossings:
         step.at += torch.tensor([1]).to(NO_VALUES)
     assert [place.split(",")[0] for place in crossings.seen] == ["test_device.py"]
