@@ -41,4 +41,4 @@ def test_a_copy_in_the_step_would_be_seen(small_data, brief):
     step()
     with HostCopies() as crossings:
         step.at += torch.tensor([1]).to(NO_VALUES)
-    assert [place.split(",")[0] for place in crossings.seen] == ["test_device.py"]
+    assert [place.split(",")[0] for place in crossings.seen] == ["test_devices.py"]

@@ -64,7 +64,7 @@ def test_a_run_confirms_and_says_so(
     assert yaml.safe_load((fresh / "study.yaml").read_text())["seeds"] == [2, 3]
     assert "take home" in capsys.readouterr().out
     before = {path.name for path in (fresh / "records").glob("trials-*")}
-    monkeypatch.setattr("runner.cli.training.draw_report", lambda study: None)  # drawn above, and takes long
+    monkeypatch.setattr("runner.cli.run.draw_report", lambda study: None)  # drawn above, and takes long
     assert command("confirm", str(folder), "--seeds", "3") == 0
     trials = pd.concat(map(pd.read_parquet, (fresh / "records").glob("trials-*")))
     assert sorted(trials["seed"].unique()) == [2, 3, 4] and not trials.duplicated(["key", "seed"]).any()

@@ -26,7 +26,7 @@ workers: 1
 def killed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("killed")
     (folder / "tiny.yaml").write_text(TINY)
-    script = Path(__file__).with_name("kills.py")
+    script = Path(__file__).parents[1] / "kills.py"
     command = [sys.executable, script, folder / "tiny.yaml", folder, KILLS, 0]
     done = subprocess.run(list(map(str, command)), capture_output=True, text=True, timeout=900)
     assert done.returncode == 0, done.stderr

@@ -13,7 +13,7 @@ from runner.study.lock import LockedError, holder, only_run
 
 HOLD = """
 import pathlib, sys, time
-from runner.lock import only_run
+from runner.study.lock import only_run
 with only_run(pathlib.Path(sys.argv[1])):
     print('held', flush=True)
     time.sleep(60)

@@ -274,7 +274,7 @@ def test_which_form_is_trained(monkeypatch, count, settings, installed, kind):
 
 NARROW = """
 import torch
-from runner.lanes.width import WIDE
+from runner.training.kernels.width import WIDE
 import test_lanes
 assert not WIDE
 test_lanes.test_predictions_gradients_and_statistics_of_the_stack(torch.float32, 3, 16, 80)

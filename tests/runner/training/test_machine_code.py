@@ -16,10 +16,10 @@ import runner.execution.preload
 torch.autograd.Variable._execution_engine = engine
 
 from nfloss import Configuration, Losses
-from runner.lanes import passes
-from runner.lanes.networks import LaneNetworks
-from runner.sums import loops
-from runner.sums.core import CoreSumming
+from runner.training.kernels.lanes import passes
+from runner.training.kernels.lanes.networks import LaneNetworks
+from runner.training.kernels.sums import loops
+from runner.training.kernels.sums.core import CoreSumming
 
 def in_memory():
     return {name: len(code.signatures) for name, code in {**vars(passes), **vars(loops)}.items() if hasattr(code, "signatures")}
