@@ -61,7 +61,7 @@ def power_by_measure(judged: dict[str, Any], asked: float = FIVE_PERCENT) -> lis
     """The power for each measure, from the per-seed gains of the distinct fixes in verdicts.json; `asked` is a log gain.
 
     Level 0.05 two-sided, power 0.8, before Holm. Fixes with a diverged seed are left out: their gains are infinite or
-    capped. So are measured with fewer than two seeds.
+    capped. So are measures with fewer than two seeds.
     """
     finished, found = [fix for fix in distinct_fixes(judged) if not fix["divergence"]["diverged"]], []
     for measure, name in MEASURES.items():
@@ -97,8 +97,7 @@ def seeds_to_tell(gain: float, sd: float, level: float = ALPHA) -> float:
 
 
 def seeds_to_show_nothing(band: float, sd: float) -> float:
-    """Least number of seeds with which two one-sided tests at 5 % show a true gain of zero to be inside +-band, with power
-    0.8; inf beyond 1000."""
+    """Least number of seeds with which two one-sided tests at 5 % show a zero gain inside +-band with power 0.8, or inf."""
     if power_of_equivalence(band / sd, MOST_SEEDS) < POWER:
         return math.inf
     low, high = 1, MOST_SEEDS  # bisected: power rises with n

@@ -23,8 +23,7 @@ LOGGED_SERIES = {"7-1": "batch_near_error", "7-2": "normalised_loss"}  # what ea
 
 
 def full_key(study: Study) -> str | None:
-    """Key of the document's whole recommendation: the cell named "full", else the cell with its ten fixes; None if neither was
-    planned."""
+    """Key of the document's whole recommendation: the cell named "full", else with its ten fixes; None if not planned."""
     named = study.plan[study.plan["cell"] == "full"].to_dict("records")
     return named[0]["key"] if named else study.key_of(FULL)
 
@@ -48,11 +47,7 @@ def whole_less_one(study: Study) -> dict[str, str]:
 def judge_promises(measured: MeasuredStudy) -> list[dict[str, Any]]:
     """One entry each for stability, convergence and near field; empty if the whole recommendation was not run."""
     base, full = measured.study.baseline, full_key(measured.study)
-    return (
-        []
-        if full is None
-        else [_stability(measured, base, full), _convergence(measured, base, full), _near(measured, base, full)]
-    )
+    return [] if full is None else [judge(measured, base, full) for judge in (_stability, _convergence, _near)]
 
 
 def _entry(name: str, asked: str, found: Effect, verdict: str, **more: Any) -> dict[str, Any]:

@@ -232,11 +232,7 @@ def no_better_diverged(trials: pd.DataFrame) -> pd.DataFrame:
 
 
 def _once(trials: pd.DataFrame, folder: Path) -> pd.DataFrame:
-    """One row per (key, seed).
-
-    Raises:
-        StudyError: a trial is recorded as finished and as diverged; a diverged trial is never run again.
-    """
+    """One row per (key, seed); a StudyError if a trial both finished and diverged, since diverged trials are never rerun."""
     for (key, seed), rows in trials[trials.duplicated(["key", "seed"], keep=False)].groupby(["key", "seed"]):
         if rows["status"].nunique() > 1:
             raise StudyError(f"{folder}: trial {key} seed {seed} is recorded both as finished and as diverged")

@@ -31,10 +31,8 @@ def symptom_table(study: Study) -> pd.DataFrame:
             row["value"] = _from_training(measured, row["issue"], row["fix"], row["key"])
     before = {row["issue"]: row["value"] for row in rows if row["fix"] == ""}
     for row in rows:
-        row["change"] = (
-            symptom_change(row["cured"], before.get(row["issue"], math.nan), row["value"]) if row["fix"] else "start"
-        )
-
+        start = before.get(row["issue"], math.nan)
+        row["change"] = symptom_change(row["cured"], start, row["value"]) if row["fix"] else "start"
     return pd.DataFrame(rows)
 
 

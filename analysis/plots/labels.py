@@ -13,23 +13,10 @@ if TYPE_CHECKING:
 Box = tuple[float, float, float, float]  # left, bottom, right, top, in pixels
 Point = tuple[float, float]
 _CLOSE = ((6, 0), (6, 7), (6, -8), (-6, 7), (-6, -8), (-6, 0), (0, 9), (0, -11))
-OFFSETS = (
-    *_CLOSE,
-    (16, 12),
-    (16, -13),
-    (-16, 12),
-    (-16, -13),
-    (26, 4),
-    (-26, 4),
-    (0, 20),
-    (0, -22),
-)  # points, nearest first
-LETTER, LINE, DOT, TRACK = (
-    5.6,
-    10.0,
-    5.0,
-    3.0,
-)  # letter width, line height: points; half a dot, half a line: pixels
+# Of labels, in points, nearest first.
+OFFSETS = (*_CLOSE, (16, 12), (16, -13), (-16, 12), (-16, -13), (26, 4), (-26, 4), (0, 20), (0, -22))
+# Letter width and line height in points; half the width of a dot and of a line in pixels.
+LETTER, LINE, DOT, TRACK = 5.6, 10.0, 5.0, 3.0
 
 
 def place_labels(ax: Axes, names: dict[str, tuple[float, float, str]], track: list[Point]) -> None:

@@ -190,9 +190,8 @@ def _beside(stability: dict[str, Any]) -> Html:
     sentence = "Measured on its own training loss, as in the document, the recommendation is "
     sentence += f"{times(own['estimate'])} times as stable ({ends}). A changed loss is no measure of its own effect."
     rows = [[row["name"], f"{row['baseline']:.3g}", f"{row['full']:.3g}"] for row in stability["beside"]]
-    return joined(
-        paragraphs([sentence]), table(["other measures, untested", "baseline", "recommendation"], rows, numeric=(1, 2))
-    )
+    headers = ["other measures, not tested", "baseline", "recommendation"]
+    return joined(paragraphs([sentence]), table(headers, rows, numeric=(1, 2)))
 
 
 def _promise_numbers(entry: dict[str, Any]) -> list[str]:

@@ -11,35 +11,21 @@ from analysis.formatting import change, signed, times
 from analysis.rules import ADOPT, HARMFUL, NO_EFFECT, NOT_RUN, PROVED, TRADE, UNDECIDED, VERDICTS, trained_alone
 from analysis.study import Study
 
-VERBS = {
-    ADOPT: "help (adopt)",
-    TRADE: "trade one error for the other",
-    HARMFUL: "are harmful",
-    NO_EFFECT: "have no effect",
-    UNDECIDED: "are undecided",
+VERBS = {  # of one fix, of several
+    ADOPT: ("helps (adopt)", "help (adopt)"),
+    TRADE: ("trades one error for the other", "trade one error for the other"),
+    HARMFUL: ("is harmful", "are harmful"),
+    NO_EFFECT: ("has no effect", "have no effect"),
+    UNDECIDED: ("is undecided", "are undecided"),
 }
 USES = {"train": "train", "probe": "probe", "validation": "validate"}
-SINGULAR = {
-    ADOPT: "helps (adopt)",
-    TRADE: "trades one error for the other",
-    HARMFUL: "is harmful",
-    NO_EFFECT: "has no effect",
-    UNDECIDED: "is undecided",
-}
 
 
 def answer_sentences(study: Study, judged: dict[str, Any]) -> list[str]:
     """The results in six sentences: the fixes alone, the fixes averaged, the promises, the recommendation, certainty, data."""
+    results = verdict_sentence(judged), main_effects_sentence(study), promises_sentence(judged)
     recommended = f"Recommendation: {judged['recommendation']['words']}."
-    said = (
-        verdict_sentence(judged),
-        main_effects_sentence(study),
-        promises_sentence(judged),
-        recommended,
-        certainty_sentence(study, judged),
-        measured_on(study),
-    )
-    return [sentence for sentence in said if sentence]
+    return [text for text in (*results, recommended, certainty_sentence(study, judged), measured_on(study)) if text]
 
 
 def verdict_counts(judged: dict[str, Any], named: Sequence[str] = ()) -> str:
@@ -64,7 +50,7 @@ def verdict_sentence(judged: dict[str, Any]) -> str:
             names = ", ".join(f"{fix['id']}{_note(fix)}" for fix in own)
             proved = sum(fix["detail"] == PROVED for fix in own)
             extra = f"; {proved} of them proved: the same training as the baseline" if proved else ""
-            parts.append(f"{len(own)} {(SINGULAR if len(own) == 1 else VERBS)[verdict]}: {names}{extra}")
+            parts.append(f"{len(own)} {VERBS[verdict][len(own) > 1]}: {names}{extra}")
         elif verdict == ADOPT:
             parts.append("none is shown to help")
     return f"Of {len(judged_fixes)} fixes, each alone against the baseline, " + ". ".join(parts) + "."
