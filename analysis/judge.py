@@ -68,13 +68,7 @@ def _fixes(measured: MeasuredStudy, readings: dict[str, dict[str, Any]]) -> list
     for issue in measured.study.issues:
         for fix in issue["fixes"]:
             row = measured.study.row_of((fix["id"],))
-            entry = {
-                "id": fix["id"],
-                "issue": issue["number"],
-                "name": fix["name"],
-                "summary": fix["summary"],
-                "origin": fix["origin"],
-            }
+            entry = {"id": fix["id"], "issue": issue["number"], **{key: fix[key] for key in ("name", "summary", "origin")}}
             entries.append(_with_gains(measured, entry, row, first))
     _correct(entries)
     for entry in entries:
@@ -176,14 +170,8 @@ def _issue(issue: dict[str, Any], fixes: list[dict[str, Any]]) -> dict[str, Any]
     words = f"{verdict}: {', '.join(chosen)}" if chosen else verdict if own else NOT_RUN
     if verdict == NO_EFFECT and len(chosen) < len(own):
         words = f"{verdict} or harm from every fix"
-    return {
-        "number": issue["number"],
-        "title": issue["title"],
-        "severity": issue["severity"],
-        "verdict": verdict,
-        "fixes": chosen,
-        "words": words,
-    }
+    head = {key: issue[key] for key in ("number", "title", "severity")}
+    return {**head, "verdict": verdict, "fixes": chosen, "words": words}
 
 
 def _controls(measured: MeasuredStudy) -> list[dict[str, Any]]:

@@ -15,12 +15,7 @@ from analysis.rules import ALPHA, FIVE_PERCENT, TWO_PERCENT, distinct_fixes
 
 POWER = 0.80
 MOST_SEEDS = 1000
-MEASURES = {
-    "near": "near error",
-    "far": "far error",
-    "stability": "wobble",
-    "convergence": "speed",
-}
+MEASURES = {"near": "near error", "far": "far error", "stability": "wobble", "convergence": "speed"}
 
 
 @dataclass(frozen=True)

@@ -90,13 +90,8 @@ class Beyond:
 
     def as_dict(self) -> dict[str, Any]:
         """For verdicts.json: the entries of the gain, and the position."""
-        return {
-            **self.gain.as_dict(),
-            "weight": self.weight,
-            "same_far": self.same_far,
-            "covered": self.covered,
-            "words": self.text,
-        }
+        position = {"weight": self.weight, "same_far": self.same_far, "covered": self.covered, "words": self.text}
+        return {**self.gain.as_dict(), **position}
 
     @classmethod
     def of(cls, entry: dict[str, Any]) -> Beyond:
@@ -195,13 +190,10 @@ def fix_verdict(evidence: Evidence) -> tuple[str, str]:
         return HARMFUL, f"near error higher; far error lower, but {evidence.beyond.text}"
     if evidence.trades:
         return TRADE, f"{evidence.trades}: {evidence.beyond.text if evidence.beyond else 'near weights were not run'}"
+    if evidence.far.high < -TWO_PERCENT and evidence.near.low > 0:
+        return UNDECIDED, "far error higher, near lower, not after Holm"
     if evidence.far.high < -TWO_PERCENT:
-        gains = evidence.near.low > 0
-        return (
-            (UNDECIDED, "far error higher, near lower, not after Holm")
-            if gains
-            else (HARMFUL, "far error higher, near no better")
-        )
+        return HARMFUL, "far error higher, near no better"
     if evidence.near_better:
         return _near_better(evidence)
     if evidence.beyond and evidence.beyond.on_curve and evidence.p_far <= ALPHA:

@@ -29,15 +29,8 @@ def place_labels(ax: Axes, names: dict[str, tuple[float, float, str]], track: li
         taken.append(boxes[best])
         right = OFFSETS[best][0]
         align = "left" if right > 0 else "right" if right < 0 else "center"
-        how: dict[str, Any] = {
-            "textcoords": "offset points",
-            "ha": align,
-            "va": "center",
-            "fontsize": 8.5,
-            "color": colour,
-            "zorder": 5,
-        }
-        ax.annotate(name, (x, y), OFFSETS[best], **how)
+        where: dict[str, Any] = {"textcoords": "offset points", "ha": align, "va": "center"}
+        ax.annotate(name, (x, y), OFFSETS[best], fontsize=8.5, color=colour, zorder=5, **where)
 
 
 def _edges(ax: Axes) -> list[Box]:

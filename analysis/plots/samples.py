@@ -54,10 +54,7 @@ def samples(study: Study, judged: dict[str, Any]) -> tuple[Figure, str]:
     bar.set_ticks([np.log(r) for r in ratios], labels=[f"{r:g}" for r in ratios])
     below = f"validation frames of seed {study.seeds[0]}, final networks; error maps: blue: predicted too near, red: too far"
     headline(figure, "Predicted depth and its errors", below)
-    return (
-        figure,
-        "Frames with few, some and many near pixels; one seed shows where errors are, not their mean.",
-    )
+    return (figure, "Frames with few, some and many near pixels; one seed shows where errors are, not their mean.")
 
 
 def frames(study: Study) -> tuple[np.ndarray, np.ndarray]:

@@ -50,15 +50,8 @@ def _panel(ax: Axes, number: int, rows: pd.DataFrame) -> None:
     for place, row in enumerate(entries):
         colour = COLOUR.get(row["change"], GREY)
         ax.plot(place, row["value"], "o", markersize=7.5, color=colour, zorder=3)
-        ax.annotate(
-            three_digits(row["value"]),
-            (place, row["value"]),
-            (0, 7),
-            textcoords="offset points",
-            ha="center",
-            fontsize=8.5,
-            color=colour,
-        )
+        where: Any = {"textcoords": "offset points", "ha": "center"}
+        ax.annotate(three_digits(row["value"]), (place, row["value"]), (0, 7), fontsize=8.5, color=colour, **where)
     if entries:
         ax.axhline(before, color="#999999", linewidth=0.9, linestyle=":")
         _scale(ax, [row["value"] for row in entries])

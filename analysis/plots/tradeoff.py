@@ -41,10 +41,7 @@ def trade_off(study: Study, judged: dict[str, Any]) -> tuple[Figure, str]:
     headline(figure, _message(judged), below)
     if len(curve) < 2:
         return figure, "A higher near weight trades far error for near; a fix below and left of the star is better on both."
-    return (
-        figure,
-        "A fix on the orange curve does no more than a near weight; one below and left of it is an improvement.",
-    )
+    return (figure, "A fix on the orange curve does no more than a near weight; one below and left of it is an improvement.")
 
 
 def _points(measured: MeasuredStudy, judged: dict[str, Any]) -> dict[str, tuple[float, float, str]]:

@@ -96,12 +96,7 @@ def first_sections(study: Study) -> list[Section]:
             "The document's order of work, each step against the baseline.",
             ("sections.cumulative",) * bool((study.plan["design"] == "cumulative").any()),
         ),
-        Section(
-            "seeds",
-            "How many seeds",
-            "The smallest change that this study detects.",
-            ("sections.power",),
-        ),
+        Section("seeds", "How many seeds", "The smallest change that this study detects.", ("sections.power",)),
     ]
     return [section for section in first if section.shown or section.figures]
 

@@ -164,9 +164,7 @@ def gain_cell(entry: dict[str, Any] | None, noun: str = "error ") -> Html:
     if entry is None:
         return NONE
     return estimate_with_interval(
-        signed(entry["estimate"]).replace("error ", noun),
-        interval(entry),
-        not entry["low"] <= 0 <= entry["high"],
+        signed(entry["estimate"]).replace("error ", noun), interval(entry), not entry["low"] <= 0 <= entry["high"]
     )
 
 
@@ -197,10 +195,7 @@ def _beside(stability: dict[str, Any]) -> Html:
 def _promise_numbers(entry: dict[str, Any]) -> list[str]:
     if entry["promise"] == "near field" or entry["measure"].startswith("mean"):
         return [signed(entry["estimate"]), interval(entry)]
-    return [
-        f"{times(entry['estimate'])} times",
-        f"[{times(entry['low'])}, {times(entry['high'])}]",
-    ]
+    return [f"{times(entry['estimate'])} times", f"[{times(entry['low'])}, {times(entry['high'])}]"]
 
 
 def _condition(entry: dict[str, Any]) -> str:
