@@ -129,7 +129,7 @@ class Beyond:
             return f"{self.same_far} has the same far error and less near error"
         if not self.covered:
             return f"further than the near weights that were run (nearest: {self.weight})"
-        return f"not told apart from {self.weight}"
+        return f"not distinguishable from {self.weight}"
 
 
 @dataclass(frozen=True)

@@ -75,7 +75,7 @@ class Comparison:
     first: tuple[int, ...]
     second: tuple[int, ...]
     word: str
-    promises: dict[str, str]  # ruler -> verdict
+    promises: dict[str, str]  # measure -> verdict
 
 
 def self_comparisons(measured: MeasuredStudy, group: int = GROUP) -> list[Comparison]:

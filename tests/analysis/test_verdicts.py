@@ -69,7 +69,7 @@ ON, BEYOND, INSIDE, UNCLEAR = (
         (BETTER, NOTHING, 0.01, 1.0, None, "adopt", "near error lower"),
         (BETTER, NOTHING, 0.01, 1.0, BEYOND, "adopt", "beyond what any near weight does"),
         (BETTER, NOTHING, 0.01, 1.0, ON, "trade", "the same as near weight 3"),
-        (BETTER, NOTHING, 0.01, 1.0, UNCLEAR, "undecided", "not told apart from near weight 3"),
+        (BETTER, NOTHING, 0.01, 1.0, UNCLEAR, "undecided", "not distinguishable from near weight 3"),
         (BETTER, WORSE, 0.01, 0.01, None, "trade", "trades far for near: near weights were not run"),
         (BETTER, WORSE, 0.2, 0.01, ON, "trade", "trades far for near: the same as near weight 3 (within 2 %)"),
         (BETTER, SLIGHTLY_WORSE, 0.01, 0.2, BEYOND, "trade", "beyond any near weight"),
