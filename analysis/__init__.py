@@ -1,6 +1,6 @@
-"""From records to verdicts: gains, verdicts, plots, report. Never imports torch.
+"""Verdicts, figures and reports from a study's records, without torch.
 
-`load`, `verdicts`, `write_report` and `terminal_summary` are imported on first use, so that `import analysis` is instant.
+The four public functions are imported on first use, so that `import analysis` loads no library.
 """
 
 from __future__ import annotations
@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from analysis.judge import verdicts as verdicts
-    from analysis.report.build import terminal_summary as terminal_summary
-    from analysis.report.build import write_report as write_report
+    from analysis.report import terminal_summary as terminal_summary
+    from analysis.report import write_report as write_report
     from analysis.study import load as load
 
-_HOME = {"load": "study", "verdicts": "judge", "write_report": "report.build", "terminal_summary": "report.build"}
+_MODULES = {"load": "study", "verdicts": "judge", "write_report": "report", "terminal_summary": "report"}
 
 
 def __getattr__(name: str) -> Any:
-    if name not in _HOME:
-        raise AttributeError(f"module 'analysis' has no attribute {name!r}; it has {', '.join(_HOME)}")
-    return getattr(importlib.import_module(f"analysis.{_HOME[name]}"), name)
+    if name not in _MODULES:
+        raise AttributeError(f"module 'analysis' has no attribute {name!r}; it has {', '.join(_MODULES)}")
+    return getattr(importlib.import_module(f"analysis.{_MODULES[name]}"), name)

@@ -1,4 +1,4 @@
-"""Paired gains and what can be said about them: estimate, interval, p.
+"""Paired gains: estimate, confidence interval and p value.
 
 All gains are natural logs of ratios, positive is better.
 """
@@ -16,13 +16,13 @@ import numpy as np
 if TYPE_CHECKING:
     import pandas as pd
 
-ENUMERATED = 14  # up to so many seeds every sign flip is visited
-ROUND_OFF = 1e-12  # of the gains themselves: what spreads no more than this does not spread
+ENUMERATED = 14  # with more seeds, sign flips are sampled
+ROUND_OFF = 1e-12  # relative to the gains: a smaller range is rounding error
 
 
 @dataclass(frozen=True)
 class Effect:
-    """A mean (or median) paired gain, its interval at `level`, its 90 % interval, and two p values against zero."""
+    """Mean or median paired gain, its interval at `level`, its 90 % interval, and two p values for a gain of zero."""
 
     estimate: float
     low: float
@@ -42,12 +42,12 @@ class Effect:
 
     @classmethod
     def of(cls, entry: dict[str, Any]) -> Effect:
-        """From a dictionary that may hold more."""
+        """An effect from a dictionary, which may have other entries too."""
         return cls(**{name: entry[name] for name in cls.__dataclass_fields__})
 
 
 def ratio_gains(measure: pd.Series, baseline: str, key: str, seeds: Sequence[int]) -> np.ndarray:
-    """g_s = ln M(baseline, s) - ln M(key, s) of a lower-is-better measure; both infinite (or both zero) is no gain."""
+    """g_s = ln M(baseline, s) - ln M(key, s) ; a lower measure M is better. Equal values, infinite ones too, give 0."""
     base, other = (np.array([float(measure[(k, seed)]) for seed in seeds]) for k in (baseline, key))
     with np.errstate(divide="ignore", invalid="ignore"):
         gains = np.log(base) - np.log(other)
@@ -55,12 +55,12 @@ def ratio_gains(measure: pd.Series, baseline: str, key: str, seeds: Sequence[int
 
 
 def difference_gains(measure: pd.Series, baseline: str, key: str, seeds: Sequence[int]) -> np.ndarray:
-    """g_s = M(baseline, s) - M(key, s), for a measure that is a logarithm already."""
+    """g_s = M(baseline, s) - M(key, s), for a measure that is already a logarithm."""
     return np.array([float(measure[(baseline, seed)]) - float(measure[(key, seed)]) for seed in seeds])
 
 
 def effect(gains: Sequence[float] | np.ndarray, level: float = 0.95) -> Effect:
-    """Student t on finite gains; where one is infinite the exact interval of the median; NaN where one is unknown."""
+    """Student t on finite gains. An infinite gain: median with exact interval. No gain, or one that is NaN: all NaN."""
     g = np.asarray(gains, dtype=float)
     values = tuple(float(x) for x in g)
     nan = math.nan
@@ -71,7 +71,7 @@ def effect(gains: Sequence[float] | np.ndarray, level: float = 0.95) -> Effect:
     mean = float(g.mean())
     if len(g) < 2:
         return Effect(mean, -math.inf, math.inf, -math.inf, math.inf, level, nan, 1.0, len(g), "t", values)
-    if np.ptp(g) <= ROUND_OFF * np.abs(g).max():  # a deterministic difference: no spread, no t
+    if np.ptp(g) <= ROUND_OFF * np.abs(g).max():  # equal gains: no spread, so no t test
         p = sign_flip(g) if mean else 1.0
         return Effect(mean, mean, mean, mean, mean, level, p, p, len(g), "t", values)
     return _t_effect(g, level, values)
@@ -99,7 +99,7 @@ def _median_effect(g: np.ndarray, level: float, values: tuple[float, ...]) -> Ef
 
 
 def _open(end: float, side: int) -> float:
-    """An end that so few seeds cannot give is open."""
+    """An end of the interval; infinite where there are too few seeds to give one."""
     return side * math.inf if math.isnan(end) else float(end)
 
 
@@ -111,18 +111,18 @@ def _sign_test(g: np.ndarray) -> float:
 
 
 def sign_flip(gains: Sequence[float] | np.ndarray) -> float:
-    """Exact two-sided p under the flip of each seed's sign (100,000 seeded random flips beyond 14 seeds)."""
+    """Exact two-sided p over all sign flips of the gains; beyond 14 seeds over 100,000 random flips from a fixed seed."""
     g = np.asarray(gains, dtype=float)
     if len(g) <= ENUMERATED:
         signs = np.array(list(itertools.product((1.0, -1.0), repeat=len(g))))
     else:
         signs = np.random.default_rng(0).choice((1.0, -1.0), size=(100_000, len(g)))
-        signs[0] = 1.0  # the observed one counts
+        signs[0] = 1.0  # the observed signs count too
     return float(np.mean(np.abs(signs @ g) >= abs(g.sum()) * (1 - 1e-12)))
 
 
 def divergence(base: Sequence[bool] | np.ndarray, other: Sequence[bool] | np.ndarray) -> dict[str, Any]:
-    """How many seeds diverge, with the exact 95 % interval of the rate, and exact McNemar against the baseline."""
+    """Number of diverged seeds, exact 95 % interval of their rate, and exact McNemar test against the baseline."""
     from scipy.stats import binomtest
 
     b, o = np.asarray(base, bool), np.asarray(other, bool)
@@ -134,7 +134,7 @@ def divergence(base: Sequence[bool] | np.ndarray, other: Sequence[bool] | np.nda
 
 
 def holm(p_values: Sequence[float]) -> list[float]:
-    """Holm-corrected p, in the given order; an unknown p stays unknown and counts for nothing."""
+    """Holm-corrected p values in the given order. NaN stays NaN and is not counted."""
     from statsmodels.stats.multitest import multipletests
 
     p = np.asarray(p_values, dtype=float)

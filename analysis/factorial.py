@@ -1,8 +1,8 @@
-"""Factorial analysis: the effect of each fix averaged over the others, and what two do together beyond their sum.
+"""Factorial analysis: the effect of each fix averaged over the others, and the interactions of pairs of fixes.
 
-Within each seed, ln error is fitted by least squares on centred on/off terms, which on a balanced design is the analysis of
-variance with sum contrasts; the estimates of the seeds are then a sample, and give interval and p. A seed is thus a block, and
-its own way with a fix counts as noise: residuals of hundreds of cells of the same few seeds would promise too much.
+For each seed, ln error is fitted by least squares on centred on/off terms; on a balanced design this is the analysis of
+variance with sum contrasts. Interval and p come from the estimates of all seeds: a seed is a block, and its interaction with a
+fix is noise. Residuals over the cells would give too narrow intervals, since all cells share the same few seeds.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from analysis.comparisons import Rulers
+from analysis.comparisons import MeasuredStudy
 from analysis.effects import Effect, effect, holm
 from analysis.rules import ALPHA
 from analysis.study import Study
@@ -24,19 +24,19 @@ if TYPE_CHECKING:
     import pandas as pd
 
 DESIGNS = ("pairs", "fractional", "covering", "cartesian")
-SHARE = 0.25  # of another term's effect that an estimate may carry before it is said
+SHARE = 0.25  # a term that contributes less of its effect to another estimate is not named as an alias
 ROUND_OFF = 1e-9
 Pair = tuple[str, str]
 
 
 @dataclass(frozen=True)
 class Term:
-    """A fix, or two fixes together: its gain in ln error by seed, and which terms its estimate carries besides."""
+    """A main effect or an interaction: its gain in ln error, and the aliases that its estimate contains."""
 
     fixes: tuple[str, ...]
     gain: Effect
     p_holm: float
-    carries: tuple[str, ...]  # "2-1 x 3-1" where it cannot be told apart, "0.5 of ..." where a part of it
+    carries: tuple[str, ...]  # "2-1 x 3-1" for a full alias, "0.5 of ..." for a part
 
     @property
     def name(self) -> str:
@@ -44,13 +44,13 @@ class Term:
 
     @property
     def sure(self) -> bool:
-        """Whether it is shown after Holm."""
+        """Whether it differs from zero after Holm."""
         return self.p_holm <= ALPHA
 
 
 @dataclass(frozen=True)
 class Factorial:
-    """Main effects, pairs (empty where the cells are too few for all of them), and each fix's share of the variance."""
+    """Main effects, interactions (empty if there are too few cells for all), and each issue's share of the variance."""
 
     cells: int
     mains: tuple[Term, ...]
@@ -60,7 +60,7 @@ class Factorial:
 
 @dataclass(frozen=True)
 class Columns:
-    """The cells' terms: on/off columns [cells, fixes] centred, and products of two of different issues."""
+    """Regression columns of the cells: centred on/off columns [cells, fixes], and products of two of different issues."""
 
     keys: tuple[str, ...]
     fixes: tuple[str, ...]
@@ -70,21 +70,23 @@ class Columns:
 
 
 def product_cells(study: Study) -> pd.DataFrame:
-    """The plan's rows that a factorial analysis is about; empty in a study of other designs. The baseline is among them."""
+    """The rows of the plan for a factorial analysis, with the baseline; empty if no design is factorial."""
     plan = study.plan[study.plan["key"].notna() & (study.plan["numbers"] == "{}")]
     inside = plan["design"].isin(DESIGNS)
     return plan[inside | (plan["fixes"] == "")].drop_duplicates("fixes") if inside.any() else plan[:0]
 
 
 def averaged(study: Study) -> bool:
-    """Whether main effects are averages over the other fixes, or of each fix by itself."""
+    """Whether main effects are averaged over the other fixes; else they are those of each fix alone."""
     return bool(study.plan["design"].isin(set(DESIGNS) - {"pairs"}).any())
 
 
 def columns(study: Study) -> Columns:
-    """Centred: a fix of an issue with L levels (itself, its siblings, none) has 1 - 1/L where it is on and -1/L elsewhere, so
-    that every level of an issue counts alike. In a design of pairs alone no fix is ever among many: there it has 1 and 0, and
-    its effect is that of the fix by itself."""
+    """Regression columns of the study's factorial cells.
+
+    A fix of an issue with L levels (each fix, and none) is 1 - 1/L where on and -1/L elsewhere, so that all levels have equal
+    weight. In a design of pairs only, it is 1 or 0: its effect is that of the fix alone.
+    """
     cells = product_cells(study)
     sets = [frozenset(text.split()) for text in cells["fixes"]]
     fixes = tuple(sorted(frozenset().union(*sets), key=_place))
@@ -107,7 +109,7 @@ def _place(fix: str) -> tuple[int, str]:
 
 
 def has_pairs(study: Study) -> bool:
-    """Whether interactions can be estimated, going by the plan alone."""
+    """Whether the plan allows interactions to be estimated."""
     if product_cells(study).empty:
         return False
     c = columns(study)
@@ -115,9 +117,11 @@ def has_pairs(study: Study) -> bool:
 
 
 def fit(c: Columns) -> tuple[np.ndarray, list[int], bool]:
-    """The matrix to fit, the pairs in it (by their place in `pair_names`), and whether they are in it: with too few cells for
-    all distinct pairs, main effects alone."""
-    chosen, _ = distinct(c.pair_columns, c.mains)
+    """The matrix to fit, the indices of its pairs in `pair_names`, and whether it has pairs.
+
+    With too few cells for all distinct pairs it has main effects only.
+    """
+    chosen, _ = distinct_pairs(c.pair_columns, c.mains)
     ones = np.ones((len(c.keys), 1))
     large = np.hstack([ones, c.mains, c.pair_columns[:, chosen]])
     if chosen and np.linalg.matrix_rank(large) == large.shape[1] <= len(c.keys):
@@ -126,18 +130,18 @@ def fit(c: Columns) -> tuple[np.ndarray, list[int], bool]:
 
 
 @lru_cache(maxsize=8)
-def factorial(rulers: Rulers, measure: str = "final_near_abs_rel") -> Factorial | None:
-    """The factorial analysis of a study on one lower-is-better measure; None where it has no product of fixes."""
-    if product_cells(rulers.study).empty:
+def factorial(measured: MeasuredStudy, measure: str = "final_near_abs_rel") -> Factorial | None:
+    """The factorial analysis of one measure, of which lower is better; None if no design of the study is factorial."""
+    if product_cells(measured.study).empty:
         return None
-    c = columns(rulers.study)
+    c = columns(measured.study)
     matrix, chosen, with_pairs = fit(c)
-    twins = distinct(c.pair_columns, c.mains)[1]
+    twins = distinct_pairs(c.pair_columns, c.mains)[1]
     small = matrix[:, : 1 + len(c.fixes)]
-    log = np.log(rulers.table[measure])
-    y = np.array([[float(log[(key, seed)]) for seed in rulers.study.seeds] for key in c.keys])
+    log = np.log(measured.table[measure])
+    y = np.array([[float(log[(key, seed)]) for seed in measured.study.seeds] for key in c.keys])
     gains = -np.linalg.lstsq(matrix, y, rcond=None)[0][1:]  # [terms, seeds]
-    gains[np.abs(gains) < ROUND_OFF] = 0.0  # what is equal by algebra must not look sure
+    gains[np.abs(gains) < ROUND_OFF] = 0.0  # rounding of an exact zero must not look significant
     count = len(c.fixes)
     carried = carries(small, c, () if with_pairs else range(len(c.pair_names)))
     mains = _terms([(fix,) for fix in c.fixes], gains[:count], carried)
@@ -147,10 +151,10 @@ def factorial(rulers: Rulers, measure: str = "final_near_abs_rel") -> Factorial 
     return Factorial(len(c.keys), mains, pairs, variance_shares(small, y.mean(axis=1), c.fixes))
 
 
-def distinct(products: np.ndarray, mains: np.ndarray) -> tuple[list[int], dict[int, list[int]]]:
-    """One of each set of pair columns that are the same up to sign and constant, and the others of its set.
+def distinct_pairs(products: np.ndarray, mains: np.ndarray) -> tuple[list[int], dict[int, list[int]]]:
+    """The first of each set of pair columns that are equal up to sign and constant, and the others of its set.
 
-    A pair that repeats a main effect stands for no set: nothing can be said about it.
+    A pair that equals a main effect or is constant is left out, since it cannot be estimated.
     """
     centred = np.hstack([mains, products]) - np.hstack([mains, products]).mean(axis=0)
     length = np.linalg.norm(centred, axis=0)
@@ -172,8 +176,8 @@ def distinct(products: np.ndarray, mains: np.ndarray) -> tuple[list[int], dict[i
 
 
 def carries(small: np.ndarray, c: Columns, absent: range | tuple[()]) -> list[tuple[str, ...]]:
-    """For each main effect, the pairs left out of the fit whose effect its estimate contains: the alias matrix
-    (X'X)^-1 X'Z (Box, Hunter and Hunter 2005, 6.7), where it is a quarter or more."""
+    """For each main effect, the pairs outside the fit that bias its estimate by a quarter of their effect or more: the alias
+    matrix (X'X)^-1 X'Z (Box, Hunter and Hunter 2005, 6.7)."""
     if not len(absent):
         return [() for _ in c.fixes]
     alias = np.linalg.lstsq(small, c.pair_columns, rcond=None)[0][1:]
@@ -191,8 +195,8 @@ def _terms(names: list[tuple[str, ...]], gains: np.ndarray, carried: list[tuple[
 
 
 def variance_shares(small: np.ndarray, y: np.ndarray, fixes: tuple[str, ...]) -> dict[str, float]:
-    """Issue -> share of the variance between cells (means over seeds) that only its own terms explain: the sum of squares lost
-    by leaving them out, which on a balanced product is functional ANOVA's share."""
+    """Issue -> share of the variance between cells (means over seeds) that only its terms explain: the increase of the residual
+    sum of squares without them. On a balanced design this is functional ANOVA's share."""
 
     def residual(matrix: np.ndarray) -> float:
         rest = y - matrix @ np.linalg.lstsq(matrix, y, rcond=None)[0]

@@ -1,4 +1,4 @@
-"""Numbers as a reader sees them: signed percentages, intervals, p values, ratios."""
+"""Numbers as text: signed percentages, intervals, p values, ratios."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from analysis.effects import percent
 
 
 def times(gain: float) -> str:
-    """A log ratio as a factor."""
+    """A log ratio as a factor: "1.25"."""
     return "?" if math.isnan(gain) else "∞" if gain == math.inf else f"{math.exp(gain):.2f}"
 
 
 def signed(gain: float) -> str:
-    """A log gain as a signed percentage by which the error is lower; from twice the error on, as its factor."""
+    """A log gain as the signed percentage by which the error is lower; if the error more than doubles, as its factor."""
     if math.isnan(gain):
         return "?"
     if gain == -math.inf:
@@ -37,8 +37,13 @@ def p_value(p: float) -> str:
     return "?" if p is None or math.isnan(p) else "< 0.001" if p < 0.001 else f"{p:.2g}" if p < 0.995 else "1"
 
 
+def three_digits(value: float) -> str:
+    """Three digits, and no powers of ten below a million."""
+    return f"{value:.0f}" if 1000 <= abs(value) < 1e6 else f"{value:.3g}"
+
+
 def change(gain: float) -> str:
-    """A log gain as words about the error: "12 % lower"."""
+    """A log gain as a change of the error: "12 % lower"."""
     ratio = math.exp(-gain)
     if abs(ratio - 1) < 0.005:
         return "unchanged"

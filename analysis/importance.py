@@ -1,6 +1,6 @@
-"""How much each issue matters among many configurations, by PED-ANOVA: which choices tell the good ones from the rest.
+"""Importance of each issue among many configurations, by PED-ANOVA: which fixes the best configurations have in common.
 
-Works on cells of any design, a search's included, where factorial effects would mistake the sampler's taste for an effect.
+Cells may be of any design, also of a search, where the sampler's preferences would bias factorial effects.
 """
 
 from __future__ import annotations
@@ -9,32 +9,33 @@ import warnings
 from importlib.util import find_spec
 from typing import Any
 
-from analysis.comparisons import Rulers
+from analysis.comparisons import MeasuredStudy
 
 NONE = "none"
 
 
-def choices(rulers: Rulers) -> tuple[dict[str, list[str]], list[dict[str, str]], list[float]]:
-    """Per issue its levels; per trained configuration its level of each issue, and its ln near error (mean over seeds)."""
-    plan = rulers.study.plan[(rulers.study.plan["status"] == "trained")]
+def fixes_by_issue(measured: MeasuredStudy) -> tuple[dict[str, list[str]], list[dict[str, str]], list[float]]:
+    """Issue -> its levels ("none" and the fixes that occur); the level of each issue in each trained configuration; and the ln
+    near error of each configuration (mean over seeds)."""
+    plan = measured.study.plan[(measured.study.plan["status"] == "trained")]
     sets = [{fix.split("-")[0]: fix for fix in text.split()} for text in plan["fixes"]]
     issues = sorted({issue for own in sets for issue in own}, key=int)
     levels = {i: [NONE, *sorted({own[i] for own in sets if i in own})] for i in issues}
     rows = [{issue: own.get(issue, NONE) for issue in issues} for own in sets]
-    return levels, rows, [float(rulers.log_errors(key)[1]) for key in plan["key"]]
+    return levels, rows, [float(measured.log_errors(key)[1]) for key in plan["key"]]
 
 
-def ped_anova(rulers: Rulers) -> dict[str, float]:
-    """Issue -> importance, adding up to 1 (Watanabe, Bansal and Hutter 2023, as Optuna has it); empty without Optuna, with too
-    few configurations, or where none differ."""
+def ped_anova(measured: MeasuredStudy) -> dict[str, float]:
+    """Issue -> importance; the sum is 1 (Watanabe, Bansal and Hutter 2023, by Optuna). Empty without Optuna, with fewer than
+    four configurations, or if all have the same error."""
     if find_spec("optuna") is None:
         return {}
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # its progress bar misses a notebook's widgets, and says so on the page
+        warnings.simplefilter("ignore")  # its warning about missing notebook widgets would be printed in the report
         import optuna
     from optuna.importance import PedAnovaImportanceEvaluator, get_param_importances
 
-    levels, rows, errors = choices(rulers)
+    levels, rows, errors = fixes_by_issue(measured)
     if len(rows) < 4 or not levels or max(errors) - min(errors) == 0:
         return {}
     optuna.logging.set_verbosity(optuna.logging.ERROR)

@@ -1,4 +1,4 @@
-"""One number per trial: wobble, time to the target, final error, and whether a logged series tells the truth.
+"""Measures of a trial: wobble, time to the target, mean error, and how well each logged series follows the probe error.
 
 Errors are AbsRel (a ratio), y = ln AbsRel, time is in training steps.
 """
@@ -16,8 +16,8 @@ from analysis.study import Study
 if TYPE_CHECKING:
     import pandas as pd
 
-LEAST_PROBES = 8  # fewer probes have no trend to wobble around
-DROPPED = 0.05  # share of the run before the wobble counts
+LEAST_PROBES = 8  # fewer are not enough to fit a trend
+DROPPED = 0.05  # share of the run that wobble leaves out at its start
 TARGET = 0.95  # share of the baseline's log improvement
 RUN = 3  # consecutive probes at or below the target
 LAST = 0.10  # share of the evaluations that count as final
@@ -27,9 +27,9 @@ SERIES = ("loss", "normalised_loss", "batch_near_error")
 def wobble(values: Sequence[float] | np.ndarray) -> float:
     """Standard deviation of ln(values) around its Savitzky-Golay trend (order 2, a tenth of the run wide), first 5 % dropped.
 
-    The trend is fitted to all values, so that what is kept lies in the middle of its windows: at the edge of a window a steep
-    start would leak into the wobble. Swings longer than a tenth of the run are trend. NaN where fewer than eight values
-    remain; inf where a value is not a positive finite number.
+    The trend is fitted to all values before the first are dropped: at the edge of a window a steep start would count as
+    wobble. Changes slower than a tenth of the run belong to the trend. NaN if fewer than eight values remain; inf if a value
+    is not a positive finite number.
     """
     from scipy.signal import savgol_filter
 
@@ -45,7 +45,7 @@ def wobble(values: Sequence[float] | np.ndarray) -> float:
 
 
 def first_arrival(steps: Sequence[float] | np.ndarray, errors: Sequence[float] | np.ndarray, target: float) -> float:
-    """First step of three consecutive probes at or below `target`; inf if there is none."""
+    """Step of the first of three consecutive probes at or below `target`; inf if there is none."""
     below = np.asarray(errors, dtype=float) <= target
     for i in range(len(below) - RUN + 1):
         if below[i : i + RUN].all():
@@ -54,10 +54,10 @@ def first_arrival(steps: Sequence[float] | np.ndarray, errors: Sequence[float] |
 
 
 def target_error(curves: Sequence[np.ndarray]) -> float:
-    """Error at 95 % of the baseline's log improvement; start and end are medians over the baseline's own seeds.
+    """Error at 95 % of the baseline's log improvement, between medians over seeds of its first and final errors.
 
-    One target for all seeds: a target of each seed's own would be reached by the baseline by construction, and by an equal
-    run only by luck.
+    All seeds share this target: the baseline would always reach a target computed from the same seed, and an equal
+    configuration would reach it only by chance.
     """
     start = float(np.median([math.log(curve[0]) for curve in curves]))
     end = float(np.median([np.log(curve[-max(1, round(LAST * len(curve))) :]).mean() for curve in curves]))
@@ -65,15 +65,16 @@ def target_error(curves: Sequence[np.ndarray]) -> float:
 
 
 def baseline_target(study: Study) -> float:
-    """The target near-field AbsRel of this study."""
+    """The near-field AbsRel on the probe that counts as the target in this study."""
     own = study.curves[study.curves["key"] == study.baseline]
     return target_error([curve.to_numpy() for _, curve in own.groupby("seed")["probe_near_abs_rel"]])
 
 
 def agreement(series: Sequence[float] | np.ndarray, truth: Sequence[float] | np.ndarray) -> float:
-    """Share of consecutive evaluations where `series` changes in the direction of `truth`; 0.5 is a coin.
+    """Share of the changes of `truth` between evaluations at which `series` changes in the same direction; 0.5 is chance.
 
-    Where either is not finite the pair is left out; a series that stands still agrees with nothing.
+    Evaluations where either is not finite are left out. A `series` that does not change never agrees. NaN if `truth` never
+    changes.
     """
     a, b = _both_finite(series, truth)
     moved = np.diff(b) != 0
@@ -83,7 +84,7 @@ def agreement(series: Sequence[float] | np.ndarray, truth: Sequence[float] | np.
 
 
 def rank_agreement(series: Sequence[float] | np.ndarray, truth: Sequence[float] | np.ndarray) -> float:
-    """Kendall tau between `series` and `truth` on the last half of the run; NaN where one of them stands still."""
+    """Kendall tau between `series` and `truth` on the last half of the run; NaN if it is too short or one is constant."""
     from scipy.stats import kendalltau
 
     a, b = _both_finite(series, truth)
@@ -94,7 +95,7 @@ def rank_agreement(series: Sequence[float] | np.ndarray, truth: Sequence[float] 
 
 
 def trial_measures(study: Study) -> pd.DataFrame:
-    """One row per (key, seed), the index; divergence makes wobble and tau infinite and keeps its capped error."""
+    """One row per trial, indexed by (key, seed). A diverged trial has infinite wobble and tau; its recorded errors are kept."""
     import pandas as pd
 
     target = baseline_target(study)

@@ -1,4 +1,4 @@
-"""How many seeds: what a study's own spread between seeds lets it tell apart, and how many would tell what one asks."""
+"""Statistical power: the gains that a study's seeds can detect, and the number of seeds needed for a given gain."""
 
 from __future__ import annotations
 
@@ -11,59 +11,56 @@ from typing import Any
 import numpy as np
 
 from analysis.effects import percent
-from analysis.rules import ALPHA, FIVE_PERCENT, TWO_PERCENT, distinct
+from analysis.rules import ALPHA, FIVE_PERCENT, TWO_PERCENT, distinct_fixes
 
 POWER = 0.80
 MOST_SEEDS = 1000
-RULERS = {
-    "near": "near error",
-    "far": "far error",
-    "stability": "wobble",
-    "convergence": "speed",
-}
+MEASURES = {"near": "near error", "far": "far error", "stability": "wobble", "convergence": "speed"}
 
 
 @dataclass(frozen=True)
 class Power:
-    """What n seeds can do where per-seed log gains spread by `sd`: at level 0.05, with power 0.8."""
+    """What n seeds can detect on one measure, at level 0.05 with power 0.8."""
 
-    ruler: str
-    sd: float  # of ln ratios between seeds; the median over the fixes
+    measure: str
+    sd: float  # standard deviation of log gains between seeds; median over the fixes
     n: int
-    detectable: float  # least log gain that n seeds tell from zero
+    detectable: float  # least log gain that n seeds detect
     asked: float  # log gain
     seeds_for_asked: float
-    seeds_for_equivalence: float  # to show "under 2 %" of what truly does nothing
+    seeds_for_equivalence: float  # to show "under 2 %" for a true gain of zero
 
     @property
-    def words(self) -> str:
-        """One sentence: with 3 seeds a change of 7 % shows; for 5 % run 10."""
-        told = f"{percent(self.detectable):.2g} %" if self.detectable < math.log(10) else "not even a tenfold change"
-        asked = f"for {percent(self.asked):.2g} % run {seeds(self.seeds_for_asked)}"
-        nothing = f'to show "under 2 %" run {seeds(self.seeds_for_equivalence)}'
-        return f"{self.ruler}: with {self.n} seeds a change of {told} shows; {asked}; {nothing}"
+    def sentence(self) -> str:
+        """For example: near error: with 3 seeds a change of 7 % shows; for 5 % run 10 seeds; ..."""
+        detected = f"{percent(self.detectable):.2g} %" if self.detectable < math.log(10) else "not even a tenfold change"
+        asked = f"for {percent(self.asked):.2g} % run {seed_count_text(self.seeds_for_asked)}"
+        nothing = f'to show "under 2 %" run {seed_count_text(self.seeds_for_equivalence)}'
+        return f"{self.measure}: with {self.n} seeds a change of {detected} shows; {asked}; {nothing}"
 
 
 def power_lines(study_dir: Path | str, asked_percent: float = 5.0) -> list[str]:
-    """A sentence per ruler on a complete study: what its seeds tell apart, and how many would tell the asked gain."""
+    """A sentence per measure of a complete study: the gain its seeds detect, and the seeds needed for `asked_percent`.
+
+    Raises:
+        StudyError: the study is broken, or trials are missing.
+    """
     from analysis.judge import verdicts
 
-    found = power(verdicts(study_dir), -math.log(1 - asked_percent / 100))
-    spreads = "spreads between seeds are medians over the fixes; level 0.05 before Holm, power 0.8"
-    return (
-        [*(entry.words for entry in found), f"({spreads})"] if found else ["one seed has no spread: nothing can be told apart"]
-    )
+    found = power_by_measure(verdicts(study_dir), -math.log(1 - asked_percent / 100))
+    note = "spreads between seeds are medians over the fixes; level 0.05 before Holm, power 0.8"
+    return [*(entry.sentence for entry in found), f"({note})"] if found else ["with one seed nothing can be detected"]
 
 
-def power(judged: dict[str, Any], asked: float = FIVE_PERCENT) -> list[Power]:
-    """A line for each ruler, from the per-seed gains of the distinct fixes in verdicts.json; `asked` is a log gain.
+def power_by_measure(judged: dict[str, Any], asked: float = FIVE_PERCENT) -> list[Power]:
+    """The power for each measure, from the per-seed gains of the distinct fixes in verdicts.json; `asked` is a log gain.
 
-    Level 0.05 two-sided, power 0.8, before Holm. Trials that diverged have infinite or capped gains and are left out of the
-    spread, as are rulers with fewer than two seeds.
+    Level 0.05 two-sided, power 0.8, before Holm. Fixes with a diverged seed are left out: their gains are infinite or
+    capped. So are measures with fewer than two seeds.
     """
-    finished, found = [fix for fix in distinct(judged) if not fix["divergence"]["diverged"]], []
-    for ruler, name in RULERS.items():
-        spreads = [sd for fix in finished if (sd := spread(fix[ruler]["values"])) > 0]
+    finished, found = [fix for fix in distinct_fixes(judged) if not fix["divergence"]["diverged"]], []
+    for measure, name in MEASURES.items():
+        spreads = [sd for fix in finished if (sd := seed_sd(fix[measure]["values"])) > 0]
         if spreads:
             sd, n = float(np.median(spreads)), len(judged["seeds"])
             for_asked, for_nothing = seeds_to_tell(asked, sd), seeds_to_show_nothing(TWO_PERCENT, sd)
@@ -71,13 +68,13 @@ def power(judged: dict[str, Any], asked: float = FIVE_PERCENT) -> list[Power]:
     return found
 
 
-def spread(values: list[float]) -> float:
-    """Standard deviation of per-seed gains; NaN with fewer than two or where one is infinite."""
+def seed_sd(values: list[float]) -> float:
+    """Standard deviation of per-seed gains; NaN with fewer than two, or if one is not finite."""
     return float(np.std(values, ddof=1)) if len(values) > 1 and np.isfinite(values).all() else math.nan
 
 
 def detectable_gain(n: int, sd: float, level: float = ALPHA) -> float:
-    """Least log gain that a two-sided paired t test with n seeds finds with power 0.8; inf with one seed."""
+    """Least log gain that a two-sided paired t test with n seeds detects with power 0.8; inf with one seed."""
     from statsmodels.stats.power import TTestPower
 
     if n < 2:
@@ -86,7 +83,7 @@ def detectable_gain(n: int, sd: float, level: float = ALPHA) -> float:
 
 
 def seeds_to_tell(gain: float, sd: float, level: float = ALPHA) -> float:
-    """Least number of seeds with which a log gain of this size is found with power 0.8; inf beyond 1000."""
+    """Least number of seeds that detects this log gain with power 0.8; inf beyond 1000."""
     from statsmodels.stats.power import TTestPower
 
     test = TTestPower()
@@ -95,7 +92,7 @@ def seeds_to_tell(gain: float, sd: float, level: float = ALPHA) -> float:
 
 
 def seeds_to_show_nothing(band: float, sd: float) -> float:
-    """Least number of seeds with which two one-sided tests at 5 % put a true zero inside +-band with power 0.8."""
+    """Least number of seeds with which two one-sided tests at 5 % show a zero gain inside +-band with power 0.8, or inf."""
     if power_of_equivalence(band / sd, MOST_SEEDS) < POWER:
         return math.inf
     low, high = 1, MOST_SEEDS  # bisected: power rises with n
@@ -116,16 +113,16 @@ def power_of_equivalence(band: float, n: int, level: float = ALPHA) -> float:
 
     free = n - 1
     critical = t.ppf(1 - level, free) / math.sqrt(n)
-    most = band / critical * math.sqrt(free)  # of the chi variable; a larger deviation leaves no room
+    most = band / critical * math.sqrt(free)  # of the chi variable; with more, the interval is wider than the band
 
     def inside(x: float) -> float:
-        room = band - critical * x / math.sqrt(free)
-        return float(chi.pdf(x, free) * (2 * norm.cdf(room * math.sqrt(n)) - 1))
+        margin = band - critical * x / math.sqrt(free)
+        return float(chi.pdf(x, free) * (2 * norm.cdf(margin * math.sqrt(n)) - 1))
 
     low, high = (max(0.0, math.sqrt(free) - 8), min(most, math.sqrt(free) + 8))
     return float(quad(inside, low, high)[0]) if high > low else 0.0
 
 
-def seeds(count: float) -> str:
-    """A number of seeds in words."""
+def seed_count_text(count: float) -> str:
+    """A number of seeds as text."""
     return f"more than {MOST_SEEDS}" if math.isinf(count) else f"{count:.0f}"

@@ -1,4 +1,4 @@
-"""The document's promises: its whole recommendation against the baseline, each on a ruler the loss cannot move."""
+"""The document's three promises, judged on its whole recommendation by measures that do not depend on the loss."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from analysis.comparisons import Rulers
+from analysis.comparisons import MeasuredStudy
 from analysis.effects import Effect, effect
-from analysis.rules import ALPHA, not_worse, reach, unless_void, verdict
+from analysis.rules import ALPHA, level_warning, not_worse, promise_verdict, unless_void
 from analysis.study import Study
 
 FULL = ("1-1", "2-1", "3-1", "4-2", "5-1", "6-1", "7-1", "8-1", "9-3", "10-1")
@@ -18,21 +18,20 @@ LEVEL = 1 - ALPHA / 3
 STEADIER, STEADIER_BAND = 3.0, 1.25
 NEARER = -math.log(0.95)
 NEAR_BAND = -math.log(0.98)  # 0.0202
-READABLE_BAND = 0.05  # share of evaluations: five in a hundred
-READINGS = {"7-1": "batch_near_error", "7-2": "normalised_loss"}  # what each fix of issue 7 adds to the log
+READABLE_BAND = 0.05  # share of evaluations
+LOGGED_SERIES = {"7-1": "batch_near_error", "7-2": "normalised_loss"}  # what each fix of issue 7 adds to the log
 
 
 def full_key(study: Study) -> str | None:
-    """Key of the document's whole recommendation: the cell named "full", else the cell with its ten fixes."""
+    """Key of the document's whole recommendation: the cell named "full", else with its ten fixes; None if not planned."""
     named = study.plan[study.plan["cell"] == "full"].to_dict("records")
     return named[0]["key"] if named else study.key_of(FULL)
 
 
 def whole_less_one(study: Study) -> dict[str, str]:
-    """What the recommendation has and a variant of it has not -> the variant's key; empty where the recommendation was not run.
+    """The fixes that a "leave one out" cell lacks -> the key of that cell; empty if the whole recommendation was not run.
 
-    A variant is a "leave one out" cell: the whole without one fix ("3-1"), without several ("1-1 10-1"), or with another
-    fix in place of one ("5-1, not 5-1w").
+    A cell may lack one fix ("3-1") or several ("1-1 10-1"), or have another fix in its place ("5-1, not 5-1w").
     """
     plan, found = study.plan, {}
     if full_key(study) is None:
@@ -45,32 +44,32 @@ def whole_less_one(study: Study) -> dict[str, str]:
     return found
 
 
-def promises(rulers: Rulers) -> list[dict[str, Any]]:
-    """Stability, convergence, near field: one entry each; empty where the recommendation was not run."""
-    base, full = rulers.study.baseline, full_key(rulers.study)
-    return [] if full is None else [_stability(rulers, base, full), _convergence(rulers, base, full), _near(rulers, base, full)]
+def judge_promises(measured: MeasuredStudy) -> list[dict[str, Any]]:
+    """One entry each for stability, convergence and near field; empty if the whole recommendation was not run."""
+    base, full = measured.study.baseline, full_key(measured.study)
+    return [] if full is None else [judge(measured, base, full) for judge in (_stability, _convergence, _near)]
 
 
-def _entry(name: str, asked: str, found: Effect, word: str, **more: Any) -> dict[str, Any]:
+def _entry(name: str, asked: str, found: Effect, verdict: str, **more: Any) -> dict[str, Any]:
     return {
-        "promise": name, "asked": asked, **found.as_dict(), "interval": [found.low, found.high], "verdict": word,
-        "reach": reach(found.n, ALPHA / 3), **more,
+        "promise": name, "asked": asked, **found.as_dict(), "interval": [found.low, found.high], "verdict": verdict,
+        "reach": level_warning(found.n, ALPHA / 3), **more,
     }  # fmt: skip
 
 
-def _stability(rulers: Rulers, base: str, full: str) -> dict[str, Any]:
-    found = rulers.gain("wobble", base, full, LEVEL)
-    near = rulers.gain("final_near_abs_rel", base, full)
-    word = unless_void(verdict(found, math.log(STEADIER), math.log(STEADIER_BAND)), not_worse(near))
+def _stability(measured: MeasuredStudy, base: str, full: str) -> dict[str, Any]:
+    found = measured.gain("wobble", base, full, LEVEL)
+    near = measured.gain("final_near_abs_rel", base, full)
+    verdict = unless_void(promise_verdict(found, math.log(STEADIER), math.log(STEADIER_BAND)), not_worse(near))
     condition = {"condition": "final near error not worse by 2 %", "condition_holds": not_worse(near)}
-    own = rulers.gain("own_wobble", base, full, LEVEL)
-    beside = {"as_the_document_would_read_it": own.as_dict(), "beside": _beside(rulers, base, full)}
+    own = measured.gain("own_wobble", base, full, LEVEL)
+    beside = {"as_the_document_would_read_it": own.as_dict(), "beside": _beside(measured, base, full)}
     limits = {"margin": math.log(STEADIER), "band": math.log(STEADIER_BAND), "measure": "wobble of ln probe near AbsRel"}
-    return _entry("stability", "3 times steadier", found, word, **condition, **limits, **beside)
+    return _entry("stability", "3 times steadier", found, verdict, **condition, **limits, **beside)
 
 
-def _beside(rulers: Rulers, base: str, full: str) -> list[dict[str, Any]]:
-    """Other measures of steadiness, baseline and recommendation; described, not tested."""
+def _beside(measured: MeasuredStudy, base: str, full: str) -> list[dict[str, Any]]:
+    """Other measures of stability for baseline and recommendation; not tested."""
     measures: dict[str, tuple[str, Callable[[np.ndarray], Any]]] = {
         "SD of ln gradient norm between batches": ("grad_norm_log_sd", np.median),
         "loss spikes per run (over 5 robust SD)": ("loss_spikes", np.mean),
@@ -78,9 +77,9 @@ def _beside(rulers: Rulers, base: str, full: str) -> list[dict[str, Any]]:
         "share of seeds that diverge": ("diverged", np.mean),
     }
     return [
-        {"name": name, "baseline": float(how(rulers.values(column, base))), "full": float(how(rulers.values(column, full)))}
+        {"name": name, "baseline": float(how(measured.values(column, base))), "full": float(how(measured.values(column, full)))}
         for name, (column, how) in measures.items()
-        if column in rulers.table
+        if column in measured.table
     ]
 
 
@@ -88,42 +87,42 @@ def _log_sd(values: np.ndarray) -> float:
     return float(np.std(np.log(values), ddof=1)) if len(values) > 1 else math.nan
 
 
-def _convergence(rulers: Rulers, base: str, full: str) -> dict[str, Any]:
-    speed = rulers.convergence(base, full, LEVEL)
-    word = verdict(speed["effect"], speed["margin"], speed["band"])
+def _convergence(measured: MeasuredStudy, base: str, full: str) -> dict[str, Any]:
+    speed = measured.convergence(base, full, LEVEL)
+    verdict = promise_verdict(speed["effect"], speed["margin"], speed["band"])
     limits = {key: speed[key] for key in ("margin", "band", "measure")}
-    arrived = {arm: int(np.isfinite(rulers.values("tau", key)).sum()) for arm, key in (("baseline", base), ("full", full))}
-    return _entry("convergence", "20 % faster", speed["effect"], word, **limits, arrived=arrived)
+    arrived = {arm: int(np.isfinite(measured.values("tau", key)).sum()) for arm, key in (("baseline", base), ("full", full))}
+    return _entry("convergence", "20 % faster", speed["effect"], verdict, **limits, arrived=arrived)
 
 
-def _near(rulers: Rulers, base: str, full: str) -> dict[str, Any]:
-    found = rulers.gain("final_near_abs_rel", base, full, LEVEL)
-    far = rulers.gain("final_far_abs_rel", base, full)
-    word = unless_void(verdict(found, NEARER, NEAR_BAND), not_worse(far))
+def _near(measured: MeasuredStudy, base: str, full: str) -> dict[str, Any]:
+    found = measured.gain("final_near_abs_rel", base, full, LEVEL)
+    far = measured.gain("final_far_abs_rel", base, full)
+    verdict = unless_void(promise_verdict(found, NEARER, NEAR_BAND), not_worse(far))
     condition = {"condition": "far error not worse by 2 %", "condition_holds": not_worse(far), "far": far.as_dict()}
     limits = {"margin": NEARER, "band": NEAR_BAND, "measure": "final near AbsRel on validation"}
-    return _entry("near field", "5 % lower near error", found, word, **condition, **limits)
+    return _entry("near field", "5 % lower near error", found, verdict, **condition, **limits)
 
 
-def readability(rulers: Rulers) -> list[dict[str, Any]]:
-    """Issue 7: for each series that its fixes add, agreement with the probe error minus that of the raw loss, by seed.
+def judge_readability(measured: MeasuredStudy) -> list[dict[str, Any]]:
+    """Issue 7: for each series that its fixes add to the log, its agreement with the probe error minus the raw loss's, by seed.
 
-    Measured on the baseline's own training, which recording does not change. Agreement is a share of evaluations.
+    Measured on the baseline's training, which the added series do not change. Agreement is a share of evaluations.
     """
-    base = rulers.study.baseline
-    if "agree_normalised_loss" not in rulers.table:
+    base = measured.study.baseline
+    if "agree_normalised_loss" not in measured.table:
         return []
-    raw = rulers.values("agree_loss", base)
+    raw = measured.values("agree_loss", base)
     entries = []
-    for fix, series in READINGS.items():
-        own = rulers.values(f"agree_{series}", base)
+    for fix, series in LOGGED_SERIES.items():
+        own = measured.values(f"agree_{series}", base)
         found = effect(own - raw)
         entry = {"fix": fix, "series": series, "agreement": float(own.mean()), "raw_agreement": float(raw.mean())}
-        ranks = {"rank": _mean(rulers, f"rank_{series}", base), "raw_rank": _mean(rulers, "rank_loss", base)}
-        entries.append({**entry, **ranks, **found.as_dict(), "verdict": verdict(found, 0.0, READABLE_BAND)})
+        ranks = {"rank": _mean(measured, f"rank_{series}", base), "raw_rank": _mean(measured, "rank_loss", base)}
+        entries.append({**entry, **ranks, **found.as_dict(), "verdict": promise_verdict(found, 0.0, READABLE_BAND)})
     return entries
 
 
-def _mean(rulers: Rulers, column: str, key: str) -> float:
-    values = rulers.values(column, key)
+def _mean(measured: MeasuredStudy, column: str, key: str) -> float:
+    values = measured.values(column, key)
     return float(np.nanmean(values)) if np.isfinite(values).any() else math.nan

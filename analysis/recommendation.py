@@ -1,6 +1,6 @@
-"""The recommendation: the fixes that the evidence supports, together, and what fresh seeds say about them.
+"""The recommendation: the fixes that the evidence supports, together, and their gains on fresh seeds.
 
-Fixes were chosen by their gains, so that those gains flatter them; only seeds that chose nothing can say what they are worth.
+The gains by which fixes were chosen are biased upwards; fresh seeds, which were not used to choose, give unbiased gains.
 """
 
 from __future__ import annotations
@@ -10,21 +10,23 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from analysis.comparisons import Rulers, compare
+from analysis.comparisons import MeasuredStudy, compare
 from analysis.effects import Effect, holm
 from analysis.promises import full_key
 from analysis.rules import ADOPT, ALPHA, Beyond, not_worse
 from analysis.study import Study, load, missing_trials
 
-SEARCH, MOST_FOUND = "optuna", 3
+SEARCH, MOST_FOUND = "optuna", 3  # design of a search's cells; how many of them are candidates
 Candidate = dict[str, Any]  # {"fixes": [...], "numbers": {...}}
-FOLDER = "confirmation"  # in the study's own folder: a study of its own
+FOLDER = "confirmation"  # a study of its own in the study's folder
 TOGETHER, BEST = "supported together", "best supported"
 
 
 def candidates(study: Study, fixes: Sequence[dict[str, Any]]) -> dict[str, Candidate]:
-    """Name -> what is worth confirming; empty where nothing is. Of a search, the best cells that it found; else all supported
-    fixes, without those that fill a slot taken already, and the best of them by itself where that is another.
+    """Name -> configuration to confirm on fresh seeds; empty if no fix is supported.
+
+    Of a search: its best cells. Else all supported fixes together, the better one where two fill the same slot; and the best
+    of them alone.
 
     Args:
         fixes: the entries of verdicts.json.
@@ -33,14 +35,16 @@ def candidates(study: Study, fixes: Sequence[dict[str, Any]]) -> dict[str, Candi
 
 
 def best_of_search(study: Study) -> dict[str, Candidate]:
-    """The cells with the lowest near error, means over the seeds, of those that a search asked for and that beat the baseline;
-    at the study's own learning rate, since the others are compared at that."""
+    """The cells of a search with the lowest near error (means over seeds), if it is lower than the baseline's.
+
+    Only cells with the study's learning rate, since the baseline was trained with that.
+    """
     cells = study.plan[(study.plan["design"] == SEARCH) & (study.plan["status"] == "trained")].to_dict("records")
     if not cells:
         return {}
-    rulers = Rulers.of(study)
-    near = {row["cell"]: float(rulers.log_errors(row["key"])[1]) for row in cells}
-    limit = float(rulers.log_errors(study.baseline)[1])
+    measured = MeasuredStudy.of(study)
+    near = {row["cell"]: float(measured.log_errors(row["key"])[1]) for row in cells}
+    limit = float(measured.log_errors(study.baseline)[1])
     own = [row for row in cells if "learning_rate" not in row["numbers"] and near[row["cell"]] < limit]
     best = sorted(own, key=lambda row: near[row["cell"]])[:MOST_FOUND]
     return {
@@ -62,7 +66,10 @@ def _supported(study: Study, fixes: Sequence[dict[str, Any]]) -> dict[str, list[
 
 
 def supported(fix: dict[str, Any]) -> bool:
-    """To adopt, or a near gain above zero before Holm that no near weight gives, far not worse; a training of its own."""
+    """Whether to adopt a fix, or its near gain is above zero before Holm and beyond any near weight with far not worse.
+
+    A fix that is the same training as another or as the baseline, or that diverges more often, is not supported.
+    """
     if not fix["key"] or fix["same_as"] or fix["divergence"]["more"]:
         return False
     near, far, curve = fix["near"], Effect.of(fix["far"]), fix["beyond_near_weight_curve"]
@@ -70,8 +77,8 @@ def supported(fix: dict[str, Any]) -> bool:
     return bool(fix["verdict"] == ADOPT or likely)
 
 
-def recommendation(study: Study, fixes: Sequence[dict[str, Any]]) -> dict[str, Any]:
-    """For verdicts.json: the candidates, what fresh seeds say, the fixes recommended in the end, and why in a sentence."""
+def judge_candidates(study: Study, fixes: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """The entry "recommendation" of verdicts.json: candidates, their gains on fresh seeds, the recommended fixes, and why."""
     wanted = candidates(study, fixes)
     fresh = confirmation(study)
     entries = _confirmed(study, fresh, wanted) if fresh else []
@@ -87,13 +94,13 @@ def recommendation(study: Study, fixes: Sequence[dict[str, Any]]) -> dict[str, A
         "fresh_seeds": list(fresh.seeds) if fresh else [],
         "entries": entries,
         "document": _document(fresh) if fresh else None,
-        "words": _words(wanted, fresh, best),
+        "words": _sentence(wanted, fresh, best),
     }
     return with_extensions(study, found)
 
 
 def confirmation(study: Study) -> Study | None:
-    """The complete study of fresh seeds in the study's folder, where there is one."""
+    """The study on fresh seeds in the study's folder; None if there is none, or it is incomplete or shares a seed."""
     folder = study.folder / FOLDER
     if not (folder / "study.yaml").exists() or not list((folder / "records").glob("trials-*.parquet")):
         return None
@@ -102,17 +109,19 @@ def confirmation(study: Study) -> Study | None:
 
 
 def _confirmed(study: Study, fresh: Study, wanted: dict[str, Candidate]) -> list[dict[str, Any]]:
-    """Each candidate against the baseline and the document's recommendation, with the gain that it was chosen by; holds: near
-    lower after Holm, far not worse."""
-    rulers, whole, entries = Rulers.of(fresh), full_key(fresh), []
+    """Each candidate against the baseline and the document's recommendation, with the gain by which it was chosen.
+
+    "holds": the near error is lower after Holm and the far error not worse.
+    """
+    measured, whole, entries = MeasuredStudy.of(fresh), full_key(fresh), []
     for name, candidate in wanted.items():
         place = candidate["fixes"], json.dumps(candidate["numbers"], sort_keys=True)
         key, before = fresh.key_of(*place), study.key_of(*place)
         if key is None:
             continue
-        first = compare(Rulers.of(study), study.baseline, before)["near"] if before else None
-        against = compare(rulers, whole, key)["near"] if whole else None
-        found = compare(rulers, fresh.baseline, key)
+        first = compare(MeasuredStudy.of(study), study.baseline, before)["near"] if before else None
+        against = compare(measured, whole, key)["near"] if whole else None
+        found = compare(measured, fresh.baseline, key)
         entries.append({"name": name, **candidate, **found, "chosen_by": first, "near_against_document": against})
     for entry, p in zip(entries, holm([entry["near"]["p"] for entry in entries]), strict=True):
         entry["near"]["p_holm"] = p
@@ -122,24 +131,24 @@ def _confirmed(study: Study, fresh: Study, wanted: dict[str, Candidate]) -> list
 
 def _document(fresh: Study) -> dict[str, Any] | None:
     whole = full_key(fresh)
-    return compare(Rulers.of(fresh), fresh.baseline, whole) if whole else None
+    return compare(MeasuredStudy.of(fresh), fresh.baseline, whole) if whole else None
 
 
-def _words(wanted: dict[str, Candidate], fresh: Study | None, best: dict[str, Any] | None) -> str:
+def _sentence(wanted: dict[str, Candidate], fresh: Study | None, best: dict[str, Any] | None) -> str:
     if not wanted:
         return "no fix is supported by the evidence: keep the loss as it is"
-    named = ", ".join(dict.fromkeys(label(candidate) for candidate in wanted.values()))
+    named = ", ".join(dict.fromkeys(candidate_text(candidate) for candidate in wanted.values()))
     if fresh is None:
         return f"{named}: supported, not yet confirmed on fresh seeds (nfloss confirm)"
     if best:
-        return f"{label(best)}: confirmed on {len(fresh.seeds)} fresh seeds"
+        return f"{candidate_text(best)}: confirmed on {len(fresh.seeds)} fresh seeds"
     return f"{named}: supported at first, not confirmed on {len(fresh.seeds)} fresh seeds; keep the loss as it is"
 
 
-def label(candidate: Candidate) -> str:
-    """A configuration in a few words.
+def candidate_text(candidate: Candidate) -> str:
+    """A configuration as text.
 
-    >>> label({"fixes": ["1-1", "5-2"], "numbers": {"near_weight": 3.0}})
+    >>> candidate_text({"fixes": ["1-1", "5-2"], "numbers": {"near_weight": 3.0}})
     '1-1 + 5-2, near_weight 3'
     """
     parts = [" + ".join(candidate["fixes"])] * bool(candidate["fixes"])
@@ -147,12 +156,12 @@ def label(candidate: Candidate) -> str:
 
 
 def confirmation_folder(folder: Path) -> Path:
-    """Where a study's confirmation lies."""
+    """The folder of a study's confirmation."""
     return folder / FOLDER
 
 
 def with_extensions(study: Study, found: dict[str, Any]) -> dict[str, Any]:
-    """The same with the files or modules that its own fixes come from, where it has any such fix."""
+    """`found`, with the files or modules that define its custom fixes as "extensions" if it has any."""
     fixes = [fix for issue in study.issues for fix in issue["fixes"] if fix["id"] in found["fixes"]]
     places = sorted({fix["extension"] for fix in fixes if fix.get("extension")})
     return {**found, "extensions": places} if places else found

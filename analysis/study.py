@@ -1,4 +1,4 @@
-"""From a study directory to tables: every piece checked, nothing computed."""
+"""Read a study directory into tables and check every file; nothing is computed."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ PROFILES = ("key", "seed", "low", "high", "pixels", "abs_rel", "bias")
 SAMPLES = ("key", "sample", "metres")
 DEFINITIONS = ("fix", "what", "x", "y")
 PRODUCT = "cartesian"
-COUNTED = ("finished", "diverged")  # a crash is not a result
+COUNTED = ("finished", "diverged")  # a crashed trial is no result
 
 
 class StudyError(ValueError):
-    """A study that cannot be read or judged; one line that says what is wrong and what to do."""
+    """A study cannot be read or judged; the message is one line with the cause and the remedy."""
 
 
 @dataclass(frozen=True, eq=False)
 class Study:
-    """One study as the runner wrote it. Tables: see the runner's records; errors are ratios, time is steps and seconds."""
+    """A study as the runner wrote it, in the columns of its records; errors are ratios, times are steps and seconds."""
 
     name: str
     folder: Path
@@ -39,27 +39,27 @@ class Study:
     symptoms: pd.DataFrame
     trials: pd.DataFrame
     curves: pd.DataFrame
-    profiles: pd.DataFrame  # error by depth, no rows for diverged trials; empty in a study that kept none
-    samples: pd.DataFrame  # predictions of the first seed; empty likewise
-    definitions: pd.DataFrame  # weight and threshold curves; empty likewise
-    part: str = ""  # of a product that was stopped: what of it this is
+    profiles: pd.DataFrame  # error by depth, without diverged trials; may be empty
+    samples: pd.DataFrame  # predictions of the first seed; may be empty
+    definitions: pd.DataFrame  # weight and threshold curves; may be empty
+    part: str = ""  # which part of an interrupted full factorial design this is
 
     @property
     def seeds(self) -> tuple[int, ...]:
-        """The seeds that every distinct training was planned with."""
+        """The planned seeds, the same for every configuration."""
         return tuple(int(seed) for seed in self.meta["experiment"]["seeds"])
 
     @property
     def seeds_in_words(self) -> str:
-        """How many there are."""
+        """Their number as text: "5 seeds"."""
         return seeds_in_words(len(self.seeds))
 
     @property
     def baseline(self) -> str:
-        """Key of the unfixed loss.
+        """Key of the loss without fixes.
 
         Raises:
-            StudyError: the plan has no baseline; nothing can be compared.
+            StudyError: the plan has no baseline.
         """
         key = self.key_of(())
         if key is None:
@@ -69,14 +69,14 @@ class Study:
         return key
 
     def row_of(self, fixes: Iterable[str], numbers: str = "{}") -> dict[str, Any] | None:
-        """The plan's first cell with exactly these fixes and numbers, or None."""
+        """The first cell of the plan with exactly these fixes and numbers, or None."""
         wanted = frozenset(fixes)
         same = self.plan["fixes"].map(lambda text: frozenset(text.split()) == wanted).astype(bool)
         rows = self.plan[same & (self.plan["numbers"] == numbers)].to_dict("records")
         return {str(name): value for name, value in rows[0].items()} if rows else None
 
     def key_of(self, fixes: Iterable[str], numbers: str = "{}") -> str | None:
-        """Key of the training that these fixes stand for; None where it was not planned or is a clash."""
+        """Key of the configuration with these fixes; None if it was not planned or its fixes clash."""
         row = self.row_of(fixes, numbers)
         return row["key"] if row else None
 
@@ -93,13 +93,13 @@ def load(study_dir: Path | str) -> Study:
     """Read a study directory.
 
     Raises:
-        StudyError: a piece is missing, unreadable, or lacks a column.
+        StudyError: a file is missing, unreadable, or lacks a column.
     """
     folder = Path(study_dir)
     if not folder.is_dir():
         raise StudyError(f"{folder}: no such study directory")
     meta = _yaml(folder / "study.yaml")
-    plan = _table(folder / "plan.parquet", PLAN)
+    plan = _parquet(folder / "plan.parquet", PLAN)
     plan = plan.assign(fixes=plan["fixes"].fillna(""), numbers=plan["numbers"].fillna("{}"))
     plan = plan.astype({"key": object}).assign(key=lambda table: table["key"].where(table["key"].notna(), None))
     trials, curves = _records(folder / "records", plan)
@@ -111,23 +111,25 @@ def load(study_dir: Path | str) -> Study:
         plan=plan,
         issues=_issues(folder / "issues.json"),
         audit=_json(folder / "audit.json"),
-        symptoms=_table(folder / "symptoms.parquet", SYMPTOMS),
+        symptoms=_parquet(folder / "symptoms.parquet", SYMPTOMS),
         trials=trials.drop(columns="part"),
         curves=curves,
-        profiles=_more(folder / "records", "profiles", PROFILES, trials),
-        samples=_more(folder / "records", "samples", SAMPLES, trials),
+        profiles=_optional(folder / "records", "profiles", PROFILES, trials),
+        samples=_optional(folder / "records", "samples", SAMPLES, trials),
         definitions=_definitions(folder / "definitions.parquet"),
     )
     return _part(study)
 
 
 def _definitions(path: Path) -> pd.DataFrame:
-    return _table(path, DEFINITIONS) if path.exists() else _empty(DEFINITIONS)
+    return _parquet(path, DEFINITIONS) if path.exists() else _empty(DEFINITIONS)
 
 
 def _part(study: Study) -> Study:
-    """Of a whole product that was stopped, the configurations that have all their seeds: they are trained in balanced blocks,
-    so that these are a fair part. Other designs stay as they are, and are refused where they are incomplete."""
+    """An interrupted full factorial design, reduced to the configurations with all their seeds.
+
+    Its configurations are trained in balanced blocks, so that the reduced design is balanced. Other designs are unchanged.
+    """
     missing = missing_trials(study)
     if not missing or not (study.plan["design"] == PRODUCT).any():
         return study
@@ -140,7 +142,7 @@ def _part(study: Study) -> Study:
 
 
 def missing_trials(study: Study) -> list[tuple[str, int]]:
-    """(cell, seed) that was planned and has neither finished nor diverged; a crash counts as missing."""
+    """Each planned (cell, seed) that neither finished nor diverged; a crashed trial is missing."""
     done = set(zip(study.trials["key"], study.trials["seed"].astype(int), strict=True))
     planned = study.plan[study.plan["key"].notna()].drop_duplicates("key")
     return [
@@ -152,10 +154,10 @@ def missing_trials(study: Study) -> list[tuple[str, int]]:
 
 
 def require_complete(study: Study) -> None:
-    """Refuse an incomplete design: a mean over the trials that happen to exist is no comparison.
+    """Raise if trials are missing: means over different seeds cannot be compared.
 
     Raises:
-        StudyError: names how many trials are missing, the first few, and the remedy.
+        StudyError: with the number of missing trials, the first three, and the remedy.
     """
     missing = missing_trials(study)
     if missing:
@@ -165,19 +167,21 @@ def require_complete(study: Study) -> None:
 
 
 def _records(folder: Path, plan: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """All counted trials with the `part` they are from, and their curves; a curves file without its trials file is ignored, and
-    so are trials of code or frames that are no longer the plan's."""
+    """All finished and diverged trials, with the `part` that has them, and their curves.
+
+    A curves file without a trials file is ignored, and so are trials whose fingerprint differs from the plan's.
+    """
     import pandas as pd
 
     parts = sorted(folder.glob("trials-*.parquet"))
     if not parts:
         raise StudyError(f"{folder}: no trial has been recorded yet; run with --resume")
-    trials = pd.concat([_table(part, TRIALS).assign(part=part.stem[7:]) for part in parts], ignore_index=True)
+    trials = pd.concat([_parquet(part, TRIALS).assign(part=part.stem[7:]) for part in parts], ignore_index=True)
     trials = _once(trials[trials["status"].isin(COUNTED) & ~_outdated(trials, plan)], folder)
     files = [folder / f"curves-{part}.parquet" for part in trials["part"].unique()]
     if not files:
         raise StudyError(f"{folder}: every recorded trial crashed; run with --resume")
-    curves = pd.concat([_table(file, CURVES).assign(part=file.stem[7:]) for file in files], ignore_index=True)
+    curves = pd.concat([_parquet(file, CURVES).assign(part=file.stem[7:]) for file in files], ignore_index=True)
     curves = curves.merge(trials[["part", "key", "seed"]], on=["part", "key", "seed"])
     bare = len(trials) - len(curves[["key", "seed"]].drop_duplicates())
     if bare:
@@ -187,7 +191,7 @@ def _records(folder: Path, plan: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFra
 
 
 def _outdated(trials: pd.DataFrame, plan: pd.DataFrame) -> pd.Series:
-    """Which trials have another fingerprint than the plan has for their key; a record or plan without one is of before."""
+    """Which trials have another fingerprint than the plan; none where trial or plan lack a fingerprint."""
     if "fingerprint" not in trials or "fingerprint" not in plan:
         return trials["key"].isna()
     now = plan.dropna(subset=["key"]).drop_duplicates("key").set_index("key")["fingerprint"]
@@ -195,14 +199,14 @@ def _outdated(trials: pd.DataFrame, plan: pd.DataFrame) -> pd.Series:
     return trials["fingerprint"].notna() & wanted.notna() & (trials["fingerprint"] != wanted)
 
 
-def _more(folder: Path, name: str, columns: tuple[str, ...], trials: pd.DataFrame) -> pd.DataFrame:
-    """What the counted trials' groups kept besides."""
+def _optional(folder: Path, name: str, columns: tuple[str, ...], trials: pd.DataFrame) -> pd.DataFrame:
+    """An optional table of the records, for the given trials; empty if no group has it."""
     import pandas as pd
 
     files = [file for part in trials["part"].unique() if (file := folder / f"{name}-{part}.parquet").exists()]
     if not files:
         return _empty(columns)
-    found = pd.concat([_table(file, columns).assign(part=file.stem[len(name) + 1 :]) for file in files], ignore_index=True)
+    found = pd.concat([_parquet(file, columns).assign(part=file.stem[len(name) + 1 :]) for file in files], ignore_index=True)
     by = [column for column in ("part", "key", "seed") if column in found]
     return found.merge(trials[by].drop_duplicates(), on=by).drop(columns="part")
 
@@ -214,8 +218,11 @@ def _empty(columns: tuple[str, ...]) -> pd.DataFrame:
 
 
 def no_better_diverged(trials: pd.DataFrame) -> pd.DataFrame:
-    """A diverged trial's final errors, recorded as the trivial predictor's, raised to the worst finished trial's where that
-    is worse: saying one depth everywhere can beat a network that is bad far away, and diverging must never pay."""
+    """The trials, with final errors of diverged ones at least those of the worst finished trial.
+
+    A diverged trial is recorded with the error of the trivial predictor (one depth everywhere), which a poor finished network
+    can exceed; without this a configuration could gain by diverging.
+    """
     diverged = trials["status"] == "diverged"
     trials = trials.copy()
     for name in ("final_near_abs_rel", "final_far_abs_rel", "final_abs_rel") if diverged.any() else ():
@@ -225,14 +232,14 @@ def no_better_diverged(trials: pd.DataFrame) -> pd.DataFrame:
 
 
 def _once(trials: pd.DataFrame, folder: Path) -> pd.DataFrame:
-    """One row per (key, seed); two rows that disagree on divergence are an error, since divergence is never re-run."""
+    """One row per (key, seed); a StudyError if a trial both finished and diverged, since diverged trials are never rerun."""
     for (key, seed), rows in trials[trials.duplicated(["key", "seed"], keep=False)].groupby(["key", "seed"]):
         if rows["status"].nunique() > 1:
             raise StudyError(f"{folder}: trial {key} seed {seed} is recorded both as finished and as diverged")
     return trials.drop_duplicates(["key", "seed"], ignore_index=True)
 
 
-def _table(path: Path, columns: tuple[str, ...]) -> pd.DataFrame:
+def _parquet(path: Path, columns: tuple[str, ...]) -> pd.DataFrame:
     import pandas as pd
     from pyarrow import ArrowException
 
@@ -240,7 +247,7 @@ def _table(path: Path, columns: tuple[str, ...]) -> pd.DataFrame:
         table = pd.read_parquet(path, page_checksum_verification=True)
     except FileNotFoundError:
         raise StudyError(f"{path}: missing") from None
-    except (ArrowException, OSError, ValueError, KeyError, TypeError) as error:  # the last two: a footer that was changed
+    except (ArrowException, OSError, ValueError, KeyError, TypeError) as error:  # the last two: a damaged footer
         raise StudyError(f"{path}: not readable as parquet ({_first_line(error)})") from None
     lacking = [column for column in columns if column not in table]
     if lacking:
@@ -249,7 +256,7 @@ def _table(path: Path, columns: tuple[str, ...]) -> pd.DataFrame:
 
 
 def _floats(table: pd.DataFrame) -> pd.DataFrame:
-    """Nullable measures become float64 with NaN, so that parts with and without nulls join."""
+    """The table with nullable measures as float64, so that parts with and without nulls can be joined."""
     names = [name for name in table if str(name).startswith(("final_", "val_", "probe_", "diverged_step", "value"))]
     return table.astype(dict.fromkeys(names, "float64"))
 
@@ -273,7 +280,7 @@ def _yaml(path: Path) -> dict[str, Any]:
 
 
 def _within(content: Any, *names: str) -> Any:
-    """What is under these names, each within the one before; None where one is not there."""
+    """The value at this path of names; None if one is missing."""
     for name in names:
         content = content.get(name) if isinstance(content, dict) else None
     return content
@@ -292,7 +299,7 @@ def _json(path: Path) -> list[dict[str, Any]]:
 
 
 def _issues(path: Path) -> list[dict[str, Any]]:
-    """The registry as the study had it. The numbers stand in the report's code."""
+    """The issues of the study. Their numbers are checked, since they become part of the notebook's code."""
     issues = _json(path)
     for issue in issues:
         if type(issue.get("number")) is not int:

@@ -17,10 +17,10 @@ import code_paths  # noqa: F401
 import numpy as np
 from scipy.stats import binom
 
-from analysis.comparisons import Rulers
+from analysis.comparisons import MeasuredStudy
 from analysis.effects import effect
 from analysis.promises import LEVEL, NEAR_BAND, NEARER, STEADIER, STEADIER_BAND
-from analysis.rules import ADOPT, ALPHA, CONFIRMED, HARMFUL, TRADE, WORSE, Evidence, recommend, verdict
+from analysis.rules import ADOPT, ALPHA, CONFIRMED, HARMFUL, TRADE, WORSE, Evidence, fix_verdict, promise_verdict
 from analysis.study import StudyError, load
 
 GROUP = 6  # seeds in an arm
@@ -38,30 +38,30 @@ class Comparison:
     first: tuple[int, ...]
     second: tuple[int, ...]
     verdict: str
-    promises: dict[str, str]  # ruler -> verdict
+    promises: dict[str, str]  # measure -> verdict
 
 
-def self_comparisons(rulers: Rulers, group: int = GROUP) -> list[Comparison]:
+def self_comparisons(measured: MeasuredStudy, group: int = GROUP) -> list[Comparison]:
     """Each trained configuration on seeds 0..g-1 against g..2g-1, and so on: disjoint, so that comparisons are independent
     within a configuration. The arms are unpaired and judged as if they were pairs, in the order of the seeds."""
-    study, found = rulers.study, []
+    study, found = measured.study, []
     cells = study.plan[study.plan["status"] == "trained"]
     for cell, key in zip(cells["cell"], cells["key"], strict=True):
         arms = [study.seeds[at : at + group] for at in range(0, len(study.seeds) - group + 1, group)]
         for first, second in zip(arms[::2], arms[1::2], strict=False):
-            found.append(_compare(rulers, str(cell), str(key), first, second))
+            found.append(_compare(measured, str(cell), str(key), first, second))
     return found
 
 
-def _compare(rulers: Rulers, cell: str, key: str, first: Sequence[int], second: Sequence[int]) -> Comparison:
+def _compare(measured: MeasuredStudy, cell: str, key: str, first: Sequence[int], second: Sequence[int]) -> Comparison:
     def gains(measure: str) -> np.ndarray:
-        column = rulers.table[measure]
+        column = measured.table[measure]
         one, other = (np.array([float(column[(key, seed)]) for seed in arm]) for arm in (first, second))
         return np.asarray(np.log(one) - np.log(other))
 
     near, far = (effect(gains(f"final_{side}_abs_rel")) for side in ("near", "far"))
-    recommended, _ = recommend(Evidence(near, far, near.p, far.p))
-    promises = {name: verdict(effect(gains(name), LEVEL), *limits) for name, limits in PROMISED.items()}
+    recommended, _ = fix_verdict(Evidence(near, far, near.p, far.p))
+    promises = {name: promise_verdict(effect(gains(name), LEVEL), *limits) for name, limits in PROMISED.items()}
     return Comparison(cell, tuple(first), tuple(second), recommended, promises)
 
 
@@ -71,7 +71,7 @@ def main(arguments: list[str]) -> int:
         return 2
     try:
         study = load(arguments[0])
-        found = self_comparisons(Rulers.of(study))
+        found = self_comparisons(MeasuredStudy.of(study))
     except StudyError as error:
         print(error, file=sys.stderr)
         return 2

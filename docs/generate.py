@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections import Counter
 from pathlib import Path
 
-from analysis.report.method import method
+from analysis.report import method
 from nfloss import ISSUES, audit
 
 HERE = Path(__file__).parent

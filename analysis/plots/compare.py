@@ -1,4 +1,4 @@
-"""Gains in two studies against each other: on the diagonal they agree, in the shaded quarters they have the same sign."""
+"""Gains in two studies against each other: equal on the diagonal, of the same sign in the shaded quarters."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from analysis.plots.style import BLUE, GREY, VERMILLION, canvas, headline, perce
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-    from analysis.agreement import Pair
+    from analysis.two_studies import SharedFix
 
 TITLES = {"near": "Near field (under 1 m)", "far": "Far field"}
 WIDEST = math.log(2.5)
 
 
-def draw(first: str, second: str, found: list[Pair]) -> bytes:
-    """A PNG: near and far gains with their intervals; vermillion where both are sure and the signs differ."""
+def draw_comparison(first: str, second: str, found: list[SharedFix]) -> bytes:
+    """A PNG of near and far gains with their intervals; vermillion if both are sure and the signs differ."""
     with style():
         figure, axes = canvas(11.0, 5.8, columns=2)
         for ax, side in zip(axes[0], TITLES, strict=True):
@@ -30,7 +30,7 @@ def draw(first: str, second: str, found: list[Pair]) -> bytes:
         return saved(figure, "png")["png"]
 
 
-def _panel(ax: Axes, found: list[Pair], side: str) -> None:
+def _panel(ax: Axes, found: list[SharedFix], side: str) -> None:
     ends = [abs(entry[side]["estimate"]) for pair in found for entry in (pair.first, pair.second)]
     limit = 1.1 * min(max([end for end in ends if math.isfinite(end)], default=0.1), WIDEST)
     for quarter in (-limit, limit):

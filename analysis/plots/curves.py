@@ -1,4 +1,4 @@
-"""Curves over training: convergence on the fixed probe, and the document's expected curves beside the measured ones."""
+"""Curves over training: convergence on the fixed probe, and the document's expected curves with the measured ones."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from analysis.comparisons import Rulers
+from analysis.comparisons import MeasuredStudy
 from analysis.formatting import change
 from analysis.measures import baseline_target
 from analysis.plots.representatives import representatives
-from analysis.plots.style import BLACK, BLUE, GREEN, VERMILLION, canvas, headline, plain_log
+from analysis.plots.style import BLACK, BLUE, GREEN, VERMILLION, canvas, headline, mean_with_band, plain_log
 from analysis.promises import full_key
-from analysis.rules import alone
+from analysis.rules import trained_alone
 from analysis.study import Study
 
 if TYPE_CHECKING:
@@ -35,14 +35,14 @@ def convergence(study: Study, judged: dict[str, Any]) -> tuple[Figure, str]:
     figure, axes = canvas(9.6, 5.0)
     ax = axes[0][0]
     for role, shown in representatives(study, judged).items():
-        banded(ax, study, shown.key, shown.label, *LINES[role])
+        probe_curve(ax, study, shown.key, shown.label, *LINES[role])
     _target(ax, baseline_target(study))
     plain_log(ax)
     ax.set(xlabel="epoch", ylabel=NEAR_ERROR)
     ax.margins(x=0.01)
     figure.legend(loc="outside lower center", ncols=2)
     headline(figure, _convergence_message(judged), f"geometric mean over {study.seeds_in_words}, band: 95 % t interval")
-    return figure, "Near error on probe scenes that no configuration can move; lower and earlier is better."
+    return figure, "Near error on the probe, which is the same for all configurations; lower and earlier is better."
 
 
 def _target(ax: Axes, error: float) -> None:
@@ -53,27 +53,22 @@ def _target(ax: Axes, error: float) -> None:
 
 def _convergence_message(judged: dict[str, Any]) -> str:
     near = next((entry for entry in judged["promises"] if entry["promise"] == "near field"), None)
-    best = max(alone(judged), key=lambda fix: fix["estimate"], default=None)
+    best = max(trained_alone(judged), key=lambda fix: fix["estimate"], default=None)
     parts = [f"recommendation {change(near['estimate'])}"] if near else []
     if best:
         parts.append(f"best single fix ({best['id']}) {change(best['estimate'])}")
     return f"Final near error: {', '.join(parts)}" if parts else "Near error over training"
 
 
-def banded(ax: Axes, study: Study, key: str, label: str, colour: str, dashes: Any) -> None:
-    """Geometric mean over seeds with a t band; a single seed has no band."""
+def probe_curve(ax: Axes, study: Study, key: str, label: str, colour: str, dashes: Any) -> None:
+    """Draw the near error on the probe: geometric mean over seeds with its 95 % t band."""
     epoch, y = _by_seed(study, key, "probe_near_abs_rel")
-    mean = y.mean(axis=0)
-    ax.plot(epoch, np.exp(mean), color=colour, linestyle=dashes, label=label, marker="o" if len(epoch) == 1 else "")
-    if len(y) > 1:
-        from scipy.stats import t
-
-        half = t.ppf(0.975, len(y) - 1) * y.std(axis=0, ddof=1) / math.sqrt(len(y))
-        ax.fill_between(epoch, np.exp(mean - half), np.exp(mean + half), color=colour, alpha=0.15, linewidth=0)
+    marker = "o" if len(epoch) == 1 else ""
+    mean_with_band(ax, epoch, y, 0.15, color=colour, linestyle=dashes, label=label, marker=marker)
 
 
 def _by_seed(study: Study, key: str, column: str) -> tuple[np.ndarray, np.ndarray]:
-    """Epochs gone by [U], which may be fractions, and ln of the column [seeds, U]; unknown values stay NaN."""
+    """Epochs, also fractions [U], and ln of the column [seeds, U]; NaN where a value is unknown or not positive."""
     own, training = study.curves[study.curves["key"] == key], study.meta["experiment"]["training"]
     wide = own.pivot(index="seed", columns="step", values=column)
     values = wide.to_numpy(float)
@@ -82,8 +77,10 @@ def _by_seed(study: Study, key: str, column: str) -> tuple[np.ndarray, np.ndarra
 
 
 def stability(study: Study, judged: dict[str, Any]) -> tuple[Figure, str]:
-    """The document's expected curves with the measured ones on the same axes: on the own loss, as it reads them, and on the
-    fixed probe, as they should be read. Each is divided by the mean of its baseline, since the levels are incomparable."""
+    """Expected and measured curves: left of each training's own loss, as in the document; right of the error on the probe.
+
+    Every curve is divided by the mean of its baseline, since the levels cannot be compared.
+    """
     figure, axes = canvas(11.5, 4.9, columns=2, sharey=True)
     arms = {"baseline": study.baseline, "full": str(full_key(study))}
     for ax, column in zip(axes[0], ("loss", "probe_near_abs_rel"), strict=True):
@@ -94,20 +91,20 @@ def stability(study: Study, judged: dict[str, Any]) -> tuple[Figure, str]:
         plain_log(ax)
         ax.set(xlabel="epoch (of the 30 that the run stands for)")
     own, probe = axes[0]
-    own.set(title="As documented: each on its own training loss", ylabel="relative to the baseline's mean (log scale)")
-    probe.set(title="As it should be: near error on the fixed probe")
+    own.set(title="As in the document: training loss of each", ylabel="relative to the baseline's mean (log scale)")
+    probe.set(title="For a fair comparison: near error on the fixed probe")
     handles, labels = own.get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside lower center", ncols=2)
     found = next(entry for entry in judged["promises"] if entry["promise"] == "stability")
     headline(
         figure,
         _stability_message(found),
-        "thin: every seed; thick: the seed whose wobble is the median; pale: the document's sketch, numbers from its text",
+        "thin: every seed; thick: the seed with median wobble; pale: the document's sketch, with numbers from its text",
     )
     return (
         figure,
-        "The document's sketch of before and after, and what was measured, on the same axes; a loss that was changed cannot "
-        "judge itself, so only the right panel compares like with like.",
+        "The document's sketch and the measured curves; a changed loss is no measure of its own effect, so only the right "
+        "panel is a fair comparison.",
     )
 
 
@@ -118,9 +115,9 @@ def _stability_message(found: dict[str, Any]) -> str:
 
 
 def _seeds(ax: Axes, study: Study, key: str, column: str, level: float, colour: str, dashes: Any) -> None:
-    """Every seed, and thick the one whose wobble is the median; `level` is subtracted from the logarithms."""
+    """Draw every seed thin and the one with median wobble thick; `level` is subtracted from the logarithms."""
     epoch, y = _by_seed(study, key, column)
-    wobble = Rulers.of(study).values("wobble", key)
+    wobble = MeasuredStudy.of(study).values("wobble", key)
     middle = int(np.argsort(np.nan_to_num(wobble, nan=0.0))[len(wobble) // 2])
     label = "measured: the baseline" if key == study.baseline else "measured: the document's whole recommendation"
     ax.plot(epoch, np.exp(y - level).T, color=colour, linewidth=0.6, alpha=0.28)
@@ -128,7 +125,7 @@ def _seeds(ax: Axes, study: Study, key: str, column: str, level: float, colour: 
 
 
 def _expected(ax: Axes) -> None:
-    """The document's two sketches: before swings between 0.0006 and 0.0010, after peaks at 0.0008 and falls to 0.0002."""
+    """Draw the document's sketch: before, 0.0006 to 0.0010 up and down; after, a peak of 0.0008, then a fall to 0.0002."""
     epoch = np.linspace(0, EXPECTED_EPOCHS, 301)
     low, high = BEFORE_RANGE
     swing = np.abs((epoch / 5.0 + 1.0) % 2.0 - 1.0)

@@ -1,4 +1,4 @@
-"""A data set's depth in four panels: the histogram, the near share of images, the mean weight of batches, the scales."""
+"""Depth in a data set, in four panels: histogram, near share of images, mean weight of batches, near share of scales."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ BINS = 20
 
 
 def draw_data(path: Path, name: str, found: Mapping[str, Any], asked: Mapping[str, float], message: str) -> None:
-    """Write the figure.
+    """Draw the figure and write it to `path` as PNG.
 
     Args:
         found: edges [n] in metres and histogram [n], the last bin open; per_image and per_batch near shares; per_scale, the
@@ -36,7 +36,7 @@ def draw_data(path: Path, name: str, found: Mapping[str, Any], asked: Mapping[st
 
 
 def depth_panel(ax: Axes, edges: Sequence[float], shares: Sequence[float], threshold: float) -> None:
-    """Shares of the known pixels; bins that end at the threshold or before it are near."""
+    """Draw the share of the known pixels in each bin; near bins end at or before the threshold."""
     ends = [*edges[1:], float("inf")]
     colours = [ORANGE if end <= threshold else BLUE for end in ends]
     ax.bar(range(len(shares)), [100 * share for share in shares], width=1.0, align="edge", color=colours, edgecolor="white")
@@ -49,29 +49,29 @@ def depth_panel(ax: Axes, edges: Sequence[float], shares: Sequence[float], thres
 def image_panel(ax: Axes, shares: Sequence[float], pooled: float, threshold: float) -> None:
     ax.hist([100 * share for share in shares], bins=BINS, range=(0, 100), color=BLUE, edgecolor="white")
     ax.axvline(100 * pooled, color=BLACK, linewidth=1.4, label=f"all pixels pooled: {100 * pooled:.1f} %")
-    counted(ax)
+    count_axis(ax)
     ax.set(title="Near share of each image", xlabel=f"% of its known pixels nearer than {threshold:g} m", ylabel="images")
     ax.legend()
 
 
 def batch_panel(ax: Axes, found: Mapping[str, Any], asked: Mapping[str, float]) -> None:
-    """The mean weight that the batch mean divides by, beside the fixed one."""
+    """Draw the mean weight of each batch, and the fixed one."""
     gain, expected = asked["near_weight"] - 1.0, asked["expected"]
     mean = 1.0 + gain * found["share"]
     means = [1.0 + gain * share for share in found["per_batch"]]
-    ends = (min(*means, mean, expected), max(*means, mean, expected))  # as wide as all that is compared
+    ends = (min(*means, mean, expected), max(*means, mean, expected))  # covers all values shown
     ax.hist(means, bins=BINS, range=ends, color=GREY, edgecolor="white", linewidth=0.5)
     ax.axvline(mean, color=BLACK, linewidth=1.4, label=f"the data's: {mean:.4g}")
     ax.axvline(expected, color=VERMILLION, linewidth=1.8, linestyle="--", label=f"expected_weight_mean: {expected:.4g}")
-    counted(ax)
+    count_axis(ax)
     ax.set(
         title=f"Mean weight of each batch of {asked['batch']:g}", xlabel="1 + (near weight - 1) x near share", ylabel="batches"
     )
     ax.legend()
 
 
-def counted(ax: Axes) -> None:
-    """Whole numbers upwards, with room for a legend."""
+def count_axis(ax: Axes) -> None:
+    """Whole-number ticks on y, and space above the bars for a legend."""
     from matplotlib.ticker import MaxNLocator
 
     ax.yaxis.set_major_locator(MaxNLocator("auto", integer=True))

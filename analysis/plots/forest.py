@@ -1,4 +1,4 @@
-"""Gains per fix with their intervals: near, far, and beyond the near weight's curve, side by side."""
+"""Gains of each fix with intervals: near, far, and beyond the near weight curve."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def forest(study: Study, judged: dict[str, Any]) -> tuple[Figure, str]:
     rows = [_row(entry, f"{entry['id']}  {entry['name']}", entry["issue"]) for entry in judged["fixes"] if entry["key"]]
     count = Counter(entry["verdict"] for entry in judged["fixes"] if entry["key"])
     said = {ADOPT: "to adopt", TRADE: "a trade", NO_EFFECT: "without effect", HARMFUL: "harmful", UNDECIDED: "undecided"}
-    message = f"{len(rows)} fixes alone: " + ", ".join(f"{count[word]} {text}" for word, text in said.items())
+    message = f"{len(rows)} fixes alone: " + ", ".join(f"{count[verdict]} {text}" for verdict, text in said.items())
     below = f"change of validation error against the baseline, {study.seeds_in_words} paired, 95 % intervals; right is better"
     sentence = (
         "Each fix alone against the baseline; hollow where the interval spans zero, the grey band is ±2 %, right is better."
@@ -38,7 +38,7 @@ def leave_one_out(study: Study, judged: dict[str, Any]) -> tuple[Figure, str]:
     entries = judged["leave_one_out"]
     rows = [_row(entry, f"{entry['id']}  {names.get(entry['id'], '')}", place) for place, entry in enumerate(entries)]
     for row in rows:
-        row["word"] = {ADOPT: "helps", HARMFUL: "hurts"}.get(row["word"], row["word"])
+        row["verdict"] = {ADOPT: "helps", HARMFUL: "hurts"}.get(row["verdict"], row["verdict"])
     moving = [entry for entry in entries if not entry["same_as"]]
     largest = max(moving, key=lambda entry: abs(entry["near"]["estimate"]), default=None)
     message = "No fix of the recommendation changes it"
@@ -46,14 +46,14 @@ def leave_one_out(study: Study, judged: dict[str, Any]) -> tuple[Figure, str]:
         changed = change(largest["near"]["estimate"])
         message = f"Inside the recommendation {largest['id']} matters most: with it near error is {changed}"
     below = f"what each fix adds to the other nine, {study.seeds_in_words} paired, 95 % intervals; right: better with it"
-    sentence = "What each fix contributes inside the whole recommendation; disagreement with the figure above is interaction."
+    sentence = "Gain of each fix inside the whole recommendation; a difference from its gain alone is an interaction."
     return _forest(rows, message, below), sentence
 
 
 def _row(entry: dict[str, Any], label: str, issue: int) -> dict[str, Any]:
     proved = entry["same_as"] in ("baseline", "full")
     note = "same training" if proved else f"same training as {entry['same_as']}" if entry["same_as"] else ""
-    return {"label": label, "issue": issue, "proved": proved, "note": note, "word": entry["verdict"], "entry": entry,
+    return {"label": label, "issue": issue, "proved": proved, "note": note, "verdict": entry["verdict"], "entry": entry,
             "colour": VERDICT_COLOUR[entry["verdict"]]}  # fmt: skip
 
 
@@ -65,7 +65,7 @@ def _forest(rows: list[dict[str, Any]], message: str, below: str) -> Figure:
     axes[0][0].set_yticks(range(len(rows)), [row["label"] for row in rows])
     axes[0][0].set_ylim(len(rows) - 0.4, -0.6)
     for place, row in enumerate(rows):
-        axes[0][-1].text(1.02, place, row["word"], transform=axes[0][-1].get_yaxis_transform(), va="center", fontsize=9,
+        axes[0][-1].text(1.02, place, row["verdict"], transform=axes[0][-1].get_yaxis_transform(), va="center", fontsize=9,
                          color=row["colour"], fontweight="bold")  # fmt: skip
     headline(figure, message, below)
     return figure
@@ -100,7 +100,7 @@ def _limit(entries: list[dict[str, Any]]) -> float:
 
 
 def _whisker(ax: Axes, place: int, entry: dict[str, Any], colour: str, limit: float) -> None:
-    """Estimate and interval; an estimate off the axis is an arrow with its number."""
+    """Draw estimate and interval; an estimate outside the axis is an arrow with its value."""
     estimate, low, high = entry["estimate"], max(entry["low"], -limit), min(entry["high"], limit)
     if abs(estimate) > limit:
         side = math.copysign(1.0, estimate)

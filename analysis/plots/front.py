@@ -1,4 +1,4 @@
-"""Many configurations at once: the front of near against far error, and which fixes the best of them have."""
+"""All configurations: the Pareto front of near and far error, and the fixes of the best."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from analysis.comparisons import Rulers
+from analysis.comparisons import MeasuredStudy
 from analysis.plots.style import BLACK, GREY, ORANGE, VERMILLION, canvas, headline, plain_log
 from analysis.promises import full_key
 from analysis.study import Study
@@ -16,19 +16,19 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 LEAST_CELLS = 20
-BEST = 0.1  # share of the cells that the coordinates highlight
+BEST = 0.1  # share of the cells in colour in the parallel coordinates
 NAMED = 9  # cells of the front with a label
-REACH = 2.0  # the axes end at so many times the largest error of the front, the baseline and the recommendation
+REACH = 2.0  # end of an axis, as a multiple of the largest error of the front, the baseline and the recommendation
 
 
 def trained_cells(study: Study) -> dict[str, str]:
-    """Key -> cell, of all that was trained."""
+    """Key -> cell name of every trained configuration."""
     rows = study.plan[study.plan["status"] == "trained"]
     return dict(zip(rows["key"], rows["cell"], strict=True))
 
 
 def front(errors: np.ndarray) -> np.ndarray:
-    """Which of the points [n, 2] no other is at or below in both coordinates, [n] booleans."""
+    """Which of the points [n, 2] are on the Pareto front: no other is as low or lower in both coordinates. Booleans [n]."""
     order = np.lexsort((errors[:, 1], errors[:, 0]))
     best, on = np.inf, np.zeros(len(errors), dtype=bool)
     for at in order:
@@ -38,9 +38,9 @@ def front(errors: np.ndarray) -> np.ndarray:
 
 
 def pareto(study: Study, judged: dict[str, Any]) -> tuple[Figure, str]:
-    """Every configuration's far error across and near error up; the front is what no other beats on both."""
-    rulers, cells = Rulers.of(study), trained_cells(study)
-    points = np.exp(np.array([rulers.log_errors(key) for key in cells]))
+    """Far (x) and near (y) error of every configuration, and the Pareto front."""
+    measured, cells = MeasuredStudy.of(study), trained_cells(study)
+    points = np.exp(np.array([measured.log_errors(key) for key in cells]))
     on = front(points)
     figure, axes = canvas(9.6, 6.2)
     ax = axes[0][0]
@@ -48,7 +48,7 @@ def pareto(study: Study, judged: dict[str, Any]) -> tuple[Figure, str]:
     order = np.flatnonzero(on)[np.argsort(points[on][:, 0])]
     line = points[order]
     ax.step(*line.T, where="post", color=ORANGE, linewidth=1.2)
-    ax.plot(*line.T, "o", color=ORANGE, markersize=6, label="front: beaten by none on both")
+    ax.plot(*line.T, "o", color=ORANGE, markersize=6, label="Pareto front: none is better on both")
     marks = {"baseline": (study.baseline, "*", BLACK), "the document's recommendation": (full_key(study), "X", VERMILLION)}
     keys, names, looked_at = list(cells), list(cells.values()), list(order)
     for label, (key, marker, colour) in marks.items():
@@ -64,13 +64,13 @@ def pareto(study: Study, judged: dict[str, Any]) -> tuple[Figure, str]:
     ax.set(xlabel="final far AbsRel (log scale)", ylabel="final near AbsRel (log scale)")
     figure.legend(loc="outside lower center", ncols=3, fontsize=8.5)
     beaten = "is beaten on both errors" if not on[keys.index(study.baseline)] else "is on the front"
-    below = f"geometric means over {study.seeds_in_words}; the best of many means are flattered by chance{outside}"
+    below = f"geometric means over {study.seeds_in_words}; the best of many means are partly the best by chance{outside}"
     headline(figure, f"{int(on.sum())} of {len(cells)} configurations are on the front; the baseline {beaten}", below)
     return figure, "Near against far error of every configuration; lower left is better."
 
 
 def _frame(ax: Axes, points: np.ndarray, looked_at: np.ndarray) -> str:
-    """Let the axes end some way beyond what is looked at; says how many points that leaves out."""
+    """Set axis limits around the points `looked_at`; return a remark with the number of points outside them."""
     ends = looked_at.max(axis=0) * REACH
     low, high = points.min(axis=0), np.minimum(points.max(axis=0), ends)
     (left, bottom), (right, top) = low * (low / high) ** 0.06, high * (high / low) ** 0.06
@@ -80,8 +80,8 @@ def _frame(ax: Axes, points: np.ndarray, looked_at: np.ndarray) -> str:
 
 
 def coordinates(study: Study, judged: dict[str, Any]) -> tuple[Figure, str]:
-    """Parallel coordinates: a line per configuration through its fix of each issue to its near error; the best in colour."""
-    rulers, cells = Rulers.of(study), trained_cells(study)
+    """Parallel coordinates: for each configuration a line through its fix of each issue to its near error; best in colour."""
+    measured, cells = MeasuredStudy.of(study), trained_cells(study)
     trained = study.plan[study.plan["status"] == "trained"]
     fixes = dict(zip(trained["key"], trained["fixes"], strict=True))
     used = {fix for key in cells for fix in fixes[key].split()}
@@ -90,7 +90,7 @@ def coordinates(study: Study, judged: dict[str, Any]) -> tuple[Figure, str]:
         for issue in study.issues
         if any(fix["id"] in used for fix in issue["fixes"])
     }
-    near = np.array([rulers.log_errors(key)[1] for key in cells])
+    near = np.array([measured.log_errors(key)[1] for key in cells])
     best = near <= np.quantile(near, BEST)
     figure, axes = canvas(11.5, 5.4)
     ax = axes[0][0]
@@ -126,7 +126,7 @@ def _height(levels: list[str], own: set[str]) -> float:
 
 
 def _common(fixes: dict[str, str], keys: list[str], best: np.ndarray) -> str:
-    """The fixes that the best have more often than all."""
+    """A message: up to three fixes that the best configurations have more often than all."""
 
     def share(chosen: list[str], fix: str) -> float:
         return sum(fix in fixes[key].split() for key in chosen) / max(len(chosen), 1)

@@ -1,4 +1,4 @@
-"""One issue at a glance: its fixes' curves, their gains near and far, their steadiness, and what they change in the loss."""
+"""One issue: curves, near and far gains and stability of its fixes, and what they change in the loss."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from analysis.comparisons import Rulers
+from analysis.comparisons import MeasuredStudy
 from analysis.effects import Effect
 from analysis.formatting import change
-from analysis.plots.curves import banded
+from analysis.plots.curves import probe_curve
 from analysis.plots.style import BLACK, BLUE, GREEN, ORANGE, PURPLE, SKY, VERMILLION, canvas, headline, percent_axis, plain_log
 from analysis.rules import TWO_PERCENT
 from analysis.study import Study
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 COLOURS = (BLUE, VERMILLION, GREEN, PURPLE, ORANGE, SKY)
 DASHES = ((0, (6, 2)), (0, (1.5, 1.2)), (0, (4, 1, 1, 1)), (0, (3, 1, 1, 1, 1, 1)), "--", ":")
 GAINS = {"near": ("near error", "o"), "far": ("far error", "s")}
-STEADINESS = {"wobble": ("wobble", "o"), "grad_norm_log_sd": ("gradient spread", "D")}
+STABILITY = {"wobble": ("wobble", "o"), "grad_norm_log_sd": ("gradient spread", "D")}
 WIDEST, NARROWEST = math.log(4), math.log(1.1)
 DEFINED = {
     "weight": ("Weight of a pixel", "true depth, metres (log scale)", "weight, middle of the run"),
@@ -31,12 +31,12 @@ DEFINED = {
 
 
 def own_fixes(judged: dict[str, Any], number: int) -> list[dict[str, Any]]:
-    """The issue's fixes that change the training, in its order."""
+    """The issue's fixes that change the training."""
     return [fix for fix in judged["fixes"] if fix["issue"] == number and fix["key"] and fix["same_as"] != "baseline"]
 
 
 def redefined(study: Study, number: int) -> list[str]:
-    """Which of the loss's curves over depth or over the run an issue's fixes change: "weight", "threshold"."""
+    """Which of "weight" (over depth) and "threshold" (over the run) the issue's fixes change."""
     own = {fix["id"] for issue in study.issues if issue["number"] == number for fix in issue["fixes"]}
     table = study.definitions
     found = []
@@ -48,23 +48,23 @@ def redefined(study: Study, number: int) -> list[str]:
 
 
 def issue(study: Study, judged: dict[str, Any], number: int) -> tuple[Figure, str]:
-    """Each of the issue's fixes alone beside the baseline."""
+    """Each fix of the issue alone, and the baseline."""
     fixes, drawn = own_fixes(judged, number), redefined(study, number)
     figure, axes = canvas(12.5, 4.3, columns=3 + len(drawn), gridspec_kw={"width_ratios": [1.6, 1, 1, *[1.2] * len(drawn)]})
     curves, gains, steady, *defined = axes[0]
-    banded(curves, study, study.baseline, "baseline", BLACK, "-")
+    probe_curve(curves, study, study.baseline, "baseline", BLACK, "-")
     for fix, colour, dashes in zip(fixes, COLOURS, DASHES, strict=False):
-        banded(curves, study, fix["key"], f"{fix['id']} {fix['name']}", colour, dashes)
+        probe_curve(curves, study, fix["key"], f"{fix['id']} {fix['name']}", colour, dashes)
     plain_log(curves)
     curves.set(title="Near error on the probe", xlabel="epoch", ylabel="AbsRel (log scale)")
-    rulers = Rulers.of(study)
+    measured = MeasuredStudy.of(study)
     _whiskers(gains, fixes, {name: [Effect.of(fix[name]) for fix in fixes] for name in GAINS}, GAINS)
     gains.axvspan(-TWO_PERCENT, TWO_PERCENT, color="#9AA5B1", alpha=0.25, zorder=0.5, linewidth=0)
     gains.set(title="Final error lower by")
-    columns = [name for name in STEADINESS if name in rulers.table]
-    found = {name: [rulers.gain(name, study.baseline, fix["key"]) for fix in fixes] for name in columns}
-    _whiskers(steady, fixes, found, STEADINESS)
-    steady.set(title="Steadier by")
+    columns = [name for name in STABILITY if name in measured.table]
+    found = {name: [measured.gain(name, study.baseline, fix["key"]) for fix in fixes] for name in columns}
+    _whiskers(steady, fixes, found, STABILITY)
+    steady.set(title="More stable by")
     steady.set_yticklabels([])
     for ax, what in zip(defined, drawn, strict=True):
         _definition(ax, study, what, fixes)
@@ -72,11 +72,11 @@ def issue(study: Study, judged: dict[str, Any], number: int) -> tuple[Figure, st
     figure.legend(handles, labels, loc="outside lower center", ncols=4)
     below = f"{study.seeds_in_words} paired, 95 % intervals; right is better; each fix alone against the baseline"
     headline(figure, f"Issue {number}: {_message(fixes)}", below)
-    return figure, "Curves over training, final errors and steadiness of each fix against the baseline."
+    return figure, "Curves over training, final errors and stability of each fix against the baseline."
 
 
 def _whiskers(ax: Axes, fixes: list[dict[str, Any]], found: dict[str, list[Effect]], marks: dict[str, tuple[str, str]]) -> None:
-    """Estimate and interval of each measure, a row per fix; what lies off the axis is drawn at its edge as an arrow."""
+    """Draw estimate and interval of each measure, a row per fix; an estimate outside the axis is an arrow at its edge."""
     reaches = [max(abs(e.low), abs(e.high)) for effects in found.values() for e in effects if math.isfinite(e.estimate)]
     limit = 1.1 * min(max([r for r in reaches if math.isfinite(r)], default=NARROWEST), WIDEST)
     limit = max(limit, NARROWEST)

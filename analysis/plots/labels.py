@@ -1,4 +1,4 @@
-"""Names beside points, each where it hides least."""
+"""Labels for points, placed where they overlap least."""
 
 from __future__ import annotations
 
@@ -13,33 +13,28 @@ if TYPE_CHECKING:
 Box = tuple[float, float, float, float]  # left, bottom, right, top, in pixels
 Point = tuple[float, float]
 _CLOSE = ((6, 0), (6, 7), (6, -8), (-6, 7), (-6, -8), (-6, 0), (0, 9), (0, -11))
-OFFSETS = (*_CLOSE, (16, 12), (16, -13), (-16, 12), (-16, -13), (26, 4), (-26, 4), (0, 20), (0, -22))  # points; near ones first
-LETTER, LINE, DOT, TRACK = 5.6, 10.0, 5.0, 3.0  # width and height of a letter in points; half a dot and half a line in pixels
+# Of labels, in points, nearest first.
+OFFSETS = (*_CLOSE, (16, 12), (16, -13), (-16, 12), (-16, -13), (26, 4), (-26, 4), (0, 20), (0, -22))
+# Letter width and line height in points; half the width of a dot and of a line in pixels.
+LETTER, LINE, DOT, TRACK = 5.6, 10.0, 5.0, 3.0
 
 
-def label(ax: Axes, names: dict[str, tuple[float, float, str]], track: list[Point]) -> None:
-    """Write each name (x, y, colour) beside its point, off the other points, names, the line through `track` and the edges."""
+def place_labels(ax: Axes, names: dict[str, tuple[float, float, str]], track: list[Point]) -> None:
+    """Write each name at its point (x, y, colour), away from other points, names, the line through `track` and the edges."""
     ax.figure.canvas.draw()
     taken = _edges(ax) + [_around(_pixels(ax, (x, y)), DOT) for x, y, _ in names.values()] + _along(ax, track)
-    for name, (x, y, colour) in sorted(names.items(), key=lambda item: -len(item[0])):  # the long ones have the least choice
+    for name, (x, y, colour) in sorted(names.items(), key=lambda item: -len(item[0])):  # long names first
         boxes = [_beside(_pixels(ax, (x, y)), offset, len(name), ax.figure.dpi) for offset in OFFSETS]
         best = min(range(len(OFFSETS)), key=lambda at: (_overlap(boxes[at], taken), at))
         taken.append(boxes[best])
         right = OFFSETS[best][0]
         align = "left" if right > 0 else "right" if right < 0 else "center"
-        how: dict[str, Any] = {
-            "textcoords": "offset points",
-            "ha": align,
-            "va": "center",
-            "fontsize": 8.5,
-            "color": colour,
-            "zorder": 5,
-        }
-        ax.annotate(name, (x, y), OFFSETS[best], **how)
+        where: dict[str, Any] = {"textcoords": "offset points", "ha": align, "va": "center"}
+        ax.annotate(name, (x, y), OFFSETS[best], fontsize=8.5, color=colour, zorder=5, **where)
 
 
 def _edges(ax: Axes) -> list[Box]:
-    """What lies left and right of the axes is taken."""
+    """Two boxes that cover all space left and right of the axes."""
     frame, far = ax.get_window_extent(), 10_000.0
     return [(-far, -far, frame.x0, far), (frame.x1, -far, far, far)]
 

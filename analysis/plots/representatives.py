@@ -1,4 +1,4 @@
-"""The few trainings that figures with room for a few show: baseline, recommendation, best and worst single fix."""
+"""The configurations in figures that show only a few: baseline, recommendation, best and worst single fix."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from analysis.promises import full_key
-from analysis.rules import distinct
+from analysis.rules import distinct_fixes
 from analysis.study import Study
 
 
 @dataclass(frozen=True)
 class Shown:
-    """A training by key, with a label for a legend and a short one for a narrow column."""
+    """A configuration, with a label for a legend and a short one for a narrow column."""
 
     key: str
     label: str
@@ -20,12 +20,12 @@ class Shown:
 
 
 def representatives(study: Study, judged: dict[str, Any]) -> dict[str, Shown]:
-    """Role ("baseline", "full", "best", "worst") -> training; best and worst by near error among the distinct fixes."""
+    """Role ("baseline", "full", "best", "worst") -> configuration; best and worst of the distinct fixes by near error."""
     shown = {"baseline": Shown(study.baseline, "baseline", "baseline")}
     whole = full_key(study)
     if whole:
         shown["full"] = Shown(whole, "the document's whole recommendation", "recommendation")
-    moving = sorted(distinct(judged), key=lambda fix: fix["estimate"])
+    moving = sorted(distinct_fixes(judged), key=lambda fix: fix["estimate"])
     if len(moving) == 1:
         only = moving[0]
         shown["best"] = Shown(only["key"], f"the one fix trained alone: {only['id']} {only['name']}", only["id"])

@@ -1,4 +1,4 @@
-"""Pictures: frames of the first seed, what the baseline, the best and the worst fix say, and where they err."""
+"""Sample frames of the first seed: predictions and errors of the baseline, the best and the worst fix."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 NEAREST, FURTHEST = 0.2, 20.0  # metres shown
-LARGEST_RATIO = 2.0  # of an error map
+LARGEST_RATIO = 2.0  # at the ends of the colour scale of an error map
 
 
 def samples(study: Study, judged: dict[str, Any]) -> tuple[Figure, str]:
-    """A row per frame: image, true depth, then per configuration its depth and ln(predicted / true)."""
+    """A row per frame: image, true depth, and for each configuration predicted depth and ln(predicted / true)."""
     rgb, depth = frames(study)
     shown = [one for role, one in representatives(study, judged).items() if role != "full"]
     width, height = depth.shape[2], depth.shape[1]
@@ -52,9 +52,9 @@ def samples(study: Study, judged: dict[str, Any]) -> tuple[Figure, str]:
     )
     ratios = [0.5, 0.7, 1.0, 1.4, 2.0]
     bar.set_ticks([np.log(r) for r in ratios], labels=[f"{r:g}" for r in ratios])
-    below = f"validation frames of seed {study.seeds[0]}, final networks; error maps: blue: said too near, red: too far"
-    headline(figure, "What the networks see", below)
-    return figure, "Frames with few, some and many near pixels; the errors of one seed show where, not how much on average."
+    below = f"validation frames of seed {study.seeds[0]}, final networks; error maps: blue: predicted too near, red: too far"
+    headline(figure, "Predicted depth and its errors", below)
+    return (figure, "Frames with few, some and many near pixels; one seed shows where errors are, not their mean.")
 
 
 def frames(study: Study) -> tuple[np.ndarray, np.ndarray]:
@@ -68,7 +68,7 @@ def frames(study: Study) -> tuple[np.ndarray, np.ndarray]:
 
 
 def prediction(study: Study, key: str, sample: int, shape: tuple[int, ...]) -> np.ndarray:
-    """Metres [H, W] as recorded; NaN where the trial kept none."""
+    """The recorded prediction in metres [H, W]; all NaN if there is none."""
     rows = study.samples[(study.samples["key"] == key) & (study.samples["sample"] == sample)]
     if rows.empty:
         return np.full(shape, np.nan)

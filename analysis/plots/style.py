@@ -1,4 +1,4 @@
-"""One style for every figure: colours, axes, headline, and how a figure is saved."""
+"""The style of all figures: colours, axes, headline, and saving."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from analysis.rules import ADOPT, HARMFUL, NO_EFFECT, TRADE, UNDECIDED
 
@@ -36,7 +38,7 @@ PERCENT_TICKS = (-900, -400, -200, -100, -50, -20, -10, -5, -2, 0, 2, 5, 10, 20,
 
 
 def saved(figure: Figure, *endings: str) -> dict[str, bytes]:
-    """The figure as "png" or "svg"; the same figure, the same bytes. It is laid out once: that takes longer than to draw it."""
+    """Ending ("png", "svg") -> content; equal figures give equal bytes. The slow layout is done once for all endings."""
     figure.draw_without_rendering()
     figure.set_layout_engine(None)
     whole = figure.get_tightbbox().padded(MARGIN)
@@ -51,7 +53,7 @@ def _written(figure: Figure, **options: Any) -> bytes:
 
 @contextmanager
 def style() -> Iterator[None]:
-    """The house style, for the time of one figure."""
+    """The shared style, for one figure."""
     import matplotlib
 
     with matplotlib.rc_context(STYLE):
@@ -59,7 +61,7 @@ def style() -> Iterator[None]:
 
 
 def canvas(width: float, height: float, rows: int = 1, columns: int = 1, **options: Any) -> tuple[Figure, Any]:
-    """A figure of that many inches and its axes, without pyplot's global state."""
+    """A figure with this size in inches and its axes [rows, columns], without pyplot's global state."""
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(width, height), layout="constrained")
@@ -67,7 +69,7 @@ def canvas(width: float, height: float, rows: int = 1, columns: int = 1, **optio
 
 
 def headline(figure: Figure, message: str, below: str = "") -> None:
-    """The message, left, and a quieter line below it."""
+    """Write the message at the top left, and a smaller line below it."""
     height = figure.get_size_inches()[1]
     engine = figure.get_layout_engine()
     if engine is not None:
@@ -77,14 +79,14 @@ def headline(figure: Figure, message: str, below: str = "") -> None:
 
 
 def percent_axis(axes: Axes, low: float, high: float, which: str = "x", apart: float = 0.115) -> None:
-    """An axis of log ratios labelled in percent by which the error is lower (right and up are better).
+    """Label an axis of log ratios in percent by which the error is lower (right and up are better).
 
-    `apart`: least distance of two labels as a share of the axis.
+    `apart`: smallest distance of two labels, as a share of the axis.
     """
     places = [(-math.log(1 - p / 100), p) for p in PERCENT_TICKS]
     span = high - low
     kept: list[tuple[float, int]] = []
-    for place, p in sorted(places, key=lambda item: abs(item[0])):  # from zero outwards, none too close to another
+    for place, p in sorted(places, key=lambda item: abs(item[0])):  # from zero outwards; skip ticks too close to another
         if low <= place <= high and all(abs(place - other) > apart * span for other, _ in kept):
             kept.append((place, p))
     axes.set(**{f"{which}lim": (low, high)})
@@ -93,8 +95,19 @@ def percent_axis(axes: Axes, low: float, high: float, which: str = "x", apart: f
     axes.tick_params(axis="x", pad=5)
 
 
+def mean_with_band(axes: Axes, x: np.ndarray, y: np.ndarray, alpha: float, **line: Any) -> None:
+    """Draw the geometric mean over seeds of logarithms y [seeds, x] with its 95 % t band; a single seed has no band."""
+    mean = y.mean(axis=0)
+    axes.plot(x, np.exp(mean), **line)
+    if len(y) > 1:
+        from scipy.stats import t
+
+        half = t.ppf(0.975, len(y) - 1) * y.std(axis=0, ddof=1) / math.sqrt(len(y))
+        axes.fill_between(x, np.exp(mean - half), np.exp(mean + half), color=line["color"], alpha=alpha, linewidth=0)
+
+
 def plain_log(axes: Axes, which: str = "y") -> None:
-    """A log axis with plain numbers at 1, 2, 5 of each decade."""
+    """Make an axis logarithmic, with plain numbers at 1, 2, 5 of each decade."""
     from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
 
     axis = axes.yaxis if which == "y" else axes.xaxis

@@ -1,14 +1,15 @@
-"""One small panel per issue: its own symptom, baseline and fixes."""
+"""Symptoms: one small panel per issue, with the baseline and each fix."""
 
 from __future__ import annotations
 
 import math
 from typing import TYPE_CHECKING, Any
 
+from analysis.formatting import three_digits
 from analysis.plots.style import BLACK, GREEN, GREY, VERMILLION, canvas, headline, plain_log
 from analysis.rules import ADOPT
 from analysis.study import Study
-from analysis.symptoms import symptom_table
+from analysis.symptom_changes import symptom_table
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -17,11 +18,11 @@ if TYPE_CHECKING:
 
 COLUMNS = 5
 COLOUR = {"start": BLACK, "eases": GREEN, "worsens": VERMILLION}
-WIDE = 30.0  # ratio of largest to smallest above which a panel is logarithmic
+WIDE = 30.0  # ratio of largest to smallest value; above it a panel has a log scale
 
 
 def symptoms(study: Study, judged: dict[str, Any]) -> tuple[Figure, str]:
-    """Symptom of each issue before (baseline) and after (each fix)."""
+    """Symptom of each issue for the baseline and for each fix."""
     table = symptom_table(study)
     numbers = sorted(table["issue"].unique())
     figure, axes = canvas(
@@ -31,33 +32,26 @@ def symptoms(study: Study, judged: dict[str, Any]) -> tuple[Figure, str]:
         ax.set_visible(False)
     for ax, number in zip(axes.flat, numbers, strict=False):
         _panel(ax, int(number), table[table["issue"] == number])
-    cured = [row["fix"] for row in table.to_dict("records") if row["moves"] == "eases"]
+    cured = [row["fix"] for row in table.to_dict("records") if row["change"] == "eases"]
     adopted = {fix["id"] for fix in judged["fixes"] if fix["verdict"] == ADOPT}
     both, fixes = len(adopted & set(cured)), int((table["fix"] != "").sum())
-    message = f"{len(cured)} of {fixes} fixes ease their own symptom; {both} of those are to adopt"
+    message = f"{len(cured)} of {fixes} fixes ease their own symptom; {both} of them have the verdict adopt"
     headline(
         figure,
         message,
-        "black: baseline; green: moves towards cured; vermillion: moves away; grey: no change, or no direction given",
+        "black: baseline; green: closer to cured; vermillion: further from cured; grey: no change, or no direction given",
     )
-    return figure, "Each issue measured directly, before and after; easing a symptom is not yet a lower error."
+    return figure, "The symptom of each issue, without and with each fix; an eased symptom does not mean a lower error."
 
 
 def _panel(ax: Axes, number: int, rows: pd.DataFrame) -> None:
     entries = [row for row in rows.to_dict("records") if math.isfinite(row["value"])]
     before = next((row["value"] for row in entries if row["fix"] == ""), math.nan)
     for place, row in enumerate(entries):
-        colour = COLOUR.get(row["moves"], GREY)
+        colour = COLOUR.get(row["change"], GREY)
         ax.plot(place, row["value"], "o", markersize=7.5, color=colour, zorder=3)
-        ax.annotate(
-            f"{short(row['value'])}",
-            (place, row["value"]),
-            (0, 7),
-            textcoords="offset points",
-            ha="center",
-            fontsize=8.5,
-            color=colour,
-        )
+        where: Any = {"textcoords": "offset points", "ha": "center"}
+        ax.annotate(three_digits(row["value"]), (place, row["value"]), (0, 7), fontsize=8.5, color=colour, **where)
     if entries:
         ax.axhline(before, color="#999999", linewidth=0.9, linestyle=":")
         _scale(ax, [row["value"] for row in entries])
@@ -68,11 +62,6 @@ def _panel(ax: Axes, number: int, rows: pd.DataFrame) -> None:
     ax.set_title(_wrapped(f"{number}  {first['name']}", 31), fontsize=9)
     ax.set_ylabel(first["unit"], fontsize=8.5)
     ax.set_xlabel(f"cured: {first['cured']}", fontsize=8.5, color="#555555")
-
-
-def short(value: float) -> str:
-    """Three digits, and no powers of ten below a million."""
-    return f"{value:.0f}" if 1000 <= abs(value) < 1e6 else f"{value:.3g}"
 
 
 def _scale(ax: Axes, values: list[float]) -> None:

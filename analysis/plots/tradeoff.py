@@ -1,4 +1,4 @@
-"""Near against far error: the fixes, and the curve that turning the near weight alone gives."""
+"""Near against far error: the fixes and the near weight curve."""
 
 from __future__ import annotations
 
@@ -6,27 +6,27 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from analysis.comparisons import Rulers
-from analysis.plots.labels import label
+from analysis.comparisons import MeasuredStudy
+from analysis.near_weight_curve import baseline_weight
+from analysis.plots.labels import place_labels
 from analysis.plots.style import BLACK, ORANGE, PURPLE, VERDICT_COLOUR, canvas, headline, plain_log
 from analysis.promises import full_key
-from analysis.rules import Beyond, distinct
+from analysis.rules import Beyond, distinct_fixes
 from analysis.study import Study
-from analysis.tradeoff import baseline_weight
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 WEIGHT_TEXT = "#9A6A00"  # orange, dark enough to read
-ROOM = 2.2  # how many times the curve's own extent is shown; what lies further out is listed
+EXTENT = 2.2  # shown range, as a multiple of the curve's range; points further out are listed
 
 
 def trade_off(study: Study, judged: dict[str, Any]) -> tuple[Figure, str]:
-    """Final far error across, final near error up; lower left is better."""
-    rulers, own = Rulers.of(study), baseline_weight(study)
-    points = _points(rulers, judged)
-    curve = {weight: _middle(rulers, key) for weight, key in rulers.weights.items()}
+    """Final far (x) and near (y) error; lower left is better."""
+    measured, own = MeasuredStudy.of(study), baseline_weight(study)
+    points = _points(measured, judged)
+    curve = {weight: _middle(measured, key) for weight, key in measured.weights.items()}
     figure, axes = canvas(9.6, 6.2)
     ax = axes[0][0]
     (x0, x1), (y0, y1) = _window(points, curve)
@@ -34,57 +34,54 @@ def trade_off(study: Study, judged: dict[str, Any]) -> tuple[Figure, str]:
     _draw(ax, inside, curve, own)
     ax.set(xlim=(x0, x1), ylim=(y0, y1), xlabel="final far AbsRel (log scale)", ylabel="final near AbsRel (log scale)")
     weights = {_weight_name(w, own): (*at, WEIGHT_TEXT) for w, at in curve.items()}
-    label(ax, {**inside, **weights}, list(curve.values()))
-    _legend(ax, turned=len(curve) > 1)
+    place_labels(ax, {**inside, **weights}, list(curve.values()))
+    _legend(ax, with_curve=len(curve) > 1)
     _outside(figure, {name: at for name, at in points.items() if name not in inside})
     below = f"geometric means over {study.seeds_in_words}; lower left is better; colours: verdicts of the fixes"
     headline(figure, _message(judged), below)
     if len(curve) < 2:
-        return figure, "Weighting trades far error for near; a fix below and left of the star gains on both."
-    return (
-        figure,
-        "A fix on the orange curve is the near weight under another name; one below and left of it is an improvement.",
-    )
+        return figure, "A higher near weight trades far error for near; a fix below and left of the star is better on both."
+    return (figure, "A fix on the orange curve does no more than a near weight; one below and left of it is an improvement.")
 
 
-def _points(rulers: Rulers, judged: dict[str, Any]) -> dict[str, tuple[float, float, str]]:
-    """Name -> far error, near error, colour: every distinct fix, and the whole recommendation."""
-    fixes = distinct(judged)
-    points = {fix["id"]: (*_middle(rulers, fix["key"]), VERDICT_COLOUR[fix["verdict"]]) for fix in fixes}
-    whole = full_key(rulers.study)
-    return {**points, "full": (*_middle(rulers, whole), PURPLE)} if whole else points
+def _points(measured: MeasuredStudy, judged: dict[str, Any]) -> dict[str, tuple[float, float, str]]:
+    """Name -> far error, near error, colour; of every distinct fix and the whole recommendation."""
+    fixes = distinct_fixes(judged)
+    points = {fix["id"]: (*_middle(measured, fix["key"]), VERDICT_COLOUR[fix["verdict"]]) for fix in fixes}
+    whole = full_key(measured.study)
+    return {**points, "full": (*_middle(measured, whole), PURPLE)} if whole else points
 
 
 def _outside(figure: Figure, points: dict[str, tuple[float, float, str]]) -> None:
-    """A line below the axes for what lies too far out to draw."""
+    """List the points outside the axes in a line below them."""
     if points:
         text = "off the chart (far, near): " + ", ".join(f"{name} ({at[0]:.2g}, {at[1]:.2g})" for name, at in points.items())
         figure.text(0.5, -0.01, text, ha="center", va="top", fontsize=8.5, color="#555555")
 
 
-def _middle(rulers: Rulers, key: str) -> tuple[float, float]:
+def _middle(measured: MeasuredStudy, key: str) -> tuple[float, float]:
     """Geometric means over seeds of the final far and near error."""
-    far, near = np.exp(rulers.log_errors(key))
+    far, near = np.exp(measured.log_errors(key))
     return float(far), float(near)
 
 
 def _message(judged: dict[str, Any]) -> str:
-    known = [fix for fix in distinct(judged) if fix["beyond_near_weight_curve"]]
+    known = [fix for fix in distinct_fixes(judged) if fix["beyond_near_weight_curve"]]
     if not known:
         return "Near error against far error, each fix alone"
     beyond = [fix["id"] for fix in known if Beyond.of(fix["beyond_near_weight_curve"]).beyond]
-    return f"{len(beyond)} of {len(known)} fixes do better than turning the near weight" + (
+    return f"{len(beyond)} of {len(known)} fixes are better than any near weight" + (
         f": {', '.join(beyond)}" if 0 < len(beyond) < 9 else ""
     )
 
 
 def _window(points: dict[str, Any], curve: dict[float, tuple[float, float]]) -> list[tuple[float, float]]:
-    """Axis limits around the curve and the typical fix, in log space."""
+    """Axis limits around the curve and most fixes."""
     limits = []
     for axis in (0, 1):
         core = np.log([at[axis] for at in curve.values()])
         every = np.log([at[axis] for at in points.values()] + [at[axis] for at in curve.values()])
-        reach = max(ROOM * np.ptp(core) / 2, 2.5 * np.median(np.abs(every - np.median(every))), 0.05)
+        reach = max(EXTENT * np.ptp(core) / 2, 2.5 * np.median(np.abs(every - np.median(every))), 0.05)
         middle = (core.min() + core.max()) / 2
         near = every[np.abs(every - middle) <= reach + np.ptp(core) / 2]
         pad = 0.08 * max(np.ptp(near), 0.05)
@@ -115,9 +112,9 @@ def _weight_name(weight: float, own: float) -> str:
     return f"baseline, weight {weight:g}" if weight == own else f"weight {weight:g}"
 
 
-def _legend(ax: Axes, turned: bool) -> None:
-    for word, colour in VERDICT_COLOUR.items():
-        ax.plot([], [], "o", color=colour, label=word)
-    if turned:
-        ax.plot([], [], "s", color=ORANGE, linestyle=(0, (5, 1.5)), label="baseline, near weight turned")
+def _legend(ax: Axes, with_curve: bool) -> None:
+    for verdict, colour in VERDICT_COLOUR.items():
+        ax.plot([], [], "o", color=colour, label=verdict)
+    if with_curve:
+        ax.plot([], [], "s", color=ORANGE, linestyle=(0, (5, 1.5)), label="baseline at other near weights")
     ax.legend(loc="best", fontsize=8.5)

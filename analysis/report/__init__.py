@@ -1,1 +1,8 @@
-"""The report: sections, issue pages, notebook and page, and the sentences they are made of."""
+"""The written results: the report of a study, the comparison of two studies, and the recommended loss as YAML."""
+
+from analysis.report.build import terminal_summary, write_report
+from analysis.report.compare import comparison
+from analysis.report.loss_yaml import annotated_yaml, evidence, yaml_block
+from analysis.report.method_text import method
+
+__all__ = ["annotated_yaml", "comparison", "evidence", "method", "terminal_summary", "write_report", "yaml_block"]

@@ -1,4 +1,4 @@
-"""The report's later sections: the document's errors, readability, divergence, settings."""
+"""The last sections of the report: errors of the document, readability of the log, divergence, settings."""
 
 from __future__ import annotations
 
@@ -7,19 +7,19 @@ from collections import Counter
 from typing import Any
 
 from analysis.effects import divergence
-from analysis.html import NONE, Html, below, chip, joined, paragraphs, table
+from analysis.markup import NONE, Html, below, chip, joined, paragraphs, table
 from analysis.report.sentences import brief
 from analysis.study import Study
 
 SHARES = {
-    "loss": "own loss (as the document has it)",
+    "loss": "training loss (as in the document)",
     "batch_near_error": "near error of the batch (7-1)",
     "normalised_loss": "loss / unweighted loss (7-2)",
 }
 
 
 def audit(study: Study, judged: dict[str, Any]) -> Html:
-    """What the document got wrong, counted; the claims themselves stand on the pages of their issues."""
+    """The number of the document's claims with each verdict; each issue's section lists its claims."""
     count = Counter(claim["verdict"] for claim in study.audit)
     said = ", ".join(f"{n} {verdict}" for verdict, n in count.most_common())
     found = paragraphs([f"{len(study.audit)} numbers and statements of the document recomputed: {said}."])
@@ -36,13 +36,13 @@ def audit(study: Study, judged: dict[str, Any]) -> Html:
 
 
 def readability(study: Study, judged: dict[str, Any]) -> Html:
-    """Issue 7: which logged series tells the truth about the probe error."""
+    """Issue 7: how well each logged series follows the probe error."""
     entries = judged["readability"]
     if not entries:
         return paragraphs(["The curves of this study lack the normalised loss."])
     raw = entries[0]
     if math.isnan(raw["raw_agreement"]):
-        return paragraphs(["Evaluations are too few to tell which logged series moves as the probe error does."])
+        return paragraphs(["There are too few evaluations to tell which logged series follows the probe error."])
     rows: list[list[Any]] = [[SHARES["loss"], f"{raw['raw_agreement']:.0%}", NONE, rank(raw["raw_rank"]), NONE]]
     for entry in entries:
         points = [f"{100 * entry[name]:+.0f}".replace("-", "−") for name in ("estimate", "low", "high")]
@@ -52,21 +52,21 @@ def readability(study: Study, judged: dict[str, Any]) -> Html:
         )
     headers = [
         "logged series (the baseline's training)",
-        "steps that move as the probe error does",
-        "against the own loss",
+        "steps at which it moves with the probe error",
+        "against the training loss",
         "Kendall tau, last half",
-        "reads better",
+        "better than the training loss",
     ]
     return table(headers, rows, numeric=(1, 2, 3))
 
 
 def rank(value: float) -> str:
-    """A rank correlation with a typographic minus."""
+    """A rank correlation as text."""
     return "?" if math.isnan(value) else f"{value:.2f}".replace("-", "−")
 
 
 def divergences(study: Study, judged: dict[str, Any]) -> Html:
-    """Every training in which a seed diverged, with the exact interval of its rate."""
+    """Every configuration with a diverged seed, and the exact interval of its rate."""
     diverged = study.trials[study.trials["status"] == "diverged"]
     if diverged.empty:
         return paragraphs([f"None of {len(study.trials)} trials diverged."])
@@ -79,11 +79,11 @@ def divergences(study: Study, judged: dict[str, Any]) -> Html:
         rows.append(
             [cells.get(key, key), f"{rate['diverged']} of {rate['n']}", f"{rate['low']:.0%} to {rate['high']:.0%}", steps]
         )
-    return table(["training", "diverged", "95 % interval of the rate (exact)", "at steps"], rows, numeric=(1, 2))
+    return table(["cells", "diverged", "95 % interval of the rate (exact)", "at steps"], rows, numeric=(1, 2))
 
 
 def settings(study: Study, judged: dict[str, Any]) -> Html:
-    """What was run, with what, where."""
+    """Settings of the study: experiment, device, versions, number of trials."""
     meta, experiment = study.meta, study.meta["experiment"]
     rows: list[list[Any]] = [[name, brief(value)] for name, value in experiment.items() if value not in (None, {}, [])]
     for name in ("device", "machine", "workers", "group_size", "versions", "git_commit", "started"):
@@ -94,7 +94,7 @@ def settings(study: Study, judged: dict[str, Any]) -> Html:
     rows.append(
         [
             "trials",
-            f"{len(study.trials)}: {trained} distinct trainings for {cells} planned cells; {seconds / 60:.1f} minutes",
+            f"{len(study.trials)}: {trained} distinct configurations for {cells} planned cells; {seconds / 60:.1f} minutes",
         ]
     )
     return table(["setting", "value"], rows)

@@ -1,4 +1,4 @@
-"""The report of a study: verdicts.json, figures, an executed notebook, a page, a summary, three lines for the terminal."""
+"""The report of a study: verdicts.json, figures, executed notebook, HTML page, summary, and three lines for the terminal."""
 
 from __future__ import annotations
 
@@ -8,21 +8,21 @@ from typing import Any
 from analysis.formatting import interval, p_value, signed
 from analysis.judge import read_verdicts, verdicts
 from analysis.report import sentences
-from analysis.report.take_home import yaml_block
+from analysis.report.loss_yaml import yaml_block
 from analysis.rules import ADOPT, HARMFUL, TRADE
 from analysis.study import Study, load, require_complete, seeds_in_words
 
 
 def write_report(study_dir: Path | str) -> Path:
-    """Judge a complete study and write its report; gives the path of report/report.html.
+    """Judge a complete study, write its report, and return the path of report/report.html.
 
     Raises:
         StudyError: the study is broken or incomplete; nothing is written.
     """
     import nbformat
 
+    from analysis.report.html_page import to_html
     from analysis.report.notebook import build, cells, execute
-    from analysis.report.page import to_html
 
     study = load(study_dir)
     require_complete(study)
@@ -38,23 +38,24 @@ def write_report(study_dir: Path | str) -> Path:
 
 
 def terminal_summary(study_dir: Path | str) -> str:
-    """Three lines: the fixes, the promises, where to read more."""
+    """Three lines: the verdicts, the promises with the recommendation, and the path of the report."""
     folder = Path(study_dir)
     judged = read_verdicts(folder) if (folder / "verdicts.json").exists() else verdicts(folder)
     said = "; ".join(f"{entry['asked']}: {entry['verdict']}" for entry in judged["promises"])
     page = folder / "report" / "report.html"
+    counts = sentences.verdict_counts(judged, (ADOPT, TRADE, HARMFUL))
     return "\n".join([
-        f"{judged['study']}: {sentences.counts(judged, (ADOPT, TRADE, HARMFUL))}; {seeds_in_words(len(judged['seeds']))}",
-        f"promises: {said or 'the whole recommendation was not run'}; take home: {judged['recommendation']['words']}",
+        f"{judged['study']}: {counts}; {seeds_in_words(len(judged['seeds']))}",
+        f"promises: {said or 'the whole recommendation was not run'}; recommendation: {judged['recommendation']['words']}",
         f"report: {page}" if page.exists() else f"report: not written yet; nfloss report {folder}",
     ])  # fmt: skip
 
 
 def summary(study: Study, judged: dict[str, Any]) -> str:
-    """Markdown fit for a pull request: the answer, the issues, the promises."""
-    lines = [f"## {study.name}: {sentences.counts(judged)}", ""]
-    lines += [text for sentence in sentences.answer(study, judged) for text in (sentence, "")]
-    shown, missing = sentences.in_the_study(judged)
+    """Markdown for a pull request: the results, the fixes, the recommended loss, the promises."""
+    lines = [f"## {study.name}: {sentences.verdict_counts(judged)}", ""]
+    lines += [text for sentence in sentences.answer_sentences(study, judged) for text in (sentence, "")]
+    shown, missing = sentences.shown_and_missing(judged)
     if shown:
         lines += [
             "| issue | fix | near gain % [95 %] | far gain % [95 %] | p Holm | verdict | why |",
@@ -64,9 +65,9 @@ def summary(study: Study, judged: dict[str, Any]) -> str:
     lines += [*(_line(titles[fix["issue"]], fix) for fix in shown), *(["", missing] if missing else [])]
     lines += ["", "```yaml", yaml_block(judged["recommendation"]), "```"]
     if judged["promises"]:
-        lines += ["", "| promise | answer | measured | seeds |", "|---|---|---|---|"]
+        lines += ["", "| promise | verdict | measured | seeds |", "|---|---|---|---|"]
         lines += [
-            f"| {entry['asked']} | {entry['verdict']} | {sentences.measured(entry)} | {entry['n']} |"
+            f"| {entry['asked']} | {entry['verdict']} | {sentences.promise_estimate(entry)} | {entry['n']} |"
             for entry in judged["promises"]
         ]
     return "\n".join(lines) + "\n"

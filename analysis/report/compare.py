@@ -1,40 +1,43 @@
-"""Two studies side by side (synthetic and real, CPU and GPU): which verdicts agree, and which gains have the same sign."""
+"""Comparison of two studies, such as CPU and GPU: which verdicts agree, and which gains have the same sign."""
 
 from __future__ import annotations
 
 from pathlib import Path
 from typing import Any
 
-from analysis.agreement import SIDES, Pair, pairs
 from analysis.formatting import interval, signed
 from analysis.judge import verdicts
+from analysis.plots import draw_comparison
 from analysis.report import sentences
 from analysis.study import Study, load
+from analysis.two_studies import SIDES, SharedFix, shared_fixes
 
 
 def comparison(first_dir: Path | str, second_dir: Path | str) -> str:
-    """Compare two complete studies; writes report/compare-OTHER.md and .png into the first, and gives the Markdown."""
-    from analysis.plots.compare import draw
+    """Compare two complete studies, write report/compare-OTHER.md and .png into the first, and return the Markdown.
 
+    Raises:
+        StudyError: a study is broken or incomplete.
+    """
     studies = load(first_dir), load(second_dir)
     judged = [verdicts(study) for study in studies]
-    found = pairs(*judged)
+    found = shared_fixes(*judged)
     folder = studies[0].folder / "report"
     folder.mkdir(exist_ok=True)
-    names = labels(studies)
+    names = study_names(studies)
     stem = f"compare-{studies[1].folder.resolve().name}"
-    (folder / f"{stem}.png").write_bytes(draw(names[0], names[1], found))
+    (folder / f"{stem}.png").write_bytes(draw_comparison(names[0], names[1], found))
     text = markdown(studies, judged, found) + f"\n![gains in both studies]({stem}.png)\n"
     (folder / f"{stem}.md").write_text(text, encoding="utf-8")
-    return text + f"\nkept as {folder / stem}.md and .png"
+    return text + f"\nwritten to {folder / stem}.md and .png"
 
 
-def markdown(studies: tuple[Study, Study], judged: list[dict[str, Any]], found: list[Pair]) -> str:
-    """The answer, then a line per fix."""
-    names = labels(studies)
-    lines = [f"## {names[0]} against {names[1]}", "", answer(found), ""]
+def markdown(studies: tuple[Study, Study], judged: list[dict[str, Any]], found: list[SharedFix]) -> str:
+    """The agreement, then a line per fix and per promise."""
+    names = study_names(studies)
+    lines = [f"## {names[0]} against {names[1]}", "", agreement_sentence(found), ""]
     lines += [
-        f"* {name}: {sentences.ground(study)} {study.seeds_in_words}." for name, study in zip(names, studies, strict=True)
+        f"* {name}: {sentences.measured_on(study)} {study.seeds_in_words}." for name, study in zip(names, studies, strict=True)
     ]
     lines += [
         "",
@@ -44,40 +47,34 @@ def markdown(studies: tuple[Study, Study], judged: list[dict[str, Any]], found: 
     for pair in found:
         gains = [pair.first["near"], pair.second["near"], pair.first["far"], pair.second["far"]]
         cells = [f"{signed(gain['estimate'])} {interval(gain)}" for gain in gains]
-        said = pair.first["verdict"] if pair.same_word else f"**{pair.first['verdict']} / {pair.second['verdict']}**"
+        said = pair.first["verdict"] if pair.same_verdict else f"**{pair.first['verdict']} / {pair.second['verdict']}**"
         lines.append("| " + " | ".join([f"{pair.id} {pair.name}", *cells, said]) + " |")
     return "\n".join(lines + _promises(judged, names)) + "\n"
 
 
-def answer(found: list[Pair]) -> str:
-    """How many verdicts agree; of the gains sure in both, how many have the same sign, and which have not."""
-    same = sum(pair.same_word for pair in found)
+def agreement_sentence(found: list[SharedFix]) -> str:
+    """How many verdicts agree; and how many of the gains that are sure in both studies have the same sign, and which not."""
+    same = sum(pair.same_verdict for pair in found)
     sure = [(pair, side) for pair in found for side in SIDES if pair.sure(side)]
     against = [f"{side} error of {pair.id}" for pair, side in sure if not pair.same_sign(side)]
-    text = (
-        f"{same} of {len(found)} verdicts are the same word. Of {len(sure)} gains (near and far) whose interval excludes zero "
-    )
+    text = f"{same} of {len(found)} verdicts agree. Of {len(sure)} gains (near and far) whose interval excludes zero "
     text += f"in both, {len(sure) - len(against)} have the same sign"
-    return f"{text}; not: {', '.join(against)}." if against else f"{text}."
+    return f"{text}; opposite signs: {', '.join(against)}." if against else f"{text}."
 
 
 def _promises(judged: list[dict[str, Any]], names: tuple[str, str]) -> list[str]:
-    """A line per promise that both studies judge, under a heading."""
+    """A table of the promises that both studies judge; no line if there are none."""
     first, second = ({entry["promise"]: entry for entry in each["promises"]} for each in judged)
     both = [(first[name], second[name]) for name in first if name in second]
     cells = [
-        [one["asked"], *(f"{sentences.measured(entry)}: {entry['verdict']}" for entry in (one, other))] for one, other in both
+        [one["asked"], *(f"{sentences.promise_estimate(entry)}: {entry['verdict']}" for entry in (one, other))]
+        for one, other in both
     ]
     head = ["", f"| promise | {names[0]} | {names[1]} |", "|---|---|---|"] if both else []
     return head + [f"| {' | '.join(row)} |" for row in cells]
 
 
-def labels(studies: tuple[Study, Study]) -> tuple[str, str]:
-    """The folders' names, which tell two runs of one experiment apart; with their parents where they are the same."""
+def study_names(studies: tuple[Study, Study]) -> tuple[str, str]:
+    """The names of the folders, with their parents if equal; two runs of one experiment have the same study name."""
     one, two = (study.folder.resolve() for study in studies)
     return (one.name, two.name) if one.name != two.name else (f"{one.parent.name}/{one.name}", f"{two.parent.name}/{two.name}")
-
-
-def answered(entry: dict[str, Any]) -> str:
-    """What was measured of a promise, and its verdict."""
-    return f"{sentences.measured(entry)}: {entry['verdict']}"

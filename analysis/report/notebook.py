@@ -1,4 +1,4 @@
-"""The report as a notebook: cells with fixed ids, run once in the report's folder, readable and runnable from there."""
+"""The report as a notebook, run in the report's folder; it can be run again from there."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from analysis.plots import available
 from analysis.promises import whole_less_one
-from analysis.report.method import method
+from analysis.report.method_text import method
 from analysis.study import Study
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ Cell = tuple[str, str]  # kind, source
 
 @dataclass(frozen=True)
 class Section:
-    """A chapter of the report: its anchor, its title, a lead, the functions that show it, the figures after them."""
+    """A section of the report: anchor, title, introduction, the functions that show it, and the figures after them."""
 
     anchor: str
     title: str
@@ -42,15 +42,15 @@ class Section:
     figures: tuple[str, ...] = ()
 
 
-def chapters(study: Study) -> list[Section]:
-    """What this study has data for, in reading order; the pages of the issues come between the two halves."""
+def first_sections(study: Study) -> list[Section]:
+    """The sections that this study has data for, in reading order; the issues follow them."""
     having = set(available(study))
 
     def figures(*names: str) -> tuple[str, ...]:
         return tuple(name for name in names if name in having)
 
     first = [
-        Section("recommendation", "What to take home", "", ("sections.recommendation",)),
+        Section("recommendation", "The recommended loss", "", ("sections.recommendation",)),
         Section(
             "fixes",
             "The ten issues",
@@ -67,26 +67,26 @@ def chapters(study: Study) -> list[Section]:
         ),
         Section(
             "curve",
-            "Better, or only elsewhere on the same curve?",
-            "Weighting trades far error for near. A fix is an improvement where it lies beyond the curve that turning the near "
-            "weight alone gives.",
+            "Better than any near weight?",
+            "A higher near weight lowers the near error and raises the far error. A fix is an improvement only if it lies "
+            "beyond the curve of all near weights.",
             ("sections.controls",),
             figures("trade_off"),
         ),
-        Section("where", "Where along the range, and how it looks", "", (), figures("error_by_depth", "samples")),
-        Section("steadiness", "Steadiness and symptoms", "", (), figures("steadiness", "symptoms")),
+        Section("where", "Error by depth, and sample images", "", (), figures("error_by_depth", "samples")),
+        Section("steadiness", "Stability and symptoms", "", (), figures("steadiness", "symptoms")),
         Section(
             "effects",
             "Main effects and interactions",
-            "Each fix averaged over the others, and what two do together beyond their sum.",
+            "Each fix averaged over the others, and the gain of two fixes together beyond the sum of both.",
             ("sections.effects",) * ("effects" in having),
             figures("effects", "interactions"),
         ),
-        Section("many", "Many configurations at once", "", (), figures("importance", "pareto", "coordinates")),
+        Section("many", "All configurations", "", (), figures("importance", "pareto", "coordinates")),
         Section(
             "leave-one-out",
             "Leave one out",
-            "The whole against the whole without one fix, beside that fix alone.",
+            "The whole recommendation against the same without one fix, beside that fix alone.",
             ("sections.leave_one_out",) * bool(whole_less_one(study)),
             figures("leave_one_out"),
         ),
@@ -96,20 +96,20 @@ def chapters(study: Study) -> list[Section]:
             "The document's order of work, each step against the baseline.",
             ("sections.cumulative",) * bool((study.plan["design"] == "cumulative").any()),
         ),
-        Section("seeds", "How many seeds", "What this study's seeds can tell apart.", ("sections.power",)),
+        Section("seeds", "How many seeds", "The smallest change that this study detects.", ("sections.power",)),
     ]
     return [section for section in first if section.shown or section.figures]
 
 
 LAST = (
     Section("wrong", "What the document got wrong", "Its numbers and statements, recomputed.", ("appendix.audit",)),
-    Section("divergence", "Divergence", "Trials that ended in numbers that are not finite.", ("appendix.divergences",)),
+    Section("divergence", "Divergence", "Trials with values that are not finite.", ("appendix.divergences",)),
 )
 
 
 def cells(study: Study) -> list[Cell]:
-    """Every cell in reading order; chapters without data are left out."""
-    first = chapters(study)
+    """The cells in reading order, without sections that the study has no data for."""
+    first = first_sections(study)
     parts: list[Cell] = [("markdown", f"# Which fixes help? {plain(study.name)}"), ("code", START), _shown("sections.answer")]
     parts.append(("markdown", contents(study, first)))
     for section in first:
@@ -123,15 +123,15 @@ def cells(study: Study) -> list[Cell]:
 
 
 def contents(study: Study, first: list[Section]) -> str:
-    """Links to all chapters and issues."""
-    chapter_links = [f"[{section.title}](#{section.anchor})" for section in first]
+    """Links to all sections and issues."""
+    section_links = [f"[{section.title}](#{section.anchor})" for section in first]
     issue_links = [f"[{issue['number']} {plain(issue['title'])}](#issue-{issue['number']})" for issue in study.issues]
     rest = [f"[{section.title}](#{section.anchor})" for section in LAST]
-    return f"{' · '.join(chapter_links)}\n\nIssue by issue: {' · '.join(issue_links)}\n\n{' · '.join(rest)}"
+    return f"{' · '.join(section_links)}\n\nIssue by issue: {' · '.join(issue_links)}\n\n{' · '.join(rest)}"
 
 
 def plain(text: str) -> str:
-    """A study's own words as Markdown that shows them and does nothing else.
+    """Text from a study, escaped so that Markdown shows it unchanged.
 
     >>> plain("<b> [a](b)")
     '&lt;b&gt; \\\\[a\\\\]\\\\(b\\\\)'
@@ -145,13 +145,13 @@ def _section(section: Section) -> list[Cell]:
 
 
 def _issue(study: Study, issue: dict[str, Any]) -> list[Cell]:
-    """One issue's page; its figure where a fix of it changes the training."""
+    """The cells of one issue, with its figure if any of its fixes changes the training."""
     number = issue["number"]
     head = f'<a id="issue-{number}"></a>\n\n### Issue {number}: {plain(issue["title"])} ({plain(issue["severity"])})'
     keys = {study.key_of((fix["id"],)) for fix in issue["fixes"]} - {None, study.baseline}
     figure: list[Cell] = [("code", f'display(*draw("issue", study, judged, {number}).with_sentence())')] if keys else []
-    page, claims = (("code", f"issue_page.{part}(study, judged, {number})") for part in ("page", "claims"))
-    return [("markdown", head), page, *figure, claims]
+    overview, numbers = (("code", f"issue_page.{part}(study, judged, {number})") for part in ("overview", "recomputed_numbers"))
+    return [("markdown", head), overview, *figure, numbers]
 
 
 def _shown(name: str) -> Cell:
@@ -163,7 +163,7 @@ def _drawn(name: str) -> Cell:
 
 
 def build(parts: list[Cell]) -> NotebookNode:
-    """The notebook, not yet run; equal parts give equal bytes."""
+    """The notebook before it is run; equal cells give equal bytes."""
     from nbformat import v4
 
     make = {"markdown": v4.new_markdown_cell, "code": v4.new_code_cell}
@@ -173,7 +173,7 @@ def build(parts: list[Cell]) -> NotebookNode:
 
 
 def execute(notebook: NotebookNode, folder: Path) -> NotebookNode:
-    """Run it in `folder` with this interpreter's own packages; an error in a cell is raised."""
+    """The notebook, run in `folder` with this interpreter's packages; an error in a cell is raised."""
     from nbclient import NotebookClient
     from traitlets.config import Config
 

@@ -1,4 +1,4 @@
-"""The report's first sections: each takes the study and its verdicts and gives a piece of HTML."""
+"""The first sections of the report: each function returns one as HTML, from a study and its verdicts."""
 
 from __future__ import annotations
 
@@ -6,37 +6,36 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
-from analysis.comparisons import Rulers
+from analysis.comparisons import MeasuredStudy
 from analysis.effects import percent
 from analysis.factorial import Term, averaged, factorial
 from analysis.formatting import interval, p_value, signed, times
-from analysis.html import NONE, Html, below, chip, gain, joined, paragraphs, safe, table
-from analysis.power import power as power_of
-from analysis.power import seeds
-from analysis.recommendation import label
+from analysis.markup import NONE, Html, below, chip, estimate_with_interval, joined, paragraphs, safe, table
+from analysis.power import power_by_measure, seed_count_text
+from analysis.recommendation import candidate_text
 from analysis.report import sentences
-from analysis.report.take_home import code, yaml_block
-from analysis.rules import ADOPT, HARMFUL, WORDS, alone
+from analysis.report.loss_yaml import python_code, yaml_block
+from analysis.rules import ADOPT, HARMFUL, VERDICTS, trained_alone
 from analysis.study import Study
 
-FRESH = ["", "near gain on the seeds that chose it", "near gain, fresh", "far gain, fresh", "wobble lower by", ""]
-MOST_ALIASES = 4  # named in a row
+FRESH = ["", "near gain, first seeds", "near gain, fresh seeds", "far gain, fresh seeds", "wobble lower by", ""]
+MOST_ALIASES = 4  # in a table row
 
 
 def answer(study: Study, judged: dict[str, Any]) -> Html:
-    """The first screen: counts, where fixes were trained alone, then the answer in plain words."""
-    count = Counter(fix["verdict"] for fix in alone(judged))
-    chips = " ".join(f'<span class="count">{chip(word).text} <b>{count[word]}</b></span>' for word in WORDS)
-    first, *rest = sentences.answer(study, judged)
+    """The number of fixes with each verdict, if any were trained alone; then the results as sentences."""
+    count = Counter(fix["verdict"] for fix in trained_alone(judged))
+    chips = " ".join(f'<span class="count">{chip(verdict).text} <b>{count[verdict]}</b></span>' for verdict in VERDICTS)
+    first, *rest = sentences.answer_sentences(study, judged)
     counted = [Html(f'<p class="counts">{chips}</p>')] if count else []
     return joined(*counted, paragraphs([first], "answer"), paragraphs(rest))
 
 
 def recommendation(study: Study, judged: dict[str, Any]) -> Html:
-    """What to take home: the recommended loss, how it did on fresh seeds, and the YAML and code of it."""
+    """The recommended loss, its gains on fresh seeds, and its YAML and Python code."""
     found = judged["recommendation"]
     rows: list[list[Any]] = [
-        [Html(f"<b>{safe(label(e))}</b>"), _first(e), *_fresh(e), chip("confirmed" if e["holds"] else "inconclusive")]
+        [Html(f"<b>{safe(candidate_text(e))}</b>"), _first(e), *_fresh(e), chip("confirmed" if e["holds"] else "inconclusive")]
         for e in found["entries"]
     ]
     if found["document"]:
@@ -45,28 +44,26 @@ def recommendation(study: Study, judged: dict[str, Any]) -> Html:
     parts = [paragraphs([f"{found['words'][0].upper()}{found['words'][1:]}."], "answer")]
     if rows:
         fresh = found["fresh_seeds"]
-        lead = (
-            f"Trained again on {len(fresh)} fresh seeds ({fresh[0]} to {fresh[-1]}), which chose nothing, against the baseline:"
-        )
+        lead = f"On {len(fresh)} fresh seeds ({fresh[0]} to {fresh[-1]}), which chose no fix, against the baseline:"
         parts += [paragraphs([lead]), table(FRESH, rows, numeric=(1, 2, 3, 4))]
     elif found["candidates"]:
-        parts.append(paragraphs([f"Not yet confirmed on fresh seeds: nfloss confirm {at_home(study.folder)}"], "quiet"))
-    blocks = "".join(f"<pre>{safe(text)}</pre>" for text in (yaml_block(found), code(found)))
+        parts.append(paragraphs([f"Not yet confirmed on fresh seeds: nfloss confirm {study_path(study.folder)}"], "quiet"))
+    blocks = "".join(f"<pre>{safe(text)}</pre>" for text in (yaml_block(found), python_code(found)))
     return joined(*parts, Html(f'<div class="take">{blocks}</div>'))
 
 
-def at_home(folder: Path) -> Path:
-    """A study's folder with the one that it lies in, runs/NAME, from wherever it is read."""
+def study_path(folder: Path) -> Path:
+    """The last two parts of a study's folder: runs/NAME."""
     return Path(*folder.resolve().parts[-2:])
 
 
 def _first(entry: dict[str, Any]) -> Html:
-    """The gain that a candidate was chosen by, and how much of it is left on fresh seeds."""
+    """The gain by which a candidate was chosen, and the share of it that fresh seeds confirm."""
     first = entry["chosen_by"]
     if first is None:
         return NONE
     left = entry["near"]["estimate"] / first["estimate"] if first["estimate"] > 0 else 0.0
-    return gain(signed(first["estimate"]), f"{max(left, 0.0):.0%} of it survives", False)
+    return estimate_with_interval(signed(first["estimate"]), f"{max(left, 0.0):.0%} of it on fresh seeds", False)
 
 
 def _fresh(entry: dict[str, Any]) -> list[Html]:
@@ -74,24 +71,24 @@ def _fresh(entry: dict[str, Any]) -> list[Html]:
 
 
 def controls(study: Study, judged: dict[str, Any]) -> Html:
-    """The near weights, each judged as if it were a fix, against the curve of the others: the method must see through it."""
+    """The near weights, each judged like a fix against the curve of the others, as a check of the method."""
     rows = [
-        [f"baseline at near weight {e['weight']:g}", *gains({**e, "same_as": None}), chip(e["verdict"]), e["detail"]]
+        [f"baseline at near weight {e['weight']:g}", *gain_cells({**e, "same_as": None}), chip(e["verdict"]), e["detail"]]
         for e in judged["controls"]
     ]
     if not rows:
-        return paragraphs(["The near weights were not run, so no fix can be told from turning that knob."])
-    lead = paragraphs(["As a check, near weights presented as if they were fixes, each against the curve of the others:"])
+        return paragraphs(["The near weights were not run, so fixes cannot be compared with them."])
+    lead = paragraphs(["As a check, near weights judged like fixes, each against the curve of the others:"])
     headers = ["", "near gain", "far gain", "beyond any near weight", "p Holm", "verdict", "why"]
     return joined(lead, table(headers, rows, numeric=(1, 2, 3, 4)))
 
 
 def effects(study: Study, judged: dict[str, Any]) -> Html:
-    """Main effects, then the pairs that show after Holm or have aliases, with what each estimate carries besides."""
-    rulers = Rulers.of(study)
-    near, far = (factorial(rulers, f"final_{side}_abs_rel") for side in ("near", "far"))
+    """Main effects, then the interactions that are shown after Holm, each with its aliases."""
+    measured = MeasuredStudy.of(study)
+    near, far = (factorial(measured, f"final_{side}_abs_rel") for side in ("near", "far"))
     assert near is not None and far is not None
-    told = [(one, other) for one, other in zip(near.pairs, far.pairs, strict=True) if one.sure]
+    shown = [(one, other) for one, other in zip(near.pairs, far.pairs, strict=True) if one.sure]
     rows = [
         [
             Html(f"<b>{safe(one.name)}</b>"),
@@ -99,17 +96,17 @@ def effects(study: Study, judged: dict[str, Any]) -> Html:
             p_value(one.p_holm),
             _besides(one),
         ]
-        for one, other in [*zip(near.mains, far.mains, strict=True), *told]
+        for one, other in [*zip(near.mains, far.mains, strict=True), *shown]
     ]
     aliased = sum(bool(term.carries) for term in near.pairs)
     said = f"{near.cells} cells. " + (
-        f"{len(told)} of {len(near.pairs)} pairs interact in near error after Holm"
+        f"{len(shown)} of {len(near.pairs)} pairs interact in near error after Holm"
         + (f"; {aliased} pairs have aliases" if aliased else "")
         if near.pairs
-        else "The cells are too few to estimate pairs; what a main effect carries of them stands beside it"
+        else "There are too few cells to estimate pairs; those that bias a main effect are named beside it"
     )
-    headers = ["", "near gain, " + ("averaged over the others" if averaged(study) else "by itself")]
-    headers += ["far gain", "p Holm (near)", "not told apart from"]
+    headers = ["", "near gain, " + ("averaged over the others" if averaged(study) else "each alone")]
+    headers += ["far gain", "p Holm (near)", "aliases"]
     return joined(paragraphs([said + "."]), table(headers, rows, numeric=(1, 2, 3)))
 
 
@@ -118,27 +115,27 @@ def _besides(term: Term) -> str:
 
 
 def power(study: Study, judged: dict[str, Any]) -> Html:
-    """What the seeds can tell apart on each ruler."""
+    """The changes that the seeds detect, for each measure."""
     rows = [
         [
-            entry.ruler,
+            entry.measure,
             f"{percent(entry.sd):.2g} %",
             f"{percent(entry.detectable):.2g} %",
-            seeds(entry.seeds_for_asked),
-            seeds(entry.seeds_for_equivalence),
+            seed_count_text(entry.seeds_for_asked),
+            seed_count_text(entry.seeds_for_equivalence),
         ]
-        for entry in power_of(judged)
+        for entry in power_by_measure(judged)
     ]
     n = len(study.seeds)
-    headers = ["", "spread between seeds", f"change that {n} seeds tell", "seeds to tell 5 %", "seeds to show “under 2 %”"]
+    headers = ["", "spread between seeds", f"change that {n} seeds detect", "seeds to detect 5 %", "seeds to show “under 2 %”"]
     note = "Spread: median over the fixes of the standard deviation of per-seed gains. Level 0.05 before Holm, power 80 %."
     return joined(table(headers, rows, numeric=(1, 2, 3, 4)), paragraphs([note], "quiet"))
 
 
 def fixes(study: Study, judged: dict[str, Any]) -> Html:
-    """The study's fixes alone against the baseline, issue by issue; those that it does not have are named below."""
+    """Each fix of the study alone against the baseline, by issue; fixes that it does not have are named below."""
     issues = {issue["number"]: issue for issue in judged["issues"]}
-    shown, missing = sentences.in_the_study(judged)
+    shown, missing = sentences.shown_and_missing(judged)
     rows = []
     for fix in shown:
         issue = issues[fix["issue"]]
@@ -146,14 +143,14 @@ def fixes(study: Study, judged: dict[str, Any]) -> Html:
             f"<b>{issue['number']} {safe(issue['title'])}</b>{below(issue['severity'])}<br>{chip(issue['verdict']).text}"
         )
         name = Html(f"<b>{safe(fix['id'])}</b> {safe(fix['name'])}")
-        rows.append([group, name, *gains(fix), chip(fix["verdict"]), fix["detail"]])
+        rows.append([group, name, *gain_cells(fix), chip(fix["verdict"]), fix["detail"]])
     headers = ["issue", "fix", "near gain", "far gain", "beyond any near weight", "p Holm", "verdict", "why"]
     parts = [table(headers, rows, numeric=(2, 3, 4, 5), first_of=0)] if rows else []
     return joined(*parts, *([paragraphs([missing], "quiet")] if missing else []))
 
 
-def gains(entry: dict[str, Any]) -> list[Any]:
-    """Cells: near, far, beyond the near weight's curve, p after Holm."""
+def gain_cells(entry: dict[str, Any]) -> list[Any]:
+    """Table cells: gains near, far and beyond the near weight curve, and p after Holm."""
     if entry.get("key", True) is None:
         return [NONE] * 4
     if entry["same_as"] in ("baseline", "full"):
@@ -163,46 +160,42 @@ def gains(entry: dict[str, Any]) -> list[Any]:
 
 
 def gain_cell(entry: dict[str, Any] | None, noun: str = "error ") -> Html:
-    """A gain above its interval; a dash where there is none. `noun`: what is said to be so many times higher."""
+    """A gain above its interval; a dash if `entry` is None. `noun` stands before the factor of a very large loss."""
     if entry is None:
         return NONE
-    return gain(
-        signed(entry["estimate"]).replace("error ", noun),
-        interval(entry),
-        not entry["low"] <= 0 <= entry["high"],
+    return estimate_with_interval(
+        signed(entry["estimate"]).replace("error ", noun), interval(entry), not entry["low"] <= 0 <= entry["high"]
     )
 
 
 def promises(study: Study, judged: dict[str, Any]) -> Html:
-    """The three promises, with what stands beside stability."""
+    """The three promises, and other measures of stability."""
     entries = judged["promises"]
     if not entries:
         return paragraphs(["The document's whole recommendation is not in this study."])
     rows = [[e["promise"], e["asked"], chip(e["verdict"]), *_promise_numbers(e), e["n"], _condition(e)] for e in entries]
     level = f"{entries[0]['level']:.1%} interval".replace("%", " %")
-    headers = ["promise", "asked", "answer", "measured", level, "seeds", "measure and condition"]
+    headers = ["promise", "asked", "verdict", "measured", level, "seeds", "measure and condition"]
     reach = sorted({e["reach"] for e in entries if e["reach"]})
     said = paragraphs((text[0].upper() + text[1:] + "." for text in reach), "quiet")
     return joined(table(headers, rows, numeric=(3, 4, 5)), said, _beside(entries[0]))
 
 
 def _beside(stability: dict[str, Any]) -> Html:
-    """The own loss as the document would read it, and other measures of steadiness."""
+    """Stability measured on the training loss, as in the document, and by other measures."""
     own = stability["as_the_document_would_read_it"]
     ends = f"{times(own['low'])} to {times(own['high'])}"
-    sentence = "On its own training loss, as the document would read it, the recommendation is "
-    sentence += f"{times(own['estimate'])} times as steady ({ends}). A loss that was changed cannot judge itself."
+    sentence = "Measured on its own training loss, as in the document, the recommendation is "
+    sentence += f"{times(own['estimate'])} times as stable ({ends}). A changed loss is no measure of its own effect."
     rows = [[row["name"], f"{row['baseline']:.3g}", f"{row['full']:.3g}"] for row in stability["beside"]]
-    return joined(paragraphs([sentence]), table(["beside it, not tested", "baseline", "recommendation"], rows, numeric=(1, 2)))
+    headers = ["other measures, not tested", "baseline", "recommendation"]
+    return joined(paragraphs([sentence]), table(headers, rows, numeric=(1, 2)))
 
 
 def _promise_numbers(entry: dict[str, Any]) -> list[str]:
     if entry["promise"] == "near field" or entry["measure"].startswith("mean"):
         return [signed(entry["estimate"]), interval(entry)]
-    return [
-        f"{times(entry['estimate'])} times",
-        f"[{times(entry['low'])}, {times(entry['high'])}]",
-    ]
+    return [f"{times(entry['estimate'])} times", f"[{times(entry['low'])}, {times(entry['high'])}]"]
 
 
 def _condition(entry: dict[str, Any]) -> str:
@@ -213,14 +206,14 @@ def _condition(entry: dict[str, Any]) -> str:
 
 
 def leave_one_out(study: Study, judged: dict[str, Any]) -> Html:
-    """What each fix gives inside the whole, beside what it gives alone."""
+    """The gain of each fix inside the whole recommendation, and alone."""
     alone = {fix["id"]: fix for fix in judged["fixes"]}
     said = {ADOPT: "helps", HARMFUL: "hurts"}
     rows = []
     for entry in judged["leave_one_out"]:
         fix = alone.get(entry["id"])
-        near, far, _, p = gains(entry)
-        single = NONE if fix is None else gains(fix)[0]
+        near, far, _, p = gain_cells(entry)
+        single = NONE if fix is None else gain_cells(fix)[0]
         name = Html(f"<b>{safe(entry['id'])}</b> {safe(fix['name'] if fix else '')}")
         rows.append([name, single, near, far, p, chip(entry["verdict"], said.get(entry["verdict"], "")), entry["detail"]])
     headers = ["fix", "near gain alone", "near gain in the whole", "far gain in the whole", "p Holm", "in the whole", "why"]
@@ -228,7 +221,7 @@ def leave_one_out(study: Study, judged: dict[str, Any]) -> Html:
 
 
 def cumulative(study: Study, judged: dict[str, Any]) -> Html:
-    """The document's order of work, step by step, each against the baseline."""
+    """The document's order of work, each step against the baseline."""
     rows = [
         [entry["cell"], entry["fixes"], gain_cell(entry["near"]), gain_cell(entry["far"]), gain_cell(entry["stability"], "")]
         for entry in judged["cumulative"]

@@ -1,77 +1,70 @@
-"""Sentences: the answer in plain words, for the report, the summary and the terminal."""
+"""The results as sentences, for the report, the summary and the terminal."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import Any
 
-from analysis.comparisons import Rulers
+from analysis.comparisons import MeasuredStudy
 from analysis.factorial import Term, averaged, factorial
 from analysis.formatting import change, signed, times
-from analysis.rules import ADOPT, HARMFUL, NO_EFFECT, NOT_RUN, PROVED, TRADE, UNDECIDED, WORDS, alone
+from analysis.rules import ADOPT, HARMFUL, NO_EFFECT, NOT_RUN, PROVED, TRADE, UNDECIDED, VERDICTS, trained_alone
 from analysis.study import Study
 
-VERBS = {
-    ADOPT: "help (adopt)",
-    TRADE: "trade one error for the other",
-    HARMFUL: "do harm",
-    NO_EFFECT: "do nothing of note",
-    UNDECIDED: "stay undecided",
+VERBS = {  # of one fix, of several
+    ADOPT: ("helps (adopt)", "help (adopt)"),
+    TRADE: ("trades one error for the other", "trade one error for the other"),
+    HARMFUL: ("is harmful", "are harmful"),
+    NO_EFFECT: ("has no effect", "have no effect"),
+    UNDECIDED: ("is undecided", "are undecided"),
 }
 USES = {"train": "train", "probe": "probe", "validation": "validate"}
-SINGULAR = {
-    ADOPT: "helps (adopt)",
-    TRADE: "trades one error for the other",
-    HARMFUL: "does harm",
-    NO_EFFECT: "does nothing of note",
-    UNDECIDED: "stays undecided",
-}
 
 
-def answer(study: Study, judged: dict[str, Any]) -> list[str]:
-    """The answer, sentence by sentence: the fixes alone and among others, the whole, what to take home, how sure, on what."""
-    home = f"To take home: {judged['recommendation']['words']}."
-    said = (tally(judged), averages(study), whole(judged), home, sureness(study, judged), ground(study))
-    return [sentence for sentence in said if sentence]
+def answer_sentences(study: Study, judged: dict[str, Any]) -> list[str]:
+    """The results in six sentences: the fixes alone, the fixes averaged, the promises, the recommendation, certainty, data."""
+    results = verdict_sentence(judged), main_effects_sentence(study), promises_sentence(judged)
+    recommended = f"Recommendation: {judged['recommendation']['words']}."
+    return [text for text in (*results, recommended, certainty_sentence(study, judged), measured_on(study)) if text]
 
 
-def counts(judged: dict[str, Any], named: Sequence[str] = ()) -> str:
-    """How many fixes have each verdict, with their ids where the verdict is among those `named`."""
-    judged_fixes, parts = alone(judged), list[str]()
+def verdict_counts(judged: dict[str, Any], named: Sequence[str] = ()) -> str:
+    """The number of fixes with each verdict, and their ids for the verdicts in `named`."""
+    judged_fixes, parts = trained_alone(judged), list[str]()
     if not judged_fixes:
         return "no fix alone, combinations only"
-    for word in WORDS:
-        ids = [fix["id"] for fix in judged_fixes if fix["verdict"] == word]
-        parts.append(f"{len(ids)} {word}" + (f" ({', '.join(ids)})" if ids and word in named else ""))
+    for verdict in VERDICTS:
+        ids = [fix["id"] for fix in judged_fixes if fix["verdict"] == verdict]
+        parts.append(f"{len(ids)} {verdict}" + (f" ({', '.join(ids)})" if ids and verdict in named else ""))
     return ", ".join(parts)
 
 
-def tally(judged: dict[str, Any]) -> str:
-    """Which fixes help, trade, harm, do nothing, stay undecided."""
-    judged_fixes, parts = alone(judged), list[str]()
+def verdict_sentence(judged: dict[str, Any]) -> str:
+    """The fixes of each verdict."""
+    judged_fixes, parts = trained_alone(judged), list[str]()
     if not judged_fixes:
         return "No fix was trained alone: this study compares combinations."
-    for word in VERBS:
-        own = [fix for fix in judged_fixes if fix["verdict"] == word]
+    for verdict in VERBS:
+        own = [fix for fix in judged_fixes if fix["verdict"] == verdict]
         if own:
             names = ", ".join(f"{fix['id']}{_note(fix)}" for fix in own)
             proved = sum(fix["detail"] == PROVED for fix in own)
-            extra = f"; {proved} of them provably, being the same training as the baseline" if proved else ""
-            parts.append(f"{len(own)} {(SINGULAR if len(own) == 1 else VERBS)[word]}: {names}{extra}")
-        elif word == ADOPT:
+            extra = f"; {proved} of them proved: the same training as the baseline" if proved else ""
+            parts.append(f"{len(own)} {VERBS[verdict][len(own) > 1]}: {names}{extra}")
+        elif verdict == ADOPT:
             parts.append("none is shown to help")
     return f"Of {len(judged_fixes)} fixes, each alone against the baseline, " + ". ".join(parts) + "."
 
 
-def averages(study: Study) -> str:
-    """Which fixes move the near error averaged over the others; empty in a study without a product of fixes."""
-    found = factorial(Rulers.of(study)) if averaged(study) else None
+def main_effects_sentence(study: Study) -> str:
+    """The fixes that change the near error, averaged over the others; empty unless the study has a factorial design."""
+    found = factorial(MeasuredStudy.of(study)) if averaged(study) else None
     if found is None:
         return ""
     sure = sorted((term for term in found.mains if term.sure), key=lambda term: -term.gain.estimate)
     sides = [("lower", [term for term in sure if term.gain.estimate > 0]), ("raise", [t for t in sure if t.gain.estimate < 0])]
-    said = [f"{', '.join(_named(term) for term in terms)} {verb} it" for verb, terms in sides if terms] or ["none moves it"]
-    blurred = "; among so few cells these are not told apart from some pairs" if any(term.carries for term in sure) else ""
+    said = [f"{', '.join(_named(term) for term in terms)} {verb} it" for verb, terms in sides if terms] or ["no fix changes it"]
+    blurred = "; with so few cells these effects may belong to pairs of fixes" if any(term.carries for term in sure) else ""
     return f"Near error, averaged over the other fixes, after Holm: {'; '.join(said)}{blurred}."
 
 
@@ -79,17 +72,17 @@ def _named(term: Term) -> str:
     return f"{term.name} ({signed(term.gain.estimate)})"
 
 
-def in_the_study(judged: dict[str, Any]) -> tuple[list[dict[str, Any]], str]:
-    """The fixes that a table shows, and a line that names those that the study does not have; empty where it has all."""
+def shown_and_missing(judged: dict[str, Any]) -> tuple[list[dict[str, Any]], str]:
+    """The fixes of the study, and a line that names the fixes it does not have; empty if it has all."""
     missing = [fix["id"] for fix in judged["fixes"] if fix["absent"] == NOT_RUN]
     shown = [fix for fix in judged["fixes"] if fix["id"] not in missing]
     return shown, f"{NOT_RUN.capitalize()}: {', '.join(missing)}." if missing else ""
 
 
 def _note(fix: dict[str, Any]) -> str:
-    """What a name in a list needs beside it: that it is a series only, or which near weight it amounts to."""
+    """A remark on a fix in a list: that it only adds a series to the log, or which near weight has its errors."""
     if _records_only(fix):
-        return " (a series to log)"
+        return " (only adds a series to the log)"
     curve = fix["beyond_near_weight_curve"]
     return f" (near weight {curve['weight'].removeprefix('near weight ')})" if fix["verdict"] == TRADE and curve else ""
 
@@ -98,17 +91,17 @@ def _records_only(fix: dict[str, Any]) -> bool:
     return str(fix["detail"]).startswith("records only")
 
 
-def whole(judged: dict[str, Any]) -> str:
-    """The document's whole recommendation against its promises."""
+def promises_sentence(judged: dict[str, Any]) -> str:
+    """The document's whole recommendation and its promises."""
     if not judged["promises"]:
         return "The document's whole recommendation was not run, so its three promises are not judged."
     near = next(entry for entry in judged["promises"] if entry["promise"] == "near field")
-    said = "; ".join(f"{entry['asked']}: {entry['verdict']} ({measured(entry)})" for entry in judged["promises"])
+    said = "; ".join(f"{entry['asked']}: {entry['verdict']} ({promise_estimate(entry)})" for entry in judged["promises"])
     return f"The document's whole recommendation leaves near error {change(near['estimate'])}. Its promises: {said}."
 
 
-def measured(entry: dict[str, Any]) -> str:
-    """A promise's estimate in the promise's own terms."""
+def promise_estimate(entry: dict[str, Any]) -> str:
+    """The estimate in the terms of the promise."""
     if entry["promise"] == "near field":
         return f"measured {change(entry['estimate'])}"
     if entry["measure"] == "mean ln error over training":
@@ -116,8 +109,8 @@ def measured(entry: dict[str, Any]) -> str:
     return f"measured {times(entry['estimate'])} times as {'steady' if entry['promise'] == 'stability' else 'fast'}"
 
 
-def sureness(study: Study, judged: dict[str, Any]) -> str:
-    """Seeds, intervals, correction, divergences, and what so few seeds cannot do."""
+def certainty_sentence(study: Study, judged: dict[str, Any]) -> str:
+    """Seeds, intervals, correction, diverged trials, and a warning if there are too few seeds."""
     diverged = int((study.trials["status"] == "diverged").sum())
     lost = (
         f"{diverged} of {len(study.trials)} trials diverged and count with the trivial predictor's error"
@@ -125,11 +118,11 @@ def sureness(study: Study, judged: dict[str, Any]) -> str:
         else "no trial diverged"
     )
     parts = [study.part] * bool(study.part) + [f"{study.seeds_in_words}, paired, 95 % intervals, Holm across the fixes; {lost}"]
-    return "How sure: " + "; ".join(parts + [judged["reach"]] * bool(judged["reach"])) + "."
+    return "Certainty: " + "; ".join(parts + [judged["reach"]] * bool(judged["reach"])) + "."
 
 
-def ground(study: Study) -> str:
-    """Data, steps and device, in a line."""
+def measured_on(study: Study) -> str:
+    """Data, steps and device."""
     experiment = study.meta["experiment"]
     training, data = experiment["training"], experiment.get("data") or {}
     size = {**training, **data}
@@ -142,7 +135,7 @@ def ground(study: Study) -> str:
 
 
 def brief(value: Any) -> str:
-    """A mapping's plain entries as "key value" pairs; anything else as it is."""
+    """The first six plain entries of a mapping as "key value"; any other value as text."""
     if not isinstance(value, dict):
         return str(value)
     plain = [

@@ -37,7 +37,7 @@ def data(
     *text, conclusion = lines(path, found, asked)
     print("\n".join([*text, conclusion]))
     if out is not None:
-        from analysis.plots.data import draw_data
+        from analysis.plots import draw_data
 
         draw_data(out, path, *plain(found, asked), conclusion.partition(";")[0])
         print(f"figure: {out}")

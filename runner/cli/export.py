@@ -23,7 +23,7 @@ def export_loss(study: Path, fixes: Sequence[str] | None) -> tuple[str, list[Pat
     import analysis
     from analysis.judge import read_verdicts
     from analysis.recommendation import with_extensions
-    from analysis.report.take_home import evidence, take_home
+    from analysis.report import annotated_yaml, evidence
 
     loaded, judged = analysis.load(study), read_verdicts(study)
     for extension in loaded.meta["experiment"].get("extensions") or []:
@@ -36,7 +36,7 @@ def export_loss(study: Path, fixes: Sequence[str] | None) -> tuple[str, list[Pat
     configuration = Configuration.of(*found["fixes"], **found["numbers"])
     chosen = ["Chosen by hand, not the study's recommendation."] if fixes is not None else []
     said = [*chosen, *evidence(loaded, judged, found["fixes"])]
-    block = take_home(loaded, judged, found)
+    block = annotated_yaml(loaded, judged, found)
     texts = {BLOCK: block, DOCUMENT_BLOCK: document_block(found), LOSS: standalone(configuration, said)}
     files = [study / FOLDER / name for name in texts]
     for path, text in zip(files, texts.values(), strict=True):

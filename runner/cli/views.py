@@ -19,7 +19,7 @@ def report(study: Path, other: Path | None) -> None:
     """Draw the conclusions of a study: verdicts, figures, notebook, one HTML page; or compare them with another study's."""
     need_report(study)
     if other is not None:
-        from analysis.report.compare import comparison
+        from analysis.report import comparison
 
         print(comparison(study, other))
         return

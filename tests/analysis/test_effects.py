@@ -12,7 +12,7 @@ from scipy import stats
 from statsmodels.stats.contingency_tables import mcnemar
 
 from analysis.effects import difference_gains, divergence, effect, holm, percent, ratio_gains, sign_flip
-from analysis.tradeoff import near_on_curve
+from analysis.near_weight_curve import near_on_curve
 
 
 def measure(**values: list[float]) -> pd.Series:

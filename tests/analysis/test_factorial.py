@@ -14,8 +14,8 @@ import pytest
 from synthetic import Planted, write_study
 
 from analysis import load, write_report
-from analysis.comparisons import Rulers
-from analysis.factorial import DESIGNS, columns, distinct, factorial, product_cells
+from analysis.comparisons import MeasuredStudy
+from analysis.factorial import DESIGNS, columns, distinct_pairs, factorial, product_cells
 from analysis.plots import available, draw
 from analysis.plots.front import front
 from runner.experiment.cells import cells
@@ -36,14 +36,14 @@ def averaged(fix: str) -> float:
     return MAIN[fix] + sum(extra / 2 for pair, extra in TOGETHER.items() if fix in pair)
 
 
-def study(folder: Path, design: Design, noise: float = 0.004, seeds: int = 5) -> Rulers:
+def study(folder: Path, design: Design, noise: float = 0.004, seeds: int = 5) -> MeasuredStudy:
     """The design's own cells with the planted gains."""
     name = next(name for name in DESIGNS if getattr(design, name) is not None)
     chosen = {c.name: (" ".join(c.fixes), Planted(truth(c.fixes), noise=noise)) for c in cells(design) if c.fixes}
     write_study(folder, {}, explicit=chosen, seeds=seeds, probes=10)
     plan = pd.read_parquet(folder / "plan.parquet")
     plan.assign(design=[name if d == "explicit" else d for d in plan["design"]]).to_parquet(folder / "plan.parquet")
-    return Rulers.of(load(folder))
+    return MeasuredStudy.of(load(folder))
 
 
 CLEAR = Design.model_validate({"fractional": {"fixes": list(FIXES), "resolution": 5}})
@@ -82,8 +82,8 @@ def test_resolution_3_says_what_a_main_effect_carries(tmp_path: Path) -> None:
     """Seven fixes in eight runs: every main effect is aliased with three pairs (Box, Hunter and Hunter 2005, table 6.7). The
     baseline, a ninth run, loosens that a little."""
     fixes = [*FIXES, "8-1"]
-    rulers = study_of_runs(tmp_path / "s", fixes, hadamard_8())
-    found = factorial(rulers)
+    measured = study_of_runs(tmp_path / "s", fixes, hadamard_8())
+    found = factorial(measured)
     assert found is not None and not found.pairs
     assert all(len(term.carries) >= 3 for term in found.mains)
 
@@ -94,7 +94,7 @@ def hadamard_8() -> list[tuple[bool, ...]]:
     return [tuple(sign > 0 for sign in row) for row in signs]
 
 
-def study_of_runs(folder: Path, fixes: list[str], runs: list[tuple[bool, ...]]) -> Rulers:
+def study_of_runs(folder: Path, fixes: list[str], runs: list[tuple[bool, ...]]) -> MeasuredStudy:
     """A study of these runs and the baseline."""
     chosen = {}
     for run in runs:
@@ -104,23 +104,23 @@ def study_of_runs(folder: Path, fixes: list[str], runs: list[tuple[bool, ...]]) 
     write_study(folder, {}, explicit=chosen, seeds=3, probes=10)
     plan = pd.read_parquet(folder / "plan.parquet")
     plan.assign(design=["fractional" if d == "explicit" else d for d in plan["design"]]).to_parquet(folder / "plan.parquet")
-    return Rulers.of(load(folder))
+    return MeasuredStudy.of(load(folder))
 
 
 def test_estimates_are_those_of_statsmodels(tmp_path: Path) -> None:
     """The mean over seeds of the per-seed fits is the OLS with sum contrasts and the seed as a block (balanced product)."""
     import statsmodels.formula.api as smf
 
-    rulers = study(
+    measured = study(
         tmp_path / "s", Design.model_validate({"cartesian": {"issues": [1, 2, 5]}, "one_at_a_time": None}), noise=0.05
     )
-    found = factorial(rulers)
+    found = factorial(measured)
     assert found is not None
     rows = []
-    for fixes, key in zip(*(product_cells(rulers.study)[name] for name in ("fixes", "key")), strict=True):
+    for fixes, key in zip(*(product_cells(measured.study)[name] for name in ("fixes", "key")), strict=True):
         by_issue = {fix.split("-")[0]: fix for fix in fixes.split()}
-        for seed in rulers.study.seeds:
-            y = math.log(rulers.table["final_near_abs_rel"][(key, seed)])
+        for seed in measured.study.seeds:
+            y = math.log(measured.table["final_near_abs_rel"][(key, seed)])
             rows.append({"y": y, "seed": seed, **{f"i{n}": by_issue.get(n, "none") for n in ("1", "2", "5")}})
     table = pd.DataFrame(rows)
     fit = smf.ols("y ~ C(seed) + C(i1, Sum) + C(i2, Sum) + C(i5, Sum)", table).fit()
@@ -146,17 +146,17 @@ def test_pairs_that_are_the_same_are_told_once() -> None:
     """By hand, on the four runs of two fixes: up to sign and constant; what repeats a main effect, or is constant, is none."""
     a, b = np.array([-1.0, -1, 1, 1]), np.array([-1.0, 1, -1, 1])
     products = np.stack([a * b, 3 - 2 * a * b, 2 * a + 1, np.ones(4), a + b, a * b + 0.5], axis=1)
-    assert distinct(products, np.stack([a, b], axis=1)) == ([0, 4], {0: [1, 5], 4: []})
+    assert distinct_pairs(products, np.stack([a, b], axis=1)) == ([0, 4], {0: [1, 5], 4: []})
 
 
 def test_what_is_equal_by_algebra_has_no_effect_at_all(tmp_path: Path) -> None:
     """Without noise a fix that does nothing leaves the rounding of a fit, which must not look sure."""
-    rulers = study(tmp_path / "s", CLEAR)
-    gains = {row["key"]: truth(tuple(row["fixes"].split())) for row in rulers.study.plan.to_dict("records")}
-    luck = 0.1 * np.random.default_rng(0).standard_normal(len(rulers.study.seeds))
-    errors = [math.exp(luck[seed] - (1 + luck[seed]) * gains[key]) for key, seed in rulers.table.index]
-    rulers.table["final_near_abs_rel"] = errors
-    found = factorial(rulers)
+    measured = study(tmp_path / "s", CLEAR)
+    gains = {row["key"]: truth(tuple(row["fixes"].split())) for row in measured.study.plan.to_dict("records")}
+    luck = 0.1 * np.random.default_rng(0).standard_normal(len(measured.study.seeds))
+    errors = [math.exp(luck[seed] - (1 + luck[seed]) * gains[key]) for key, seed in measured.table.index]
+    measured.table["final_near_abs_rel"] = errors
+    found = factorial(measured)
     assert found is not None
     nothing = [term for term in found.mains if averaged(term.name) == 0.0]
     assert [term.gain.estimate for term in nothing] == [0.0] * len(nothing) and nothing
@@ -177,9 +177,9 @@ def test_the_front_is_what_nothing_beats() -> None:
 
 def test_the_answer_says_what_moves_the_error_among_others(tmp_path: Path) -> None:
     """As planted, with half of what two do together (see `averaged`): 3-1 and 9-3 move nothing."""
-    from analysis.report.sentences import averages
+    from analysis.report.sentences import main_effects_sentence
 
-    said = averages(study(tmp_path / "s", CLEAR).study)
+    said = main_effects_sentence(study(tmp_path / "s", CLEAR).study)
     lower, higher = said.split(";")
     for fix in FIXES:
         gain = averaged(fix)
@@ -187,14 +187,14 @@ def test_the_answer_says_what_moves_the_error_among_others(tmp_path: Path) -> No
     found = re.search(r"2-1 \(−(.*?) %\)", higher)
     assert found and float(found[1]) == pytest.approx(100 * (math.exp(-averaged("2-1")) - 1), abs=1)
     pairs = study(tmp_path / "pairs", Design.model_validate({"pairs": list(FIXES)}))
-    assert averages(pairs.study) == "", "in pairs no fix is averaged over others"
+    assert main_effects_sentence(pairs.study) == "", "in pairs no fix is averaged over others"
 
 
 def test_the_report_of_a_product_has_its_answers_and_nothing_that_a_library_muttered(tmp_path: Path) -> None:
-    rulers = study(tmp_path / "s", CLEAR)
-    text = write_report(rulers.study.folder).read_text()
+    measured = study(tmp_path / "s", CLEAR)
+    text = write_report(measured.study.folder).read_text()
     assert text.index("Near error, averaged over the other fixes") < text.index('id="recommendation"')
-    notebook = nbformat.read(rulers.study.folder / "report" / "report.ipynb", as_version=4)
+    notebook = nbformat.read(measured.study.folder / "report" / "report.ipynb", as_version=4)
     kinds = {output.output_type for cell in notebook.cells for output in cell.get("outputs", ())}
     assert kinds <= {"execute_result", "display_data"}, "a stream is a warning on the page"
 
@@ -203,9 +203,9 @@ def test_figures_of_a_product(tmp_path: Path) -> None:
     from analysis import verdicts
     from analysis.report import sections
 
-    rulers = study(tmp_path / "s", CLEAR)
-    judged = verdicts(rulers.study)
-    assert {"effects", "interactions", "pareto", "coordinates"} <= set(available(rulers.study))
+    measured = study(tmp_path / "s", CLEAR)
+    judged = verdicts(measured.study)
+    assert {"effects", "interactions", "pareto", "coordinates"} <= set(available(measured.study))
     for name in ("effects", "interactions", "pareto", "coordinates"):
-        assert draw(name, rulers.study, judged).png.startswith(b"\x89PNG")
-    assert "2 of 15 pairs interact" in sections.effects(rulers.study, judged).text
+        assert draw(name, measured.study, judged).png.startswith(b"\x89PNG")
+    assert "2 of 15 pairs interact" in sections.effects(measured.study, judged).text

@@ -8,7 +8,7 @@ import pytest
 from synthetic import Planted, write_study
 
 from analysis import importance, load
-from analysis.comparisons import Rulers
+from analysis.comparisons import MeasuredStudy
 from runner.experiment.cells import cells
 from runner.experiment.design import Design
 
@@ -20,7 +20,7 @@ def test_the_planted_issue_matters_most(tmp_path: Path) -> None:
     design = Design.model_validate({"cartesian": {"issues": [1, 2, 5]}, "one_at_a_time": None})
     chosen = [cell.fixes for cell in cells(design) if cell.fixes and {*cell.fixes} <= {*GAINS}]
     product = {f"+{'+'.join(fixes)}": (" ".join(fixes), Planted(near=sum(GAINS[fix] for fix in fixes))) for fixes in chosen}
-    found = importance.ped_anova(Rulers.of(load(write_study(tmp_path / "s", {}, explicit=product, seeds=3, probes=10))))
+    found = importance.ped_anova(MeasuredStudy.of(load(write_study(tmp_path / "s", {}, explicit=product, seeds=3, probes=10))))
     assert list(found) == ["1", "2", "5"]
     assert sum(found.values()) == pytest.approx(1.0)
     assert max(found, key=lambda issue: found[issue]) == "2"
@@ -34,5 +34,5 @@ def test_of_equal_or_too_few_configurations_nothing_is_said(
 ) -> None:
     rows = [{"1": "1-1" if at % 2 else "none", "2": "none" if at < 2 else "2-1"} for at in range(count)]
     levels = {"1": ["none", "1-1"], "2": ["none", "2-1"]}
-    monkeypatch.setattr(importance, "choices", lambda rulers: (levels, rows, errors))
+    monkeypatch.setattr(importance, "fixes_by_issue", lambda measured: (levels, rows, errors))
     assert bool(importance.ped_anova(None)) is said

@@ -11,12 +11,12 @@ from scipy import stats
 from analysis.effects import effect
 from analysis.power import (
     detectable_gain,
-    power,
+    power_by_measure,
     power_lines,
     power_of_equivalence,
+    seed_sd,
     seeds_to_show_nothing,
     seeds_to_tell,
-    spread,
 )
 
 FIVE_PERCENT, BAND = -math.log(0.95), 0.0202
@@ -57,12 +57,12 @@ def test_what_cannot_be_told() -> None:
     assert seeds_to_tell(0.001, 0.5) == math.inf
     assert seeds_to_show_nothing(0.001, 0.5) == math.inf
     assert detectable_gain(1, 0.05) == math.inf
-    assert spread([0.1, 0.3]) == pytest.approx(0.1 * math.sqrt(2))
-    assert math.isnan(spread([0.1])) and math.isnan(spread([0.1, -math.inf]))
+    assert seed_sd([0.1, 0.3]) == pytest.approx(0.1 * math.sqrt(2))
+    assert math.isnan(seed_sd([0.1])) and math.isnan(seed_sd([0.1, -math.inf]))
 
 
 def test_a_study_says_what_its_seeds_can_do(judged: dict, small) -> None:
-    near = power(judged)[0]
+    near = power_by_measure(judged)[0]
     distinct = [f for f in judged["fixes"] if f["key"] and not f["same_as"] and not f["divergence"]["diverged"]]
     assert near.sd == pytest.approx(np.median([np.std(fix["near"]["values"], ddof=1) for fix in distinct]))
     lines = power_lines(small, 3.0)

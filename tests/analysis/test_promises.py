@@ -13,8 +13,8 @@ from analysis.judge import _proved
 
 
 def test_promises_of_a_recommendation_that_keeps_them(judged: dict) -> None:
-    words = {entry["promise"]: entry["verdict"] for entry in judged["promises"]}
-    assert words == {"stability": "confirmed", "convergence": "confirmed", "near field": "confirmed"}
+    found_verdicts = {entry["promise"]: entry["verdict"] for entry in judged["promises"]}
+    assert found_verdicts == {"stability": "confirmed", "convergence": "confirmed", "near field": "confirmed"}
     assert judged["promises"][1]["measure"] == "steps to the target"
 
 
@@ -46,22 +46,26 @@ def test_a_series_must_agree_in_five_evaluations_of_a_hundred_more() -> None:
             self.more = more
 
         def values(self, column: str, key: str) -> np.ndarray:
-            return 0.5 + spread + self.more if column in map("agree_{}".format, promises.READINGS.values()) else np.full(6, 0.5)
+            return (
+                0.5 + spread + self.more
+                if column in map("agree_{}".format, promises.LOGGED_SERIES.values())
+                else np.full(6, 0.5)
+            )
 
-    words = [{entry["verdict"] for entry in promises.readability(OneSeries(more))} for more in (0.04, 0.06)]
-    assert words == [{"equivalent"}, {"confirmed"}]
+    found_verdicts = [{entry["verdict"] for entry in promises.judge_readability(OneSeries(more))} for more in (0.04, 0.06)]
+    assert found_verdicts == [{"equivalent"}, {"confirmed"}]
 
 
 def test_readability_tells_the_good_series_from_the_noisy_one(judged: dict) -> None:
     found = {entry["fix"]: entry for entry in judged["readability"]}
     assert found["7-1"]["verdict"] == "confirmed"
     assert found["7-2"]["estimate"] < 0
-    words = {fix["id"]: (fix["verdict"], fix["detail"]) for fix in judged["fixes"]}
-    assert words["7-1"][0] == "adopt" and words["7-1"][1].startswith("records only")
-    assert words["7-2"][0] != "adopt"
+    found_verdicts = {fix["id"]: (fix["verdict"], fix["detail"]) for fix in judged["fixes"]}
+    assert found_verdicts["7-1"][0] == "adopt" and found_verdicts["7-1"][1].startswith("records only")
+    assert found_verdicts["7-2"][0] != "adopt"
 
 
 def test_a_series_read_too_seldom_is_open_and_says_why() -> None:
     """One evaluation has no step to agree on."""
-    word, detail = _proved({"verdict": "inconclusive", "agreement": math.nan, "raw_agreement": math.nan})
-    assert word == "undecided" and detail.endswith("whether it reads better is open: too few evaluations")
+    verdict, detail = _proved({"verdict": "inconclusive", "agreement": math.nan, "raw_agreement": math.nan})
+    assert verdict == "undecided" and detail.endswith("not shown to follow the probe error better: too few evaluations")

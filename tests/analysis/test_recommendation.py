@@ -9,10 +9,10 @@ import yaml
 from synthetic import Planted, write_study
 
 from analysis import load, verdicts
-from analysis.agreement import pairs
 from analysis.recommendation import BEST, TOGETHER, candidates
 from analysis.report.compare import comparison
-from analysis.report.take_home import take_home
+from analysis.report.loss_yaml import annotated_yaml
+from analysis.two_studies import shared_fixes
 from nfloss import Configuration, SSISilogNearFieldLoss
 
 GOOD = {"1-1": Planted(near=0.10, far=0.03), "5-2": Planted(near=0.20, far=0.03), "2-1": Planted(near=-0.1)}
@@ -53,7 +53,7 @@ def test_what_holds_on_fresh_seeds_is_recommended(tmp_path: Path) -> None:
     found = judged["recommendation"]
     assert found["confirmed"] and found["fixes"] == ["1-1", "5-2"] and found["fresh_seeds"] == list(range(6, 12))
     assert found["entries"][0]["near_against_document"]["low"] > 0
-    text = take_home(load(folder), judged, found)
+    text = annotated_yaml(load(folder), judged, found)
     (tmp_path / "train.yaml").write_text(text)
     assert SSISilogNearFieldLoss.from_yaml(tmp_path / "train.yaml").configuration == Configuration.of("1-1", "5-2")
     assert "fixes=['1-1', '5-2']" in text and "confirmed on 6 fresh seeds" in text
@@ -78,19 +78,19 @@ def test_nothing_supported_keeps_the_loss(tmp_path: Path) -> None:
     judged = verdicts(loaded)
     found = judged["recommendation"]
     assert found["candidates"] == {} and found["words"].startswith("no fix is supported")
-    assert yaml.safe_load(take_home(loaded, judged, found))["loss"] == {"type": "ssi-silog-nearfield", "fixes": []}
+    assert yaml.safe_load(annotated_yaml(loaded, judged, found))["loss"] == {"type": "ssi-silog-nearfield", "fixes": []}
 
 
 def test_two_studies_agree_or_not(tmp_path: Path) -> None:
     """Planted: 1-1 alike in both, 2-1 of the opposite sign, 5-2 sure in one only."""
     one = study(tmp_path / "one", {"1-1": Planted(0.1, 0.03), "2-1": Planted(-0.1), "5-2": Planted(0.2, 0.03)})
     other = study(tmp_path / "two", {"1-1": Planted(0.2, 0.04), "2-1": Planted(0.1), "5-2": Planted(0.0, noise=0.1)}, first=20)
-    found = {pair.id: pair for pair in pairs(verdicts(one), verdicts(other))}
-    assert found["1-1"].same_word and found["1-1"].sure("near") and found["1-1"].same_sign("near")
-    assert found["2-1"].sure("near") and not found["2-1"].same_sign("near") and not found["2-1"].same_word
+    found = {pair.id: pair for pair in shared_fixes(verdicts(one), verdicts(other))}
+    assert found["1-1"].same_verdict and found["1-1"].sure("near") and found["1-1"].same_sign("near")
+    assert found["2-1"].sure("near") and not found["2-1"].same_sign("near") and not found["2-1"].same_verdict
     assert not found["5-2"].sure("near")
     text = comparison(one, other)
-    assert "not: near error of 2-1" in text and "| 3 times steadier |" in text
+    assert "opposite signs: near error of 2-1" in text and "| 3 times steadier |" in text
     assert (one / "report" / "compare-two.png").read_bytes().startswith(b"\x89PNG")
 
 

@@ -131,7 +131,7 @@ def test_a_stopped_product_is_its_complete_part(tmp_path: Path) -> None:
     from synthetic import Planted, write_study
 
     from analysis import verdicts
-    from analysis.report.sentences import sureness
+    from analysis.report.sentences import certainty_sentence
 
     folder = write_study(tmp_path / "s", {"1-1": Planted(0.1), "2-1": Planted(-0.1), "3-1": Planted(0.0)}, seeds=3, probes=20)
     plan = pd.read_parquet(folder / "plan.parquet")
@@ -144,5 +144,5 @@ def test_a_stopped_product_is_its_complete_part(tmp_path: Path) -> None:
         "a balanced part: 3 of 4 configurations with all their seeds"
     )
     judged = verdicts(study)
-    assert "a balanced part" in sureness(study, judged)
+    assert "a balanced part" in certainty_sentence(study, judged)
     assert next(fix for fix in judged["fixes"] if fix["id"] == "3-1")["key"] is None

@@ -15,7 +15,7 @@ from analysis import load
 from analysis.effects import Effect, effect
 from analysis.judge import _confirm, _evidence, _issue, read_verdicts, write_verdicts
 from analysis.judge import verdicts as all_verdicts
-from analysis.rules import Beyond, Evidence, for_issue, reach, recommend, unless_void, verdict
+from analysis.rules import Beyond, Evidence, fix_verdict, issue_verdict, level_warning, promise_verdict, unless_void
 
 
 def about(low90: float, high90: float, low: float, high: float) -> Effect:
@@ -23,7 +23,7 @@ def about(low90: float, high90: float, low: float, high: float) -> Effect:
 
 
 @pytest.mark.parametrize(
-    ("interval", "word"),
+    ("interval", "expected"),
     [
         ((-0.01, 0.01, -0.02, 0.02), "equivalent"),
         ((0.001, 0.019, 0.0005, 0.0195), "equivalent"),  # before improves
@@ -37,8 +37,8 @@ def about(low90: float, high90: float, low: float, high: float) -> Effect:
         ((math.nan, math.nan, math.nan, math.nan), "inconclusive"),
     ],
 )
-def test_the_order_of_a_promise(interval: tuple[float, float, float, float], word: str) -> None:
-    assert verdict(about(*interval), margin=0.05, band=0.02) == word
+def test_the_order_of_a_promise(interval: tuple[float, float, float, float], expected: str) -> None:
+    assert promise_verdict(about(*interval), margin=0.05, band=0.02) == expected
 
 
 def test_a_promise_bought_with_a_worse_net_is_void() -> None:
@@ -63,13 +63,13 @@ ON, BEYOND, INSIDE, UNCLEAR = (
 
 
 @pytest.mark.parametrize(
-    ("near", "far", "p_near", "p_far", "beyond", "word", "detail"),
+    ("near", "far", "p_near", "p_far", "beyond", "expected", "detail"),
     [
         (NOTHING, NOTHING, 0.01, 0.01, None, "no effect", "under 2 %"),
         (BETTER, NOTHING, 0.01, 1.0, None, "adopt", "near error lower"),
         (BETTER, NOTHING, 0.01, 1.0, BEYOND, "adopt", "beyond what any near weight does"),
         (BETTER, NOTHING, 0.01, 1.0, ON, "trade", "the same as near weight 3"),
-        (BETTER, NOTHING, 0.01, 1.0, UNCLEAR, "undecided", "not told apart from near weight 3"),
+        (BETTER, NOTHING, 0.01, 1.0, UNCLEAR, "undecided", "not distinguishable from near weight 3"),
         (BETTER, WORSE, 0.01, 0.01, None, "trade", "trades far for near: near weights were not run"),
         (BETTER, WORSE, 0.2, 0.01, ON, "trade", "trades far for near: the same as near weight 3 (within 2 %)"),
         (BETTER, SLIGHTLY_WORSE, 0.01, 0.2, BEYOND, "trade", "beyond any near weight"),
@@ -93,45 +93,45 @@ ON, BEYOND, INSIDE, UNCLEAR = (
     ],
 )
 def test_the_order_of_a_recommendation(
-    near: Effect, far: Effect, p_near: float, p_far: float, beyond: Beyond | None, word: str, detail: str
+    near: Effect, far: Effect, p_near: float, p_far: float, beyond: Beyond | None, expected: str, detail: str
 ) -> None:
-    found = recommend(Evidence(near, far, p_near, p_far, beyond))
-    assert found[0] == word
+    found = fix_verdict(Evidence(near, far, p_near, p_far, beyond))
+    assert found[0] == expected
     assert detail in found[1]
-    assert recommend(Evidence(near, far, p_near, p_far, beyond, diverges_more=True)) == ("harmful", "diverges more often")
+    assert fix_verdict(Evidence(near, far, p_near, p_far, beyond, diverges_more=True)) == ("harmful", "diverges more often")
 
 
 def test_equal_to_the_last_digit_is_said() -> None:
     nothing = effect([0.0] * 4)
-    assert recommend(Evidence(nothing, nothing, 1.0, 1.0)) == ("no effect", "not a digit's difference at any seed")
+    assert fix_verdict(Evidence(nothing, nothing, 1.0, 1.0)) == ("no effect", "exactly the same errors at every seed")
 
 
-def test_an_issue_takes_the_best_word_that_is_shown() -> None:
-    assert for_issue(["harmful", "adopt"]) == "adopt"
-    assert for_issue(["harmful", "undecided", "trade"]) == "undecided"
-    assert for_issue(["harmful", "trade", "no effect"]) == "trade"
-    assert for_issue(["harmful", "no effect"]) == "no effect"
-    assert for_issue(["harmful"]) == "harmful"
+def test_an_issue_takes_the_best_verdict_that_is_shown() -> None:
+    assert issue_verdict(["harmful", "adopt"]) == "adopt"
+    assert issue_verdict(["harmful", "undecided", "trade"]) == "undecided"
+    assert issue_verdict(["harmful", "trade", "no effect"]) == "trade"
+    assert issue_verdict(["harmful", "no effect"]) == "no effect"
+    assert issue_verdict(["harmful"]) == "harmful"
 
 
 def test_too_few_seeds_are_said() -> None:
-    assert "5 seeds cannot reach 0.05" in reach(5, 0.05)
-    assert reach(6, 0.05) == ""
-    assert "6 seeds cannot reach 0.0167" in reach(6, 0.05 / 3)
+    assert "5 seeds cannot reach 0.05" in level_warning(5, 0.05)
+    assert level_warning(6, 0.05) == ""
+    assert "6 seeds cannot reach 0.0167" in level_warning(6, 0.05 / 3)
 
 
 def test_planted_truth_is_found(judged: dict) -> None:
-    words = {fix["id"]: fix["verdict"] for fix in judged["fixes"]}
-    assert words["1-1"] == "adopt"
-    assert words["2-1"] == "harmful"
-    assert words["2-2b"] == "no effect"
-    assert words["3-1"] == "undecided"
-    assert words["4-1"] == "no effect"
-    assert words["5-1"] == "trade"
+    found_verdicts = {fix["id"]: fix["verdict"] for fix in judged["fixes"]}
+    assert found_verdicts["1-1"] == "adopt"
+    assert found_verdicts["2-1"] == "harmful"
+    assert found_verdicts["2-2b"] == "no effect"
+    assert found_verdicts["3-1"] == "undecided"
+    assert found_verdicts["4-1"] == "no effect"
+    assert found_verdicts["5-1"] == "trade"
     details = {fix["id"]: fix["detail"] for fix in judged["fixes"]}
     assert "trades far for near" in details["5-1"]
     assert details["4-1"].startswith("proved")
-    assert details["10-1"].startswith("same training as 1-1") and words["10-1"] == "adopt"
+    assert details["10-1"].startswith("same training as 1-1") and found_verdicts["10-1"] == "adopt"
     assert details["9-2"].startswith("clash")
     assert details["1-2"] == "not in this study"
 
@@ -162,7 +162,7 @@ def test_divergence_counts_where_it_is_more_and_sure(more: bool, p: float, count
 
 
 @pytest.mark.parametrize(
-    ("entry", "word"),
+    ("entry", "expected"),
     [
         ({"fixes": ["1-1"], "numbers": {}, "holds": True}, "adopt"),
         ({"fixes": ["1-1"], "numbers": {}, "holds": False}, "undecided"),
@@ -171,16 +171,16 @@ def test_divergence_counts_where_it_is_more_and_sure(more: bool, p: float, count
         ({"fixes": ["2-1"], "numbers": {}, "holds": True}, "undecided"),
     ],
 )
-def test_fresh_seeds_bear_out_a_fix_by_itself_alone(entry: dict, word: str) -> None:
+def test_fresh_seeds_bear_out_a_fix_by_itself_alone(entry: dict, expected: str) -> None:
     open_fix = {"id": "1-1", "verdict": "undecided", "detail": "open", "words": "undecided: open"}
     harmful = {"id": "1-1", "verdict": "harmful", "detail": "", "words": ""}
     _confirm([open_fix, harmful], {"entries": [entry]})
-    assert (open_fix["verdict"], harmful["verdict"]) == (word, "harmful")
-    assert open_fix["words"].startswith(word)
+    assert (open_fix["verdict"], harmful["verdict"]) == (expected, "harmful")
+    assert open_fix["words"].startswith(expected)
 
 
 @pytest.mark.parametrize(
-    ("words", "said"),
+    ("found_verdicts", "said"),
     [
         (["no effect", "no effect"], "no effect: 1-1, 1-2"),
         (["no effect", "harmful"], "no effect or harm from every fix"),
@@ -188,8 +188,10 @@ def test_fresh_seeds_bear_out_a_fix_by_itself_alone(entry: dict, word: str) -> N
         (["adopt", "harmful"], "adopt: 1-1"),
     ],
 )
-def test_an_issue_names_the_fixes_that_its_word_is_of(words: list[str], said: str) -> None:
-    fixes = [{"id": f"1-{n}", "issue": 1, "absent": None, "verdict": word} for n, word in enumerate(words, start=1)]
+def test_an_issue_names_the_fixes_with_its_verdict(found_verdicts: list[str], said: str) -> None:
+    fixes = [
+        {"id": f"1-{n}", "issue": 1, "absent": None, "verdict": verdict} for n, verdict in enumerate(found_verdicts, start=1)
+    ]
     assert _issue({"number": 1, "title": "", "severity": ""}, fixes)["words"] == said
 
 
@@ -242,14 +244,16 @@ def test_error_rates_between_equals(n: int) -> None:
     """Two equal arms, 200 times: a promise is confirmed or refuted as worse at most as often as its level allows."""
     rng = np.random.default_rng(n)
     level = 1 - 0.05 / 3
-    words = [verdict(effect(rng.normal(0, 0.05, n), level), -math.log(0.95), -math.log(0.98)) for _ in range(200)]
+    found_verdicts = [
+        promise_verdict(effect(rng.normal(0, 0.05, n), level), -math.log(0.95), -math.log(0.98)) for _ in range(200)
+    ]
     allowed = 200 * 0.05 / 3 / 2 + 3 * math.sqrt(200 * 0.0083)
-    assert words.count("confirmed") <= 1
-    assert words.count("refuted, worse") <= allowed
+    assert found_verdicts.count("confirmed") <= 1
+    assert found_verdicts.count("refuted, worse") <= allowed
 
 
 def test_the_recommendation_is_wrong_at_most_as_often_as_said(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Ten equal fixes, 120 times: any false adopt or harmful word in at most 5 % of studies (binomial slack of 3 SD)."""
+    """Ten equal fixes, 120 times: false adopt, harmful or trade in at most 5 % of studies (binomial slack: 3 SD)."""
     from analysis.effects import holm
 
     monkeypatch.setattr("gc.collect", lambda *_: 0)  # statsmodels collects at every call: 0.2 s in a large process
@@ -257,17 +261,19 @@ def test_the_recommendation_is_wrong_at_most_as_often_as_said(monkeypatch: pytes
     for _ in range(120):
         near = [effect(g) for g in rng.normal(0, 0.05, (10, 6))]
         far = effect(rng.normal(0, 0.001, 6))
-        words = [recommend(Evidence(e, replace(far), p, 1.0))[0] for e, p in zip(near, holm([e.p for e in near]), strict=True)]
-        false += any(word in ("adopt", "harmful", "trade") for word in words)
+        found_verdicts = [
+            fix_verdict(Evidence(e, replace(far), p, 1.0))[0] for e, p in zip(near, holm([e.p for e in near]), strict=True)
+        ]
+        false += any(verdict in ("adopt", "harmful", "trade") for verdict in found_verdicts)
     assert false <= 120 * 0.05 + 3 * math.sqrt(120 * 0.05 * 0.95)
 
 
 def test_a_true_gain_is_confirmed_and_nothing_is_called_equivalent() -> None:
     rng = np.random.default_rng(0)
     gains = [effect(rng.normal(0.15, 0.03, 8), 1 - 0.05 / 3) for _ in range(50)]
-    assert sum(verdict(g, 0.0513, 0.0202) == "confirmed" for g in gains) > 45
+    assert sum(promise_verdict(g, 0.0513, 0.0202) == "confirmed" for g in gains) > 45
     still = [effect(rng.normal(0, 0.01, 8), 1 - 0.05 / 3) for _ in range(50)]
-    assert sum(verdict(g, 0.0513, 0.0202) == "equivalent" for g in still) > 40
+    assert sum(promise_verdict(g, 0.0513, 0.0202) == "equivalent" for g in still) > 40
 
 
 @pytest.mark.parametrize("near", [0.0, 0.2, -0.2])
@@ -276,23 +282,23 @@ def test_one_diverged_seed_of_five_is_never_hidden(tmp_path: Path, near: float) 
     from synthetic import Planted, write_study
 
     from analysis import verdicts
-    from analysis.report.sentences import answer
+    from analysis.report.sentences import answer_sentences
 
     study = load(write_study(tmp_path / "s", {"1-1": Planted(near=near, far=near, diverge=1)}, seeds=5))
     judged = verdicts(study)
     fix = next(fix for fix in judged["fixes"] if fix["id"] == "1-1")
     assert "1 of 5 seeds diverge" in fix["words"]
     assert fix["verdict"] not in ("adopt", "no effect")
-    assert "1 of 10 trials diverged" in " ".join(answer(study, judged))
+    assert "1 of 10 trials diverged" in " ".join(answer_sentences(study, judged))
 
 
-@pytest.mark.parametrize(("gain", "word"), [(0.12, "adopt"), (-0.12, "harmful")])
-def test_planted_gains_are_found_at_the_stated_power(gain: float, word: str) -> None:
-    """At the gain that n seeds tell with power 0.8 or more, the right word comes at least so often; 150 studies of 8 seeds."""
+@pytest.mark.parametrize(("gain", "expected"), [(0.12, "adopt"), (-0.12, "harmful")])
+def test_planted_gains_are_found_at_the_stated_power(gain: float, expected: str) -> None:
+    """A gain that n seeds detect with power 0.8 gets the right verdict at least that often; 150 studies of 8 seeds."""
     from analysis.power import detectable_gain
 
     rng, sd = np.random.default_rng(11), 0.05
     assert detectable_gain(8, sd) < abs(gain)
     far = effect(rng.normal(0, 0.001, 8))
-    found = [recommend(Evidence(e, far, e.p, 1.0))[0] for e in (effect(rng.normal(gain, sd, 8)) for _ in range(150))]
-    assert found.count(word) >= 150 * 0.8
+    found = [fix_verdict(Evidence(e, far, e.p, 1.0))[0] for e in (effect(rng.normal(gain, sd, 8)) for _ in range(150))]
+    assert found.count(expected) >= 150 * 0.8

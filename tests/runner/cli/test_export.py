@@ -12,7 +12,7 @@ from synthetic import Planted, write_study
 
 from analysis import load, verdicts
 from analysis.judge import write_verdicts
-from analysis.report.take_home import yaml_block
+from analysis.report import yaml_block
 from nfloss import Configuration, SSISilogNearFieldLoss
 from nfloss.yaml_block import document_block
 from runner.cli.export import export_loss

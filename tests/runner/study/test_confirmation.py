@@ -62,7 +62,7 @@ def test_a_run_confirms_and_says_so(
     assert command("run", str(tmp_path / "tiny.yaml"), "--out-dir", str(folder), "--no-tracking") == 0
     fresh = folder / "confirmation"
     assert yaml.safe_load((fresh / "study.yaml").read_text())["seeds"] == [2, 3]
-    assert "take home" in capsys.readouterr().out
+    assert "recommendation:" in capsys.readouterr().out
     before = {path.name for path in (fresh / "records").glob("trials-*")}
     monkeypatch.setattr("runner.cli.run.draw_report", lambda study: None)  # drawn above, and takes long
     assert command("confirm", str(folder), "--seeds", "3") == 0

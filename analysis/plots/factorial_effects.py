@@ -1,4 +1,4 @@
-"""Products of fixes at a glance: main effects, the map of interactions, and each issue's share of the variance."""
+"""Factorial designs: main effects, interactions, and the importance of each issue."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from analysis.comparisons import Rulers
+from analysis.comparisons import MeasuredStudy
 from analysis.factorial import Term, averaged, factorial
 from analysis.formatting import signed
 from analysis.importance import ped_anova
@@ -23,11 +23,11 @@ MEASURES = {"final_near_abs_rel": "Near field (under 1 m)", "final_far_abs_rel":
 
 
 def effects(study: Study, judged: dict[str, Any]) -> tuple[Figure, str]:
-    """Main effects near and far with intervals, and shares of the variance."""
-    found = {measure: factorial(Rulers.of(study), measure) for measure in MEASURES}
+    """Near and far main effects with intervals, and the importance of each issue."""
+    found = {measure: factorial(MeasuredStudy.of(study), measure) for measure in MEASURES}
     near = found["final_near_abs_rel"]
     assert near is not None
-    names, how = [term.name for term in near.mains], "averaged over the others" if averaged(study) else "each by itself"
+    names, how = [term.name for term in near.mains], "averaged over the others" if averaged(study) else "each alone"
     height = 1.9 + 0.27 * len(names)
     figure, axes = canvas(11.5, height, columns=3, gridspec_kw={"width_ratios": [1.3, 1.3, 1]})
     for ax, (measure, analysis) in zip(axes[0], found.items(), strict=False):
@@ -36,9 +36,9 @@ def effects(study: Study, judged: dict[str, Any]) -> tuple[Figure, str]:
         ax.set(title=MEASURES[measure], xlabel=f"AbsRel lower by, {how}")
     axes[0][0].set_yticks(range(len(names)), names)
     axes[0][1].set_yticklabels([])
-    _shares(axes[0][2], near.shares, ped_anova(Rulers.of(study)))
+    _shares(axes[0][2], near.shares, ped_anova(MeasuredStudy.of(study)))
     sure = [term.name for term in near.mains if term.sure]
-    message = f"{len(sure)} of {len(names)} fixes move the near error, {how}"
+    message = f"{len(sure)} of {len(names)} fixes change the near error, {how}"
     below = f"{near.cells} cells, {study.seeds_in_words} as blocks, 95 % t intervals over seeds; filled: shown after Holm"
     headline(figure, message, below)
     return figure, f"The effect of each fix, {how}; right is better."
@@ -60,7 +60,7 @@ def _mains(ax: Axes, terms: tuple[Term, ...]) -> None:
 
 
 def _shares(ax: Axes, shares: dict[str, float], ranks: dict[str, float]) -> None:
-    """Two bars an issue: its share of the variance, and PED-ANOVA's importance, which asks about the best tenth alone."""
+    """Draw two bars per issue: share of the variance, and PED-ANOVA importance, which considers only the best tenth."""
     issues = list(shares or ranks)
     bars = [("share of the variance", shares, "#9AB8D1", -0.19), ("PED-ANOVA: what the best have", ranks, "#E3B35B", 0.19)]
     for label, values, colour, shift in bars:
@@ -75,18 +75,18 @@ def _shares(ax: Axes, shares: dict[str, float], ranks: dict[str, float]) -> None
 
 
 def importance(study: Study, judged: dict[str, Any]) -> tuple[Figure, str]:
-    """PED-ANOVA's importance of each issue, for cells that a search chose."""
-    ranks = ped_anova(Rulers.of(study))
+    """PED-ANOVA importance of each issue in a search."""
+    ranks = ped_anova(MeasuredStudy.of(study))
     figure, axes = canvas(8.0, 1.9 + 0.4 * max(len(ranks), 1))
     _shares(axes[0][0], {}, ranks)
     first = max(ranks, key=lambda issue: ranks[issue], default="")
-    headline(figure, f"Issue {first} tells the best configurations from the rest most" if ranks else "No issue stands out")
-    return figure, "Which issues' choices differ between the best tenth of the configurations and all of them."
+    headline(figure, f"Issue {first} distinguishes the best configurations most" if ranks else "No issue stands out")
+    return figure, "How much the fixes of each issue differ between the best tenth of the configurations and all of them."
 
 
 def interactions(study: Study, judged: dict[str, Any]) -> tuple[Figure, str]:
-    """A cell per pair: the gain in near error of both beyond the sum of the single gains."""
-    analysis = factorial(Rulers.of(study))
+    """One square per pair of fixes: the gain in near error of both together beyond the sum of their single gains."""
+    analysis = factorial(MeasuredStudy.of(study))
     assert analysis is not None
     terms = {term.fixes: term for term in analysis.pairs}
     fixes = [term.name for term in analysis.mains]
@@ -99,7 +99,7 @@ def interactions(study: Study, judged: dict[str, Any]) -> tuple[Figure, str]:
     limit = max(float(np.nanmax(np.abs(grid))), LEAST_RANGE)
     image = ax.imshow(grid, cmap="PuOr", vmin=-limit, vmax=limit)
     for (a, b), term in terms.items():
-        _label(ax, fixes.index(a), fixes.index(b), term, limit)
+        _write_gain(ax, fixes.index(a), fixes.index(b), term, limit)
     ax.set_xticks(range(len(fixes)), fixes, rotation=90)
     ax.set_yticks(range(len(fixes)), fixes)
     ax.grid(False)
@@ -107,10 +107,10 @@ def interactions(study: Study, judged: dict[str, Any]) -> tuple[Figure, str]:
     sure = sum(term.sure for term in terms.values())
     below = "percent of near error; bold: shown after Holm; *: with an alias, see the table"
     headline(figure, f"{sure} of {len(terms)} pairs of fixes are shown to interact", below)
-    return figure, "What two fixes do together beyond the sum of what each does, averaged over the others; 0 where they add up."
+    return figure, "Gain of two fixes together beyond the sum of both, averaged over the others; 0 where the gains simply add."
 
 
-def _label(ax: Axes, x: int, y: int, term: Term, limit: float) -> None:
+def _write_gain(ax: Axes, x: int, y: int, term: Term, limit: float) -> None:
     said = signed(term.gain.estimate).replace(" %", "").replace("error ", "") if abs(term.gain.estimate) >= 0.0005 else "0"
     text = said + ("*" if term.carries else "")
     dark = abs(term.gain.estimate) > 0.6 * limit

@@ -9,8 +9,8 @@ import pandas as pd
 import pytest
 
 from analysis.effects import effect
+from analysis.near_weight_curve import beyond_gains, near_on_curve, nearest_weight, weight_at_far, weight_text
 from analysis.rules import Beyond
-from analysis.tradeoff import beyond_gains, near_on_curve, nearest_weight, weight_at_far, weight_words
 
 WEIGHTS = [1.0, 2.0, 4.0]
 CURVE = np.log([[0.1, 0.4], [0.2, 0.2], [0.4, 0.1]])  # far, near: a straight line in logarithms
@@ -36,7 +36,7 @@ def test_off_the_curve_the_nearest_point_counts() -> None:
 def test_beyond_the_ends_is_said() -> None:
     assert weight_at_far(WEIGHTS, CURVE, math.log(0.05)) == (pytest.approx(1.0), -1)
     assert weight_at_far(WEIGHTS, CURVE, math.log(0.5)) == (pytest.approx(4.0), 1)
-    assert weight_words(4.0, 1) == "near weight 4 or more" and weight_words(1.0, -1) == "near weight 1 or less"
+    assert weight_text(4.0, 1) == "near weight 4 or more" and weight_text(1.0, -1) == "near weight 1 or less"
 
 
 def test_the_curve_is_made_to_fall() -> None:
@@ -61,17 +61,17 @@ def planted_study(rng: np.random.Generator, off: float, seeds: int) -> pd.DataFr
 
 
 @pytest.mark.parametrize(
-    ("off", "word", "least"), [(0.0, "the same as", 0.8), (0.15, "beyond", 0.95), (-0.15, "less near error", 0.95)]
+    ("off", "expected", "least"), [(0.0, "the same as", 0.8), (0.15, "beyond", 0.95), (-0.15, "less near error", 0.95)]
 )
-def test_a_planted_place_is_found(off: float, word: str, least: float) -> None:
+def test_a_planted_place_is_found(off: float, expected: str, least: float) -> None:
     """Near weight 3 presented as a fix is named as on the curve; what is planted off it, as off it. 60 studies of 8 seeds."""
-    rng, words = np.random.default_rng(3), []
+    rng, texts = np.random.default_rng(3), []
     for _ in range(60):
         keys = {w: f"w{w:g}" for w in PLANTED}
         gains = beyond_gains(planted_study(rng, off, 8), keys, "fix", range(8))
         assert gains is not None
-        words.append(Beyond(effect(gains), "near weight 3", "near weight 3").words)
-    assert sum(word in text for text in words) >= least * 60
+        texts.append(Beyond(effect(gains), "near weight 3", "near weight 3").text)
+    assert sum(expected in text for text in texts) >= least * 60
     if off == 0:
-        wrong = sum("beyond" in text or "less near error" in text for text in words)
+        wrong = sum("beyond" in text or "less near error" in text for text in texts)
         assert wrong <= 60 * 0.05 + 3 * math.sqrt(60 * 0.05 * 0.95)

@@ -45,8 +45,8 @@ def study(tmp_path_factory: pytest.TempPathFactory) -> Path:
         issue["symptom"] = {**issue["symptom"], "name": HOSTILE, "unit": HOSTILE}
     (folder / "issues.json").write_text(json.dumps(issues))
     audit = json.loads((folder / "audit.json").read_text())
-    words = {name for one in audit for name, value in one.items() if isinstance(value, str)} - {"verdict"}
-    said = [{**one, **dict.fromkeys(words, HOSTILE)} for one in audit]
+    texts = {name for one in audit for name, value in one.items() if isinstance(value, str)} - {"verdict"}
+    said = [{**one, **dict.fromkeys(texts, HOSTILE)} for one in audit]
     (folder / "audit.json").write_text(json.dumps(said))
     meta = yaml.safe_load((folder / "study.yaml").read_text())
     meta |= {"name": HOSTILE, "device": HOSTILE, "git_commit": HOSTILE, "machine": {HOSTILE: HOSTILE}}
@@ -71,7 +71,7 @@ def test_the_page_has_no_element_of_theirs(page: Path) -> None:
     assert "boo()" in page.read_text()  # it is there, as text
 
 
-def test_the_notebook_runs_no_word_of_theirs(page: Path) -> None:
+def test_the_notebook_runs_no_code_of_theirs(page: Path) -> None:
     notebook = nbformat.read(page.with_name("report.ipynb"), as_version=4)
     for cell in notebook.cells:
         assert cell.cell_type == "markdown" or "boo" not in cell.source

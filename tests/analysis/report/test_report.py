@@ -1,4 +1,4 @@
-"""The report, end to end, once; its cells, its page, its words."""
+"""The report, end to end, once; its cells, its page, its found_verdicts."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from analysis import load, terminal_summary, write_report
 from analysis.formatting import change, signed
 from analysis.plots import available, draw
 from analysis.report.build import summary
+from analysis.report.html_page import to_html
 from analysis.report.notebook import build, cells
-from analysis.report.page import to_html
 from analysis.study import StudyError
-from analysis.symptoms import moves
+from analysis.symptom_changes import symptom_change
 
 
 @pytest.fixture(scope="session")
@@ -42,7 +42,7 @@ def test_the_page_needs_nothing_from_elsewhere(page: Path) -> None:
     assert text.count("data:image/png;base64") == len(list((page.parent / "figures").glob("*.png")))
     assert (
         text.index("Of 25 fixes")
-        < text.index("What to take home</a>")
+        < text.index("The recommended loss</a>")
         < text.index('id="recommendation"')
         < text.index('id="fixes"')
         < text.index("data:image/png")
@@ -108,11 +108,11 @@ def test_a_study_of_combinations_alone_counts_no_fixes(tmp_path: Path) -> None:
 
     from analysis import verdicts
     from analysis.report import sections
-    from analysis.report.sentences import counts
+    from analysis.report.sentences import verdict_counts
 
     study = load(write_study(tmp_path / "runs" / "pair", {"1-1 5-2": Planted(0.1)}, seeds=2, probes=20))
     judged = verdicts(study)
-    assert counts(judged) == "no fix alone, combinations only"
+    assert verdict_counts(judged) == "no fix alone, combinations only"
     assert terminal_summary(study.folder).startswith("pair: no fix alone, combinations only; 2 seeds")
     assert summary(study, judged).startswith("## pair: no fix alone, combinations only\n\nNo fix was trained alone")
     assert 'class="counts"' not in sections.answer(study, judged).text
@@ -121,10 +121,10 @@ def test_a_study_of_combinations_alone_counts_no_fixes(tmp_path: Path) -> None:
 def test_the_command_that_confirms_is_named_wherever_the_report_is_read(
     page: Path, rich: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from analysis.report.sections import at_home
+    from analysis.report.sections import study_path
 
     monkeypatch.chdir(rich / "report")
-    assert at_home(Path("..")) == Path(rich.parent.name, rich.name)
+    assert study_path(Path("..")) == Path(rich.parent.name, rich.name)
 
 
 def test_an_incomplete_study_is_refused_before_anything_is_written(tmp_path: Path) -> None:
@@ -147,7 +147,7 @@ def test_words_for_gains() -> None:
 
 
 @pytest.mark.parametrize(
-    ("cured", "before", "value", "word"),
+    ("cured", "before", "value", "expected"),
     [
         ("0", 0.2, 0.1, "eases"),
         ("1", 2.9, 2.9, "no change"),
@@ -160,5 +160,5 @@ def test_words_for_gains() -> None:
         ("0", float("nan"), 0.5, "unknown"),
     ],
 )
-def test_where_a_symptom_moves(cured: str, before: float, value: float, word: str) -> None:
-    assert moves(cured, before, value) == word
+def test_where_a_symptom_moves(cured: str, before: float, value: float, expected: str) -> None:
+    assert symptom_change(cured, before, value) == expected

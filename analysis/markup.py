@@ -1,4 +1,4 @@
-"""HTML in small pieces: tables, chips, paragraphs. Everything that is not `Html` is escaped."""
+"""HTML of tables, verdict chips and paragraphs. Every value that is not `Html` is escaped."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Html:
-    """A piece of HTML that a notebook shows as such."""
+    """HTML that a notebook displays."""
 
     text: str
 
@@ -25,14 +25,14 @@ NONE = Html('<span class="quiet">–</span>')
 
 
 def safe(value: Any) -> str:
-    """The HTML of a value."""
+    """The value as HTML, escaped unless it is `Html`."""
     return value.text if isinstance(value, Html) else html.escape(str(value), quote=False)
 
 
 def table(
     headers: Sequence[Any], rows: Iterable[Sequence[Any]], numeric: Iterable[int] = (), first_of: int | None = None
 ) -> Html:
-    """A table; columns in `numeric` align right; equal neighbours in column `first_of` are merged."""
+    """A table; columns in `numeric` are right-aligned; equal consecutive cells of column `first_of` are merged."""
     right = set(numeric)
     body_rows = [list(row) for row in rows]
     head = "".join(f"<th{_side(i in right)}>{safe(header)}</th>" for i, header in enumerate(headers))
@@ -56,32 +56,32 @@ def _side(right: bool) -> str:
     return ' class="number"' if right else ""
 
 
-def chip(word: str, text: str = "") -> Html:
-    """A verdict as a coloured word; the colour repeats the word and adds nothing."""
-    tone = word.replace(",", "").replace(" ", "-")
-    return Html(f'<span class="chip {tone}">{safe(text or word)}</span>')
+def chip(verdict: str, text: str = "") -> Html:
+    """A verdict, or `text` in its place, on the colour of the verdict."""
+    tone = verdict.replace(",", "").replace(" ", "-")
+    return Html(f'<span class="chip {tone}">{safe(text or verdict)}</span>')
 
 
-def gain(estimate: str, interval: str, sure: bool) -> Html:
+def estimate_with_interval(estimate: str, interval: str, sure: bool) -> Html:
     """An estimate above its interval; bold where the interval excludes zero."""
     return Html(f'<span class="{"sure" if sure else "unsure"}">{unbroken(estimate)}</span>{below(interval)}')
 
 
 def below(text: str) -> str:
-    """A quieter line; a line of its own also in a notebook, which has no style sheet."""
+    """A second, smaller line; works without a style sheet, as in a notebook."""
     return f"<br><small>{unbroken(text)}</small>"
 
 
 def unbroken(text: str) -> str:
-    """Its HTML, in one line wherever it stands."""
+    """The text as HTML that is never wrapped."""
     return safe(text).replace(" ", "&nbsp;")
 
 
 def paragraphs(sentences: Iterable[str], kind: str = "") -> Html:
-    """One paragraph per sentence group."""
+    """One paragraph per sentence, of CSS class `kind`."""
     return Html("".join(f'<p class="{kind}">{safe(sentence)}</p>' for sentence in sentences))
 
 
 def joined(*parts: Html) -> Html:
-    """Pieces one after the other."""
+    """All parts as one."""
     return Html("".join(part.text for part in parts))

@@ -1,10 +1,10 @@
-"""The executed notebook as one HTML page that needs nothing from elsewhere."""
+"""The executed notebook as one self-contained HTML page."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from analysis.html import safe
+from analysis.markup import safe
 
 if TYPE_CHECKING:
     from nbformat import NotebookNode
@@ -53,7 +53,7 @@ button { position: absolute; top: 14px; right: 20px; font: inherit; font-size: 1
 
 
 def to_html(notebook: NotebookNode, title: str) -> str:
-    """The page: code hidden until asked for, figures inside, no address of any other machine."""
+    """The page: code is hidden until a button is pressed, figures are embedded, and no other address is contacted."""
     from nbconvert import HTMLExporter
 
     exporter = HTMLExporter(template_name="basic")

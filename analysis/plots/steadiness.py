@@ -1,4 +1,4 @@
-"""How steady training is with each fix: wobble of the probe error and spread of the gradient norm."""
+"""Stability of training with each fix: wobble of the probe error and spread of the gradient norm."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from analysis.comparisons import Rulers
+from analysis.comparisons import MeasuredStudy
 from analysis.plots.style import BLACK, BLUE, VERMILLION, canvas, headline, plain_log
-from analysis.rules import ALPHA, distinct
+from analysis.rules import ALPHA, distinct_fixes
 from analysis.study import Study
 
 if TYPE_CHECKING:
@@ -22,37 +22,37 @@ PANELS = {
 
 
 def steadiness(study: Study, judged: dict[str, Any]) -> tuple[Figure, str]:
-    """Per fix and seed: wobble and gradient spread, the baseline's median as the line."""
-    rulers = Rulers.of(study)
-    rows = [(f"{fix['id']}  {fix['name']}", fix["key"]) for fix in distinct(judged)]
+    """Wobble and gradient spread of each fix and seed; the line is the baseline's median."""
+    measured = MeasuredStudy.of(study)
+    rows = [(f"{fix['id']}  {fix['name']}", fix["key"]) for fix in distinct_fixes(judged)]
     rows.insert(0, ("baseline", study.baseline))
-    panels = [name for name in PANELS if name in rulers.table]
+    panels = [name for name in PANELS if name in measured.table]
     figure, axes = canvas(10.2, 1.7 + 0.25 * len(rows), columns=len(panels), sharey=True)
     for ax, name in zip(axes[0], panels, strict=True):
-        _panel(ax, rulers, rows, name)
+        _panel(ax, measured, rows, name)
     axes[0][0].set_yticks(range(len(rows)), [label for label, _ in rows])
     axes[0][0].set_ylim(len(rows) - 0.4, -0.6)
-    steady = [fix["id"] for fix in distinct(judged) if steadier(fix)]
-    message = f"{len(steady)} of {len(rows) - 1} fixes make training steadier on the fixed probe" + (
+    steady = [fix["id"] for fix in distinct_fixes(judged) if steadier(fix)]
+    message = f"{len(steady)} of {len(rows) - 1} fixes make training more stable on the fixed probe" + (
         f": {', '.join(steady)}" if steady else ""
     )
     headline(
         figure,
         message,
-        "small dots: seeds; large: median; dotted: the baseline; x at the edge: diverged seeds; left is steadier",
+        "small dots: seeds; large: median; dotted: the baseline; x at the edge: diverged seeds; left is more stable",
     )
-    return figure, "Steadiness of training with each fix alone; a steadier curve is worth nothing where the error is worse."
+    return figure, "Stability of training with each fix alone; a more stable curve is no improvement if the error is higher."
 
 
 def steadier(fix: dict[str, Any]) -> bool:
-    """The wobble is smaller, after Holm across the fixes."""
+    """Whether the wobble is lower, after Holm across the fixes."""
     return bool(fix["stability"]["estimate"] > 0 and fix["stability"]["p_holm"] <= ALPHA)
 
 
-def _panel(ax: Axes, rulers: Rulers, rows: list[tuple[str, str]], name: str) -> None:
-    middle = float(np.median(rulers.values(name, rows[0][1])))
+def _panel(ax: Axes, measured: MeasuredStudy, rows: list[tuple[str, str]], name: str) -> None:
+    middle = float(np.median(measured.values(name, rows[0][1])))
     for place, (_, key) in enumerate(rows):
-        values, lost = rulers.values(name, key), rulers.values("diverged", key) > 0
+        values, lost = measured.values(name, key), measured.values("diverged", key) > 0
         _seeds(ax, place, values[np.isfinite(values) & ~lost])
         if lost.any():
             where: dict[str, Any] = {"transform": ax.get_yaxis_transform(), "ha": "right", "va": "center"}
@@ -67,7 +67,7 @@ def _panel(ax: Axes, rulers: Rulers, rows: list[tuple[str, str]], name: str) -> 
 
 
 def _seeds(ax: Axes, place: int, values: np.ndarray) -> None:
-    """Every seed small, their median large; the baseline (place 0) in black."""
+    """Draw every seed small and their median large; the baseline (place 0) in black."""
     if len(values):
         colour = BLUE if place else BLACK
         ax.plot(values, np.full(len(values), place), "o", markersize=3, color=colour, alpha=0.35, markeredgewidth=0)

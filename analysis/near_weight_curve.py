@@ -1,4 +1,4 @@
-"""The curve of (far, near) error that turning the near weight gives; a training's gain beyond it, and its place on it."""
+"""The near weight curve: (far, near) errors of the baseline loss at several near weights; and gains beyond that curve."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ if TYPE_CHECKING:
 
 DEFAULT_WEIGHT = 5.0
 LEAST_POINTS = 3
-STEPS = 400  # places between two weights, when the nearest is looked for
+STEPS = 400  # grid points between two weights in the search for the nearest
 ERRORS = ("final_far_abs_rel", "final_near_abs_rel")
 
 
 def baseline_weight(study: Study) -> float:
-    """The near weight that the unfixed loss has in this study."""
+    """The near weight of the baseline in this study."""
     experiment = study.meta["experiment"]
     return float(experiment.get("loss", {}).get("near_weight", experiment.get("near_weight", DEFAULT_WEIGHT)))
 
 
 def near_weight_keys(study: Study) -> dict[float, str]:
-    """Near weight -> key of the unfixed loss run with it, in order of weight; at least the baseline's own."""
+    """Near weight -> key of the loss without fixes at that weight, in rising order; the baseline is always included."""
     found = {baseline_weight(study): study.baseline}
     bare = study.plan[(study.plan["fixes"] == "") & study.plan["key"].notna()]
     for text, key in zip(bare["numbers"], bare["key"], strict=True):
@@ -37,11 +37,10 @@ def near_weight_keys(study: Study) -> dict[float, str]:
 
 
 def near_on_curve(far: float, curve_far: np.ndarray, curve_near: np.ndarray) -> float:
-    """ln near error that the knob reaches at this ln far error.
+    """ln near error of the near weight curve at this ln far error.
 
-    The points are made monotone (far up, near down) by isotonic regression and joined by monotone cubics (Fritsch and Carlson
-    1980): the curve bends, and straight lines would lie above it. Outside their range the nearest end counts, since the knob
-    was not turned further.
+    Isotonic regression makes the points monotone (near falls as far rises); monotone cubics join them (Fritsch and Carlson
+    1980), since straight lines would lie above the bent curve. Outside the weights that were run the nearest end counts.
     """
     from scipy.interpolate import PchipInterpolator
     from scipy.optimize import isotonic_regression
@@ -54,7 +53,7 @@ def near_on_curve(far: float, curve_far: np.ndarray, curve_near: np.ndarray) -> 
 
 
 def beyond_gains(table: pd.DataFrame, weights: Mapping[float, str], key: str, seeds: Sequence[int]) -> np.ndarray | None:
-    """Per seed: ln near error of the curve at the training's own far error, minus its own.
+    """By seed: ln near error of the curve at the far error of `key`, minus ln near error of `key`.
 
     None with fewer than three weights.
     """
@@ -69,12 +68,12 @@ def beyond_gains(table: pd.DataFrame, weights: Mapping[float, str], key: str, se
 
 
 def nearest_weight(weights: Sequence[float], curve: np.ndarray, point: np.ndarray) -> tuple[float, int]:
-    """The near weight whose errors are nearest to a training's, and -1 or +1 where that is an end of the curve (else 0).
+    """The near weight with the errors nearest to a configuration's; and -1 or +1 if it is the lower or upper end, else 0.
 
     Args:
-        weights: the near weights that were run, rising, W of them.
-        curve: their (ln far, ln near) error, means over seeds, [W, 2]; between two weights linear in ln weight.
-        point: the training's (ln far, ln near), [2].
+        weights: the near weights that were run, in rising order [W].
+        curve: mean over seeds of their (ln far, ln near) error [W, 2]; interpolated linearly in ln weight.
+        point: (ln far, ln near) error of the configuration [2].
     """
     log_weights = np.log(weights)
     fine = np.interp(np.linspace(0, len(weights) - 1, STEPS * (len(weights) - 1) + 1), range(len(weights)), log_weights)
@@ -84,16 +83,16 @@ def nearest_weight(weights: Sequence[float], curve: np.ndarray, point: np.ndarra
 
 
 def weight_at_far(weights: Sequence[float], curve: np.ndarray, far: float) -> tuple[float, int]:
-    """The near weight that has this ln far error, and -1 or +1 where none of those that were run has less or more (else 0)."""
+    """The near weight with this ln far error; and -1 or +1 if `far` is below or above all errors of the curve, else 0."""
     order = np.argsort(curve[:, 0], kind="stable")
     rising, log_weights = curve[order, 0], np.log(weights)[order]
     return float(np.exp(np.interp(far, rising, log_weights))), int(far > rising[-1]) - int(far < rising[0])
 
 
-def weight_words(weight: float, end: int) -> str:
-    """A place on the curve in words.
+def weight_text(weight: float, end: int) -> str:
+    """A near weight as text; `end` is -1 or +1 at the ends of the curve.
 
-    >>> weight_words(3.14, 0), weight_words(8.0, 1)
+    >>> weight_text(3.14, 0), weight_text(8.0, 1)
     ('near weight 3.1', 'near weight 8 or more')
     """
     return f"near weight {weight:.2g}" + {-1: " or less", 0: "", 1: " or more"}[end]

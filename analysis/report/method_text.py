@@ -1,4 +1,4 @@
-"""How it was measured, in the report's words."""
+"""The definitions of all measures and verdicts, for the report and the documentation."""
 
 from __future__ import annotations
 
@@ -11,37 +11,38 @@ POINTS = (
     "the same for every configuration, so trials are compared in pairs. **Gain** = ln(baseline's error) − ln(the "
     "fix's error), shown in percent by which the error is lower; intervals are Student t over seeds (95 %; 98.3 % for "
     "the three promises). Where a value is infinite, the exact interval of the median.",
-    "**Rulers that no loss can move**: AbsRel of near pixels (true depth under 1 m) and of far pixels. *Final*: "
+    "**Metrics that do not depend on the loss**: AbsRel of near pixels (true depth under 1 m) and of far pixels. *Final*: "
     f"validation, mean of the last {LAST:.0%} of evaluations. *Wobble*: standard deviation of ln near AbsRel on the "
     f"fixed probe around a Savitzky-Golay trend (order 2, a tenth of the run), the first {DROPPED:.0%} dropped (at "
     f"least {LEAST_PROBES} probes). *Time to the target*: first of {RUN} consecutive probes at or below {TARGET:.0%} "
-    "of the baseline's log improvement (medians over its seeds); where over 20 % of an arm never arrive, the mean of "
+    "of the baseline's log improvement (medians over its seeds); where over 20 % of the trials miss it, the mean of "
     "ln error over training, whose margin is what the baseline's own curve would gain if it ran 20 % faster.",
-    "**Beyond any near weight**: the unfixed loss is also run with other near weights, which trade far error for near: "
-    "what this one knob buys. A fix's gain beyond it is its distance in ln near error to that curve at the fix's own far "
+    "**Beyond any near weight**: the baseline is also run with other near weights, which trade far error for near; their "
+    "errors form a curve. A fix's gain beyond it is its distance in ln near error to that curve at the fix's own far "
     "error, by seed (isotonic regression, monotone cubics between the weights; outside the curve its nearest end counts). "
-    "*The same as near weight x*: the 90 % interval of that gain lies within 2 %, or within 5 % with no side shown; x is "
-    "the place on the mean curve that is nearest in both errors. Near weights are judged in the same way, as a check.",
+    "*The same as near weight x*: the 90 % interval of that gain lies within 2 %, or within 5 % and is not shown to be "
+    "better or worse; x is the near weight on the mean curve with the nearest two errors. Near weights are judged in the "
+    "same way, as a check.",
     "**Verdict on a fix**, in this order: *harmful* if it diverges significantly more; *no effect* if the 90 % "
     "intervals of near and far lie inside ±2 %; *harmful* if the near error is higher after Holm's correction across the "
     "fixes and the far error is not lower, or a near weight with the same far error does better; *trade* if one error is "
     "higher and the other lower (95 %, one of them after Holm); *harmful* if the far error is over 2 % higher without a "
     "near gain; *adopt* if the near error is lower after Holm, the far error not worse by 2 %, and the gain lies beyond any "
-    "near weight; *trade* if the far error moved and the fix is the same as a near weight; else *undecided*. *Proved* means "
-    "the same training as the baseline: shown by algebra, not measured. A fix that only records is judged on whether its "
-    "series tells the truth.",
+    "near weight; *trade* if the far error changed and the fix is the same as a near weight; else *undecided*. *Proved* means "
+    "the same training as the baseline: shown by algebra, not measured. A fix that only adds a series to the log is judged on "
+    "how well that series follows the probe error.",
     "**Recommendation**: the fixes to adopt, and those whose near gain excludes zero before Holm, beyond any near weight and "
     "with the far error not worse, put together unless they fill the same slot; trained again on fresh seeds beside the "
-    "baseline and the document's recommendation, since those that chose them flatter them. It stands where the near error is "
-    "lower there after Holm and the far error not worse by 2 %; else the loss stays as it is.",
+    "baseline and the document's recommendation, since gains on the seeds that chose the fixes are biased upwards. It is "
+    "confirmed if the near error is lower there after Holm and the far error not worse by 2 %; else keep the loss as it is.",
     "**Verdict on a promise**, in this order: equivalent (90 % interval inside the band), confirmed (lower end at or "
     "above the promise), refuted, worse (upper end below zero), refuted, smaller than promised (upper end below the "
-    "promise), inconclusive; void if it was bought with a worse net. The band is a change of 25 % in wobble, of 5 % in time, "
-    "of 2 % in near error; for a series that is recorded, agreement in five evaluations of a hundred.",
+    "promise), inconclusive; void if another error got worse. The band is a change of 25 % in wobble, of 5 % in time, "
+    "of 2 % in near error; for a series in the log, of 0.05 in agreement (a share of the evaluations).",
     "**Divergence** is a result: wobble and time are infinite, the error is that of predicting the training set's "
-    "median depth; it is never dropped and never run again.",
+    "median depth; a diverged trial is never left out and never run again.",
     "**What this cannot tell**: other data, networks, optimisers or longer training; effects smaller than the "
-    "intervals; few seeds leave the shape of the distribution to assumption.",
+    "intervals; with few seeds the intervals assume normal gains.",
 )
 
 
