@@ -87,14 +87,14 @@ def changed_in(pairs: Iterable[tuple[str, str]]) -> list[str]:
     return sorted({part for before, now in pairs for part in changed_parts(before, now)})
 
 
+@cache
 def shared_code() -> str:
     """Hash of the code that all trainings run."""
-    patterns = [
-        pattern for package, apart in SHARED.items() for pattern in (f"{package}/**/*", *(f"!{package}/{a}" for a in apart))
-    ]
-    return code_of_modules(*patterns)
+    patterns = [(f"{package}/**/*", *(f"!{package}/{module}" for module in apart)) for package, apart in SHARED.items()]
+    return code_of_modules(*(pattern for of_package in patterns for pattern in of_package))
 
 
+@cache
 def code_of_modules(*patterns: str) -> str:
     """Hash of modules, given as "runner/data/splits" or with wildcards, without those of a "!pattern".
 
@@ -123,7 +123,7 @@ def file_and_beside(first: Path, text: str | None = None) -> list[str]:
         path = waiting.pop()
         tree = ast.parse(text if text is not None and path == first else path.read_text(encoding="utf-8"))
         waiting += [other for other in imported_beside(path, tree) if other not in found]
-        found[path] = meaning(tree)
+        found[path] = meaning(tree, imports=True)
     return [found[path] for path in sorted(found)]
 
 
@@ -187,14 +187,14 @@ def pieces(thing: Any) -> dict[str, str]:
     return found
 
 
-def meaning(tree: ast.Module) -> str:
-    """Code without comments, layout, docstrings and import lines: what can change a result.
+def meaning(tree: ast.Module, imports: bool = False) -> str:
+    """Code without comments, layout, docstrings and, unless `imports` are asked for, import lines: what can change a result.
 
     >>> meaning(ast.parse("import math\\ndef f(x):\\n    return x  # why")) == meaning(ast.parse("def f(x): return x"))
     True
     """
     for node in ast.walk(tree):
-        for name in ("body", "orelse", "finalbody"):
+        for name in () if imports else ("body", "orelse", "finalbody"):
             if isinstance(statements := getattr(node, name, None), list) and statements:
                 kept = [one for one in statements if not isinstance(one, ast.Import | ast.ImportFrom)]
                 setattr(node, name, kept or [ast.Pass()])

@@ -53,6 +53,12 @@ def test_comments_and_docstrings_do_not_matter_and_code_does() -> None:
     assert meaning(one) == meaning(other) != meaning(third)
 
 
+def test_import_lines_count_in_a_users_file_alone() -> None:
+    one, other = "from a import f\ndef g(x):\n    return f(x)", "from b import f\ndef g(x):\n    return f(x)"
+    assert meaning(ast.parse(one)) == meaning(ast.parse(other))
+    assert meaning(ast.parse(one), imports=True) != meaning(ast.parse(other), imports=True)
+
+
 def test_a_newer_python_has_the_same_meaning():
     """From 3.12 on functions and classes have `type_params`, which is empty but in code that 3.11 cannot read."""
 
