@@ -18,6 +18,8 @@ VERBS = {  # of one fix, of several
     NO_EFFECT: ("has no effect", "have no effect"),
     UNDECIDED: ("is undecided", "are undecided"),
 }
+#: Columns of a trial that say with what it was computed.
+SOFTWARE = ("python", "torch", "numpy", "processor", "machine_code", "device")
 USES = {"train": "train", "probe": "probe", "validation": "validate"}
 
 
@@ -122,7 +124,7 @@ def certainty_sentence(study: Study, judged: dict[str, Any]) -> str:
 
 
 def measured_on(study: Study) -> str:
-    """Data, steps and device."""
+    """Data, steps and device; whether the trials are of several machines or versions."""
     experiment = study.meta["experiment"]
     training, data = experiment["training"], experiment.get("data") or {}
     size = {**training, **data}
@@ -131,7 +133,19 @@ def measured_on(study: Study) -> str:
     pixels = f", {size['height']} x {size['width']} pixels" if {"height", "width"} <= set(size) else ""
     device = study.meta.get("device", "an unknown device")
     steps = f"{training['steps']} steps of batch {training.get('batch', '?')}"
-    return f"Measured on {source}{f' ({counts})' if counts else ''}; {steps}{pixels}, on {device}."
+    text = f"Measured on {source}{f' ({counts})' if counts else ''}; {steps}{pixels}, on {device}."
+    return f"{text} {mixed}" if (mixed := mixed_software(study)) else text
+
+
+def mixed_software(study: Study) -> str:
+    """Which versions, processors or ways of computing differ among the trials, as a sentence; empty where all are alike."""
+    kinds = {name: study.trials[name].dropna().value_counts() for name in SOFTWARE if name in study.trials}
+    parts = [
+        f"{name.replace('_', ' ')} {' and '.join(f'{value} ({count} trials)' for value, count in found.items())}"
+        for name, found in kinds.items()
+        if len(found) > 1
+    ]
+    return f"A mixed study, in which the last digits may differ: {'; '.join(parts)}." if parts else ""
 
 
 def brief(value: Any) -> str:

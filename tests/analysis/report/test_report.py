@@ -1,12 +1,14 @@
-"""The report, end to end, once; its cells, its page, its found_verdicts."""
+"""The report, end to end, once; its cells, its page, its verdicts."""
 
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import nbformat
 import pytest
+from synthetic import Planted, write_study
 
 from analysis import load, terminal_summary, write_report
 from analysis.formatting import change, signed
@@ -14,6 +16,7 @@ from analysis.plots import available, draw
 from analysis.report.build import summary
 from analysis.report.html_page import to_html
 from analysis.report.notebook import build, cells
+from analysis.report.sentences import mixed_software
 from analysis.study import StudyError
 from analysis.symptom_changes import symptom_change
 
@@ -162,3 +165,14 @@ def test_words_for_gains() -> None:
 )
 def test_where_a_symptom_moves(cured: str, before: float, value: float, expected: str) -> None:
     assert symptom_change(cured, before, value) == expected
+
+
+def test_a_mixed_study_is_named_as_one(tmp_path: Path) -> None:
+    folder = write_study(tmp_path / "mixed", {"1-1": Planted(near=0.1)}, seeds=3)
+    study = load(folder)
+    assert mixed_software(study) == ""
+    versions = ["2.13.0", "2.13.0", "2.11.0"]
+    trials = study.trials.assign(torch=study.trials["seed"].map(dict(zip(study.seeds, versions, strict=True))), python="3.12.3")
+    assert mixed_software(replace(study, trials=trials)) == (
+        "A mixed study, in which the last digits may differ: torch 2.13.0 (4 trials) and 2.11.0 (2 trials)."
+    )
