@@ -12,7 +12,7 @@ AUDITS = echo 'pillow==9.0.0' | $(BIN)/pip-audit --disable-pip --no-deps -r /dev
 	-f json 2>/dev/null | grep -q '"vulns": \[{'
 
 # Compiles the machine code that training uses, once for this machine.
-LOAD = $(BIN)/python -c 'from runner.training.machine_code import load; load()'
+LOAD = $(BIN)/python -c 'from runner.training import load_machine_code; load_machine_code()'
 
 .DEFAULT_GOAL := help
 

@@ -34,11 +34,10 @@ from trial_spec import Spec, draw
 
 from nfloss import Configuration
 from nfloss.evaluation.rows import code_path
-from runner.data.dataset import SeedData
-from runner.networks.stacked import DepthRange
-from runner.training.loop import train
+from runner.data import SeedData
+from runner.networks import DepthRange
+from runner.training import Training, train
 from runner.training.precision import Precision, convolutions_in
-from runner.training.settings import Training
 
 STEPS_OF_AN_EPOCH = 64  # as in experiments/full_factorial.yaml; a scheduled threshold moves once an epoch
 GRAPHS = "+graphs"

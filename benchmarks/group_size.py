@@ -29,14 +29,12 @@ def milliseconds(count: int, height: int, width: int, rounds: int, machine_code:
     import torch
 
     from nfloss.evaluation.rows import code_path
-    from runner.data.dataset import make_seed_data
-    from runner.data.settings import Data
+    from runner.data import Data, make_seed_data
     from runner.execution import balanced, by_training
     from runner.experiment.experiment import parse_experiment
-    from runner.networks.stacked import DepthRange
+    from runner.networks import DepthRange
     from runner.study import plan_experiment
-    from runner.training.loop import train
-    from runner.training.settings import Training
+    from runner.training import Training, train
 
     torch.set_num_threads(1)
     plan = plan_experiment(parse_experiment({"name": "x", "design": {"cartesian": [1, 2, 3, 4, 5, 8, 9]}, "seeds": 1}, "x"))

@@ -1,4 +1,4 @@
-"""A user's network, K at once: one after another as `OwnNetworks` runs them, against `torch.func.vmap` over stacked weights.
+"""A user's network, K at once: one after another as `CustomStack` runs them, against `torch.func.vmap` over stacked weights.
 
     python benchmarks/own_network.py [ROUNDS]
 
@@ -18,15 +18,13 @@ import torch
 from torch import Tensor
 
 from nfloss import Configuration, Losses
-from runner.networks.custom import NetworkClass
-from runner.networks.custom_stack import OwnNetworks
-from runner.networks.stacked import DepthRange
+from runner.networks import CustomStack, DepthRange, NetworkClass
 
 RESNET = f"{code_paths.ROOT / 'examples' / 'resnet18_depth.py'}:ResNet18Depth"
 COUNTS, SIZES, WIDTHS, BATCH = (1, 4), ((32, 48), (64, 96)), (16, 64), 8
 
 
-def vmapped(networks: OwnNetworks) -> Callable[[Tensor], list[Tensor]]:
+def vmapped(networks: CustomStack) -> Callable[[Tensor], list[Tensor]]:
     """The networks' forward pass in training, all at once."""
     module = networks.modules[0].train()
     buffers = {
@@ -46,7 +44,7 @@ def vmapped(networks: OwnNetworks) -> Callable[[Tensor], list[Tensor]]:
     return forward
 
 
-def seconds(forward: Callable[[Tensor], list[Tensor]], networks: OwnNetworks, losses: Losses, images: Tensor) -> float:
+def seconds(forward: Callable[[Tensor], list[Tensor]], networks: CustomStack, losses: Losses, images: Tensor) -> float:
     """Of one step."""
     truth = 0.1 + images[:, :1]
     networks.parameters.grad = None
@@ -61,7 +59,7 @@ def main(rounds: int) -> None:
     for width in WIDTHS:
         for height, wide in SIZES:
             for count in COUNTS:
-                networks = OwnNetworks(NetworkClass(RESNET, {"width": width}, "disparity", DepthRange()), 0, [0.1] * count)
+                networks = CustomStack(NetworkClass(RESNET, {"width": width}, "disparity", DepthRange()), 0, [0.1] * count)
                 losses, images = Losses([Configuration.of()] * count), torch.rand(BATCH, 3, height, wide)
                 ways = (lambda x, n=networks: n(x, training=True), vmapped(networks))
                 times = [[seconds(way, networks, losses, images) for way in ways] for _ in range(rounds + 1)][1:]

@@ -22,11 +22,9 @@ from torch import Tensor
 from trial_spec import SEED, WHICH, Spec, Trial, Trials
 
 from nfloss import Configuration
-from runner.data import Frames
-from runner.data.dataset import SeedData, make_seed_data
+from runner.data import Frames, SeedData, make_seed_data
 from runner.networks.stacked import DepthRange, initial_parameters, layers
-from runner.training.metrics import abs_rel, all_metrics
-from runner.training.settings import Training
+from runner.training import Training, abs_rel, all_metrics
 
 
 def train_plain(fixes: Sequence[str], data: SeedData, settings: Training) -> dict[str, Any]:

@@ -10,10 +10,10 @@ from typing import Any
 
 import code_paths  # noqa: F401
 
-from runner.data.settings import Data
+from runner.data import Data
 from runner.experiment.design import Design
 from runner.experiment.experiment import Experiment
-from runner.training.settings import Training
+from runner.training import Training
 
 SEED = 0
 WHICH = ("all", "near", "far")

@@ -9,7 +9,7 @@ import mushin
 from plain import as_trials, compared, spec_data, train_plain
 from trial_spec import Spec, Trials
 
-from runner.data.dataset import SeedData
+from runner.data import SeedData
 
 #: The running sweep's, for the task is called with numbers and strings alone; and what it has trained so far.
 _given: dict[str, Any] = {}

@@ -13,7 +13,7 @@ from plain import as_trials, compared, spec_data, train_plain
 from ray import tune
 from trial_spec import Spec, Trials
 
-from runner.data.dataset import SeedData
+from runner.data import SeedData
 from runner.execution import cores
 
 OBJECT_STORE = 256 * 1024**2  # bytes; the default is a third of the machine's memory, which nothing here needs

@@ -1,4 +1,4 @@
-"""Write the formats of docs/data-formats.md from the readers' own words: `python docs/write_data_formats.py`."""
+"""Write the formats of docs/data-formats.md from the readers' docstrings: `python docs/write_data_formats.py`."""
 
 from __future__ import annotations
 

@@ -18,7 +18,7 @@ from synthetic import Planted, write_study
 
 from analysis.study import StudyError, load
 from nfloss import SSISilogNearFieldLoss
-from runner.data import Data, DataError, all_shots, read_shots
+from runner.data import Data, DataError, list_frames, read_frames
 from runner.experiment.experiment import ExperimentError, load_experiment
 from runner.experiment.factorial import DesignError
 from runner.experiment.plan import make_plan
@@ -129,7 +129,7 @@ def test_images(tmp_path: Path) -> None:
         part = tmp_path / rng.choice(("rgb", "depth")) / "a.png"
         whole = part.read_bytes()
         part.write_bytes(mutated_bytes(rng, whole))
-        refused(lambda: read_shots(data, all_shots(data)), (DataError,))
+        refused(lambda: read_frames(data, list_frames(data)), (DataError,))
         part.write_bytes(whole)
 
 

@@ -29,7 +29,7 @@ def data(
     if out is not None and find_spec("matplotlib") is None:
         raise ValueError("--out needs matplotlib, not installed here: pip install matplotlib")
     from runner.cli.data_summary import lines, plain, source
-    from runner.data.statistics import depth_statistics
+    from runner.data import depth_statistics
 
     given = {"near_weight": near_weight, "threshold": threshold, "expected": expected, "batch": batch}
     seen, asked = source(path, format, depth_scale, frames, {name: value for name, value in given.items() if value is not None})

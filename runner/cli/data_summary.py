@@ -11,21 +11,33 @@ from typing import Any
 import torch
 from pydantic import ValidationError
 
-from runner.data import Data, DataError, Frames, all_shots, make_seed_data, read_shots, scenes
-from runner.data.formats import READERS
-from runner.data.formats.files import TITLES
-from runner.data.frames import DEPTH_EDGES
-from runner.data.statistics import DepthStatistics, Question, fits, quantiles, weight
+from runner.data import (
+    DEPTH_EDGES,
+    READER_TITLES,
+    READERS,
+    Data,
+    DataError,
+    DepthStatistics,
+    Frames,
+    WeightSettings,
+    fixed_mean_fits,
+    list_frames,
+    make_seed_data,
+    mean_weight,
+    quantiles,
+    read_frames,
+    scenes,
+)
 from runner.experiment.experiment import load_experiment, one_line
 
 BAR = 40
 
 
-def verdict(found: DepthStatistics, asked: Question) -> str:
+def verdict(found: DepthStatistics, asked: WeightSettings) -> str:
     """Whether the fixed mean weight fits, in a line."""
-    mean = weight(found.share, asked)
+    mean = mean_weight(found.share, asked)
     off = asked.expected / mean - 1.0
-    if fits(found, asked):
+    if fixed_mean_fits(found, asked):
         return f"expected_weight_mean {asked.expected:g} fits: within {abs(off):.1%} of {mean:.4g}".replace("%", " %")
     side = "below" if off < 0 else "above"
     line = f"expected_weight_mean {asked.expected:g} does not fit: {abs(off):.0%} {side} the data's {mean:.4g}; "
@@ -35,7 +47,7 @@ def verdict(found: DepthStatistics, asked: Question) -> str:
     return f"{line}loss.expected_weight_mean: {mean:.4g} would fit".replace("%", " %")
 
 
-def lines(name: str, found: DepthStatistics, asked: Question) -> list[str]:
+def lines(name: str, found: DepthStatistics, asked: WeightSettings) -> list[str]:
     """All of it, for a terminal."""
     low, p5, middle, p95, high = found.depth
     size = "x".join(map(str, next(iter(found.per_scale))))
@@ -54,13 +66,13 @@ def lines(name: str, found: DepthStatistics, asked: Question) -> list[str]:
         said.append(f"  per {what}: {least} to {most}, median {usual}, 5 % to 95 %: {few} to {many}")
     scales = ", ".join(f"{h}x{w} {percent(share)}" for (h, w), share in found.per_scale.items())
     said.append(f"  at each scale: {scales}")
-    means = [weight(share, asked) for share in found.per_batch]
-    arithmetic = f"1 + ({asked.near_weight:g} - 1) * {found.share:.4f} = {weight(found.share, asked):.4g}"
+    means = [mean_weight(share, asked) for share in found.per_batch]
+    arithmetic = f"1 + ({asked.near_weight:g} - 1) * {found.share:.4f} = {mean_weight(found.share, asked):.4g}"
     said.append(f"mean weight {arithmetic}; per batch {min(means):.3g} to {max(means):.3g}")
     return [*said, verdict(found, asked)]
 
 
-def batches(found: DepthStatistics, asked: Question) -> str:
+def batches(found: DepthStatistics, asked: WeightSettings) -> str:
     return f"batch of {min(asked.batch, found.frames)} ({len(found.per_batch)})"
 
 
@@ -68,7 +80,7 @@ def percent(share: float) -> str:
     return f"{100 * share:.1f} %"
 
 
-def plain(found: DepthStatistics, asked: Question) -> tuple[dict[str, Any], dict[str, float]]:
+def plain(found: DepthStatistics, asked: WeightSettings) -> tuple[dict[str, Any], dict[str, float]]:
     """Both as plain values, for a figure."""
     scales = {f"{height}x{width}": share for (height, width), share in found.per_scale.items()}
     return {**asdict(found), "edges": DEPTH_EDGES, "per_scale": scales}, asdict(asked)
@@ -79,7 +91,7 @@ def format_lines() -> list[str]:
     said = []
     for name, reader in READERS.items():
         said.append(f"{name}: {reader.title}")
-        for title in TITLES:
+        for title in READER_TITLES:
             text = f"{title.lower()}: {reader.says(title)}"
             said += textwrap.wrap(text, 116, initial_indent="    ", subsequent_indent="        ", break_on_hyphens=False)
     return said
@@ -93,33 +105,35 @@ def format_page() -> str:
     for name, reader in READERS.items():
         scale = ", depth_scale: 1000" if reader.scale is None else ""
         said += ["", f"### {name}", "", f"{reader.title}.", ""]
-        said += [f"* {title.lower()}: {reader.says(title)}" for title in TITLES]
+        said += [f"* {title.lower()}: {reader.says(title)}" for title in READER_TITLES]
         said += ["", "```yaml", f"data: {{folder: ../frames, format: {name}{scale}}}", "```"]
     return "\n".join(said)
 
 
-def source(path: str, format: str, depth_scale: float | None, most: int, given: Mapping[str, Any]) -> tuple[Frames, Question]:
+def source(
+    path: str, format: str, depth_scale: float | None, most: int, given: Mapping[str, Any]
+) -> tuple[Frames, WeightSettings]:
     """The frames, and what is asked of them: what is given on the command line, else what the experiment says."""
     if path.endswith((".yaml", ".yml")):
         frames, asked = of_experiment(Path(path))
         return frames, replace(asked, **given)
-    return frames_of(data_of(path, format, depth_scale), most), Question(**given)
+    return frames_of(data_of(path, format, depth_scale), most), WeightSettings(**given)
 
 
 def frames_of(data: Data, most: int) -> Frames:
     """All frames of a folder, or so many of them, evenly spaced; or as many scenes as are trained on, of seed 0."""
     if data.folder is None:
         return scenes(0, min(data.train, most), data.height, data.width, lidar=data.lidar)
-    shots = all_shots(data)
-    places = torch.linspace(0, len(shots) - 1, min(most, len(shots))).round().long().tolist()
-    return read_shots(data, [shots[place] for place in places])
+    files = list_frames(data)
+    places = torch.linspace(0, len(files) - 1, min(most, len(files))).round().long().tolist()
+    return read_frames(data, [files[place] for place in places])
 
 
-def of_experiment(path: Path) -> tuple[Frames, Question]:
+def of_experiment(path: Path) -> tuple[Frames, WeightSettings]:
     """The training frames of an experiment's first seed, and the numbers of its loss and batch."""
     experiment = load_experiment(path)
-    loss, usual = experiment.loss, Question()
-    asked = Question(
+    loss, usual = experiment.loss, WeightSettings()
+    asked = WeightSettings(
         loss.get("near_weight", usual.near_weight),
         loss.get("near_threshold", usual.threshold),
         loss.get("expected_weight_mean", usual.expected),

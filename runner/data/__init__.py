@@ -1,9 +1,17 @@
 """The frames of a seed: procedural scenes or RGB-D pictures of many formats, split into training, probe and validation."""
 
-from runner.data.dataset import SeedData, make_seed_data, read_shots
-from runner.data.frames import DataError, Frames
-from runner.data.settings import Data
-from runner.data.splits import all_shots
-from runner.data.synthetic.scenes import render, scenes
+from runner.data.data_settings import Data
+from runner.data.dataset import SeedData, make_seed_data, read_frames
+from runner.data.formats import READER_MODULES, READERS
+from runner.data.formats.files import PICTURE_ENDINGS, READER_TITLES, FrameFiles, every_file
+from runner.data.frames import DEPTH_EDGES, NEAR, DataError, Frames
+from runner.data.splits import data_folder, list_frames
+from runner.data.statistics import DepthStatistics, WeightSettings, depth_statistics, fixed_mean_fits, mean_weight, quantiles
+from runner.data.synthetic.renderer import render, scenes
 
-__all__ = ["Data", "DataError", "Frames", "SeedData", "all_shots", "make_seed_data", "read_shots", "render", "scenes"]
+__all__ = [
+    "DEPTH_EDGES", "NEAR", "PICTURE_ENDINGS", "READERS", "READER_MODULES", "READER_TITLES", "Data", "DataError",
+    "DepthStatistics", "FrameFiles", "Frames", "SeedData", "WeightSettings", "data_folder", "depth_statistics",
+    "every_file", "fixed_mean_fits", "list_frames", "make_seed_data", "mean_weight", "quantiles", "read_frames",
+    "render", "scenes"
+]  # fmt: skip

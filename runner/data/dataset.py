@@ -1,4 +1,4 @@
-"""From an experiment's data section to the frames of one seed: training, probe and validation."""
+"""The frames of one seed, from an experiment's `data:` section: training, probe and validation."""
 
 from __future__ import annotations
 
@@ -10,21 +10,21 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from runner.data.data_settings import Data
 from runner.data.formats import READERS
-from runner.data.formats.files import Shot
+from runner.data.formats.files import FrameFiles
 from runner.data.formats.pictures import read_colour
 from runner.data.frames import DataError, Frames
-from runner.data.settings import Data
-from runner.data.splits import all_shots, home, split
-from runner.data.synthetic.scenes import scenes
-from runner.networks.protocol import Networks
+from runner.data.splits import data_folder, list_frames, split
+from runner.data.synthetic.renderer import scenes
+from runner.networks import Networks
 
-NEAREST_SENSIBLE, FARTHEST_SENSIBLE = 0.01, 1000.0  # metres
+NEAREST_PLAUSIBLE, FARTHEST_PLAUSIBLE = 0.01, 1000.0  # metres
 
 
 @dataclass(frozen=True)
 class SeedData:
-    """What a seed's trials share: training, probe and validation frames on the device, and the order of the batches."""
+    """What the trials of a seed share: training, probe and validation frames, and the order of the batches."""
 
     seed: int
     train: Frames
@@ -38,62 +38,65 @@ class SeedData:
         return [F.interpolate(finest, size=size, mode="nearest") for size in sizes]
 
     def batches(self, steps: int, batch: int) -> np.ndarray:
-        """[steps, batch] indices: one pass over the shuffled images after another."""
+        """[steps, batch] indices: pass after pass over all training images, each pass in a new random order."""
         rng, count = np.random.default_rng([self.seed, 0xB47C]), len(self.train)
         passes = [rng.permutation(count) for _ in range(-(-steps * batch // count))]
         return np.concatenate(passes)[: steps * batch].reshape(steps, batch)
 
     def to(self, device: torch.device) -> SeedData:
-        """The same on a device."""
+        """The same frames on `device`."""
         return SeedData(self.seed, *(part.to(device) for part in (self.train, self.probe, self.validation)))
 
 
 def make_seed_data(data: Data, seed: int) -> SeedData:
-    """Draw or read the frames of a seed, on the CPU.
+    """The frames of a seed, on the CPU: rendered scenes, or pictures of a folder.
 
-    Scenes: the seed has its own for training, probe and validation. A folder: split by lists, by its folders or by the seed
-    (`runner.data.splits`); the seed deals out what is held out into probe and validation, and only frames in use are read.
+    A folder is split by lists, by its subfolders or by the seed (`runner.data.splits`). The seed then divides the held-out
+    frames into probe and validation. Only frames that are used are read.
+
+    Raises:
+        DataError: frames that cannot be found, split or read.
     """
     if data.folder is None:
         counts = (data.train, data.probe, data.validation)
         frames = scenes(seed, sum(counts), data.height, data.width, lidar=data.lidar)
         return SeedData(seed, *(frames.select(part) for part in torch.arange(sum(counts)).split(counts)))
-    train, held_out = split(data, all_shots(data), seed)
+    train, held_out = split(data, list_frames(data), seed)
     order = torch.randperm(len(held_out), generator=torch.Generator().manual_seed(seed)).tolist()
     probe = min(data.probe, len(held_out) // 2)
     parts = (train, [held_out[i] for i in order[:probe]], [held_out[i] for i in order[probe : probe + data.validation]])
-    return SeedData(seed, *(read_shots(data, part) for part in parts))
+    return SeedData(seed, *(read_frames(data, part) for part in parts))
 
 
-def read_shots(data: Data, shots: Sequence[Shot]) -> Frames:
-    """Frames at data.height x data.width: colour by area average, depth by nearest neighbour.
+def read_frames(data: Data, frames: Sequence[FrameFiles]) -> Frames:
+    """The frames at data.height x data.width: colour by area average, depth by nearest neighbour.
 
     Raises:
-        DataError: a file that cannot be read, or depth that no camera sees.
+        DataError: a file cannot be read, or the depth is implausible.
     """
     reader = READERS[data.format]
     scale = reader.scale if reader.scale is not None else data.depth_scale
     assert scale is not None
-    rgb = np.stack([read_colour(shot.colour, data.height, data.width) for shot in shots])
-    depth = np.stack([nearest(reader.metres(shot, scale), data.height, data.width) for shot in shots])
-    check_sense(data, depth, scale)
+    rgb = np.stack([read_colour(frame.colour, data.height, data.width) for frame in frames])
+    depth = np.stack([resize_nearest(reader.metres(frame, scale), data.height, data.width) for frame in frames])
+    check_plausible(data, depth, scale)
     return Frames(torch.from_numpy(rgb).permute(0, 3, 1, 2).contiguous(), torch.from_numpy(depth)[:, None])
 
 
-def nearest(depth: np.ndarray, height: int, width: int) -> np.ndarray:
-    """[height, width]: the pixels at the middles of the new ones."""
+def resize_nearest(depth: np.ndarray, height: int, width: int) -> np.ndarray:
+    """[height, width]: for each new pixel the one at its centre."""
     rows = (np.arange(height) + 0.5) * depth.shape[0] / height
     columns = (np.arange(width) + 0.5) * depth.shape[1] / width
     return depth[np.ix_(rows.astype(int), columns.astype(int))]
 
 
-def check_sense(data: Data, depth: np.ndarray, scale: float) -> None:
-    """Refuse what no camera sees, with the arithmetic."""
+def check_plausible(data: Data, depth: np.ndarray, scale: float) -> None:
+    """Raises DataError where no depth is valid, or all is nearer than 1 cm or beyond 1 km; the message has the arithmetic."""
     valid = depth[depth > 0]
     if not valid.size:
-        raise DataError(f"{home(data)}: no valid depth in {len(depth)} frames of format {data.format}")
+        raise DataError(f"{data_folder(data)}: no valid depth in {len(depth)} frames of format {data.format}")
     near, far = float(valid.min()), float(valid.max())
-    if far < NEAREST_SENSIBLE or near > FARTHEST_SENSIBLE:
-        sum_ = f"values {near * scale:g} to {far * scale:g} / {scale:g} = {near:.3g} to {far:.3g} m"
+    if far < NEAREST_PLAUSIBLE or near > FARTHEST_PLAUSIBLE:
+        arithmetic = f"values {near * scale:g} to {far * scale:g} / {scale:g} = {near:.3g} to {far:.3g} m"
         doubt = "depth_scale" if READERS[data.format].scale is None else f"format {data.format} with {scale:g} to a metre"
-        raise DataError(f"{home(data)}: {sum_}; that is no scene, is {doubt} right?")
+        raise DataError(f"{data_folder(data)}: {arithmetic}; no scene is like that, is {doubt} right?")

@@ -1,4 +1,4 @@
-"""Frames: a batch of colour images with metric depth, and the few statistics the lab asks of it."""
+"""Frames: colour images with metric depth, and their statistics."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ class Frames:
 
     def inverse_depth(self) -> Tensor:
         """[N, 1, H, W] 1/metres, 0 where invalid."""
-        # Made safe before the division: 1/0 would be inf, and inf times a zero mask is NaN.
+        # Safe before the division: 1/0 would be inf, and inf times a zero mask is NaN.
         safe = torch.where(self.valid, self.depth, torch.ones_like(self.depth))
         return torch.where(self.valid, 1 / safe, torch.zeros_like(safe))
 
@@ -63,7 +63,7 @@ class Frames:
         return near.flatten(1).sum(1) / self.valid.flatten(1).sum(1).clamp(min=1)
 
     def median_depth(self) -> float:
-        """Metres: the median over all valid pixels, which is also the trivial predictor to beat."""
+        """Median over all valid pixels, metres: the trivial prediction. Raises DataError where none is valid."""
         depth = self.depth[self.valid]
         if depth.numel() == 0:
             raise DataError(f"median_depth of {len(self)} frames: no valid pixel; at least one is needed")
@@ -79,7 +79,6 @@ class Frames:
         return Frames(self.rgb.to(device), self.depth.to(device))
 
 
-NEAR = 1.0  # metres; the ruler's boundary stays, whatever threshold a fix uses
-
-#: Metres; the ruler's boundary is one of them.
+NEAR = 1.0  # metres: the boundary of near and far in every metric, whatever threshold a fix uses
+#: Metres: bins of true depth; NEAR is an edge of one.
 DEPTH_EDGES = (0.0, 0.25, 0.35, 0.5, 0.7, NEAR, 1.4, 2.0, 2.8, 4.0, 5.6, 8.0, 11.0, 16.0, 22.0, 32.0)

@@ -14,10 +14,7 @@ from runner.execution.devices import processes
 from runner.execution.frame_cache import FrameCache
 from runner.experiment.experiment import Experiment
 from runner.experiment.plan import Plan
-from runner.training.kernels.width import BREAK_EVEN, LANES, worthwhile
-from runner.training.loop import train
-from runner.training.machine_code import in_lanes
-from runner.training.settings import Training
+from runner.training import BREAK_EVEN, LANES, Training, can_use_lanes, lanes_are_faster, train
 
 #: Networks of yours are run one after another: together they share the batch and the loss, and each needs its own memory.
 CUSTOM_GROUP = 4
@@ -64,7 +61,7 @@ def gpu_group(experiment: Experiment, device: torch.device, frames: FrameCache) 
 
 def largest_cpu_group(settings: Training) -> int:
     """Networks that a CPU core trains together at most."""
-    return LANES if in_lanes(torch.device("cpu"), settings) else CPU_GROUP
+    return LANES if can_use_lanes(torch.device("cpu"), settings) else CPU_GROUP
 
 
 def step_cost(size: int) -> float:
@@ -74,8 +71,8 @@ def step_cost(size: int) -> float:
 
 def step_cost_on_a_core(settings: Training) -> Callable[[int], float]:
     """The same in the form in which a core trains them (benchmarks/group_size.py)."""
-    lanes = in_lanes(torch.device("cpu"), settings)
-    return lambda size: BREAK_EVEN + LOSS_COST * size if lanes and worthwhile(size) else step_cost(size)
+    lanes = can_use_lanes(torch.device("cpu"), settings)
+    return lambda size: BREAK_EVEN + LOSS_COST * size if lanes and lanes_are_faster(size) else step_cost(size)
 
 
 def best_size(count: int, seeds: int, largest: int, workers: int, cost: Callable[[int], float] = step_cost) -> int:

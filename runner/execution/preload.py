@@ -17,9 +17,9 @@ _watch = threading.Thread(target=_exit_with_parent)
 _watch.start()
 try:
     import runner.execution.workers  # noqa: F401
-    from runner.training.machine_code import load
+    from runner.training import load_machine_code
 
-    load()
+    load_machine_code()
 finally:
     _loaded.set()
     _watch.join()  # threads do not outlive a fork

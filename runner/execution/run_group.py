@@ -18,8 +18,7 @@ from runner.experiment.experiment import Experiment
 from runner.records.checkpoints import write_checkpoints
 from runner.records.fingerprint import fingerprint
 from runner.records.tables import Records
-from runner.training.loop import History, train
-from runner.training.machine_code import in_use
+from runner.training import History, train, uses_machine_code
 
 Progress = Callable[[str, int, int], None]  # (group, steps done, diverged so far)
 
@@ -44,7 +43,7 @@ def run_group(group: Group, experiment: Experiment, frames: FrameCache, device: 
         device,
         lambda steps, diverged: progress(group.name, steps, diverged),
         group.size,
-        experiment.model.own,
+        experiment.model.custom,
     )
     keys = [record_key(configuration, group.rate) for configuration in group.configurations]
     keep_networks(group, keys, history, experiment)
@@ -60,7 +59,7 @@ def software(experiment: Experiment, device: torch.device) -> dict[str, str | bo
         "torch": torch.__version__,
         "numpy": np.__version__,
         "processor": processor(),
-        "machine_code": in_use(device, experiment.training),
+        "machine_code": uses_machine_code(device, experiment.training),
     }
 
 

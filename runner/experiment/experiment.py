@@ -13,14 +13,13 @@ from pydantic import Field, ValidationError, field_serializer, field_validator, 
 from nfloss.extensions import load_extension
 from nfloss.registry import load_installed
 from nfloss.yaml_block import Loader, load_yaml, nearest
-from runner.data.settings import Data
+from runner.data import Data
 from runner.experiment.design import Design, known_numbers
 from runner.experiment.execution import Execution, execution_in_full
 from runner.experiment.search import check_search
-from runner.networks.custom import beside
-from runner.networks.settings import Model
+from runner.networks import Model, resolve_network_file
 from runner.schema import Section
-from runner.training.settings import Training
+from runner.training import Training
 
 
 class ExperimentError(ValueError):
@@ -131,7 +130,7 @@ def load_experiment(path: Path, overrides: Sequence[str] = ()) -> Experiment:
     content = dict(content)
     content.setdefault("name", path.stem)
     if "model" in content:
-        content["model"] = beside(content["model"], path.parent)
+        content["model"] = resolve_network_file(content["model"], path.parent)
     if "extensions" in content:
         content["extensions"] = files_beside(content["extensions"], path.parent)
     for override in overrides:

@@ -1,4 +1,4 @@
-"""A network of the user's: where its class is, how it is made, what its output means."""
+"""A custom network: where its class is, how it is made, what its output means."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from types import ModuleType
 from typing import Any, Literal
 
 from torch import Tensor, nn
@@ -20,18 +19,19 @@ Output = Literal["inverse_depth", "disparity"]
 
 
 class NetworkError(ValueError):
-    """What is wrong with a user's network, in one line."""
+    """What is wrong with a custom network, in one line."""
 
 
 @dataclass(frozen=True)
 class NetworkClass:
-    """A class (or function) that gives an `nn.Module`.
+    """A class, or a function, that returns an `nn.Module`.
 
     Args:
-        reference: "package.module:Class", or "path/to/file.py:Class" from the working directory.
-        arguments: it is called with.
-        output: "inverse_depth" in 1/m; "disparity": a share 0..1 of the range, as a sigmoid gives it (monodepth2's `disp`).
-        depth_range: of a disparity.
+        reference: "package.module:Class", or "path/to/file.py:Class" relative to the working directory.
+        arguments: keyword arguments of the class.
+        output: "inverse_depth" in 1/m, or "disparity": 0..1 between the least and the largest inverse depth of the range, as
+            a sigmoid returns it (monodepth2's `disp`).
+        depth_range: the range of a disparity.
     """
 
     reference: str
@@ -40,11 +40,15 @@ class NetworkClass:
     depth_range: DepthRange = field(default_factory=DepthRange)
 
     def make(self) -> nn.Module:
-        """A module, its weights from torch's generator as it stands."""
-        with told(f"model.network {self.reference} cannot be imported"):
-            made_by = find(self.reference)
-        with told(f"model.network {self.reference} cannot be made with {dict(self.arguments)}"):
-            module = made_by(**self.arguments)
+        """A new module; its random weights come from torch's global generator.
+
+        Raises:
+            NetworkError: it cannot be imported or made, or is not a module.
+        """
+        with as_network_error(f"model.network {self.reference} cannot be imported"):
+            network_class = find_class(self.reference)
+        with as_network_error(f"model.network {self.reference} cannot be made with {dict(self.arguments)}"):
+            module = network_class(**self.arguments)
         if not isinstance(module, nn.Module):
             raise NetworkError(f"model.network {self.reference}: gives a {type(module).__name__}; a torch.nn.Module is needed")
         return module
@@ -59,10 +63,12 @@ class NetworkClass:
 
 
 def scales_of(output: Any) -> list[Tensor]:
-    """A tensor, a list or tuple of them, or a mapping with the keys ("disp", 0), ("disp", 1), ... as monodepth2 has it.
+    """The scales in a module's output, finest first.
+
+    The output is a tensor, a list or tuple of tensors, or a mapping with keys ("disp", 0), ("disp", 1), ... as in monodepth2.
 
     Raises:
-        NetworkError: none of these.
+        NetworkError: it is none of these.
     """
     if isinstance(output, Tensor):
         return [output]
@@ -77,23 +83,25 @@ def scales_of(output: Any) -> list[Tensor]:
     )
 
 
-def find(reference: str) -> Any:
-    """The class. Raises NetworkError where there is none of that name."""
+def find_class(reference: str) -> Any:
+    """The class, from a package or a file. Files beside the file can be imported from it; an edited file is a new module.
+
+    Raises:
+        NetworkError: the module has no class of that name.
+    """
     place, _, name = reference.rpartition(":")
-    module = load_file(Path(place)) if place.endswith(".py") else importlib.import_module(place)
+    if place.endswith(".py"):
+        module = module_of_text("network_", place, Path(place).read_text(encoding="utf-8"))
+    else:
+        module = importlib.import_module(place)
     if not callable(found := getattr(module, name, None)):
         raise NetworkError(f"model.network {reference}: {place} has no class {name!r}")
     return found
 
 
-def load_file(path: Path) -> ModuleType:
-    """The file as a module; files beside it can be imported from it, as from a script. An edited file is another module."""
-    return module_of_text("network_", str(path), path.read_text(encoding="utf-8"))
-
-
 @contextmanager
-def told(what: str) -> Iterator[None]:
-    """Errors of the user's code as one line that begins with `what`."""
+def as_network_error(what: str) -> Iterator[None]:
+    """Turn errors of the user's code into a NetworkError whose one line begins with `what`."""
     try:
         yield
     except NetworkError:
@@ -102,8 +110,8 @@ def told(what: str) -> Iterator[None]:
         raise NetworkError(f"{what}: {in_a_line(error)}") from error
 
 
-def beside(model: Any, folder: Path) -> Any:
-    """An experiment's `model`, its network's file as seen from the working directory, where it is given from `folder`."""
+def resolve_network_file(model: Any, folder: Path) -> Any:
+    """An experiment's `model`, in which the network's file is relative to the working directory instead of `folder`."""
     if isinstance(model, str):
         model = {"network": model}
     reference = model.get("network") if isinstance(model, Mapping) else None

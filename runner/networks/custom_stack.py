@@ -1,4 +1,4 @@
-"""K copies of a user's module, run one after another; the loss takes their predictions together."""
+"""K copies of a custom network, run one after another; the loss of their predictions is computed together."""
 
 from __future__ import annotations
 
@@ -14,16 +14,17 @@ from runner.networks.custom import NetworkClass
 BATCH_NORMS = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d, nn.SyncBatchNorm)
 
 
-class OwnNetworks:
-    """Modules that begin alike. `parameters` [K, D] holds what is trained, a row each; the modules' own are views of it.
+class CustomStack:
+    """K modules with the same initial weights. `parameters` [K, D] holds what is trained, a row a module; the modules'
+    parameters are views of it.
 
-    Each has its own buffers, BatchNorm's running statistics among them, and its configuration's momentum in every BatchNorm,
-    whatever the class says. What draws random numbers (dropout) draws the same for all, however many there are.
+    Each module has buffers of its own, such as BatchNorm's running statistics, and its configuration's momentum in every
+    BatchNorm, whatever the class sets. Random numbers (dropout) are the same for all modules, however many there are.
 
     Args:
-        network: the user's.
-        seed: of the initial weights, the same for all.
-        momenta: BatchNorm momentum of each.
+        network: the class and its arguments.
+        seed: of the initial weights.
+        momenta: BatchNorm's momentum of each module.
     """
 
     def __init__(
@@ -44,21 +45,21 @@ class OwnNetworks:
         row = torch.cat([torch.empty(0, device=self.device, dtype=dtype), *(p.detach().flatten() for p in trained.values())])
         self.parameters = row.repeat(len(momenta), 1).requires_grad_()
         self.modules = [deepcopy(first) for _ in momenta]
-        for module, own_row, momentum in zip(self.modules, self.parameters.detach(), momenta, strict=True):
-            own = dict(module.named_parameters())
-            for name, piece in self._pieces(own_row).items():
-                own[name].data = piece
+        for module, row_of_module, momentum in zip(self.modules, self.parameters.detach(), momenta, strict=True):
+            parameters = dict(module.named_parameters())
+            for name, piece in self._pieces(row_of_module).items():
+                parameters[name].data = piece
             for norm in batch_norms(module):
                 norm.momentum = momentum
 
-    def read(self, per_network: Tensor) -> Tensor:
-        """Each is read by one configuration."""
+    def for_evaluations(self, per_network: Tensor) -> Tensor:
+        """[K, ..] -> [K, ..]: each module has one evaluation."""
         return per_network
 
     def __call__(self, images: Tensor, training: bool, update_statistics: bool = True) -> list[Tensor]:
-        """Inverse depth (1/m) of images [B, 3, H, W] (values 0..1), [K, B, 1, h, w] for each scale, finest first.
+        """Inverse depth (1/m) of images [B, 3, H, W] (values 0..1): [K, B, 1, h, w] for each scale, finest first.
 
-        Training without an update is evaluation with BatchNorm by the batch's own statistics.
+        `training` without `update_statistics`: modules in evaluation, except that BatchNorm uses the batch's statistics.
         """
         each = []
         with torch.random.fork_rng(self._cuda):
@@ -66,7 +67,7 @@ class OwnNetworks:
             for module, row in zip(self.modules, rows, strict=True):
                 self._set_random_state()
                 module.train(training and update_statistics)
-                with by_the_batch(module if training and not update_statistics else None):
+                with using_batch_statistics(module if training and not update_statistics else None):
                     output = torch.func.functional_call(module, self._pieces(row), (images,))
                 each.append(self.network.inverse_depths(output))
             self._random = self._random_state()
@@ -74,17 +75,18 @@ class OwnNetworks:
 
     @torch.no_grad()
     def scale_sizes(self, height: int, width: int) -> list[tuple[int, int]]:
-        """Of a copy in training, thrown away: a module may give fewer scales in evaluation."""
+        """Height and width of each scale in training, finest first; a module may return fewer scales in evaluation."""
         images = torch.zeros(2, 3, height, width, device=self.device, dtype=self.parameters.dtype)
         with torch.random.fork_rng(self._cuda):
             scales = self.network.inverse_depths(deepcopy(self.modules[0]).train()(images))
         return [(scale.shape[-2], scale.shape[-1]) for scale in scales]
 
-    def state(self, reading: int) -> dict[str, Tensor]:
+    def state(self, evaluation: int) -> dict[str, Tensor]:
         """The module's `state_dict`, copied to the CPU."""
-        return {name: value.detach().cpu().clone() for name, value in self.modules[reading].state_dict().items()}
+        return {name: value.detach().cpu().clone() for name, value in self.modules[evaluation].state_dict().items()}
 
     def _pieces(self, row: Tensor) -> dict[str, Tensor]:
+        """The parameters in a row [D], by name: views of it."""
         parts = row.split([shape.numel() for shape in self.shapes.values()])
         return {name: part.view(shape) for part, (name, shape) in zip(parts, self.shapes.items(), strict=True)}
 
@@ -102,13 +104,13 @@ class OwnNetworks:
 
 
 def batch_norms(module: nn.Module) -> list[nn.BatchNorm2d]:
-    """All of a module's; 1d, 3d and the synchronised kind have the same attributes."""
+    """All BatchNorms of a module; 1d, 3d and the synchronised kind have the same attributes."""
     return [part for part in module.modules() if isinstance(part, BATCH_NORMS)]  # type: ignore[misc]
 
 
 @contextmanager
-def by_the_batch(module: nn.Module | None) -> Iterator[None]:
-    """For the while, a module's BatchNorm uses the batch's statistics and leaves the running ones alone."""
+def using_batch_statistics(module: nn.Module | None) -> Iterator[None]:
+    """Within the context, the module's BatchNorms use the batch's statistics and do not change the running ones."""
     norms = [] if module is None else batch_norms(module)
     tracked = [norm.track_running_stats for norm in norms]
     for norm in norms:

@@ -1,9 +1,9 @@
-"""The small depth network, K of them stacked: one row of one matrix is one network.
+"""The built-in depth network, K of them stacked: each row of one matrix is a network.
 
-A U-Net of four levels (8-16-32-64 channels, 88,000 parameters) whose decoder adds the skips: each level's features are
-reduced first, then doubled in size and added to the encoder's, which costs a third of convolving both side by side and
-predicts no worse. BatchNorm in encoder and decoder; sigmoid to bounded inverse depth at three scales: the image's, 1/2 and
-1/4. The finest level works at half resolution, and every head gives four values a pixel that unfold to twice its resolution.
+It is a U-Net of four levels (8-16-32-64 channels, 88,000 parameters). Its decoder adds the skips: a level's features are
+reduced, doubled in size and added to the encoder's. That costs a third of convolving both together and predicts no worse.
+BatchNorm in encoder and decoder; a sigmoid to bounded inverse depth at three scales: the image's, 1/2 and 1/4. The finest
+level has half the image's resolution; every head has four values a pixel, which become four pixels at twice its resolution.
 
 K networks with the same input are one network with K groups: the first layer is dense (all share the image), the others
 are grouped convolutions, and BatchNorm over K*C channels is K separate BatchNorms.
@@ -26,7 +26,7 @@ LARGEST_STRIDE = 16
 
 @dataclass(frozen=True)
 class Layer:
-    """A 3x3 convolution: with BatchNorm and ReLU, or (a head) with a bias alone."""
+    """A 3x3 convolution with BatchNorm and ReLU; a head has a bias instead."""
 
     name: str
     inputs: int
@@ -42,13 +42,13 @@ class Layer:
 
     @property
     def sizes(self) -> tuple[int, ...]:
-        """Numbers of weights, then of BatchNorm weights and biases, or of the head's biases."""
+        """How many weights, then BatchNorm weights and biases (or the head's biases), it has."""
         weights = self.outputs * self.inputs * 9
         return (weights, self.outputs) if self.head else (weights, self.outputs, self.outputs)
 
 
 def layers(widths: Sequence[int] = WIDTHS) -> tuple[Layer, ...]:
-    """Encoder, decoder and heads, in the order of the parameters."""
+    """Encoder, decoder and heads, in the order of a row of parameters."""
     a, b, c, d = widths
     return (
         Layer("encoder 1", 3, a, stride=2),
@@ -67,7 +67,7 @@ def layers(widths: Sequence[int] = WIDTHS) -> tuple[Layer, ...]:
 
 @dataclass(frozen=True)
 class DepthRange:
-    """What the network can say, in metres, and what it says before training."""
+    """The least, the largest and the initial depth that a network can predict, in metres."""
 
     nearest: float = 0.1
     farthest: float = 100.0
@@ -93,19 +93,19 @@ class DepthRange:
 
 
 class StackedNetworks:
-    """K networks, and M readings of them. `parameters` [K, D] and the running statistics [M, C] are all of their state.
+    """K networks and M evaluations of them. `parameters` [K, D] and the running statistics [M, C] are their complete state.
 
-    BatchNorm's momentum never touches the parameters: networks that differ in it alone are one network, trained once, of
-    which each reading keeps its own running statistics. Training gives K predictions, evaluation M.
+    BatchNorm's momentum does not influence training: configurations that differ in it alone share one network. Each of them
+    is an evaluation with running statistics of its own. In training there are K predictions, in evaluation M.
 
-    A row of parameters holds, layer by layer: the kernels [out, 3, 3, in], then BatchNorm's weights and biases, or the
-    head's biases.
+    A row of parameters has for each layer the kernel [out, 3, 3, in], then BatchNorm's weights and biases, or the head's
+    biases.
 
     Args:
         count: K.
         seed: of the initial weights, the same for all K.
-        momenta: BatchNorm momentum of each reading; the default is one reading of each network with PyTorch's 0.1.
-        network_of: which network each reading is of; the default is its own.
+        momenta: BatchNorm's momentum of each evaluation; default: one evaluation a network, with PyTorch's 0.1.
+        network_of: the network of each evaluation; default: evaluation m is of network m.
     """
 
     def __init__(
@@ -130,25 +130,25 @@ class StackedNetworks:
         self.means = {n.name: torch.zeros(len(momenta), n.outputs, device=device, dtype=dtype) for n in norms}
         self.variances = {n.name: torch.ones(len(momenta), n.outputs, device=device, dtype=dtype) for n in norms}
 
-    def read(self, per_network: Tensor) -> Tensor:
-        """[K, ..] -> [M, ..]"""
+    def for_evaluations(self, per_network: Tensor) -> Tensor:
+        """[K, ..] -> [M, ..]: for each evaluation the value of its network."""
         return per_network if self.network_of is None else per_network.index_select(0, self.network_of)
 
     def scale_sizes(self, height: int, width: int) -> list[tuple[int, int]]:
         """Height and width of each scale, finest first."""
         return [(height >> scale, width >> scale) for scale in range(SCALES)]
 
-    def state(self, reading: int) -> dict[str, Tensor]:
-        """One reading's row of parameters [D] and running statistics [C], copied to the CPU."""
-        network = reading if self.network_of is None else int(self.network_of[reading])
+    def state(self, evaluation: int) -> dict[str, Tensor]:
+        """One evaluation's row of parameters [D] and running statistics [C], copied to the CPU."""
+        network = evaluation if self.network_of is None else int(self.network_of[evaluation])
         parts = {"parameters": self.parameters.detach()[network]}
-        parts |= {f"{name}.mean": values[reading] for name, values in self.means.items()}
-        parts |= {f"{name}.variance": values[reading] for name, values in self.variances.items()}
+        parts |= {f"{name}.mean": values[evaluation] for name, values in self.means.items()}
+        parts |= {f"{name}.variance": values[evaluation] for name, values in self.variances.items()}
         return {name: value.cpu().clone() for name, value in parts.items()}
 
     @torch.no_grad()
     def load_state(self, state: Mapping[str, Tensor]) -> None:
-        """Make all networks, and their readings, what `state` gave of one."""
+        """Set all networks and evaluations to what `state` returned for one."""
         self.parameters.copy_(state["parameters"])
         for name in self.means:
             self.means[name].copy_(state[f"{name}.mean"])
@@ -157,10 +157,10 @@ class StackedNetworks:
     def __call__(self, images: Tensor, training: bool, update_statistics: bool = True) -> list[Tensor]:
         """Inverse depth (1/m) of images [B, 3, H, W] (values 0..1).
 
-        `training`: at three scales, finest first, [K, B, 1, H/2^s, W/2^s], normalised by batch statistics, which update the
-        running ones unless told not to. Else by the running ones, the finest scale alone, [M, B, 1, H, W].
+        In training: three scales, finest first, [K, B, 1, H/2^s, W/2^s], normalised by the batch's statistics, which update
+        the running ones if `update_statistics`. In evaluation: the finest scale [M, B, 1, H, W] by the running statistics.
         """
-        parameters = self.parameters if training else self.read(self.parameters)
+        parameters = self.parameters if training else self.for_evaluations(self.parameters)
         pieces = iter(parameters.split(self.sizes, dim=1))
         weights = {layer.name: [next(pieces) for _ in layer.sizes] for layer in self.layers}
         by_name = {layer.name: layer for layer in self.layers}
@@ -182,7 +182,7 @@ class StackedNetworks:
         return [unfold(self.depth_range.inverse_depth(logit.to(parameters.dtype))) for logit in logits]
 
     def _convolve(self, layer: Layer, x: Tensor, weights: list[Tensor]) -> Tensor:
-        # Kept as [out, 3, 3, in]: the order of channels_last, or every step would turn every kernel around and back.
+        # Stored as [out, 3, 3, in], the order of channels_last: otherwise every step would transpose every kernel twice.
         kernel = weights[0].reshape(-1, 3, 3, layer.inputs).permute(0, 3, 1, 2)
         bias = weights[1].reshape(-1) if layer.head else None
         return F.conv2d(x, kernel, bias, stride=layer.stride, padding=1, groups=x.shape[1] // layer.inputs)
@@ -196,20 +196,20 @@ class StackedNetworks:
         if update:
             with torch.no_grad():
                 channels = self.means[name].shape[1]
-                self.means[name].lerp_(self.read(mean.view(-1, channels)), self.momenta)
-                self.variances[name].lerp_(self.read(variance.view(-1, channels)), self.momenta)
+                self.means[name].lerp_(self.for_evaluations(mean.view(-1, channels)), self.momenta)
+                self.variances[name].lerp_(self.for_evaluations(variance.view(-1, channels)), self.momenta)
         return x
 
 
 def unfold(values: Tensor) -> Tensor:
-    """[B, K*4, h, w] -> [K, B, 1, 2h, 2w]"""
+    """[B, K*4, h, w] -> [K, B, 1, 2h, 2w]: the four values of a pixel become 2x2 pixels."""
     b, channels, h, w = values.shape
     folded = values.view(b, channels // 4, 2, 2, h, w).permute(1, 0, 4, 2, 5, 3)
     return folded.reshape(channels // 4, b, 1, 2 * h, 2 * w)
 
 
 def initial_parameters(all_layers: Sequence[Layer], seed: int, depth_range: DepthRange) -> Tensor:
-    """One network's parameters [D], from the seed: convolutions as `nn.Conv2d`, heads saying `depth_range.initial`."""
+    """One network's parameters [D] from the seed: kernels as in `nn.Conv2d`, heads' biases for `depth_range.initial`."""
     generator = torch.Generator().manual_seed(seed)
     pieces = []
     for layer in all_layers:

@@ -11,11 +11,9 @@ import torch
 from pydantic import ValidationError
 from torch import Tensor
 
-from runner.networks.protocol import at_size
-from runner.networks.settings import Model
-from runner.networks.stacked import StackedNetworks
+from runner.networks import Model, StackedNetworks, at_size
 from runner.records.files import write_atomically
-from runner.training.checkpoints import Checkpoint
+from runner.training import Checkpoint
 
 
 class CheckpointError(ValueError):
@@ -66,7 +64,7 @@ def load_network(path: Path | str) -> Callable[[Tensor], Tensor]:
     content = read_checkpoint(path)
     try:
         model = Model.model_validate(content["model"])
-        predict = house(content["state"], model) if model.own is None else users(content["state"], model)
+        predict = house(content["state"], model) if model.custom is None else users(content["state"], model)
     except (ValidationError, KeyError, RuntimeError) as error:
         raise CheckpointError(f"{path}: does not fit the network: {' '.join(str(error).split())[:200]}") from None
     return predict
@@ -81,7 +79,7 @@ def house(state: Mapping[str, Tensor], model: Model) -> Callable[[Tensor], Tenso
 
 def users(state: Mapping[str, Tensor], model: Model) -> Callable[[Tensor], Tensor]:
     """The user's module with this state."""
-    own = model.own
+    own = model.custom
     assert own is not None
     module = own.make().eval()
     module.load_state_dict(dict(state))

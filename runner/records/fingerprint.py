@@ -27,10 +27,7 @@ import runner
 from nfloss import Configuration
 from nfloss.slots import BASELINE, Choice
 from nfloss.user_code import TEXTS
-from runner.data.formats import MODULES
-from runner.data.formats.files import PICTURES, every_file
-from runner.data.settings import Data
-from runner.data.splits import all_shots, home
+from runner.data import PICTURE_ENDINGS, READER_MODULES, Data, data_folder, every_file, list_frames
 
 ROOTS = {package.__name__: Path(str(package.__file__)).parents[1] for package in (nfloss, runner)}
 
@@ -54,7 +51,7 @@ READERS = (
 )
 CUSTOM_NETWORK = ("runner/networks/custom", "runner/networks/custom_stack")
 #: Their content seldom changes without their size; that of the lists and calibrations beside them does.
-LARGE_FILES = (*PICTURES, ".npy", ".npz", ".pfm", ".hdf5")
+LARGE_FILES = (*PICTURE_ENDINGS, ".npy", ".npz", ".pfm", ".hdf5")
 DIGITS = 8
 
 
@@ -68,7 +65,7 @@ def fingerprint(configuration: Configuration, data: Data, network: str | None = 
     if data.folder is None:
         parts["scenes"] = code_of_modules(*SCENES)
     else:
-        format = MODULES[data.format].__name__.rpartition(".")[2]
+        format = READER_MODULES[data.format].__name__.rpartition(".")[2]
         parts |= {"frames": frames_read(data), "reader": code_of_modules(*READERS, f"{FORMATS}/{format}")}
     parts |= {"network": code_of_network(network)} if network else {}
     choices = {slot: choice for slot, choice in configuration.choices.items() if choice != BASELINE[slot]}
@@ -215,8 +212,8 @@ def dumped(part: Any) -> str:
 @cache
 def frames_read(data: Data) -> str:
     """Hash of the names and sizes of the files that a reader reads, and of the content of lists, calibrations and the like."""
-    folder = home(data)
-    files = every_file(all_shots(data)) + [folder / listing for listing in data.lists]
+    folder = data_folder(data)
+    files = every_file(list_frames(data)) + [folder / listing for listing in data.lists]
     return short("\n".join(f"{os.path.relpath(path, folder)} {size_or_content(path)}" for path in files))
 
 

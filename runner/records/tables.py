@@ -13,13 +13,11 @@ import numpy as np
 import pandas as pd
 import torch
 
-from runner.data.dataset import SeedData
-from runner.data.frames import DEPTH_EDGES
+from runner.data import DEPTH_EDGES, SeedData
 from runner.records.files import as_bytes, read_table, write_bytes
 from runner.records.fingerprint import stale
 from runner.records.samples import sample_rows
-from runner.training.loop import History
-from runner.training.metrics import abs_rel, error_by_depth
+from runner.training import History, abs_rel, error_by_depth
 
 #: A group's tables, in the order in which they are written: the trials last, for their file says that all others are there.
 KINDS = ("samples", "profiles", "curves", "trials")

@@ -28,8 +28,7 @@ from runner.execution import (
 from runner.experiment.experiment import Experiment
 from runner.experiment.plan import Plan
 from runner.study.run import groups_of
-from runner.training.loop import train
-from runner.training.settings import Training
+from runner.training import Training, train
 
 #: Scenes drawn to train on in a try, and the most steps between its evaluations: of a user's network, each step is long.
 FEW, STEPS, OWN_STEPS = 64, 8, 2
@@ -81,7 +80,7 @@ def estimate_minutes(plan: Plan, device: torch.device, frames: FrameCache) -> fl
     starting = loading + mean(t.starting for t in timings)  # while workers load, the study is prepared
     drawing = -(-len(experiment.seeds) // busy) * mean(t.frames for t in timings)
     each = mean(t.group(experiment.training) for t in timings)
-    training = batches * longest(groups, busy, alike=experiment.model.own is None) * each
+    training = batches * longest(groups, busy, alike=experiment.model.custom is None) * each
     return round((starting + drawing + training) / 60.0, 2)
 
 
@@ -111,7 +110,7 @@ def time_group(group: Group, experiment: Experiment, device: torch.device, asked
     """Train a group for a few steps; `asked` is the clock when it was told to."""
     starting = time.time() - asked
     data, frames = timed_frames(experiment, group.seed, device)
-    own = experiment.model.own
+    own = experiment.model.custom
     every = min(experiment.training.evaluate_every, OWN_STEPS if own else STEPS)
     with one_thread(device):
         # Evaluated at every step, then more seldom: what a step takes, and what an evaluation, is in the difference.
@@ -133,7 +132,7 @@ def timed(
     def look(steps: int, diverged: int) -> None:
         clock.append(time.monotonic())
 
-    train(group.configurations, data, brief, model.depth_range, device, look, group.size, model.own)
+    train(group.configurations, data, brief, model.depth_range, device, look, group.size, model.custom)
     *usual, last, end = (after - before for before, after in pairwise([*clock, time.monotonic()]))
     return median(usual), last, end
 

@@ -7,7 +7,7 @@ from nfloss.numbers import Numbers
 from runner.execution import FrameCache
 from runner.experiment.experiment import Experiment
 from runner.experiment.plan import Plan, make_plan
-from runner.networks.custom_check import check_contract
+from runner.networks import check_contract
 
 
 def plan_experiment(experiment: Experiment, frames: FrameCache | None = None) -> Plan:
@@ -16,7 +16,7 @@ def plan_experiment(experiment: Experiment, frames: FrameCache | None = None) ->
     Raises:
         NetworkError: the network cannot be made, or breaks the contract of `check_contract`.
     """
-    if (network := experiment.model.own) is not None:
+    if (network := experiment.model.custom) is not None:
         training = experiment.training
         check_contract(network, -(-training.batch // training.accumulate), experiment.data.height, experiment.data.width)
     plan = make_plan(experiment)

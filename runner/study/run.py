@@ -11,8 +11,7 @@ from pathlib import Path
 import pandas as pd
 import torch
 
-from runner.data import DataError, SeedData
-from runner.data.frames import NEAR
+from runner.data import NEAR, DataError, SeedData
 from runner.execution import (
     Backend,
     Crash,
@@ -39,7 +38,7 @@ from runner.study.folder import check_device, check_folder, recorded_group_size
 from runner.study.lock import only_run
 from runner.study.plan import plan_experiment
 from runner.study.status import balanced_part, differing_software
-from runner.training.metrics import in_range
+from runner.training import in_range
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""Trained networks on disk: a file for each trial's last state, and for its best where that is asked for."""
+"""Which states of the networks become checkpoints: the last, and the best if wanted (`runner.records` writes the files)."""
 
 from __future__ import annotations
 
@@ -8,22 +8,22 @@ from dataclasses import dataclass
 import numpy as np
 from torch import Tensor
 
-from runner.networks.protocol import Networks
+from runner.networks import Networks
 
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """A network after so many steps, and the probe's AbsRel then: of near pixels, or of all where the probe has none near."""
+    """A network after `step` steps, and its AbsRel on the probe: of near pixels, or of all where the probe has none near."""
 
     step: int
     probe_abs_rel: float
     state: dict[str, Tensor]
 
 
-class Keeper:
-    """What is kept of M networks as they are trained: nothing, the last state, or the best (the first of equals) and the last.
+class CheckpointTracker:
+    """Follows M evaluations in training and stores, as `which` says, nothing, the last state, or the best and the last.
 
-    A diverged network is never the best any more.
+    The best is the first of equals; a network that has diverged cannot become the best.
     """
 
     def __init__(self, networks: Networks, which: str, count: int) -> None:
@@ -32,8 +32,8 @@ class Keeper:
         self.last = np.full(count, np.nan)
         self.step = 0
 
-    def look(self, probe: Mapping[str, np.ndarray], diverged: Tensor) -> None:
-        """Take note of a probe."""
+    def update(self, probe: Mapping[str, np.ndarray], diverged: Tensor) -> None:
+        """Compare the errors of an evaluation on the probe, [M] each, with the best so far."""
         near, everywhere = probe["probe_near_abs_rel"], probe["probe_all_abs_rel"]
         self.last, self.step = np.where(np.isfinite(near), near, everywhere), int(probe["step"])
         if self.which != "best_and_last":
@@ -43,8 +43,8 @@ class Keeper:
             if error < (np.inf if best is None else best.probe_abs_rel):
                 self.best[m] = Checkpoint(self.step, float(error), self.networks.state(m))
 
-    def kept(self) -> list[dict[str, Checkpoint]]:
-        """Of each network, by "best" and "last"; nothing where nothing is to be kept."""
+    def checkpoints(self) -> list[dict[str, Checkpoint]]:
+        """For each evaluation its "best" and "last"; an empty list where nothing is stored."""
         if self.which == "none":
             return []
         last = [Checkpoint(self.step, float(error), self.networks.state(m)) for m, error in enumerate(self.last)]

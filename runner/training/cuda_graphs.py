@@ -1,4 +1,4 @@
-"""A training step as one CUDA graph: a thousand small kernels for the price of one launch."""
+"""A training step as one CUDA graph: one launch instead of a thousand small kernels'."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import torch
 
 
 class Repeatable(Protocol):
-    """Work on the same tensors every time; `decided` is what Python has chosen for the next call."""
+    """Work on the same tensors in every call; `decided` is what Python code decides for the next call."""
 
     def __call__(self) -> None: ...
 
@@ -17,10 +17,10 @@ class Repeatable(Protocol):
 
 
 class Captured:
-    """Calls a step; from its second call with the same decisions on, replays it as a graph.
+    """A step that is replayed as a CUDA graph from its second call with the same decisions on.
 
-    The first call after a change (a scheduled threshold, a frozen network) runs as it is: it is a step of training, and it
-    makes whatever the libraries and the caches of constants make on first use, which a capture may not do.
+    The first call after a change (of a scheduled threshold, or a network that is frozen) runs eagerly. It is a step of
+    training too, and lets libraries and caches of constants allocate what a capture must not.
     """
 
     def __init__(self, step: Repeatable) -> None:
@@ -33,7 +33,7 @@ class Captured:
         if self.step.decided != self.seen:
             self.seen, self.graph = self.step.decided, None
             self.stream.wait_stream(torch.cuda.current_stream())
-            with torch.cuda.stream(self.stream):  # captures happen beside the default stream, and so must what warms them up
+            with torch.cuda.stream(self.stream):  # a capture needs another stream than the default, and so does its warm-up
                 self.step()
             torch.cuda.current_stream().wait_stream(self.stream)
             return

@@ -1,4 +1,4 @@
-"""One readable loop: K trials of one seed together. They share images, order and initial weights, and nothing else."""
+"""The training loop: K trials of one seed together. They share images, order and initial weights, and nothing else."""
 
 from __future__ import annotations
 
@@ -12,32 +12,26 @@ from torch import Tensor
 
 from nfloss import Configuration, Losses
 from nfloss.loss import Terms
-from runner.data import Frames
-from runner.data.dataset import SeedData
-from runner.networks.custom import NetworkClass
-from runner.networks.custom_stack import OwnNetworks
-from runner.networks.protocol import Networks, at_size
-from runner.networks.stacked import DepthRange
-from runner.training.checkpoints import Checkpoint, Keeper
+from runner.data import Frames, SeedData
+from runner.networks import CustomStack, DepthRange, NetworkClass, Networks, at_size
+from runner.training.checkpoints import Checkpoint, CheckpointTracker
 from runner.training.cuda_graphs import Captured
 from runner.training.machine_code import stack_for, summing_for
 from runner.training.metrics import abs_rel, all_metrics
 from runner.training.optimiser import RowAdam
 from runner.training.precision import convolutions_in, forward_in
-from runner.training.settings import Training
+from runner.training.training_settings import Training
 
-EVALUATED = 8  # frames at once, a batch to BatchNorm where its gap is measured
-Heartbeat = Callable[[int, int], None]  # (steps done, diverged so far)
-
-
+EVALUATED = 8  # frames at once; the batch size where BatchNorm's gap is measured
+ProgressCallback = Callable[[int, int], None]  # (steps done, diverged so far)
 SERIES = ("loss", "normalised_loss", "ssi", "silog", "grad_norm")
 
 
 @dataclass
 class History:
-    """What the loop wrote down: series per step [steps, K] on the device, measurements per probe as [M] arrays.
+    """What was measured: series per step [steps, K] on the device, evaluations as [M] arrays.
 
-    `read_by` turns the networks' columns into those of the configurations that read them: [steps, M], [M].
+    `for_evaluations` repeats the columns of networks that several configurations share: [steps, M], [M].
     """
 
     series: dict[str, Tensor]
@@ -45,36 +39,30 @@ class History:
     probes: list[dict[str, np.ndarray]] = field(default_factory=list)
     validations: list[dict[str, np.ndarray]] = field(default_factory=list)
     bn_gap: np.ndarray | None = None
-    predicted: Tensor | None = None  # depth of the validation frames when last looked at, metres, [M, N, 1, H, W]
+    predicted: Tensor | None = None  # depth of the validation frames at the last evaluation, metres, [M, N, 1, H, W]
     seconds: float = 0.0
-    checkpoints: list[dict[str, Checkpoint]] = field(default_factory=list)  # of each configuration, "best" and "last"
+    checkpoints: list[dict[str, Checkpoint]] = field(default_factory=list)  # of each configuration: "best", "last"
 
     @classmethod
     def empty(cls, steps: int, count: int, device: torch.device) -> History:
         series = {name: torch.full((steps, count), torch.nan, device=device) for name in SERIES}
         return cls(series, torch.full((count,), -1, device=device, dtype=torch.long))
 
-    def note(self, at: Tensor, **values: Tensor) -> None:
-        """Write the step `at` [1] of some series, [K] each."""
+    def write(self, at: Tensor, **values: Tensor) -> None:
+        """Write values [K] of some series at step `at` [1]."""
         for name, value in values.items():
             self.series[name].index_copy_(0, at, value.detach().to(torch.float32).unsqueeze(0))
 
-    def read_by(self, networks: Networks) -> History:
-        series = {name: networks.read(values.T).T for name, values in self.series.items()}
-        return replace(self, series=series, diverged_at=networks.read(self.diverged_at))
+    def for_evaluations(self, networks: Networks) -> History:
+        series = {name: networks.for_evaluations(values.T).T for name, values in self.series.items()}
+        return replace(self, series=series, diverged_at=networks.for_evaluations(self.diverged_at))
 
 
 class Step:
-    """One step of training: the same tensors in and out every time, and no word to the host, so that a GPU never waits."""
+    """One step of training, on the same tensors every time and without synchronising with the host: a GPU never waits."""
 
     def __init__(
-        self,
-        networks: Networks,
-        losses: Losses,
-        optimiser: RowAdam,
-        data: SeedData,
-        settings: Training,
-        history: History,
+        self, networks: Networks, losses: Losses, optimiser: RowAdam, data: SeedData, settings: Training, history: History
     ) -> None:
         self.networks, self.losses, self.optimiser, self.history = networks, losses, optimiser, history
         self.settings, self.rgb, self.pyramid = settings, data.train.rgb, data.pyramid(networks)
@@ -82,7 +70,7 @@ class Step:
         self.order = torch.from_numpy(data.batches(settings.steps, settings.batch)).to(device)
         self.at = torch.zeros(1, dtype=torch.long, device=device)
         self.precision = forward_in(settings.precision, device)
-        self.prediction = self.truth = torch.empty(0)  # of the last step, at the finest scale
+        self.prediction = self.truth = torch.empty(0)  # of the last step, finest scale
 
     def __call__(self) -> None:
         batch = self.order.index_select(0, self.at)[0]
@@ -93,22 +81,22 @@ class Step:
         self.optimiser.step(alive, norm, self.settings.clip_norm)
         assert terms.unweighted is not None
         relative = terms.total / (terms.unweighted + 1e-8)
-        self.history.note(self.at, loss=terms.total, ssi=terms.ssi, silog=terms.silog, normalised_loss=relative)
+        self.history.write(self.at, loss=terms.total, ssi=terms.ssi, silog=terms.silog, normalised_loss=relative)
         self.at += 1
 
     def backward(self, batch: Tensor) -> tuple[Terms, Tensor, Tensor]:
-        """Add a batch's gradients; gives its terms, and the finest scale's prediction and truth."""
+        """Add the gradients of a batch; returns its loss terms, and the prediction and truth at the finest scale."""
         images, truth = self.rgb.index_select(0, batch), [scale.index_select(0, batch) for scale in self.pyramid]
         with self.precision:
             predictions = self.networks(images, training=True)
         terms = self.losses.terms(predictions, truth, unweighted=True)
-        terms.total.sum().backward()  # a sum: each network's gradient is its own loss's
+        terms.total.sum().backward()  # in the sum, each network's gradient is that of its own loss
         return terms, predictions[0].detach(), truth[0]
 
     def joined(self, parts: Sequence[tuple[Terms, Tensor, Tensor]]) -> tuple[Terms, Tensor, Tensor]:
-        """Micro-batches as one: the means of gradients and terms, predictions and truths one after another.
+        """The parts of a batch as one: means of gradients and loss terms; predictions and truths concatenated.
 
-        Gradients are divided here and not on their way, where a fix that clamps them would see them smaller.
+        Gradients are divided at the end: a fix that clamps them in the backward pass must see them at full size.
         """
         assert self.networks.parameters.grad is not None
         self.networks.parameters.grad /= len(parts)
@@ -118,7 +106,7 @@ class Step:
 
     @property
     def decided(self) -> tuple[object, ...]:
-        """What Python has decided for the next step; while this stays, every step runs the same kernels."""
+        """What Python code decides for the next step; while it stays the same, every step runs the same kernels."""
         return self.losses.thresholds, tuple(self.optimiser.frozen)
 
 
@@ -128,27 +116,30 @@ def train(
     settings: Training,
     depth_range: DepthRange,
     device: torch.device,
-    heartbeat: Heartbeat = lambda steps, diverged: None,
+    on_progress: ProgressCallback = lambda steps, diverged: None,
     size: int | None = None,
-    own: NetworkClass | None = None,
+    custom: NetworkClass | None = None,
 ) -> History:
-    """Train the configurations' networks together and return what was measured, a column each.
+    """Train the configurations' networks together and return what was measured, a column a configuration.
 
-    Configurations that differ in BatchNorm's momentum alone share a network. With `size`, that many networks are trained,
-    the first one's copies making up the number: the last bits of a result depend on how many are trained together.
-    The user's `own` networks are trained one each, run one after another; `size` does not matter to them.
+    Configurations that differ in BatchNorm's momentum alone share a built-in network.
+
+    Args:
+        on_progress: called after each evaluation.
+        size: the number of networks, filled up with copies of the first: the last bits of a result depend on it.
+        custom: each configuration trains a copy of this network instead, one after another; `size` is then ignored.
     """
     started = time.monotonic()
     momenta = [c.choices["bn_momentum"](c.numbers) for c in configurations]
     networks: Networks
-    if own is None:
+    if custom is None:
         trained, network_of = distinct_trainings(configurations)
         trained += trained[:1] * ((size or 0) - len(trained))
         stack = stack_for(len(trained), device, settings)
         networks = stack(len(trained), data.seed, momenta, network_of, depth_range, device=device)
     else:
-        trained, networks = list(configurations), OwnNetworks(own, data.seed, momenta, device)
-    keeper = Keeper(networks, settings.checkpoints, len(configurations))
+        trained, networks = list(configurations), CustomStack(custom, data.seed, momenta, device)
+    tracker = CheckpointTracker(networks, settings.checkpoints, len(configurations))
     losses = Losses(trained, summing_for(device, settings))
     optimiser = RowAdam(networks.parameters, settings.learning_rate, len(trained))
     history = History.empty(settings.steps, len(trained), device)
@@ -161,65 +152,65 @@ def train(
             advance()
             if (step + 1) % settings.evaluate_every == 0 or step + 1 == settings.steps:
                 last_tenth = step + 1 > settings.steps * 0.9
-                measure(history, networks, data, training_state(one_step, step + 1, epoch, depth_range), last_tenth)
+                evaluate(history, networks, data, training_state(one_step, step + 1, epoch, depth_range), last_tenth)
                 optimiser.freeze(history.diverged_at >= 0)
-                diverged = networks.read(history.diverged_at) >= 0
-                keeper.look(history.probes[-1], diverged)
-                heartbeat(step + 1, int(diverged.sum()))
+                diverged = networks.for_evaluations(history.diverged_at) >= 0
+                tracker.update(history.probes[-1], diverged)
+                on_progress(step + 1, int(diverged.sum()))
         with torch.no_grad():
             assert history.predicted is not None
             history.bn_gap = batch_norm_gap(networks, data.validation, history.predicted)
-    history.checkpoints = keeper.kept()
+    history.checkpoints = tracker.checkpoints()
     history.seconds = time.monotonic() - started
-    return history.read_by(networks)
+    return history.for_evaluations(networks)
 
 
 def training_state(step: Step, number: int, epoch: int, depth_range: DepthRange) -> dict[str, np.ndarray]:
-    """What a probe notes of the training itself, [M] each but for the step and epoch."""
-    of_networks = batch_errors(step.prediction, step.truth, depth_range)
-    of_networks["threshold"] = torch.tensor(step.losses.thresholds, dtype=torch.float64, device=step.truth.device)
-    readings = {name: step.networks.read(value).cpu().numpy() for name, value in of_networks.items()}
-    return {"step": np.array(number), "epoch": np.array(epoch), **readings}
+    """What an evaluation records of the training itself: step, epoch, and [M] values of the last batch."""
+    per_network = batch_errors(step.prediction, step.truth, depth_range)
+    per_network["threshold"] = torch.tensor(step.losses.thresholds, dtype=torch.float64, device=step.truth.device)
+    evaluations = {name: step.networks.for_evaluations(value).cpu().numpy() for name, value in per_network.items()}
+    return {"step": np.array(number), "epoch": np.array(epoch), **evaluations}
 
 
 def distinct_trainings(configurations: Sequence[Configuration]) -> tuple[list[Configuration], list[int]]:
-    """The networks to train, and which of them each configuration reads."""
+    """The networks to train, and the index of each configuration's network."""
     place: dict[Configuration, int] = {}
     network_of = [place.setdefault(c.trained(), len(place)) for c in configurations]
     return list(place), network_of
 
 
 def watch(history: History, at: Tensor, total: Tensor, norm: Tensor) -> Tensor:
-    """Note gradient norms and first divergences; True [K] for the networks that still train. No synchronisation."""
-    history.note(at, grad_norm=norm)
+    """Write gradient norms and steps of divergence, without synchronisation; True [K] for networks that still train."""
+    history.write(at, grad_norm=norm)
     broken = ~(torch.isfinite(total) & torch.isfinite(norm)) & (history.diverged_at < 0)
     history.diverged_at.copy_(torch.where(broken, at, history.diverged_at))
     return history.diverged_at < 0
 
 
 @torch.no_grad()
-def measure(history: History, networks: Networks, data: SeedData, known: dict[str, np.ndarray], validate: bool) -> None:
-    """Evaluate on the probe, noted with what is known of the step already, and on the validation set where asked."""
+def evaluate(history: History, networks: Networks, data: SeedData, known: dict[str, np.ndarray], validate: bool) -> None:
+    """Evaluate on the probe, stored together with `known`, and if `validate` on the validation frames."""
     errors = abs_rel(predicted_depth(networks, data.probe), data.probe.depth)
     probe = {f"probe_{which}_abs_rel": value.cpu().numpy() for which, value in errors.items()}
     history.probes.append({**known, **probe})
     if validate:
-        history.predicted = None  # two of them at once would be a waste of memory
+        history.predicted = None  # freed first: both at once would waste memory
         history.predicted = predicted_depth(networks, data.validation)
         values = all_metrics(history.predicted, data.validation.depth)
         history.validations.append({name: value.cpu().numpy() for name, value in values.items()})
 
 
 def predicted_depth(networks: Networks, frames: Frames, training: bool = False) -> Tensor:
-    """Depth in metres of every reading [M, N, 1, H, W], the running statistics used (or, `training`, those of batches of
-    EVALUATED) and left alone. Few frames at a time: nothing is larger than what a step of training needs."""
+    """Depth in metres of every evaluation, [M, N, 1, H, W], by the running statistics, or in `training` by those of each
+    EVALUATED frames. Neither changes the statistics. Few frames at a time need no more memory than a step of training."""
     pieces = [1.0 / at_size(networks(rgb, training, False)[0], rgb) for rgb in frames.rgb.split(EVALUATED)]
     depth = torch.cat(pieces, dim=1)
-    return networks.read(depth) if training else depth
+    return networks.for_evaluations(depth) if training else depth
 
 
 def batch_errors(prediction: Tensor, truth: Tensor, depth_range: DepthRange) -> dict[str, Tensor]:
-    """Fix 7-1's series on the training batch: near share, and mean |error| in metres near and far, [K]."""
+    """The series of fix 7-1 on the training batch, [K] each: near share, and mean |error| in metres near and far."""
     depth = torch.where(truth > 0, 1.0 / truth.clamp(min=1.0 / depth_range.farthest), 0.0)
     error = (1.0 / prediction - depth).abs().flatten(1)
     valid, near = (truth > 0).flatten(), ((depth > 0) & (depth < 1.0)).flatten()
@@ -234,7 +225,7 @@ def batch_errors(prediction: Tensor, truth: Tensor, depth_range: DepthRange) -> 
 
 
 def batch_norm_gap(networks: Networks, validation: Frames, predicted: Tensor) -> np.ndarray:
-    """Validation near AbsRel with running statistics (`predicted`) / with batch statistics (batches of 8), [M]."""
+    """Near AbsRel on the validation frames, [M]: by running statistics (`predicted`), divided by that with batch statistics."""
     running = abs_rel(predicted, validation.depth)["near"]
     batch = abs_rel(predicted_depth(networks, validation, training=True), validation.depth)["near"]
     return (running / batch).cpu().numpy()

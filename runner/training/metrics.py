@@ -1,4 +1,4 @@
-"""Rulers that no configuration can move: depth errors by true depth, pooled over all pixels of a set of images."""
+"""Metrics, the same for every configuration: depth errors by range of true depth, pooled over all pixels of the images."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from runner.data.frames import DEPTH_EDGES, NEAR
+from runner.data import DEPTH_EDGES, NEAR
 
 RANGES = ("all", "near", "far")
 NEAR_AND_FAR = (0.0, NEAR)
@@ -16,12 +16,12 @@ METRICS = ("abs_rel", "sq_rel", "rmse", "rmse_log", "silog", "delta1", "delta2",
 
 #: Predicted and true depth, [k, V] and [V] in metres -> values by name, [k, V] each.
 Values = Callable[[Tensor, Tensor], Mapping[str, Tensor]]
-#: Pixels of which values are computed at once: within a CPU's cache, in few launches on a GPU.
+#: Pixels that are processed at once: they fit into a CPU's cache, and need few launches on a GPU.
 AT_ONCE = {"cpu": 2**20, "cuda": 2**26}
 
 
 def in_range(depth: Tensor, which: str) -> Tensor:
-    """Valid pixels (depth > 0, metres): all, near (< 1 m), far (>= 1 m)."""
+    """Which pixels of true depth (metres) are valid (> 0) and in the range: all, near (< 1 m) or far (>= 1 m)."""
     valid = depth > 0
     return valid if which == "all" else valid & (depth < NEAR) if which == "near" else valid & (depth >= NEAR)
 
@@ -54,17 +54,17 @@ def all_metrics(predicted: Tensor, true: Tensor) -> dict[str, Tensor]:
     result: dict[str, Tensor] = {}
     for which, means in by_range(pixels.sums(predicted, values), pixels).items():
         means["rmse"], means["rmse_log"] = means["squared"].sqrt(), means["squared_log"].sqrt()
-        variance = means["squared_log"] - means["log_ratio"].square()  # in float64, of float32: nothing cancels that was there
+        variance = means["squared_log"] - means["log_ratio"].square()  # in float64: the float32 values lose no digits
         means["silog"] = 100.0 * variance.clamp(min=0.0).sqrt()
         result |= {f"{which}_{name}": means[name].to(predicted.dtype) for name in METRICS}
     return result
 
 
 def error_by_depth(predicted: Tensor, true: Tensor) -> dict[str, Tensor]:
-    """Where along the range a network errs: by true depth between DEPTH_EDGES (the last bin is open), [K, bins] each.
+    """Errors by true depth, in bins between DEPTH_EDGES (the last is open): [K, bins] each, pooled over all images.
 
-    `abs_rel`: mean of |p - t| / t. `bias`: mean of (p - t) / t, positive where it says too far. `pixels`: [bins]. Pooled over
-    all images; NaN where a bin has no pixel. predicted [K, ..], true [..], in metres.
+    `abs_rel`: mean of |p - t| / t. `bias`: mean of (p - t) / t, positive where predictions are too far. NaN where a bin has no
+    pixel. `pixels`: their number, [bins]. predicted [K, ..], true [..], in metres.
     """
 
     def values(p: Tensor, t: Tensor) -> dict[str, Tensor]:
@@ -78,9 +78,9 @@ def error_by_depth(predicted: Tensor, true: Tensor) -> dict[str, Tensor]:
 
 @dataclass(frozen=True)
 class Pixels:
-    """The valid pixels of true depth [..], those of a bin beside each other: a bin's sum is one of a slice, nothing is masked.
+    """The valid pixels of true depth [..], sorted by bin, so that a bin's sum is that of a slice, without masks.
 
-    `order` [V] are their places, `true` [V] their depth in metres, `counts` [bins] how many there are of each.
+    order: [V] indices of the pixels. true: [V] their depth in metres. counts: [bins] their number in each bin.
     """
 
     order: Tensor
@@ -89,15 +89,15 @@ class Pixels:
 
     @classmethod
     def of(cls, true: Tensor, edges: Sequence[float]) -> Pixels:
-        """By bins between the edges (metres), each with its lower edge; the last is open, and 0 is in none."""
+        """In bins between the edges (metres): a bin includes its lower edge, the last is open, 0 is in none."""
         flat, ends = true.flatten(), (*edges[1:], float("inf"))
         bins = [((flat > 0) & (flat >= low) & (flat < high)).nonzero()[:, 0] for low, high in zip(edges, ends, strict=True)]
         order = torch.cat(bins)
         return cls(order, flat[order], torch.tensor([len(places) for places in bins], device=true.device))
 
     def sums(self, predicted: Tensor, values: Values) -> dict[str, Tensor]:
-        """Of each of the values, the sum over each bin: predicted [K, ..] -> [K, bins], float64. A few networks at a time: maps
-        of all of them, several at once, would be gigabytes."""
+        """The sum of each value over each bin: predicted [K, ..] -> [K, bins], float64. A few networks at a time: the maps of
+        all would take gigabytes."""
         flat, lengths = predicted.flatten(1), self.counts.tolist()
         few = max(1, AT_ONCE[predicted.device.type] // max(len(self.order), 1))
         parts = [
@@ -111,7 +111,7 @@ class Pixels:
 
 
 def by_range(sums: Mapping[str, Tensor], pixels: Pixels) -> dict[str, dict[str, Tensor]]:
-    """Sums over near and far pixels, [K, 2] each -> for each range the means, [K]; NaN without pixels."""
+    """Sums over near and far pixels, [K, 2] each -> the means in each range, [K]; NaN without pixels."""
     columns = {"all": slice(0, 2), "near": slice(0, 1), "far": slice(1, 2)}
     return {
         which: {name: values[:, columns[which]].sum(1) / pixels.counts[columns[which]].sum() for name, values in sums.items()}

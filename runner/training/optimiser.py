@@ -1,4 +1,4 @@
-"""The optimiser of networks that are trained together: a row of one matrix each, and nothing of one reaches another."""
+"""Adam for networks that are trained together, the rows of one matrix; none influences another."""
 
 from __future__ import annotations
 
@@ -10,24 +10,22 @@ from torch.optim.adam import adam
 
 from nfloss.terms import may_ask
 
-ADAM: dict[str, Any] = {  # what torch.optim.Adam does when nothing is said, fused
+ADAM: dict[str, Any] = {  # the defaults of torch.optim.Adam, fused
     "beta1": 0.9, "beta2": 0.999, "eps": 1e-8, "weight_decay": 0.0, "amsgrad": False, "maximize": False, "fused": True
 }  # fmt: skip
-
-
-#: Numbers of each network whose squares are summed at once, where networks lie side by side.
+#: Gradient values of each network whose squares are summed at once, where the matrix is in lanes.
 PIECE = 8192
 
 
 class RowAdam:
-    """Adam on the rows of one matrix [R, D], a network each: clipped by its own norm, frozen by its own divergence.
+    """Adam on the rows of one matrix [R, D]: each row is a network, clipped by its own norm and frozen when it diverges.
 
-    PyTorch's own, as a function: its optimisers load the compiler as the first of them is made, for most of a second.
+    It calls PyTorch's Adam as a function: creating an optimiser would load PyTorch's compiler, for most of a second.
 
     Args:
-        parameters: in rows, or in columns of memory.
-        learning_rate: of all.
-        count: K, the rows that are networks, if not all are.
+        parameters: [R, D], contiguous by rows or by columns.
+        learning_rate: of all networks.
+        count: K, the number of rows that are networks; default: all.
     """
 
     def __init__(self, parameters: Tensor, learning_rate: float, count: int | None = None) -> None:
@@ -36,43 +34,44 @@ class RowAdam:
         rows = parameters.detach()
         self.first_moments, self.second_moments = torch.zeros_like(rows), torch.zeros_like(rows)
         self.frozen = [False] * self.count
-        self.state = [in_memory(matrix) for matrix in (rows, self.first_moments, self.second_moments)]
+        self.state = [contiguous_parts(matrix) for matrix in (rows, self.first_moments, self.second_moments)]
         self.steps = list(torch.zeros(len(self.state[0]), device=rows.device).unbind(0))
 
     def norm(self) -> Tensor:
-        """Of each network's gradient, [K]."""
+        """The norm of each network's gradient, [K]."""
         gradient = self.parameters.grad
         assert gradient is not None
         if gradient.is_contiguous():
             return gradient.norm(dim=1)
-        parts = [part.square().sum(0) for part in gradient.T.split(PIECE)]  # what `norm` does, in a quarter of its time
+        parts = [part.square().sum(0) for part in gradient.T.split(PIECE)]  # as `norm`, in a quarter of its time
         return torch.stack(parts).sum(0).sqrt()[: self.count]
 
     @torch.no_grad()
     def step(self, alive: Tensor, norm: Tensor, clip_norm: float) -> None:
-        """One step for the rows alive; a dead row's gradient is replaced by zeros until `freeze` leaves it as it is."""
+        """One step. The gradients of rows that are not `alive` are replaced by zeros; frozen rows do not change at all."""
         gradient = self.parameters.grad
         assert gradient is not None
         scale = (clip_norm / (norm + 1e-6)).clamp(max=1.0)  # as torch.nn.utils.clip_grad_norm_
-        asking = may_ask(gradient)
-        if asking:  # few rows need anything
+        asking = may_ask(gradient)  # whether values may be read on the host
+        if asking:  # few rows need a change
             for row in (~alive | (scale != 1.0)).nonzero().flatten().tolist():
                 gradient[row] = gradient[row] * scale[row] if alive[row] else 0.0
         else:
             gradient = torch.where(alive.unsqueeze(1), gradient * scale.unsqueeze(1), 0.0)
         frozen = [row for row, is_frozen in enumerate(self.frozen) if is_frozen]
-        kept = [self.parameters[row].clone() for row in frozen]
+        before = [self.parameters[row].clone() for row in frozen]
         rows, first, second = self.state
-        adam(rows, in_memory(gradient), first, second, [], self.steps, lr=self.learning_rate, capturable=not asking, **ADAM)
-        for row, values in zip(frozen, kept, strict=True):
+        rate, parts = self.learning_rate, contiguous_parts(gradient)
+        adam(rows, parts, first, second, [], self.steps, lr=rate, capturable=not asking, **ADAM)
+        for row, values in zip(frozen, before, strict=True):
             self.parameters[row] = values
         self.parameters.grad = None
 
     def freeze(self, dead: Tensor) -> None:
-        """From now on leave these rows as they are."""
+        """From now on, these rows do not change; `dead` [K]."""
         self.frozen = [bool(d) for d in dead.tolist()]
 
 
-def in_memory(matrix: Tensor) -> list[Tensor]:
-    """The rows of a matrix; those that lie side by side in memory are one."""
+def contiguous_parts(matrix: Tensor) -> list[Tensor]:
+    """The rows of a matrix that is contiguous by rows; else its transpose, in one."""
     return list(matrix.unbind(0)) if matrix.is_contiguous() else [matrix.T]

@@ -1,4 +1,4 @@
-"""In what the network computes, as `training.precision` has it; the loss and the optimiser compute in float32 always."""
+"""The precision in which networks compute (`training.precision`); the loss and the optimiser always use float32."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ Precision = Literal["fp32", "tf32", "bf16"]
 
 @contextmanager
 def convolutions_in(precision: Precision) -> Iterator[None]:
-    """For the while, float32 convolutions on a GPU keep their 23 bits, or 10 of them in `tf32`, which is PyTorch's default."""
+    """Within the context, float32 convolutions on a GPU use all 23 bits of the mantissa, or in `tf32` 10, PyTorch's default."""
     cudnn: Any = torch.backends.cudnn
     before, cudnn.conv.fp32_precision = cudnn.conv.fp32_precision, "tf32" if precision == "tf32" else "ieee"
     try:
@@ -23,5 +23,5 @@ def convolutions_in(precision: Precision) -> Iterator[None]:
 
 
 def forward_in(precision: Precision, device: torch.device) -> AbstractContextManager[Any]:
-    """For a forward pass of training; it can be entered again and again."""
+    """The context of a forward pass in training; it can be entered repeatedly."""
     return torch.autocast(device.type, torch.bfloat16, cache_enabled=False) if precision == "bf16" else nullcontext()

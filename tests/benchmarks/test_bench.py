@@ -19,7 +19,7 @@ from plain import as_trials, compared, spec_data, train_plain
 from trial_spec import Spec, Trial, Trials
 from with_nfloss import run as run_nfloss
 
-from runner.networks.stacked import StackedNetworks
+from runner.networks import StackedNetworks
 
 TINY = Spec(((), ("2-1", "5-1"), ("6-2", "9-3")), 32, 48, steps=6, evaluate_every=1, train=16, held_out=4)
 

@@ -3,9 +3,8 @@
 import pytest
 import torch
 
-from runner.data import Frames
-from runner.data.dataset import SeedData
-from runner.training.settings import Training
+from runner.data import Frames, SeedData
+from runner.training import Training
 
 collect_ignore = ["pretend_device.py"]  # whose import changes the process: no doctests are looked for in it
 

@@ -1,4 +1,4 @@
-"""Picture files byte by byte, by their specifications: not by the library that reads them."""
+"""Picture files written byte by byte from their specifications, without the library that reads them."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def colour(path: Path, red: int = 51, height: int = 2, width: int = 2) -> Path:
 
 
 def pfm(path: Path, rows: Rows, little: bool = True) -> Path:
-    """The rows from top to bottom; the file has the last one first. A negative scale says little-endian."""
+    """`rows` are from top to bottom; the file has the last one first. A negative scale means little-endian."""
     head = f"Pf\n{len(rows[0])} {len(rows)}\n{'-1.0' if little else '1.0'}\n".encode()
     kind = "<" if little else ">"
     return put(path, head + b"".join(struct.pack(f"{kind}{len(row)}f", *row) for row in reversed(rows)))

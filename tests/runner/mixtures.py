@@ -1,4 +1,4 @@
-"""Configurations that are trained together in tests, as fixes: every fix alone, and mixtures."""
+"""Fixes of the configurations that tests train together: every fix alone, and combinations."""
 
 from nfloss import all_fixes
 

@@ -1,4 +1,4 @@
-"""The same network as a user would write it, one at a time with nn.Conv2d and nn.BatchNorm2d: the oracle of the stack."""
+"""The built-in network as a user would write it, with nn.Conv2d and nn.BatchNorm2d: the stack is compared with it."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ class PlainNetwork(nn.Module):
 
 
 def to_row(parameter: Tensor) -> Tensor:
-    """The stack keeps kernels as [out, 3, 3, in]."""
+    """The stack stores kernels as [out, 3, 3, in]."""
     return (parameter.permute(0, 2, 3, 1) if parameter.ndim == 4 else parameter).flatten()
 
 

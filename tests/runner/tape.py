@@ -1,5 +1,5 @@
-"""A stand-in for CUDA graphs on the CPU: what is captured is written on a tape and takes no effect; a replay takes it, on the
-same tensors. Python runs once, as on a GPU: what a step decides in Python is on the tape as it was."""
+"""A stand-in for CUDA graphs on the CPU: a capture records operations and undoes their effects; a replay runs them on the same
+tensors. Python code runs once, as on a GPU: what it decides in the capture is fixed in the record."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from torch.utils._pytree import tree_leaves
 
 class Stream:
     def wait_stream(self, other: Stream) -> None:
-        """There is one."""
+        """There is only one stream."""
 
 
 class Graph:
-    """Operations with the tensors that they were given and have made."""
+    """The recorded operations, with their arguments and results."""
 
     def __init__(self) -> None:
         self.tape: list[tuple] = []
@@ -33,7 +33,7 @@ class Graph:
 
 
 class Capture(TorchDispatchMode):
-    """Writes what changes values on the graph's tape, and keeps what these were before."""
+    """Records operations that change values, and stores the values before."""
 
     def __init__(self, graph: Graph) -> None:
         super().__init__()
@@ -42,8 +42,8 @@ class Capture(TorchDispatchMode):
     def __torch_dispatch__(self, func, types, args=(), kwargs=None):
         kwargs = kwargs or {}
         name = func.name()
-        assert "lift" not in name, "a tensor of Python's numbers: a GPU would copy it from the host, which no capture may do"
-        assert "local_scalar" not in name and "nonzero" not in name, f"{name}: a GPU would have to be asked, in a capture"
+        assert "lift" not in name, "a tensor made of Python numbers: a GPU would copy it from the host in a capture"
+        assert "local_scalar" not in name and "nonzero" not in name, f"{name}: a GPU would be asked for a value in a capture"
         schema = func._schema.arguments
         given = dict(zip((argument.name for argument in schema), args, strict=False)) | kwargs
         written = [tensor for argument in schema if argument.is_write for tensor in tensors(given.get(argument.name))]
@@ -61,7 +61,7 @@ def tensors(tree) -> list[Tensor]:
 
 @contextmanager
 def captured(graph: Graph, stream: Stream) -> Iterator[None]:
-    """`torch.cuda.graph`."""
+    """In place of `torch.cuda.graph`."""
     capture = Capture(graph)
     with capture:
         yield
@@ -72,7 +72,7 @@ def captured(graph: Graph, stream: Stream) -> Iterator[None]:
 
 @pytest.fixture
 def cuda_graphs_on_the_cpu(monkeypatch: pytest.MonkeyPatch) -> None:
-    """`runner/training/cuda_graphs.py` captures on the CPU, and what asks nothing of a GPU asks nothing here."""
+    """`runner/training/cuda_graphs.py` captures on the CPU; code that reads no values on a GPU reads none here."""
     monkeypatch.setattr(torch.cuda, "Stream", Stream)
     monkeypatch.setattr(torch.cuda, "current_stream", Stream)
     monkeypatch.setattr(torch.cuda, "stream", lambda stream: nullcontext())

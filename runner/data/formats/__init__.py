@@ -1,4 +1,4 @@
-"""Readers: what each format's files are, and how they become metres. A format is a module here with a READER."""
+"""Readers: which files a format has, and how they become metres. Each format is a module here with a READER."""
 
 from __future__ import annotations
 
@@ -18,25 +18,14 @@ from runner.data.formats import (
     tum,
     vkitti2,
 )
-from runner.data.formats.files import Reader, Shot
+from runner.data.formats.files import Reader
 
-#: By the name that `data.format` takes.
-MODULES = {
-    "folder": folder,
-    "kitti": kitti,
-    "nyu": nyu,
-    "scannet": scannet,
-    "tum": tum,
-    "icl": icl,
-    "7scenes": seven_scenes,
-    "sunrgbd": sunrgbd,
-    "diode": diode,
-    "middlebury": middlebury,
-    "packnet": packnet,
-    "vkitti2": vkitti2,
-    "hypersim": hypersim,
+#: By the name in `data.format`.
+READER_MODULES = {
+    "folder": folder, "kitti": kitti, "nyu": nyu, "scannet": scannet, "tum": tum, "icl": icl, "7scenes": seven_scenes,
+    "sunrgbd": sunrgbd, "diode": diode, "middlebury": middlebury, "packnet": packnet, "vkitti2": vkitti2, "hypersim": hypersim,
     "ncdb": ncdb,
-}
-READERS: dict[str, Reader] = {name: module.READER for name, module in MODULES.items()}
+}  # fmt: skip
+READERS: dict[str, Reader] = {name: module.READER for name, module in READER_MODULES.items()}
 
-__all__ = ["MODULES", "READERS", "Reader", "Shot"]
+__all__ = ["READERS", "READER_MODULES", "Reader"]

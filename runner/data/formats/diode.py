@@ -13,15 +13,17 @@ from pathlib import Path
 
 import numpy as np
 
-from runner.data.formats.decode import npy, plane
-from runner.data.formats.files import Reader, Shot, files, partner
+from runner.data.formats.decode import depth_map, npy
+from runner.data.formats.files import FrameFiles, Reader, colour_file, matching_files
 from runner.data.frames import DataError
 
 
-def find(folder: Path) -> list[Shot]:
+def find_frames(folder: Path) -> list[FrameFiles]:
     return [
-        Shot(partner(depth.with_name(match[1])), depth, scene(folder, depth), (depth.with_name(f"{match[1]}_depth_mask.npy"),))
-        for depth, match in files(folder, r"([^/]+)_depth\.npy")
+        FrameFiles(
+            colour_file(depth.with_name(match[1])), depth, scene(folder, depth), (depth.with_stem(f"{depth.stem}_mask"),)
+        )
+        for depth, match in matching_files(folder, r"([^/]+)_depth\.npy")
     ]
 
 
@@ -31,11 +33,11 @@ def scene(folder: Path, depth: Path) -> str:
     return "/".join(parts[: last + 1])
 
 
-def metres(shot: Shot, scale: float) -> np.ndarray:
-    depth, mask = plane(shot.depth, npy(shot.depth)), plane(shot.beside[0], npy(shot.beside[0]))
+def metres(frame: FrameFiles, scale: float) -> np.ndarray:
+    depth, mask = depth_map(frame.depth, npy(frame.depth)), depth_map(frame.extra[0], npy(frame.extra[0]))
     if depth.shape != mask.shape:
-        raise DataError(f"{shot.beside[0]}: {mask.shape}, but the depth is {depth.shape}")
+        raise DataError(f"{frame.extra[0]}: {mask.shape}, but the depth is {depth.shape}")
     return np.where(mask > 0, depth / np.float32(scale), 0).astype(np.float32)
 
 
-READER = Reader(__doc__, find, metres, 1.0)
+READER = Reader(__doc__, find_frames, metres, 1.0)

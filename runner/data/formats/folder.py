@@ -11,25 +11,25 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from runner.data.formats.decode import scaled
-from runner.data.formats.files import PICTURES, Reader, Shot, files, shown
+from runner.data.formats.decode import scaled_png
+from runner.data.formats.files import PICTURE_ENDINGS, FrameFiles, Reader, first_few, matching_files
 from runner.data.frames import DataError
 
 
-def find(folder: Path) -> list[Shot]:
-    homes = sorted({depth.parents[1] for depth, _ in files(folder, r"depth/[^/]+\.(?i:png)")})
-    return [Shot(colour, depth, home.relative_to(folder).as_posix()) for home in homes for colour, depth in matched(home)]
+def find_frames(folder: Path) -> list[FrameFiles]:
+    folders = sorted({depth.parents[1] for depth, _ in matching_files(folder, r"depth/[^/]+\.(?i:png)")})
+    return [FrameFiles(*pair, parent.relative_to(folder).as_posix()) for parent in folders for pair in matched(parent)]
 
 
 def matched(folder: Path) -> list[tuple[Path, Path]]:
     """Colour and depth files of the same name, sorted."""
     if not (folder / "rgb").is_dir():
         raise DataError(f"{folder}: rgb/ is missing; colour is read from rgb/, 16-bit depth from depth/")
-    colours, depths = by_stem(folder / "rgb", PICTURES), by_stem(folder / "depth", (".png",))
+    colours, depths = by_stem(folder / "rgb", PICTURE_ENDINGS), by_stem(folder / "depth", (".png",))
     alone = [f"rgb/{stem}" for stem in colours if stem not in depths]
     alone += [f"depth/{stem}" for stem in depths if stem not in colours]
     if alone:
-        raise DataError(f"{folder}: {len(alone)} pictures have no partner of the same name in rgb/ and depth/: {shown(alone)}")
+        raise DataError(f"{folder}: {len(alone)} pictures without one of the same name in rgb/ or depth/: {first_few(alone)}")
     return [(colours[stem], depths[stem]) for stem in colours]
 
 
@@ -45,4 +45,4 @@ def by_stem(folder: Path, endings: tuple[str, ...]) -> dict[str, Path]:
     return found
 
 
-READER = Reader(__doc__, find, scaled, None)
+READER = Reader(__doc__, find_frames, scaled_png, None)

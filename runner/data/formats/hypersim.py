@@ -15,32 +15,32 @@ from pathlib import Path
 
 import numpy as np
 
-from runner.data.formats.decode import hdf5, plane
-from runner.data.formats.files import Reader, Shot, files, partner
+from runner.data.formats.decode import depth_map, hdf5
+from runner.data.formats.files import FrameFiles, Reader, colour_file, matching_files
 from runner.data.frames import DataError
 
 FOCAL, WIDTH, HEIGHT = 886.81, 1024, 768
 DEPTH = r"([^/]+)/images/(scene_cam_\d+)_geometry_hdf5/(frame\.\d+)\.depth_meters\.hdf5"
 
 
-def find(folder: Path) -> list[Shot]:
-    shots = []
-    for depth, match in files(folder, DEPTH):
+def find_frames(folder: Path) -> list[FrameFiles]:
+    frames = []
+    for depth, match in matching_files(folder, DEPTH):
         previews = depth.parents[1] / f"{match[2]}_final_preview"
-        colour = partner(*(previews / f"{match[3]}.{kind}" for kind in ("tonemap", "color")))
-        shots.append(Shot(colour, depth, match[1]))
-    return shots
+        colour = colour_file(*(previews / f"{match[3]}.{kind}" for kind in ("tonemap", "color")))
+        frames.append(FrameFiles(colour, depth, match[1]))
+    return frames
 
 
-def metres(shot: Shot, scale: float) -> np.ndarray:
-    distance = plane(shot.depth, hdf5(shot.depth, "dataset"))
+def metres(frame: FrameFiles, scale: float) -> np.ndarray:
+    distance = depth_map(frame.depth, hdf5(frame.depth, "dataset"))
     height, width = distance.shape
     if height * WIDTH != width * HEIGHT:
-        raise DataError(f"{shot.depth}: {width} x {height}; the focal length is that of {WIDTH} x {HEIGHT}, so 4:3 is needed")
+        raise DataError(f"{frame.depth}: {width} x {height}; the focal length is that of {WIDTH} x {HEIGHT}, so 4:3 is needed")
     focal = FOCAL * width / WIDTH
     rows, columns = np.ogrid[:height, :width]
     y, x = rows - (height - 1) / 2, columns - (width - 1) / 2
     return (distance * focal / np.sqrt(x**2 + y**2 + focal**2) / scale).astype(np.float32)
 
 
-READER = Reader(__doc__, find, metres, 1.0)
+READER = Reader(__doc__, find_frames, metres, 1.0)

@@ -13,23 +13,23 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from runner.data.formats.decode import scaled
-from runner.data.formats.files import Reader, Shot, files, partner
+from runner.data.formats.decode import scaled_png
+from runner.data.formats.files import FrameFiles, Reader, colour_file, matching_files
 
 ANNOTATED = r"([^/]+)/proj_depth/groundtruth/(image_0\d)/(\d+)\.png"
 SELECTED = r"groundtruth_depth/([^/]+)_groundtruth_depth_(\d+)_(image_0\d)\.png"
 
 
-def find(folder: Path) -> list[Shot]:
-    shots = []
-    for depth, match in files(folder, ANNOTATED):
+def find_frames(folder: Path) -> list[FrameFiles]:
+    frames = []
+    for depth, match in matching_files(folder, ANNOTATED):
         drive, camera, number = match.groups()
         inner = Path(drive, camera, "data", number)
-        shots.append(Shot(partner(folder / drive[:10] / inner, depth.parents[4] / inner), depth, drive))
-    for depth, match in files(folder, SELECTED):
+        frames.append(FrameFiles(colour_file(folder / drive[:10] / inner, depth.parents[4] / inner), depth, drive))
+    for depth, match in matching_files(folder, SELECTED):
         drive, number, camera = match.groups()
-        shots.append(Shot(partner(depth.parents[1] / "image" / f"{drive}_image_{number}_{camera}"), depth, drive))
-    return shots
+        frames.append(FrameFiles(colour_file(depth.parents[1] / "image" / f"{drive}_image_{number}_{camera}"), depth, drive))
+    return frames
 
 
-READER = Reader(__doc__, find, scaled, 256.0)
+READER = Reader(__doc__, find_frames, scaled_png, 256.0)

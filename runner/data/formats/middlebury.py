@@ -15,17 +15,18 @@ from pathlib import Path
 
 import numpy as np
 
-from runner.data.formats.decode import pfm, plane
-from runner.data.formats.files import Reader, Shot, files, partner
+from runner.data.formats.decode import depth_map, pfm
+from runner.data.formats.files import FrameFiles, Reader, colour_file, matching_files
 from runner.data.formats.text import text_of
 from runner.data.frames import DataError
 
 
-def find(folder: Path) -> list[Shot]:
-    return [
-        Shot(partner(path.with_name("im0")), path, path.parent.relative_to(folder).as_posix(), (path.with_name("calib.txt"),))
-        for path, _ in files(folder, r"disp0\.pfm")
-    ]
+def find_frames(folder: Path) -> list[FrameFiles]:
+    frames = []
+    for path, _ in matching_files(folder, r"disp0\.pfm"):
+        scene = path.parent.relative_to(folder).as_posix()
+        frames.append(FrameFiles(colour_file(path.with_name("im0")), path, scene, (path.with_name("calib.txt"),)))
+    return frames
 
 
 def calibration(path: Path) -> tuple[float, float, float]:
@@ -41,11 +42,11 @@ def calibration(path: Path) -> tuple[float, float, float]:
     return focal, doffs, baseline
 
 
-def metres(shot: Shot, scale: float) -> np.ndarray:
-    focal, doffs, baseline = calibration(shot.beside[0])
-    disparity = pfm(shot.depth).astype(np.float64) + doffs
+def metres(frame: FrameFiles, scale: float) -> np.ndarray:
+    focal, doffs, baseline = calibration(frame.extra[0])
+    disparity = pfm(frame.depth).astype(np.float64) + doffs
     valid = np.isfinite(disparity) & (disparity > 0)
-    return plane(shot.depth, np.where(valid, baseline * focal / np.where(valid, disparity, 1) / scale, 0))
+    return depth_map(frame.depth, np.where(valid, baseline * focal / np.where(valid, disparity, 1) / scale, 0))
 
 
-READER = Reader(__doc__, find, metres, 1000.0)
+READER = Reader(__doc__, find_frames, metres, 1000.0)

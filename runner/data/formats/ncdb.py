@@ -12,19 +12,19 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from runner.data.formats.decode import scaled
-from runner.data.formats.files import Reader, Shot, files, partner
+from runner.data.formats.decode import scaled_png
+from runner.data.formats.files import FrameFiles, Reader, colour_file, matching_files
 
 DEPTH, COLOUR = "newest_depth_maps", "image_a6"
 
 
-def find(folder: Path) -> list[Shot]:
-    shots = []
-    for depth, match in files(folder, rf"{DEPTH}/([^/]+)\.png"):
-        home = depth.parents[1]
-        session = home.parent if home.name == "synced_data" and home != folder else home
-        shots.append(Shot(partner(home / COLOUR / match[1]), depth, session.relative_to(folder).as_posix()))
-    return shots
+def find_frames(folder: Path) -> list[FrameFiles]:
+    frames = []
+    for depth, match in matching_files(folder, rf"{DEPTH}/([^/]+)\.png"):
+        parent = depth.parents[1]
+        session = parent.parent if parent.name == "synced_data" and parent != folder else parent
+        frames.append(FrameFiles(colour_file(parent / COLOUR / match[1]), depth, session.relative_to(folder).as_posix()))
+    return frames
 
 
-READER = Reader(__doc__, find, scaled, 256.0)
+READER = Reader(__doc__, find_frames, scaled_png, 256.0)

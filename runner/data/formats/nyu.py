@@ -13,15 +13,15 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from runner.data.formats.decode import scaled
-from runner.data.formats.files import Reader, Shot, files, partner
+from runner.data.formats.decode import scaled_png
+from runner.data.formats.files import FrameFiles, Reader, colour_file, matching_files
 
 
-def find(folder: Path) -> list[Shot]:
+def find_frames(folder: Path) -> list[FrameFiles]:
     return [
-        Shot(partner(depth.with_name(f"rgb_{match[2]}")), depth, re.sub(r"(?<=\d)[a-z]$", "", match[1]))
-        for depth, match in files(folder, r"([^/]+)/sync_depth_(\d+)\.png")
+        FrameFiles(colour_file(depth.with_name(f"rgb_{match[2]}")), depth, re.sub(r"(?<=\d)[a-z]$", "", match[1]))
+        for depth, match in matching_files(folder, r"([^/]+)/sync_depth_(\d+)\.png")
     ]
 
 
-READER = Reader(__doc__, find, scaled, 1000.0)
+READER = Reader(__doc__, find_frames, scaled_png, 1000.0)

@@ -13,25 +13,25 @@ from pathlib import Path
 
 import numpy as np
 
-from runner.data.formats.decode import npz, plane
-from runner.data.formats.files import Reader, Shot, files, partner
+from runner.data.formats.decode import depth_map, npz
+from runner.data.formats.files import FrameFiles, Reader, colour_file, matching_files
 
 KEY = "depth"
 
 
-def find(folder: Path) -> list[Shot]:
-    shots = []
-    for depth, match in files(folder, r"depth/((?:[^/]+/)*)([^/]+)\.npz"):
+def find_frames(folder: Path) -> list[FrameFiles]:
+    frames = []
+    for depth, match in matching_files(folder, r"depth/((?:[^/]+/)*)([^/]+)\.npz"):
         below = Path(match[1], match[2])
         scene = depth.parents[len(below.parts)]
         places = [below, Path(*below.parts[1:])] if len(below.parts) > 1 else [below]
-        colour = partner(*(scene / "rgb" / place for place in reversed(places)))
-        shots.append(Shot(colour, depth, scene.relative_to(folder).as_posix()))
-    return shots
+        colour = colour_file(*(scene / "rgb" / place for place in reversed(places)))
+        frames.append(FrameFiles(colour, depth, scene.relative_to(folder).as_posix()))
+    return frames
 
 
-def metres(shot: Shot, scale: float) -> np.ndarray:
-    return plane(shot.depth, npz(shot.depth, KEY)) / np.float32(scale)
+def metres(frame: FrameFiles, scale: float) -> np.ndarray:
+    return depth_map(frame.depth, npz(frame.depth, KEY)) / np.float32(scale)
 
 
-READER = Reader(__doc__, find, metres, 1.0)
+READER = Reader(__doc__, find_frames, metres, 1.0)

@@ -1,4 +1,4 @@
-"""Pictures: 8-bit colour and 16-bit depth, decoded by Pillow or refused in one line."""
+"""Pictures, decoded by Pillow: 8-bit colour and 16-bit depth. DataError, in one line, for anything else."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ DEPTH_MODES = ("I;16", "I;16B", "I;16L", "I;16N")  # Pillow's names of 16-bit gr
 
 
 def pillow() -> ModuleType:
-    """Pillow's module of pictures, loaded here alone: without a folder nothing needs it."""
+    """Pillow's Image module, imported only when pictures are read."""
     try:
         from PIL import Image
     except ImportError:
@@ -31,7 +31,7 @@ def open_image(path: Path) -> Image.Image:
         with reader.open(path) as image:
             image.load()
             return image
-    # Pillow has no one error for a broken file: a bad PNG chunk is a SyntaxError, a bad header at times a ValueError.
+    # Pillow has several errors for a broken file: a bad PNG chunk is a SyntaxError, a bad header sometimes a ValueError.
     except (OSError, SyntaxError, ValueError, reader.DecompressionBombError) as error:
         raise DataError(f"{path}: cannot be read as a picture ({' '.join(str(error).split())})") from None
 

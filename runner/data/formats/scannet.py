@@ -12,15 +12,15 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from runner.data.formats.decode import scaled
-from runner.data.formats.files import Reader, Shot, files, partner
+from runner.data.formats.decode import scaled_png
+from runner.data.formats.files import FrameFiles, Reader, colour_file, matching_files
 
 
-def find(folder: Path) -> list[Shot]:
+def find_frames(folder: Path) -> list[FrameFiles]:
     return [
-        Shot(partner(depth.parents[1] / "color" / match[2]), depth, re.sub(r"(?<=^scene\d{4})_\d\d$", "", match[1]))
-        for depth, match in files(folder, r"([^/]+)/depth/(\d+)\.png")
+        FrameFiles(colour_file(depth.parents[1] / "color" / match[2]), depth, re.sub(r"(?<=^scene\d{4})_\d\d$", "", match[1]))
+        for depth, match in matching_files(folder, r"([^/]+)/depth/(\d+)\.png")
     ]
 
 
-READER = Reader(__doc__, find, scaled, 1000.0)
+READER = Reader(__doc__, find_frames, scaled_png, 1000.0)

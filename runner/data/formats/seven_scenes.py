@@ -9,31 +9,25 @@ Source: https://www.microsoft.com/en-us/research/project/rgb-d-dataset-7-scenes/
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
-import numpy as np
+from runner.data.formats.decode import scaled_png
+from runner.data.formats.files import FrameFiles, Reader, colour_file, matching_files
 
-from runner.data.formats.decode import png16
-from runner.data.formats.files import Reader, Shot, files, partner
-
-NOTHING = 65535
+INVALID = 65535
 
 
-def find(folder: Path) -> list[Shot]:
+def find_frames(folder: Path) -> list[FrameFiles]:
     return [
-        Shot(partner(depth.with_name(f"{match[1]}.color")), depth, scene(folder, depth.parent))
-        for depth, match in files(folder, r"(frame-\d+)\.depth\.png")
+        FrameFiles(colour_file(depth.with_name(f"{match[1]}.color")), depth, scene(folder, depth.parent))
+        for depth, match in matching_files(folder, r"(frame-\d+)\.depth\.png")
     ]
 
 
-def scene(folder: Path, home: Path) -> str:
-    room = home.parent if home.name.startswith("seq-") and home != folder else home
+def scene(folder: Path, parent: Path) -> str:
+    room = parent.parent if parent.name.startswith("seq-") and parent != folder else parent
     return room.relative_to(folder).as_posix()
 
 
-def metres(shot: Shot, scale: float) -> np.ndarray:
-    values = png16(shot.depth)
-    return np.where(values == NOTHING, 0, values / scale).astype(np.float32)
-
-
-READER = Reader(__doc__, find, metres, 1000.0)
+READER = Reader(__doc__, find_frames, partial(scaled_png, invalid=INVALID), 1000.0)

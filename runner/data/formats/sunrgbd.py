@@ -15,36 +15,36 @@ from pathlib import Path
 import numpy as np
 
 from runner.data.formats.decode import png16
-from runner.data.formats.files import PICTURES, Reader, Shot, files
+from runner.data.formats.files import PICTURE_ENDINGS, FrameFiles, Reader, matching_files
 from runner.data.frames import DataError
 
-# Beyond it the three turned bits are not 0; plain millimetres, turned, nearly all land there.
-TURNED = 8.192
+# Metres. Plain millimetres that were never rotated nearly all come out beyond this: their lowest three bits become the highest.
+LIMIT = 8.192
 
 
-def find(folder: Path) -> list[Shot]:
+def find_frames(folder: Path) -> list[FrameFiles]:
     pictures: dict[Path, list[Path]] = {}
-    for path, _ in files(folder, r"image/[^/]+"):
-        if path.suffix.lower() in PICTURES:
+    for path, _ in matching_files(folder, r"image/[^/]+"):
+        if path.suffix.lower() in PICTURE_ENDINGS:
             pictures.setdefault(path.parents[1], []).append(path)
-    shots, seen = [], set[Path]()
-    for depth, _ in files(folder, r"depth/[^/]+\.png"):
+    frames, seen = [], set[Path]()
+    for depth, _ in matching_files(folder, r"depth/[^/]+\.png"):
         frame = depth.parents[1]
         if frame in seen or len(pictures.get(frame, ())) != 1:
             raise DataError(f"{frame}: one picture in image/ and one in depth/ are needed")
         seen.add(frame)
         place = re.search(r"sun3ddata/([^/]+)/", f"{frame.relative_to(folder).as_posix()}/")
-        shots.append(Shot(pictures[frame][0], depth, place[1] if place else frame.relative_to(folder).as_posix()))
-    return shots
+        frames.append(FrameFiles(pictures[frame][0], depth, place[1] if place else frame.relative_to(folder).as_posix()))
+    return frames
 
 
-def metres(shot: Shot, scale: float) -> np.ndarray:
-    stored = png16(shot.depth)
+def metres(frame: FrameFiles, scale: float) -> np.ndarray:
+    stored = png16(frame.depth)
     depth = ((stored >> 3) | (stored << 13)) / scale
-    beyond, valid = int((depth >= TURNED).sum()), int((depth > 0).sum())
+    beyond, valid = int((depth >= LIMIT).sum()), int((depth > 0).sum())
     if 2 * beyond > valid:
-        raise DataError(f"{shot.depth}: {beyond} of {valid} pixels beyond {TURNED} m when turned back: not bit-rotated depth?")
+        raise DataError(f"{frame.depth}: {beyond} of {valid} pixels beyond {LIMIT} m once rotated back: not bit-rotated depth?")
     return depth.astype(np.float32)
 
 
-READER = Reader(__doc__, find, metres, 1000.0)
+READER = Reader(__doc__, find_frames, metres, 1000.0)

@@ -1,4 +1,4 @@
-"""Lists on disk: a line or a JSON entry for each frame, each with where it stands, for messages."""
+"""Text files and lists of frames; each entry comes with its place (file and line), for messages."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ def text_of(path: Path) -> str:
 
 
 def lines_of(path: Path) -> list[tuple[str, str]]:
-    """(where, line) of a text file; empty lines and those that begin with # are left out."""
+    """(where, line) of a text file; without empty lines and those that begin with #."""
     lines = enumerate(text_of(path).splitlines(), start=1)
     return [(f"{path}: line {number}", line.strip()) for number, line in lines if line.strip() and not line.startswith("#")]
 
 
 def entries_of(path: Path) -> list[tuple[str, Any]]:
-    """(where, entry) of a JSON file that holds one list."""
+    """(where, entry) of a JSON file, which must be a list."""
     try:
         content = json.loads(text_of(path))
     except (ValueError, RecursionError) as error:

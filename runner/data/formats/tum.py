@@ -15,29 +15,29 @@ from bisect import bisect_left
 from collections.abc import Sequence
 from pathlib import Path
 
-from runner.data.formats.decode import scaled
-from runner.data.formats.files import Reader, Shot, files, named_in
+from runner.data.formats.decode import scaled_png
+from runner.data.formats.files import FrameFiles, Reader, listed_file, matching_files
 from runner.data.formats.text import lines_of
 from runner.data.frames import DataError
 
 MOST_SECONDS = 0.02
 
 
-def find(folder: Path) -> list[Shot]:
-    shots = []
-    for listing, _ in files(folder, r"rgb\.txt"):
+def find_frames(folder: Path) -> list[FrameFiles]:
+    frames = []
+    for listing, _ in matching_files(folder, r"rgb\.txt"):
         sequence, depths = listing.parent, listing.with_name("depth.txt")
         if not depths.is_file():
             raise DataError(f"{listing}: depth.txt is missing beside it")
         colour, depth = stamped(folder, listing), stamped(folder, depths)
         for at_colour, at_depth in associate([at for at, _ in colour], [at for at, _ in depth]):
             pair = (colour[at_colour][1], depth[at_depth][1])
-            shots.append(Shot(*pair, sequence.relative_to(folder).as_posix(), (listing, depths)))
-    return shots
+            frames.append(FrameFiles(*pair, sequence.relative_to(folder).as_posix(), (listing, depths)))
+    return frames
 
 
 def stamped(folder: Path, listing: Path) -> list[tuple[float, Path]]:
-    """(seconds, file) of a list, by time."""
+    """(seconds, file) of a list, sorted by time."""
     found = []
     for where, line in lines_of(listing):
         try:
@@ -47,12 +47,12 @@ def stamped(folder: Path, listing: Path) -> list[tuple[float, Path]]:
             seconds = math.nan
         if not math.isfinite(seconds):
             raise DataError(f"{where}: {line[:80]!r}; 'TIMESTAMP PATH' is needed")
-        found.append((seconds, named_in(folder, listing.parent, name, where)))
+        found.append((seconds, listed_file(folder, listing.parent, name, where)))
     return sorted(found)
 
 
 def associate(one: Sequence[float], other: Sequence[float]) -> list[tuple[int, int]]:
-    """Places in two ascending series of seconds that belong together, each used once, by the first's order.
+    """Pairs of indices into two ascending series of seconds, the closest pairs first; each is used once. Sorted.
 
     >>> associate([1.00, 1.03], [1.01, 1.02, 9.0])
     [(0, 0), (1, 1)]
@@ -71,4 +71,4 @@ def associate(one: Sequence[float], other: Sequence[float]) -> list[tuple[int, i
     return sorted(pairs)
 
 
-READER = Reader(__doc__, find, scaled, 5000.0)
+READER = Reader(__doc__, find_frames, scaled_png, 5000.0)

@@ -9,26 +9,20 @@ Source: https://europe.naverlabs.com/proxy-virtual-worlds-vkitti-2/ (Cabon et al
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
-import numpy as np
+from runner.data.formats.decode import scaled_png
+from runner.data.formats.files import FrameFiles, Reader, colour_file, matching_files
 
-from runner.data.formats.decode import png16
-from runner.data.formats.files import Reader, Shot, files, partner
-
-FAR = 65535
+SKY = 65535
 
 
-def find(folder: Path) -> list[Shot]:
+def find_frames(folder: Path) -> list[FrameFiles]:
     return [
-        Shot(partner(depth.parents[2] / "rgb" / match[2] / f"rgb_{match[3]}"), depth, match[1])
-        for depth, match in files(folder, r"(Scene\d+)/[^/]+/frames/depth/(Camera_\d)/depth_(\d+)\.png")
+        FrameFiles(colour_file(depth.parents[2] / "rgb" / match[2] / f"rgb_{match[3]}"), depth, match[1])
+        for depth, match in matching_files(folder, r"(Scene\d+)/[^/]+/frames/depth/(Camera_\d)/depth_(\d+)\.png")
     ]
 
 
-def metres(shot: Shot, scale: float) -> np.ndarray:
-    values = png16(shot.depth)
-    return np.where(values == FAR, 0, values / scale).astype(np.float32)
-
-
-READER = Reader(__doc__, find, metres, 100.0)
+READER = Reader(__doc__, find_frames, partial(scaled_png, invalid=SKY), 100.0)

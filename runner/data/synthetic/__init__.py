@@ -1,1 +1,1 @@
-"""Procedural scenes with exact depth: layout, props, rays, shading."""
+"""Procedural scenes with exact depth: layout and props, ray casting, shading, and the renderer that combines them."""

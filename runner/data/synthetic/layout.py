@@ -1,8 +1,8 @@
-"""Layout: what stands where in a random scene seen by a low camera, such as a bumper's or a small robot's.
+"""Layout: which solids stand where in a random scene, seen by a low camera such as a bumper's or a small robot's.
 
-Three situations, whose mix sets how much of the pictures is near: the open street, the room, and either of them with an
-obstacle right in front of the camera. All numbers are metres and radians. The shares and ranges under "calibrated" were
-chosen so that the pooled depth matches an automotive near-field camera's; tests/runner/data/test_scenes.py holds them there.
+There are streets and rooms, some with an obstacle right in front of the camera; their mix decides how much is near. All
+numbers are metres and radians. The values under "Calibrated" were chosen so that the pooled depth matches an automotive
+near-field camera's; tests/runner/data/test_scenes.py checks that.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ class Layout:
 
 
 def random_layout(rng: Generator) -> Layout:
-    """Draws a scene."""
+    """A random scene."""
     camera = random_camera(rng)
     close, indoors = rng.random() < CLOSE_SHARE, rng.random() < ROOM_SHARE
     pieces = [slab((0, 0, -0.5), (200, 200, 0.5), 0, "floor" if indoors else "ground")]
@@ -47,8 +47,8 @@ def random_layout(rng: Generator) -> Layout:
 
 
 def random_camera(rng: Generator) -> Camera:
-    """A wide, low camera that looks ahead and somewhat down: one rig with its tolerances, so that height in the picture tells
-    distance along the ground, as it does for a real vehicle."""
+    """A wide, low camera that looks ahead and somewhat down. It varies little, as on a real vehicle, so that the row in the
+    picture tells the distance along the ground."""
     view = np.radians(rng.uniform(86, 94))
     return Camera(
         height=log_uniform(rng, *CAMERA_HEIGHT),
@@ -59,7 +59,7 @@ def random_camera(rng: Generator) -> Camera:
 
 
 def room(rng: Generator) -> list[Piece]:
-    """Walls around the camera, more often than not with a ceiling."""
+    """Walls around the camera, in most rooms a ceiling."""
     yaw = rng.uniform(-0.6, 0.6)
     ahead, aside, other = log_uniform(rng, 1.5, 9), log_uniform(rng, 0.6, 4), log_uniform(rng, 0.6, 4)
     height = rng.uniform(2.3, 3.2)
@@ -69,7 +69,7 @@ def room(rng: Generator) -> list[Piece]:
 
 
 def street(rng: Generator) -> list[Piece]:
-    """Facades far ahead or along one side, a kerb, or nothing up to the horizon."""
+    """Facades ahead or along one side, a kerb, or nothing up to the horizon."""
     pieces = []
     if rng.random() < 0.55:
         pieces.append(wall(rng.uniform(-0.7, 0.7), log_uniform(rng, 5, 50), rng.uniform(2, 12)))
@@ -90,7 +90,7 @@ def wall(yaw: float, distance: float, height: float) -> Piece:
 
 
 def furnish(rng: Generator, camera: Camera, indoors: bool) -> list[Piece]:
-    """Two to seven props spread over the view, so that they seldom stand in one another."""
+    """Two to seven props, spread over the view so that they seldom overlap."""
     count = rng.integers(2, 6) if indoors else rng.integers(2, 8)
     bearings = (np.arange(count) + rng.random(count)) / count * 2 - 1
     nearest, farthest = (0.7, 5) if indoors else (1.2, 30)
@@ -102,7 +102,7 @@ def furnish(rng: Generator, camera: Camera, indoors: bool) -> list[Piece]:
 
 
 def obstacle(rng: Generator, camera: Camera) -> list[Piece]:
-    """Something right in front of the camera: a plain block as wide as it likes, or a prop."""
+    """Something right in front of the camera: a block of any width, or a prop."""
     gap = log_uniform(rng, *OBSTACLE_GAP)
     aside = rng.uniform(-0.35, 0.35) * gap / camera.focal
     if rng.random() < 0.35:
@@ -115,7 +115,7 @@ def obstacle(rng: Generator, camera: Camera) -> list[Piece]:
 
 
 def log_uniform(rng: Generator, low: float, high: float) -> float:
-    """A number between two positive bounds, every ratio equally likely."""
+    """A random number between two positive bounds, its logarithm uniform."""
     return float(np.exp(rng.uniform(np.log(low), np.log(high))))
 
 

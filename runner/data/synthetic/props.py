@@ -29,15 +29,17 @@ def slab(centre: Triple, half: Triple, yaw: float, family: str) -> Piece:
 
 
 def prop(rng: Generator, aside: float, gap: float, indoors: bool) -> list[Piece]:
-    """A random prop whose nearest point is `gap` ahead of the camera and which stands `aside` to the right."""
+    """A random prop: its nearest point `gap` ahead of the camera, `aside` to the right."""
     makers = (crate, crate, post, ball, person, stool) if indoors else (crate, post, ball, person, tree, car, car)
     pieces = makers[rng.integers(len(makers))](rng)
     nearest = min(piece.centre[1] - _depth(piece) for piece in pieces)
-    return [_moved(piece, aside, gap - nearest) for piece in pieces]
+    return [
+        piece._replace(centre=(piece.centre[0] + aside, piece.centre[1] + gap - nearest, piece.centre[2])) for piece in pieces
+    ]
 
 
 def crate(rng: Generator) -> list[Piece]:
-    """A box on the ground, at times with a smaller one on it."""
+    """A box on the ground, sometimes with a smaller one on it."""
     half = rng.uniform(0.12, 0.5, 3)
     yaw = rng.uniform(-0.8, 0.8)
     pieces = [slab((0, 0, half[2]), tuple(half), yaw, "prop")]
@@ -107,7 +109,3 @@ def car(rng: Generator) -> list[Piece]:
 def _depth(piece: Piece) -> float:
     """How far a piece reaches from its centre towards the camera, at most."""
     return abs(piece.half[0] * math.sin(piece.yaw)) + abs(piece.half[1] * math.cos(piece.yaw))
-
-
-def _moved(piece: Piece, x: float, y: float) -> Piece:
-    return piece._replace(centre=(piece.centre[0] + x, piece.centre[1] + y, piece.centre[2]))

@@ -1,8 +1,8 @@
-"""Rays and solids: where a ray enters a box, an elliptic cylinder or an ellipsoid, all rays and all solids at once.
+"""Ray casting: where rays enter boxes, elliptic cylinders and ellipsoids, all rays and solids at once.
 
 World: x right, y ahead, z up, metres; the ground is z = 0 and the camera stands at (0, 0, height).
-Every solid is a unit shape (|q| <= 1) stretched by its half sizes, turned by its yaw and moved to its centre, so one
-change of coordinates per solid leaves three small intersections to write. Letters: K solids, P pixels.
+Every solid is a unit shape (|q| <= 1) stretched by its half sizes, turned by its yaw and moved to its centre. Rays are
+transformed to each solid's unit coordinates, so that three intersections are enough. Letters: K solids, P pixels.
 """
 
 from __future__ import annotations
@@ -74,7 +74,7 @@ def first_hits(solids: Solids, origin: np.ndarray, rays: np.ndarray) -> Hits:
 
 
 def blocked(solids: Solids, origins: np.ndarray, towards: np.ndarray, skin: float = 0.01) -> np.ndarray:
-    """[P] bool: whether the way from origins [3, P] towards one direction [3] meets a solid after `skin` metres."""
+    """[P] bool: whether rays from origins [3, P] in one direction [3] meet a solid after `skin` metres."""
     start, along = _to_unit_shapes(solids, origins, towards[:, None])
     return np.any(_entries(solids.kind, start, along, skin) < np.inf, axis=0)
 
@@ -82,7 +82,7 @@ def blocked(solids: Solids, origins: np.ndarray, towards: np.ndarray, skin: floa
 def _to_unit_shapes(solids: Solids, origins: np.ndarray, rays: np.ndarray) -> tuple[Vectors, Vectors]:
     """Origins [3, P or 1] and rays [3, P or 1] in every solid's own unit coordinates."""
     cos, sin = np.cos(solids.yaw), np.sin(solids.yaw)
-    # By hand, not as a matrix product: so small a one is slow, and it wakes the linear algebra library's threads.
+    # Not a matrix product: one so small is slow, and would start the linear algebra library's threads.
     turn = np.stack([cos, sin, -sin, cos], 1) / solids.half[:, [0, 0, 1, 1]]
     frames = np.column_stack([turn, 1 / solids.half[:, 2]]).T[:, :, None]
     moved = _turned(frames, solids.centre.T[:, :, None])
@@ -92,7 +92,7 @@ def _to_unit_shapes(solids: Solids, origins: np.ndarray, rays: np.ndarray) -> tu
 
 
 def _turned(frames: np.ndarray, vectors: np.ndarray) -> Vectors:
-    """World vectors [3, ...] by frames [5, K, 1]: the four entries of the turn across, and the scale of the height."""
+    """World vectors [3, ...] in unit coordinates; frames [5, K, 1]: a 2x2 matrix for x and y, a factor for z."""
     a, b, c, d, lift = frames
     x, y, z = vectors
     return a * x + b * y, c * x + d * y, lift * z
@@ -119,19 +119,19 @@ def _slab(start: np.ndarray, along: np.ndarray) -> tuple[np.ndarray, np.ndarray]
 
 
 def _square(start: Vectors, along: Vectors) -> tuple[np.ndarray, np.ndarray]:
-    """Where rays enter and leave the endless upright square prism |x|, |y| <= 1; [K, P] each."""
+    """Where rays enter and leave the infinite upright square prism |x|, |y| <= 1; [K, P] each."""
     (near_x, far_x), (near_y, far_y) = _slab(start[0], along[0]), _slab(start[1], along[1])
     return np.maximum(near_x, near_y), np.minimum(far_x, far_y)
 
 
 def _disc(start: Vectors, along: Vectors) -> tuple[np.ndarray, np.ndarray]:
-    """Where rays enter and leave the endless upright unit cylinder; [K, P] each."""
+    """Where rays enter and leave the infinite upright unit cylinder; [K, P] each."""
     return _ball(start[:2], along[:2])
 
 
 def _ball(start: Vectors, along: Vectors) -> tuple[np.ndarray, np.ndarray]:
     """Where rays enter and leave the unit ball of as many dimensions as are given; a miss leaves before it enters."""
-    # From the point nearest to the centre, not from b^2 - 4ac, which cancels in float32 for a small, far ball.
+    # From the point nearest to the centre: b^2 - 4ac would cancel in float32 for a small ball far away.
     square = np.maximum(_dot(along, along), _TINY)
     middle = -_dot(start, along) / square
     nearest = [at + middle * step for at, step in zip(start, along, strict=True)]

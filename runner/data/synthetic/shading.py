@@ -1,7 +1,7 @@
-"""Shading: what colour each pixel sees.
+"""Shading: the colour of each pixel.
 
-Four honest cues to distance, none of them a code: the texture has its sizes in metres, the camera carries a lamp whose
-light falls off, outdoor air has haze, and solids cast shadows. Albedo, texture and light vary from scene to scene.
+Four natural cues tell distance: texture has its sizes in metres, the light of a lamp at the camera falls off, outdoor air
+has haze, and solids cast shadows. Albedo, texture and light vary from scene to scene.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from numpy.random import Generator
 
 from runner.data.synthetic.rays import BALL, BOX, Hits, Solids, blocked
 
-# Linear albedo of each palette's entries; every solid takes one and varies it.
+# Linear albedos of each palette; every solid takes a random one and varies it.
 PALETTES = {
     "ground": ((0.10, 0.10, 0.11), (0.30, 0.29, 0.27), (0.10, 0.18, 0.05), (0.25, 0.18, 0.11), (0.16, 0.16, 0.17)),
     "floor": ((0.35, 0.20, 0.10), (0.45, 0.43, 0.40), (0.20, 0.22, 0.26), (0.30, 0.12, 0.09), (0.50, 0.38, 0.24)),
@@ -21,16 +21,8 @@ PALETTES = {
     "ceiling": ((0.70, 0.70, 0.68), (0.60, 0.58, 0.52)),
     "kerb": ((0.36, 0.36, 0.35), (0.22, 0.22, 0.23), (0.14, 0.22, 0.08)),
     "prop": (
-        (0.60, 0.10, 0.08),
-        (0.08, 0.22, 0.50),
-        (0.70, 0.48, 0.06),
-        (0.10, 0.36, 0.16),
-        (0.62, 0.60, 0.56),
-        (0.36, 0.22, 0.12),
-        (0.70, 0.26, 0.05),
-        (0.30, 0.10, 0.34),
-        (0.08, 0.08, 0.09),
-        (0.10, 0.42, 0.42),
+        (0.60, 0.10, 0.08), (0.08, 0.22, 0.50), (0.70, 0.48, 0.06), (0.10, 0.36, 0.16), (0.62, 0.60, 0.56),
+        (0.36, 0.22, 0.12), (0.70, 0.26, 0.05), (0.30, 0.10, 0.34), (0.08, 0.08, 0.09), (0.10, 0.42, 0.42),
     ),
     "car": ((0.50, 0.05, 0.05), (0.05, 0.12, 0.35), (0.60, 0.60, 0.62), (0.06, 0.06, 0.07), (0.55, 0.42, 0.10)),
     "glass": ((0.05, 0.06, 0.08),),
@@ -38,7 +30,7 @@ PALETTES = {
     "skin": ((0.50, 0.33, 0.24),),
     "wood": ((0.18, 0.11, 0.07),),
     "leaf": ((0.07, 0.18, 0.04), (0.20, 0.20, 0.04), (0.05, 0.13, 0.07)),
-}
+}  # fmt: skip
 PLAIN = {"car", "glass", "tyre", "skin", "ceiling"}
 LAMP_REACH = 0.5
 
@@ -69,7 +61,7 @@ class Light:
 
 
 def random_paint(rng: Generator, families: tuple[str, ...]) -> Paint:
-    """Draws the paint of every solid from its family's palette."""
+    """A random paint for every solid, from its family's palette."""
     count = len(families)
     picks = rng.random(count)
     base = np.array([PALETTES[f][int(u * len(PALETTES[f]))] for f, u in zip(families, picks, strict=True)])
@@ -88,7 +80,7 @@ def random_paint(rng: Generator, families: tuple[str, ...]) -> Paint:
 
 
 def random_light(rng: Generator, indoors: bool) -> Light:
-    """Draws the light: overhead and even indoors, sunny to overcast outdoors."""
+    """A random light: from above and even indoors, sunny to overcast outdoors."""
     turn, rise = rng.uniform(0, 2 * np.pi), rng.uniform(0.9, 1.4) if indoors else rng.uniform(0.4, 1.2)
     sun = np.array([np.cos(rise) * np.cos(turn), np.cos(rise) * np.sin(turn), np.sin(rise)], np.float32)
     sky = np.array([0.45, 0.60, 0.85]) + rng.random() * np.array([0.25, 0.10, -0.10])
@@ -122,7 +114,7 @@ def shade(
     if fixed < len(solids.kind):
         sunlit = sunlit * ~blocked(solids[fixed:], point, light.sun)
     lamp = light.lamp_power * np.maximum(facing, 0) / (1 + (distance / LAMP_REACH) ** 2)
-    # Less light gets into corners near the ground and under things.
+    # Less ambient light near the ground and under things.
     ambient = light.ambient * (0.75 + 0.25 * normal[2]) * (1 - 0.4 * np.exp(-np.maximum(point[2], 0) * 6) * (normal[2] < 0.5))
     colour = albedo * (ambient + light.sun_power * sunlit + lamp)[:, None]
     clear = np.exp(-light.haze * distance)[:, None]
@@ -133,7 +125,7 @@ def shade(
 def normals(solids: Solids, solid: np.ndarray, local: np.ndarray) -> np.ndarray:
     """[3, P] outward world normals at the unit-shape coordinates [3, P] of the solids [P]."""
     kind, size = solids.kind[solid], np.abs(local)
-    # A box's face, and a cylinder's cap, is where one coordinate is largest.
+    # On a box's face, or a cylinder's cap, that coordinate is the largest.
     square = np.where(size >= size.max(0), np.sign(local), np.float32(0))
     curved = local / solids.half.astype(np.float32).T[:, solid]
     cap = size[2] > 0.9995

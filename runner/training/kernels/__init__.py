@@ -1,1 +1,1 @@
-"""Machine code for a CPU core by numba: networks in the lanes of vector registers (lanes), the loss by sums (sums)."""
+"""Machine code for a CPU, compiled by numba: networks in the lanes of vector registers (lanes), the loss by sums (sums)."""

@@ -1,4 +1,4 @@
-"""Functions as machine code by numba, kept on disk: compiled once for a machine and a version of the files they come from."""
+"""Compiling functions with numba; machine code is cached on disk for each version of the source files."""
 
 from __future__ import annotations
 
@@ -13,16 +13,17 @@ import numba
 
 from runner.training.kernels.width import WIDE
 
-#: Everything that becomes machine code.
+#: The source files of all machine code.
 FILES = ("compiled.py", "width.py", "lanes/*.py", "sums/*.py")
-#: Arithmetic may be reordered, so that it is done for several pixels at once; that there are no NaN and no infinities is never
-#: assumed. No reciprocals in place of divisions: x / x is 1, and its logarithm 0.
+#: Arithmetic may be reordered, to process several pixels at once. NaN and infinities stay allowed. Divisions do not become
+#: products with reciprocals: x / x is 1, and its logarithm 0.
 FAST = {"reassoc", "contract", "nsz"}
 
 
-def folder() -> Path:
-    """Where machine code is kept. Numba looks at a function's own file alone to see whether it has changed, and not at those
-    whose code becomes part of it: so each version of the files, and each width of the registers, has a place of its own."""
+def cache_folder() -> Path:
+    """The folder of numba's cache, one for each version of the source files and each register width.
+
+    Numba recompiles a function when its own file has changed, but not when the file of a function inlined in it has."""
     version, here = hashlib.sha256(), Path(__file__).parent
     for path in sorted(path for pattern in FILES for path in here.glob(pattern)):
         version.update(path.read_bytes())
@@ -36,22 +37,21 @@ def folder() -> Path:
     return (home if writable else Path(tempfile.gettempdir())) / "nfloss" / f"kernels-{registers}-{version.hexdigest()[:12]}"
 
 
-FOLDER = folder()
+CACHE_FOLDER = cache_folder()
 
 
 def compiled(function: Callable[..., Any], **options: Any) -> Any:
-    """A function of numbers, arrays and vectors, compiled when first called unless it is on disk. Division by 0 is
-    no error in it."""
+    """The function as machine code, compiled at its first call unless it is in the cache. Division by 0 raises nothing."""
     config: Any = numba.config
-    before, config.CACHE_DIR = config.CACHE_DIR, str(FOLDER)  # read as a function is prepared
+    before, config.CACHE_DIR = config.CACHE_DIR, str(CACHE_FOLDER)  # numba reads it when a function is decorated
     try:
         return numba.njit(cache=True, error_model="numpy", **options)(function)
-    except RuntimeError:  # nowhere to keep it
+    except RuntimeError:  # no writable cache
         return numba.njit(error_model="numpy", **options)(function)
     finally:
         config.CACHE_DIR = before
 
 
-def reordered(function: Callable[..., Any]) -> Any:
-    """The same, its sums in whatever order is fastest."""
+def compiled_fastmath(function: Callable[..., Any]) -> Any:
+    """`compiled`, with sums in whatever order is fastest."""
     return compiled(function, fastmath=FAST)

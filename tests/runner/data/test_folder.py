@@ -11,7 +11,7 @@ import pytest
 import torch
 from PIL import Image
 
-from runner.data import Data, DataError, Frames, all_shots, read_shots
+from runner.data import Data, DataError, Frames, list_frames, read_frames
 from runner.data.splits import split
 from runner.experiment.experiment import ExperimentError, parse_experiment
 
@@ -34,13 +34,13 @@ def section(folder: Path, scale: float, height: int, width: int) -> Data:
 
 def read_folder(folder: Path, scale: float, height: int, width: int) -> Frames:
     data = section(folder, scale, height, width)
-    return read_shots(data, all_shots(data))
+    return read_frames(data, list_frames(data))
 
 
 def read_splits(folder: Path, scale: float, height: int, width: int, seed: int = 0) -> tuple[Frames, Frames]:
     data = section(folder, scale, height, width)
-    train, held_out = split(data, all_shots(data), seed)
-    return read_shots(data, train), read_shots(data, held_out)
+    train, held_out = split(data, list_frames(data), seed)
+    return read_frames(data, train), read_frames(data, held_out)
 
 
 def some_folder(folder: Path, count: int = 3) -> Path:
@@ -173,13 +173,13 @@ CASES: list[tuple[Callable[[Path], None], float, str]] = [
     (eight_bits, 1000, r"a\.png: an 8-bit picture \(mode L\); depth in 16-bit grey is needed"),
     (colour_depth, 1000, r"a\.png: a colour picture \(mode RGB\); depth in 16-bit grey is needed"),
     (deep_colour, 1000, r"a\.png: more than 8 bits a channel"),
-    (unmatched, 1000, r"5 pictures have no partner .*: rgb/00, rgb/02, rgb/03, \.\.\."),
+    (unmatched, 1000, r"5 pictures without one of the same name .*: rgb/00, rgb/02, rgb/03, \.\.\."),
     (twice, 1000, r"both a\.jpg and a\.png"),
     (truncated, 1000, r"depth.a\.png: cannot be read as a picture \(.+\)"),
     (corrupt, 1000, r"rgb.a\.png: cannot be read as a picture \(.+\)"),
     (all_invalid, 1000, r"no valid depth in 1 frames"),
-    (too_near, 1000, r"values 3 to 9 / 1000 = 0\.003 to 0\.009 m; that is no scene, is depth_scale right"),
-    (too_far, 1, r"values 65000 to 65000 / 1 = 6\.5e\+04 to 6\.5e\+04 m; that is no scene, is depth_scale right"),
+    (too_near, 1000, r"values 3 to 9 / 1000 = 0\.003 to 0\.009 m; no scene is like that, is depth_scale right"),
+    (too_far, 1, r"values 65000 to 65000 / 1 = 6\.5e\+04 to 6\.5e\+04 m; no scene is like that, is depth_scale right"),
 ]
 
 

@@ -10,23 +10,22 @@ import numpy as np
 import pytest
 from handwritten import colour, grey16, put
 
-from runner.data import DataError
-from runner.data.formats import READERS
-from runner.data.formats.files import Shot, whole
+from runner.data import READERS, DataError
+from runner.data.formats.files import FrameFiles, check_complete
 
 
-def read(folder: Path, format: str, scale: float | None = None) -> list[tuple[Shot, np.ndarray]]:
-    """Every shot with its metres."""
+def read(folder: Path, format: str, scale: float | None = None) -> list[tuple[FrameFiles, np.ndarray]]:
+    """Every frame with its metres."""
     reader = READERS[format]
-    shots = reader.find(folder)
-    whole(folder, shots)
-    return [(shot, reader.metres(shot, scale or reader.scale or math.nan)) for shot in shots]
+    frames = reader.find_frames(folder)
+    check_complete(folder, frames)
+    return [(frame, reader.metres(frame, scale or reader.scale or math.nan)) for frame in frames]
 
 
-def only(folder: Path, format: str, scale: float | None = None) -> tuple[Shot, list[list[float]]]:
-    ((shot, metres),) = read(folder, format, scale)
+def only(folder: Path, format: str, scale: float | None = None) -> tuple[FrameFiles, list[list[float]]]:
+    ((frame, metres),) = read(folder, format, scale)
     assert metres.dtype == np.float32
-    return shot, metres.tolist()
+    return frame, metres.tolist()
 
 
 def test_every_reader_says_what_it_does() -> None:
@@ -43,9 +42,9 @@ def test_kitti_annotated(tmp_path: Path) -> None:
     drive = "2011_09_26_drive_0001_sync"
     grey16(tmp_path / "train" / drive / "proj_depth/groundtruth/image_02/0000000005.png", [[0, 256], [384, 65535]])
     raw = colour(tmp_path / "2011_09_26" / drive / "image_02/data/0000000005.png")
-    shot, metres = only(tmp_path, "kitti")
+    frame, metres = only(tmp_path, "kitti")
     assert metres == [[0, 1], [1.5, 65535 / 256]]
-    assert (shot.colour, shot.scene) == (raw, drive)
+    assert (frame.colour, frame.scene) == (raw, drive)
 
 
 def test_kitti_colour_beside_the_depth_and_the_selection(tmp_path: Path) -> None:
@@ -54,7 +53,7 @@ def test_kitti_colour_beside_the_depth_and_the_selection(tmp_path: Path) -> None
     beside = colour(tmp_path / "val" / drive / "image_03/data/0000000009.jpg")
     grey16(tmp_path / f"selection/groundtruth_depth/{drive}_groundtruth_depth_0000000008_image_02.png", [[1024]])
     selected = colour(tmp_path / f"selection/image/{drive}_image_0000000008_image_02.png")
-    assert {(shot.colour, shot.scene, metres.item()) for shot, metres in read(tmp_path, "kitti")} == {
+    assert {(frame.colour, frame.scene, metres.item()) for frame, metres in read(tmp_path, "kitti")} == {
         (beside, drive, 2.0),
         (selected, drive, 4.0),
     }
@@ -94,10 +93,10 @@ def test_tum_pairs_by_nearest_time(tmp_path: Path) -> None:
     for name in "abc":
         colour(tmp_path / "desk" / "rgb" / f"{name}.png")
     found = read(tmp_path, "tum")
-    assert [(shot.colour.stem, shot.depth.stem) for shot, _ in found] == [("a", "x"), ("b", "y")]
+    assert [(frame.colour.stem, frame.depth.stem) for frame, _ in found] == [("a", "x"), ("b", "y")]
     assert [metres.tolist() for _, metres in found] == [[[1, 0]], [[1.5, 0]]]
-    shot = found[0][0]
-    assert shot.scene == "desk" and {path.name for path in shot.beside} == {"rgb.txt", "depth.txt"}
+    frame = found[0][0]
+    assert frame.scene == "desk" and {path.name for path in frame.extra} == {"rgb.txt", "depth.txt"}
 
 
 @pytest.mark.parametrize("order", ["0 depth/0.png 0 rgb/0.png", "0 rgb/0.png 0 depth/0.png", None])
@@ -106,8 +105,8 @@ def test_icl(tmp_path: Path, order: str | None) -> None:
     colour(tmp_path / "traj0" / "rgb" / "0.png")
     if order:
         put(tmp_path / "traj0" / "associations.txt", order.encode())
-    shot, metres = only(tmp_path, "icl")
-    assert metres == [[1, 2.5]] and shot.colour.parent.name == "rgb" and shot.scene == "traj0"
+    frame, metres = only(tmp_path, "icl")
+    assert metres == [[1, 2.5]] and frame.colour.parent.name == "rgb" and frame.scene == "traj0"
 
 
 def test_7scenes(tmp_path: Path) -> None:
@@ -125,18 +124,18 @@ def test_sunrgbd_turns_the_bits_back(tmp_path: Path) -> None:
     frame = tmp_path / "SUNRGBD/kv1/b3dodata/img_0063"
     grey16(frame / "depth" / "img_0063_abs.png", [[0, 8000], [9, 16000]])
     colour(frame / "image" / "img_0063.jpg")
-    shot, metres = only(tmp_path, "sunrgbd")
+    frame, metres = only(tmp_path, "sunrgbd")
     assert metres == [[0, 1], [np.float32(8.193), 2]]
-    assert shot.scene == "SUNRGBD/kv1/b3dodata/img_0063"
+    assert frame.scene == "SUNRGBD/kv1/b3dodata/img_0063"
 
 
-def test_sunrgbd_refuses_depth_that_was_never_turned(tmp_path: Path) -> None:
-    """Plain millimetres 1001, 1002, 1003 turn back to 8317, 16509 and 24701."""
+def test_sunrgbd_refuses_depth_that_was_never_rotated(tmp_path: Path) -> None:
+    """Plain millimetres 1001, 1002, 1003, rotated back, are 8317, 16509 and 24701."""
     frame = tmp_path / "sun3ddata" / "room_1" / "0000-1"
     grey16(frame / "depth" / "a.png", [[1001, 1002, 1003, 0]])
     colour(frame / "image" / "a.jpg")
-    assert [shot.scene for shot in READERS["sunrgbd"].find(tmp_path)] == ["room_1"]
-    with pytest.raises(DataError, match=r"a\.png: 3 of 3 pixels beyond 8\.192 m when turned back: not bit-rotated"):
+    assert [frame.scene for frame in READERS["sunrgbd"].find_frames(tmp_path)] == ["room_1"]
+    with pytest.raises(DataError, match=r"a\.png: 3 of 3 pixels beyond 8\.192 m once rotated back: not bit-rotated"):
         read(tmp_path, "sunrgbd")
 
 
@@ -152,8 +151,8 @@ def test_diode(tmp_path: Path) -> None:
     """Written by numpy; the mask decides, and NaN never counts."""
     depth = np.array([[1.5, 2.5], [math.nan, 0.0]], np.float32)[..., None]
     diode(tmp_path, depth, np.array([[1.0, 0.0], [1.0, 1.0]]))
-    shot, metres = only(tmp_path, "diode")
-    assert metres == [[1.5, 0], [0, 0]] and shot.scene == "indoors/scene_00000"
+    frame, metres = only(tmp_path, "diode")
+    assert metres == [[1.5, 0], [0, 0]] and frame.scene == "indoors/scene_00000"
 
 
 CALIBRATION = "cam0=[1000 0 320; 0 1000 240; 0 0 1]\ncam1=[1000 0 330; 0 1000 240; 0 0 1]\ndoffs=10\nbaseline=200\nwidth=2\n"
@@ -169,8 +168,8 @@ def test_middlebury_is_read_the_right_way_up(tmp_path: Path, little: bool) -> No
     put(scene / "disp0.pfm", b"Pf\n2 2\n" + (b"-1.0" if little else b"1.0") + b"\n" + bottom + top)
     put(scene / "calib.txt", CALIBRATION.encode())
     colour(scene / "im0.png")
-    shot, metres = only(tmp_path, "middlebury")
-    assert metres == [[2, 1], [5, 0]] and shot.scene == "Piano-perfect"
+    frame, metres = only(tmp_path, "middlebury")
+    assert metres == [[2, 1], [5, 0]] and frame.scene == "Piano-perfect"
 
 
 def test_packnet(tmp_path: Path) -> None:
@@ -182,8 +181,8 @@ def test_packnet(tmp_path: Path) -> None:
         colour(tmp_path / "000150" / "rgb" / Path(inner).name / "15.png")
     found = read(tmp_path, "packnet")
     assert [metres.tolist() for _, metres in found] == [[[0, 3.5], [0, 0]]] * 2
-    assert [shot.colour.parent.name for shot, _ in found] == ["CAMERA_05", "CAMERA_01"]
-    assert {shot.scene for shot, _ in found} == {"000150"}
+    assert [frame.colour.parent.name for frame, _ in found] == ["CAMERA_05", "CAMERA_01"]
+    assert {frame.scene for frame, _ in found} == {"000150"}
 
 
 def test_vkitti2(tmp_path: Path) -> None:
@@ -212,9 +211,9 @@ def test_hypersim_is_planar(tmp_path: Path) -> None:
     with h5py.File(depth, "w") as file:
         file["dataset"] = distance
     preview = colour(tmp_path / "ai_001_001/images/scene_cam_00_final_preview/frame.0000.tonemap.jpg")
-    shot, metres = only(tmp_path, "hypersim")
+    frame, metres = only(tmp_path, "hypersim")
     assert metres[0][0] == 0 and np.array(metres).flatten()[1:] == pytest.approx(2.0, rel=1e-6)
-    assert distance[2, 3] > 2.2 and (shot.colour, shot.scene) == (preview, "ai_001_001")
+    assert distance[2, 3] > 2.2 and (frame.colour, frame.scene) == (preview, "ai_001_001")
 
 
 def test_ncdb_divides_by_256_though_all_is_near(tmp_path: Path) -> None:
@@ -222,8 +221,8 @@ def test_ncdb_divides_by_256_though_all_is_near(tmp_path: Path) -> None:
     data = tmp_path / "2025-07-11_A" / "synced_data"
     grey16(data / "newest_depth_maps" / "0000000038.png", [[0, 128], [255, 64]])
     colour(data / "image_a6" / "0000000038.jpg")
-    shot, metres = only(tmp_path, "ncdb")
-    assert metres == [[0, 0.5], [255 / 256, 0.25]] and shot.scene == "2025-07-11_A"
+    frame, metres = only(tmp_path, "ncdb")
+    assert metres == [[0, 0.5], [255 / 256, 0.25]] and frame.scene == "2025-07-11_A"
 
 
 def test_plain_folders_by_scene(tmp_path: Path) -> None:
@@ -231,4 +230,4 @@ def test_plain_folders_by_scene(tmp_path: Path) -> None:
         grey16(tmp_path / room / "depth" / "a.png", [[0, 500]])
         colour(tmp_path / room / "rgb" / "a.png")
     found = read(tmp_path, "folder", 250)
-    assert [(shot.scene, metres.tolist()) for shot, metres in found] == [("hall", [[0, 2]]), ("kitchen", [[0, 2]])]
+    assert [(frame.scene, metres.tolist()) for frame, metres in found] == [("hall", [[0, 2]]), ("kitchen", [[0, 2]])]

@@ -1,4 +1,4 @@
-"""What readers refuse, each in one line that names the file: broken, half-written, hostile, of another kind."""
+"""What readers refuse, each in one line that names the file: broken, half-written, hostile or of another format."""
 
 from __future__ import annotations
 
@@ -15,12 +15,9 @@ import numpy as np
 import pytest
 from handwritten import colour, grey8, grey16, pfm, put
 
-from runner.data import DataError, read_shots
-from runner.data.formats import READERS
+from runner.data import READERS, Data, DataError, list_frames, read_frames
 from runner.data.formats.decode import MOST_BYTES, hdf5, npy, npz, png16
 from runner.data.formats.decode import pfm as read_pfm
-from runner.data.settings import Data
-from runner.data.splits import all_shots
 
 CALIBRATION = b"cam0=[1000 0 320; 0 1000 240; 0 0 1]\ndoffs=10\nbaseline=200\n"
 
@@ -54,7 +51,7 @@ PFMS = {
     b"Pf\n2 2\n0\n" + bytes(16): "scale 0",
     b"Pf\n2 2\nnan\n" + bytes(16): "scale nan",
     b"Pf\n-2 -2\n-1\n" + bytes(16): "-2 x -2",
-    b"Pf\n2 2\n-1\n" + bytes(15): "15 bytes of pixels; 2 x 2 x 4 are 16: half written?",
+    b"Pf\n2 2\n-1\n" + bytes(15): "15 bytes of pixels; 16 (4 x 2 x 2) are needed",
     b"Pf\n2 2\n-1": "0 bytes of pixels",
     b"Pf\n99999999 99999999\n-1\n" + bytes(16): "16 bytes of pixels",
 }
@@ -153,25 +150,25 @@ def test_hypersim_of_another_shape(tmp_path: Path) -> None:
     depth.parent.mkdir(parents=True)
     with h5py.File(depth, "w") as file:
         file["dataset"] = np.ones((3, 5))
-    (shot,) = READERS["hypersim"].find(tmp_path)
-    assert "5 x 3; the focal length is that of 1024 x 768, so 4:3" in refusal(lambda: READERS["hypersim"].metres(shot, 1.0))
+    (frame,) = READERS["hypersim"].find_frames(tmp_path)
+    assert "5 x 3; the focal length is that of 1024 x 768, so 4:3" in refusal(lambda: READERS["hypersim"].metres(frame, 1.0))
 
 
 @pytest.mark.parametrize("calibration", [b"", b"cam0=[1000 0 0]\nbaseline=200", CALIBRATION.replace(b"200", b"none"), b"\xff"])
 def test_middlebury_calibration(tmp_path: Path, calibration: bytes) -> None:
     pfm(tmp_path / "a" / "disp0.pfm", [[1, 2]])
     put(tmp_path / "a" / "calib.txt", calibration)
-    (shot,) = READERS["middlebury"].find(tmp_path)
-    assert "calib.txt: " in refusal(lambda: READERS["middlebury"].metres(shot, 1000.0))
+    (frame,) = READERS["middlebury"].find_frames(tmp_path)
+    assert "calib.txt: " in refusal(lambda: READERS["middlebury"].metres(frame, 1000.0))
 
 
 def test_diode_mask_of_another_shape(tmp_path: Path) -> None:
     np.save(tmp_path / "a_depth.npy", np.ones((2, 2, 1)))
     np.save(tmp_path / "a_depth_mask.npy", np.ones((2, 3)))
-    (shot,) = READERS["diode"].find(tmp_path)
-    assert "a_depth_mask.npy: (2, 3), but the depth is (2, 2)" in refusal(lambda: READERS["diode"].metres(shot, 1.0))
+    (frame,) = READERS["diode"].find_frames(tmp_path)
+    assert "a_depth_mask.npy: (2, 3), but the depth is (2, 2)" in refusal(lambda: READERS["diode"].metres(frame, 1.0))
     np.save(tmp_path / "a_depth.npy", np.ones((2, 2, 2)))
-    assert "shape (2, 2, 2); [H, W] is needed" in refusal(lambda: READERS["diode"].metres(shot, 1.0))
+    assert "shape (2, 2, 2); [H, W] is needed" in refusal(lambda: READERS["diode"].metres(frame, 1.0))
 
 
 @pytest.mark.parametrize(
@@ -180,20 +177,20 @@ def test_diode_mask_of_another_shape(tmp_path: Path) -> None:
 )
 def test_tum_lists(tmp_path: Path, line: str) -> None:
     put(tmp_path / "desk" / "rgb.txt", line.encode())
-    assert "rgb.txt: depth.txt is missing beside it" in refusal(lambda: READERS["tum"].find(tmp_path))
+    assert "rgb.txt: depth.txt is missing beside it" in refusal(lambda: READERS["tum"].find_frames(tmp_path))
     put(tmp_path / "desk" / "depth.txt", b"1.0 depth/a.png")
-    assert "rgb.txt: line 1: " in refusal(lambda: READERS["tum"].find(tmp_path))
+    assert "rgb.txt: line 1: " in refusal(lambda: READERS["tum"].find_frames(tmp_path))
 
 
 @pytest.mark.parametrize("line", ["0 depth/0.png", "0 depth/0.png 0 depth/1.png", "0 depth/0.png 0 ../rgb/0.png"])
 def test_icl_lists(tmp_path: Path, line: str) -> None:
     put(tmp_path / "associations.txt", line.encode())
-    assert "associations.txt: line 1: " in refusal(lambda: READERS["icl"].find(tmp_path))
+    assert "associations.txt: line 1: " in refusal(lambda: READERS["icl"].find_frames(tmp_path))
 
 
 def test_sunrgbd_folders(tmp_path: Path) -> None:
     grey16(tmp_path / "f" / "depth" / "a.png", [[8]])
-    assert "one picture in image/ and one in depth/ are needed" in refusal(lambda: READERS["sunrgbd"].find(tmp_path))
+    assert "one picture in image/ and one in depth/ are needed" in refusal(lambda: READERS["sunrgbd"].find_frames(tmp_path))
 
 
 def nyu(folder: Path, count: int = 2, value: int = 1500) -> Data:
@@ -204,26 +201,26 @@ def nyu(folder: Path, count: int = 2, value: int = 1500) -> Data:
 
 
 def test_what_is_not_there(tmp_path: Path) -> None:
-    assert "no such folder; one of format nyu" in refusal(lambda: all_shots(Data(folder=str(tmp_path / "x"), format="nyu")))
+    assert "no such folder; one of format nyu" in refusal(lambda: list_frames(Data(folder=str(tmp_path / "x"), format="nyu")))
     put(tmp_path / "file", b"")
-    assert "is a file; a folder of format" in refusal(lambda: all_shots(Data(folder=str(tmp_path / "file"), format="nyu")))
+    assert "is a file; a folder of format" in refusal(lambda: list_frames(Data(folder=str(tmp_path / "file"), format="nyu")))
     for name in READERS:
         scale = {"depth_scale": 1000.0} if name == "folder" else {}
         empty = Data(folder=str(tmp_path), format=name, split_by="scene", **scale)
-        line = refusal(lambda empty=empty: all_shots(empty))
+        line = refusal(lambda empty=empty: list_frames(empty))
         assert f"no frames of format {name} in it; expected is" in line
     data = nyu(tmp_path / "nyu")
     (tmp_path / "nyu" / "room_1" / "rgb_0.png").unlink()
-    assert "1 files of 2 frames are missing: room_1/rgb_0.png" in refusal(lambda: all_shots(data))
+    assert "1 files of 2 frames are missing: room_1/rgb_0.png" in refusal(lambda: list_frames(data))
 
 
 def test_what_no_camera_sees(tmp_path: Path) -> None:
     """The largest is 9 mm in truth 9 m: the arithmetic is said."""
     data = nyu(tmp_path, value=8)
-    line = refusal(lambda: read_shots(data, all_shots(data)))
-    assert "8 to 9 / 1000 = 0.008 to 0.009 m; that is no scene, is format nyu with 1000 to a metre right?" in line
+    line = refusal(lambda: read_frames(data, list_frames(data)))
+    assert "8 to 9 / 1000 = 0.008 to 0.009 m; no scene is like that, is format nyu with 1000 to a metre right?" in line
     data = nyu(tmp_path / "empty", count=1, value=0)
-    assert "no valid depth in 1 frames of format nyu" in refusal(lambda: read_shots(data, all_shots(data)))
+    assert "no valid depth in 1 frames of format nyu" in refusal(lambda: read_frames(data, list_frames(data)))
 
 
 @pytest.mark.parametrize("what", ["colour", "depth", "scene"])
@@ -237,26 +234,26 @@ def test_links_out_of_the_folder_are_refused(tmp_path: Path, what: str) -> None:
         path = room / ("rgb_0.png" if what == "colour" else "sync_depth_0.png")
         path.rename(outside)
         path.symlink_to(outside)
-    assert "leads out of the data folder" in refusal(lambda: all_shots(data))
+    assert "leads out of the data folder" in refusal(lambda: list_frames(data))
 
 
 def test_a_name_that_would_break_a_line_is_refused(tmp_path: Path) -> None:
     grey16(tmp_path / "ro\nom" / "sync_depth_0.png", [[1500]])
-    assert "cannot be shown; rename it" in refusal(lambda: all_shots(Data(folder=str(tmp_path), format="nyu")))
+    assert "cannot be printed; rename it" in refusal(lambda: list_frames(Data(folder=str(tmp_path), format="nyu")))
 
 
 def test_a_disparity_of_next_to_nothing_is_not_infinitely_far(tmp_path: Path) -> None:
     """200 mm * 1000 / 1e-40 is no float32; the other pixel is 200 * 1000 / 100 = 2000 mm."""
     pfm(tmp_path / "a" / "disp0.pfm", [[1e-40, 100]])
     put(tmp_path / "a" / "calib.txt", CALIBRATION.replace(b"doffs=10", b"doffs=0"))
-    (shot,) = READERS["middlebury"].find(tmp_path)
-    assert READERS["middlebury"].metres(shot, 1000.0).tolist() == [[0, 2]]
+    (frame,) = READERS["middlebury"].find_frames(tmp_path)
+    assert READERS["middlebury"].metres(frame, 1000.0).tolist() == [[0, 2]]
 
 
 def test_a_link_within_the_folder_is_not_read_twice(tmp_path: Path) -> None:
     data = nyu(tmp_path)
     (tmp_path / "again").symlink_to(tmp_path / "room_0")
-    assert len(all_shots(data)) == 2
+    assert len(list_frames(data)) == 2
 
 
 HOSTILE = ["../other/sync_depth_0.png", "/etc/passwd", "room_0/../../x", "a\\..\\..\\b", "room_0/\0"]
@@ -268,7 +265,7 @@ def test_lists_do_not_lead_out(tmp_path: Path, name: str) -> None:
     put(tmp_path / "nyu" / "val.txt", b"room_0/rgb_0.png")
     put(tmp_path / "nyu" / "train.json", json.dumps([name]).encode())
     data = data.model_copy(update={"train_list": "train.json", "validation_list": "val.txt"})
-    line = refusal(lambda: all_shots(data))
+    line = refusal(lambda: list_frames(data))
     assert "train.json: entry 1: " in line and "without '..' and not absolute" in line
 
 
@@ -292,7 +289,7 @@ def test_bad_lists(tmp_path: Path, name: str) -> None:
     if content is not None:
         put(tmp_path / "nyu" / name, content)
     data = data.model_copy(update={"train_list": name, "validation_list": name})
-    assert says in refusal(lambda: all_shots(data)).replace("[Errno 2] ", "")
+    assert says in refusal(lambda: list_frames(data)).replace("[Errno 2] ", "")
 
 
 def test_mutated_files_are_read_or_refused(tmp_path: Path) -> None:

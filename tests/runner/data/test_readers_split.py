@@ -1,4 +1,4 @@
-"""From an experiment's data section through a reader to training, probe and validation, and to the fingerprint of a record."""
+"""From an experiment's data section to training, probe and validation frames, and to the fingerprint of a record."""
 
 from __future__ import annotations
 
@@ -12,11 +12,9 @@ from handwritten import colour, grey16, put
 
 import runner.records.fingerprint as fingerprints
 from nfloss import Configuration
-from runner.data import DataError, make_seed_data, read_shots
-from runner.data.dataset import nearest
-from runner.data.formats.files import Shot
-from runner.data.settings import Data
-from runner.data.splits import Split, all_shots, split
+from runner.data import Data, DataError, FrameFiles, make_seed_data, read_frames
+from runner.data.dataset import resize_nearest
+from runner.data.splits import Split, list_frames, split
 from runner.execution import FrameCache
 from runner.experiment.experiment import ExperimentError, parse_experiment
 from runner.records.fingerprint import changed_parts, fingerprint
@@ -41,64 +39,64 @@ def data_of(folder: Path, **more: object) -> Data:
     return Data.model_validate({"folder": str(folder), "format": "nyu", "height": 16, "width": 16, **more})
 
 
-def dealt(data: Data, seed: int = 0) -> Split:
-    return split(data, all_shots(data), seed)
+def split_of(data: Data, seed: int = 0) -> Split:
+    return split(data, list_frames(data), seed)
 
 
-def rooms_of(shots: list[Shot]) -> set[str]:
-    return {shot.scene for shot in shots}
+def rooms_of(frames: list[FrameFiles]) -> set[str]:
+    return {frame.scene for frame in frames}
 
 
 @pytest.mark.parametrize("seed", range(5))
 def test_no_scene_is_on_both_sides(tmp_path: Path, seed: int) -> None:
     """Of five rooms with four frames each, 30 % is six frames: two whole rooms are held out."""
-    train, held_out = dealt(data_of(nyu(tmp_path)), seed)
+    train, held_out = split_of(data_of(nyu(tmp_path)), seed)
     assert (len(train), len(held_out)) == (12, 8)
     assert not rooms_of(train) & rooms_of(held_out)
-    assert dealt(data_of(tmp_path), seed) == (train, held_out)
+    assert split_of(data_of(tmp_path), seed) == (train, held_out)
 
 
 def test_seeds_hold_out_different_rooms(tmp_path: Path) -> None:
     nyu(tmp_path)
-    assert len({frozenset(rooms_of(dealt(data_of(tmp_path), seed)[1])) for seed in range(6)}) > 1
+    assert len({frozenset(rooms_of(split_of(data_of(tmp_path), seed)[1])) for seed in range(6)}) > 1
 
 
 def test_by_frame_where_asked_for(tmp_path: Path) -> None:
-    train, held_out = dealt(data_of(nyu(tmp_path), split_by="frame"))
+    train, held_out = split_of(data_of(nyu(tmp_path), split_by="frame"))
     assert (len(train), len(held_out)) == (14, 6) and rooms_of(train) & rooms_of(held_out)
-    assert not {shot.depth for shot in train} & {shot.depth for shot in held_out}
+    assert not {frame.depth for frame in train} & {frame.depth for frame in held_out}
 
 
 def test_one_scene_cannot_be_split_by_scene(tmp_path: Path) -> None:
     data = data_of(nyu(tmp_path, rooms=1))
     with pytest.raises(DataError, match=r"4 frames of one scene \(room_0000\) cannot be split by scene; give train_list"):
-        dealt(data)
-    assert len(dealt(data_of(tmp_path, split_by="frame"))[1]) == 2
+        split_of(data)
+    assert len(split_of(data_of(tmp_path, split_by="frame"))[1]) == 2
     with pytest.raises(DataError, match="1 frames to train on and 1 held out; at least 1 and 2 are needed"):
-        dealt(data_of(tmp_path, split_by="frame", frames="*0000[01].png"))
+        split_of(data_of(tmp_path, split_by="frame", frames="*0000[01].png"))
 
 
 def test_a_large_scene_never_takes_all(tmp_path: Path) -> None:
     """Whichever of two rooms is held out, the other is trained on."""
     for seed in range(4):
-        train, held_out = dealt(data_of(nyu(tmp_path, rooms=2)), seed)
+        train, held_out = split_of(data_of(nyu(tmp_path, rooms=2)), seed)
         assert (len(train), len(held_out)) == (4, 4)
 
 
 def test_train_beside_val_is_used(tmp_path: Path) -> None:
     nyu(tmp_path / "train", rooms=2)
     with pytest.raises(DataError, match="train/ has no val/, validation/ or test/ beside it"):
-        dealt(data_of(tmp_path))
+        split_of(data_of(tmp_path))
     nyu(tmp_path / "test", rooms=1)
-    train, held_out = dealt(data_of(tmp_path), 3)
-    assert (len(train), len(held_out)) == (8, 4) and {shot.depth.parts[-3] for shot in held_out} == {"test"}
+    train, held_out = split_of(data_of(tmp_path), 3)
+    assert (len(train), len(held_out)) == (8, 4) and {frame.depth.parts[-3] for frame in held_out} == {"test"}
 
 
 def test_globs(tmp_path: Path) -> None:
     nyu(tmp_path)
-    assert len(all_shots(data_of(tmp_path, frames="room_000[12]/*"))) == 8
-    with pytest.raises(DataError, match=r"frames='kitchen/\*' fits the depth path of none of its 20 frames"):
-        all_shots(data_of(tmp_path, frames="kitchen/*"))
+    assert len(list_frames(data_of(tmp_path, frames="room_000[12]/*"))) == 8
+    with pytest.raises(DataError, match=r"frames='kitchen/\*' matches the depth path of none of its 20 frames"):
+        list_frames(data_of(tmp_path, frames="kitchen/*"))
 
 
 LISTS = {
@@ -116,17 +114,17 @@ def test_lists(tmp_path: Path, kind: str) -> None:
     put(nyu(tmp_path) / "lists" / name, text.encode())
     put(tmp_path / "val.txt", b"room_0003/rgb_00000.png\nroom_0003/rgb_00002.png\nroom_0003/rgb_00000.png\n")
     data = data_of(tmp_path, train_list=f"lists/{name}", validation_list="val.txt")
-    train, held_out = dealt(data)
-    assert [shot.depth.relative_to(tmp_path).as_posix() for shot in train] == ["room_0000/sync_depth_00001.png"]
-    assert [shot.depth.stem[-1] for shot in held_out] == ["0", "2"]
-    assert len(all_shots(data)) == 3
+    train, held_out = split_of(data)
+    assert [frame.depth.relative_to(tmp_path).as_posix() for frame in train] == ["room_0000/sync_depth_00001.png"]
+    assert [frame.depth.stem[-1] for frame in held_out] == ["0", "2"]
+    assert len(list_frames(data)) == 3
 
 
 def test_a_frame_on_both_lists_is_refused(tmp_path: Path) -> None:
     put(nyu(tmp_path) / "a.txt", b"room_0000/rgb_00001.png\nroom_0000/rgb_00002.png")
     put(tmp_path / "b.txt", b"room_0000/sync_depth_00002.png\nroom_0000/rgb_00003.png")
     with pytest.raises(DataError, match=r"1 frames are in both .*, room_0000/sync_depth_00002\.png among them"):
-        dealt(data_of(tmp_path, train_list="a.txt", validation_list="b.txt"))
+        split_of(data_of(tmp_path, train_list="a.txt", validation_list="b.txt"))
 
 
 @pytest.mark.parametrize("absolute", [True, False])
@@ -140,19 +138,19 @@ def test_the_reviewed_code_bases_lists(tmp_path: Path, absolute: bool) -> None:
     put(tmp_path / "splits/combined_train.json", json.dumps(entries[:2]).encode())
     put(tmp_path / "splits/combined_val.json", json.dumps(entries[2:]).encode())
     lists = {"train_list": "splits/combined_train.json", "validation_list": "splits/combined_val.json"}
-    train, held_out = dealt(data_of(tmp_path, format="ncdb", **lists))
-    assert [shot.depth.stem[-1] for shot in (*train, *held_out)] == ["0", "1", "2", "3"]
+    train, held_out = split_of(data_of(tmp_path, format="ncdb", **lists))
+    assert [frame.depth.stem[-1] for frame in (*train, *held_out)] == ["0", "1", "2", "3"]
 
 
 def test_frames_of_a_seed(tmp_path: Path) -> None:
     """Every depth says its room: probe and validation are of the held-out rooms, and no frame is in two parts."""
     data = data_of(nyu(tmp_path), probe=3, validation=4)
     made = make_seed_data(data, 1)
-    _, held_out = dealt(data, 1)
+    _, held_out = split_of(data, 1)
     assert (len(made.train), len(made.probe), len(made.validation)) == (12, 3, 4)
 
-    def depths(shots: list[Shot]) -> set[float]:
-        return set(read_shots(data, shots).depth.flatten(1).amax(1).tolist())
+    def depths(frames: list[FrameFiles]) -> set[float]:
+        return set(read_frames(data, frames).depth.flatten(1).amax(1).tolist())
 
     probe, validation = (set(part.depth.flatten(1).amax(1).tolist()) for part in (made.probe, made.validation))
     assert probe | validation <= depths(held_out) and len(probe | validation) == 7
@@ -162,7 +160,7 @@ def test_frames_of_a_seed(tmp_path: Path) -> None:
 def test_nearest_takes_middles() -> None:
     """Rows 0.75 and 2.25 of three, columns 1 and 3 of four."""
     values = torch.arange(12.0).reshape(3, 4).numpy()
-    assert nearest(values, 2, 2).tolist() == [[1, 3], [9, 11]]
+    assert resize_nearest(values, 2, 2).tolist() == [[1, 3], [9, 11]]
 
 
 SECTIONS = {
@@ -173,8 +171,8 @@ SECTIONS = {
     "{split_by: scene}": "belong to a folder",
     "{folder: x, format: nyu, split_by: room}": "data.split_by",
     "{folder: x, format: nyu, train_list: a}": "train_list and validation_list go together",
-    "{folder: x, format: nyu, train_list: a, validation_list: b, split_by: scene}": "split_by goes with none",
-    "{folder: x, format: nyu, lidar: true}": "lidar thins out",
+    "{folder: x, format: nyu, train_list: a, validation_list: b, split_by: scene}": "split_by cannot be given with them",
+    "{folder: x, format: nyu, lidar: true}": "lidar is for scenes",
 }
 
 
@@ -249,7 +247,7 @@ def test_a_study_of_a_format_is_trained_and_resumed(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("least", "says"), [(1000, "probe frames is nearer than 1 m, so the near error"), (100, "probe frames is at 1 m or beyond")]
 )
-def test_frames_that_the_rulers_cannot_measure_are_refused(tmp_path: Path, least: int, says: str) -> None:
+def test_frames_that_the_metrics_cannot_measure_are_refused(tmp_path: Path, least: int, says: str) -> None:
     """As KITTI's, where nothing is nearer than 1 m; the largest of the others is 503 mm."""
     nyu(tmp_path / "nyu", least=least, near=least)
     data = {"folder": str(tmp_path / "nyu"), "format": "nyu", "height": 16, "width": 16}

@@ -11,7 +11,7 @@ import torch
 from runner.data import DataError, Frames, render, scenes
 from runner.data.synthetic.layout import random_layout
 from runner.data.synthetic.rays import BALL, BOX, CYLINDER, Camera, Solids, blocked, camera_rays, first_hits
-from runner.data.synthetic.scenes import SENSOR_RANGE, lidar_rings
+from runner.data.synthetic.renderer import SENSOR_RANGE, lidar_rings
 
 HEIGHT, WIDTH = 32, 48
 

@@ -1,4 +1,4 @@
-"""`nfloss data`: numbers worked by hand, the page that is written from the readers' words, and lines that say what is wrong."""
+"""`nfloss data`: numbers worked by hand, the page generated from the readers' docstrings, and error messages."""
 
 from __future__ import annotations
 
@@ -12,9 +12,7 @@ from PIL import Image
 
 from runner.cli import main
 from runner.cli.data_summary import format_page, lines, verdict
-from runner.data import Frames
-from runner.data.formats import READERS
-from runner.data.statistics import Question, depth_statistics, fits, quantiles, weight
+from runner.data import READERS, Frames, WeightSettings, depth_statistics, fixed_mean_fits, mean_weight, quantiles
 
 DOCS = Path(__file__).parents[3] / "docs" / "data-formats.md"
 
@@ -29,7 +27,7 @@ TWO = frames([[0.5, 0.9], [2.0, 0.0]], [[1.0, 0.2], [4.0, 40.0]])
 
 
 def test_shares_by_hand() -> None:
-    found = depth_statistics(TWO, Question(batch=2))
+    found = depth_statistics(TWO, WeightSettings(batch=2))
     assert found.frames == 2 and found.known == pytest.approx(7 / 8)
     assert found.share == pytest.approx(3 / 7)
     assert found.per_image == pytest.approx([2 / 3, 1 / 4])
@@ -41,13 +39,13 @@ def test_shares_by_hand() -> None:
 
 def test_single_images_are_batches_of_one_and_a_part_of_a_batch_does_not_count() -> None:
     three = frames(*TWO.depth[:, 0].tolist(), [[0.5, 0.5], [0.5, 0.5]])
-    assert sorted(depth_statistics(three, Question(batch=1)).per_batch) == pytest.approx([1 / 4, 2 / 3, 1])
-    assert len(depth_statistics(three, Question(batch=2)).per_batch) == 1
-    assert len(depth_statistics(three, Question(batch=8)).per_batch) == 1
+    assert sorted(depth_statistics(three, WeightSettings(batch=1)).per_batch) == pytest.approx([1 / 4, 2 / 3, 1])
+    assert len(depth_statistics(three, WeightSettings(batch=2)).per_batch) == 1
+    assert len(depth_statistics(three, WeightSettings(batch=8)).per_batch) == 1
 
 
 def test_another_threshold() -> None:
-    assert depth_statistics(TWO, Question(threshold=0.3)).share == pytest.approx(1 / 7)
+    assert depth_statistics(TWO, WeightSettings(threshold=0.3)).share == pytest.approx(1 / 7)
 
 
 def test_quantiles_are_values_of_the_list() -> None:
@@ -65,14 +63,14 @@ def test_quantiles_are_values_of_the_list() -> None:
 )
 def test_whether_a_fixed_mean_fits(share: float, expected: float, says: str) -> None:
     """1 + 4 * 0.1875 = 1.75; 1 + 4 * 0.254 = 2.016, and 1.75 / 2.016 = 0.868; 6 would need a near share above 1."""
-    found, asked = depth_statistics(TWO, Question()), Question(expected=expected)
+    found, asked = depth_statistics(TWO, WeightSettings()), WeightSettings(expected=expected)
     found = type(found)(**{**vars(found), "share": share})
-    assert says in verdict(found, asked) and fits(found, asked) == ("does not" not in says)
-    assert weight(share, asked) == pytest.approx(1 + 4 * share)
+    assert says in verdict(found, asked) and fixed_mean_fits(found, asked) == ("does not" not in says)
+    assert mean_weight(share, asked) == pytest.approx(1 + 4 * share)
 
 
 def test_the_words_hold_the_numbers() -> None:
-    said = "\n".join(lines("two", depth_statistics(TWO, Question(batch=2)), Question(batch=2)))
+    said = "\n".join(lines("two", depth_statistics(TWO, WeightSettings(batch=2)), WeightSettings(batch=2)))
     for part in (
         "two: 2 frames at 2x2, depth known in 87.5 % of the pixels",
         "depth 0.2 to 40 m, median 1 m",
@@ -86,7 +84,7 @@ def test_the_words_hold_the_numbers() -> None:
 
 
 def test_the_page_is_written_from_the_readers() -> None:
-    """`python docs/write_data_formats.py` after a reader's words have changed."""
+    """`python docs/write_data_formats.py` after a reader's docstring has changed."""
     page = DOCS.read_text(encoding="utf-8")
     assert page.endswith(f"\n\n{format_page()}\n")
     for name in READERS:

@@ -8,8 +8,8 @@ from mixtures import EVERY, MIXED
 
 from nfloss import Configuration, Losses
 from nfloss.testing.device import NO_VALUES, HostCopies
-from runner.data.dataset import SeedData
-from runner.networks.stacked import DepthRange, StackedNetworks
+from runner.data import SeedData
+from runner.networks import DepthRange, StackedNetworks
 from runner.training.loop import History, Step
 from runner.training.optimiser import RowAdam
 

@@ -22,8 +22,8 @@ from pathlib import Path
 from pretend_device import DEVICE, Pretending
 from runner.execution.observer import Observer
 from runner.experiment.experiment import parse_experiment
-from runner.networks.custom_stack import OwnNetworks
-from runner.networks.stacked import StackedNetworks
+from runner.networks import CustomStack
+from runner.networks import StackedNetworks
 from runner.study import run as study
 from runner.training import metrics
 
@@ -40,7 +40,7 @@ def poisoned(made):
         self.parameters.data[4:5, 20] = float("nan")
     return make
 
-for networks in (StackedNetworks, OwnNetworks):
+for networks in (StackedNetworks, CustomStack):
     networks.__init__ = poisoned(networks.__init__)
 metrics.AT_ONCE["pretend"] = metrics.AT_ONCE["cuda"]
 
@@ -78,7 +78,7 @@ def in_a_process(script: str, *arguments: object) -> subprocess.CompletedProcess
     return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=300)
 
 
-@pytest.fixture(scope="module", params=[[], [HERE / "own_modules.py:Small"]], ids=["the stack", "own networks"])
+@pytest.fixture(scope="module", params=[[], [HERE / "custom_modules.py:Small"]], ids=["the stack", "own networks"])
 def studies(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("pretend")
     done = in_a_process(STUDY, folder, *request.param)

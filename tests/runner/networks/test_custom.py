@@ -1,12 +1,12 @@
-"""A user's module: what it must give, that it trains as in a plain PyTorch loop, alone or beside others, and what is kept."""
+"""A custom network: its contract, that it trains as in a plain PyTorch loop, alone or with others, and its state."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
 
+import custom_modules
 import numpy as np
-import own_modules
 import pytest
 import torch
 import torch.nn.functional as F
@@ -14,11 +14,7 @@ from torch import nn
 
 from nfloss import Configuration, Losses, SSISilogNearFieldLoss
 from runner.experiment.experiment import ExperimentError, load_experiment
-from runner.networks.custom import NetworkClass, NetworkError
-from runner.networks.custom_check import check_contract
-from runner.networks.custom_stack import OwnNetworks
-from runner.networks.protocol import at_size
-from runner.networks.stacked import DepthRange
+from runner.networks import CustomStack, DepthRange, NetworkClass, NetworkError, at_size, check_contract
 from runner.training import loop as training
 from runner.training.loop import History, Step, predicted_depth, train
 from runner.training.optimiser import RowAdam
@@ -27,8 +23,8 @@ CPU = torch.device("cpu")
 NAMES = ["", "2-1", "6-1", "9-3"]
 
 
-def own(name, output="inverse_depth", **arguments):
-    return NetworkClass(f"own_modules:{name}", arguments, output)
+def custom(name, output="inverse_depth", **arguments):
+    return NetworkClass(f"custom_modules:{name}", arguments, output)
 
 
 def configurations(names):
@@ -36,7 +32,7 @@ def configurations(names):
 
 
 def run(names, data, settings, network):
-    return train(configurations(names), data, settings, DepthRange(), CPU, own=network)
+    return train(configurations(names), data, settings, DepthRange(), CPU, custom=network)
 
 
 # --- The contract -------------------------------------------------------------------------------------------------------
@@ -45,35 +41,35 @@ def run(names, data, settings, network):
 @pytest.mark.parametrize("name", ["Small", "OneTensor", "AsTuple", "AsMapping", "FewerInEvaluation"])
 @pytest.mark.parametrize("halvings", [0, 2])
 def test_one_scale_or_several_in_any_of_the_forms(name, halvings):
-    check_contract(own(name, halvings=halvings), 2, 16, 32)
+    check_contract(custom(name, halvings=halvings), 2, 16, 32)
 
 
 @pytest.mark.parametrize(
-    ("reference", "arguments", "said"),
+    ("reference", "arguments", "parts"),
     [
         ("nowhere.module:Class", {}, ["cannot be imported", "ModuleNotFoundError", "nowhere"]),
         ("nowhere.py:Class", {}, ["cannot be imported", "nowhere.py"]),
-        ("own_modules:Smal", {}, ["no class 'Smal'"]),
-        ("own_modules:NUMBER", {}, ["no class 'NUMBER'"]),
-        ("own_modules:no_module", {}, ["gives a int", "torch.nn.Module is needed"]),
-        ("own_modules:Small", {"widht": 4}, ["cannot be made with {'widht': 4}", "TypeError", "widht"]),
-        ("own_modules:Depth", {}, ["finite inverse depth > 0"]),
-        ("own_modules:NotFinite", {}, ["values from inf to inf", "finite inverse depth > 0"]),
-        ("own_modules:Detached", {}, ["without a gradient"]),
-        ("own_modules:TwoChannels", {}, ["[2, 2, 16, 32]", "[2, 1, h, w] is needed"]),
-        ("own_modules:CoarsestFirst", {}, ["[2, 1, 4, 8]", "exactly half of the one before"]),
-        ("own_modules:Cropped", {}, ["[2, 1, 16, 31]", "the finest 16x32"]),
-        ("own_modules:AWord", {}, ["gives str"]),
-        ("own_modules:Raises", {}, ["forward of images [2, 3, 16, 32]", "RuntimeError"]),
-        ("own_modules:Untrained", {}, ["no parameter that is trained"]),
+        ("custom_modules:Smal", {}, ["no class 'Smal'"]),
+        ("custom_modules:NUMBER", {}, ["no class 'NUMBER'"]),
+        ("custom_modules:no_module", {}, ["gives a int", "torch.nn.Module is needed"]),
+        ("custom_modules:Small", {"widht": 4}, ["cannot be made with {'widht': 4}", "TypeError", "widht"]),
+        ("custom_modules:Depth", {}, ["finite inverse depth > 0"]),
+        ("custom_modules:NotFinite", {}, ["values from inf to inf", "finite inverse depth > 0"]),
+        ("custom_modules:Detached", {}, ["without a gradient"]),
+        ("custom_modules:TwoChannels", {}, ["[2, 2, 16, 32]", "[2, 1, h, w] is needed"]),
+        ("custom_modules:CoarsestFirst", {}, ["[2, 1, 4, 8]", "exactly half of the one before"]),
+        ("custom_modules:Cropped", {}, ["[2, 1, 16, 31]", "the finest 16x32"]),
+        ("custom_modules:AString", {}, ["gives str"]),
+        ("custom_modules:Raises", {}, ["forward of images [2, 3, 16, 32]", "RuntimeError"]),
+        ("custom_modules:Untrained", {}, ["no parameter that is trained"]),
     ],
 )
-def test_what_breaks_the_contract_is_one_line(reference, arguments, said):
+def test_what_breaks_the_contract_is_one_line(reference, arguments, parts):
     with pytest.raises(NetworkError) as error:
         check_contract(NetworkClass(reference, arguments), 2, 16, 32)
     message = str(error.value)
     assert message.startswith(f"model.network {reference}") and "\n" not in message
-    for part in said:
+    for part in parts:
         assert part in message
 
 
@@ -86,15 +82,15 @@ def test_a_file_that_cannot_be_imported_is_one_line(tmp_path):
 def test_disparity_is_a_share_of_the_range():
     """By hand: between 1/100 and 1/0.1."""
     images = torch.rand(2, 3, 16, 16)
-    network = own("Disparity", "disparity")
-    networks = OwnNetworks(network, 3, [0.1])
+    network = custom("Disparity", "disparity")
+    networks = CustomStack(network, 3, [0.1])
     share = networks.modules[0].eval()(images)[0]
     expected = 0.01 + (10.0 - 0.01) * share
     assert torch.equal(networks(images, training=False)[0][0], expected)
 
 
-def test_a_coarser_prediction_is_resized_bilinearly_for_the_rulers(small_data):
-    networks = OwnNetworks(own("Small", halvings=1), 3, [0.1])
+def test_a_coarser_prediction_is_resized_bilinearly_for_the_metrics(small_data):
+    networks = CustomStack(custom("Small", halvings=1), 3, [0.1])
     frames = small_data.probe
     half = networks.modules[0].eval()(frames.rgb)[0]
     expected = 1.0 / F.interpolate(half, size=(16, 16), mode="bilinear", align_corners=False)
@@ -108,14 +104,14 @@ def test_a_coarser_prediction_is_resized_bilinearly_for_the_rulers(small_data):
 
 @pytest.mark.parametrize("name", ["2-1", "6-1", "6-2 9-3"])
 def test_training_equals_the_plain_loop_in_float64(small_data, name):
-    """Among others, against the module itself with one loss, one torch.optim.Adam and clip_grad_norm_."""
+    """Trained with others, against the module itself with one loss, one torch.optim.Adam and clip_grad_norm_."""
     steps, clip, made = 12, 0.5, configurations(["", name, "1-1"])
     rgb, truth = small_data.train.rgb.double(), small_data.train.inverse_depth().double()
     order = torch.from_numpy(small_data.batches(steps, 4))
-    networks = OwnNetworks(own("Small"), 5, [c.choices["bn_momentum"](c.numbers) for c in made], dtype=torch.float64)
+    networks = CustomStack(custom("Small"), 5, [c.choices["bn_momentum"](c.numbers) for c in made], dtype=torch.float64)
     losses, adam = Losses(made), RowAdam(networks.parameters, 1e-2)
     torch.manual_seed(5)
-    plain, loss_fn = own_modules.Small().double(), SSISilogNearFieldLoss(name.split())
+    plain, loss_fn = custom_modules.Small().double(), SSISilogNearFieldLoss(name.split())
     plain.norm.momentum = 0.01 if name == "6-1" else 0.1
     optimiser = torch.optim.Adam(plain.parameters(), lr=1e-2)
     for step in range(steps):
@@ -133,8 +129,8 @@ def test_training_equals_the_plain_loop_in_float64(small_data, name):
 
 
 def test_together_is_each_alone_to_the_last_bit(small_data, brief):
-    """In float32, dropout included: beside others a module draws what it draws alone."""
-    network = own("Small", dropout=0.3)
+    """In float32, dropout included: with others a module draws the same random numbers as alone."""
+    network = custom("Small", dropout=0.3)
     together = run(NAMES, small_data, brief, network)
     assert not torch.equal(together.series["loss"][:, 0], together.series["loss"][:, 1])
     for k, name in enumerate(NAMES):
@@ -147,13 +143,13 @@ def test_together_is_each_alone_to_the_last_bit(small_data, brief):
 
 
 def test_slow_batch_norm_changes_evaluation_alone(small_data, brief):
-    history = run(["", "6-1"], small_data, brief, own("Small"))
+    history = run(["", "6-1"], small_data, brief, custom("Small"))
     assert torch.equal(history.series["loss"][:, 0], history.series["loss"][:, 1])
     assert history.probes[-1]["probe_near_abs_rel"][0] != history.probes[-1]["probe_near_abs_rel"][1]
 
 
 def test_measuring_leaves_the_module_alone(small_data):
-    networks = OwnNetworks(own("Small"), 0, [0.1])
+    networks = CustomStack(custom("Small"), 0, [0.1])
     before = networks.state(0)
     images = small_data.probe.rgb
     by_batch = networks(images, training=True, update_statistics=False)[0]
@@ -167,13 +163,13 @@ def test_the_caller_s_random_numbers_are_its_own(small_data):
     torch.manual_seed(1)
     expected = torch.rand(1)
     torch.manual_seed(1)
-    OwnNetworks(own("Small", dropout=0.5), 7, [0.1])(small_data.probe.rgb, training=True)
+    CustomStack(custom("Small", dropout=0.5), 7, [0.1])(small_data.probe.rgb, training=True)
     assert torch.equal(torch.rand(1), expected)
 
 
 @pytest.mark.parametrize("poison", [float("nan"), float("inf")])
 def test_a_poisoned_network_is_frozen_recorded_and_alone(small_data, brief, monkeypatch, poison):
-    clean = run(["", "2-1", "5-1"], small_data, brief, own("Small"))
+    clean = run(["", "2-1", "5-1"], small_data, brief, custom("Small"))
     original = training.watch
 
     def poisoning(history, step, total, norm):
@@ -184,15 +180,15 @@ def test_a_poisoned_network_is_frozen_recorded_and_alone(small_data, brief, monk
 
     owner = None
 
-    class Remembered(OwnNetworks):
+    class Remembered(CustomStack):
         def __init__(self, *args, **kwargs):
             nonlocal owner
             super().__init__(*args, **kwargs)
             owner = self
 
-    monkeypatch.setattr(training, "OwnNetworks", Remembered)
+    monkeypatch.setattr(training, "CustomStack", Remembered)
     monkeypatch.setattr(training, "watch", poisoning)
-    poisoned = run(["", "2-1", "5-1"], small_data, brief, own("Small"))
+    poisoned = run(["", "2-1", "5-1"], small_data, brief, custom("Small"))
     assert poisoned.diverged_at.tolist() == [-1, 7, -1]
     for k in (0, 2):
         assert torch.equal(clean.series["loss"][:, k], poisoned.series["loss"][:, k])
@@ -200,8 +196,8 @@ def test_a_poisoned_network_is_frozen_recorded_and_alone(small_data, brief, monk
 
 
 def test_half_precision_trains_close_to_single(small_data, brief):
-    half = run([""], small_data, brief.model_copy(update={"precision": "bf16"}), own("Small"))
-    single = run([""], small_data, brief, own("Small"))
+    half = run([""], small_data, brief.model_copy(update={"precision": "bf16"}), custom("Small"))
+    single = run([""], small_data, brief, custom("Small"))
     assert not torch.equal(half.series["loss"], single.series["loss"])
     torch.testing.assert_close(half.series["loss"][:5], single.series["loss"][:5], rtol=0.05, atol=0.0)
 
@@ -211,8 +207,8 @@ def test_half_precision_trains_close_to_single(small_data, brief):
 def test_on_cuda_as_on_the_cpu(small_data, brief):
     cuda = torch.device("cuda")
     there = replace(small_data, **{part: getattr(small_data, part).to(cuda) for part in ("train", "probe", "validation")})
-    ours = train(configurations(NAMES), there, brief, DepthRange(), cuda, own=own("Small"))
-    expected = run(NAMES, small_data, brief, own("Small"))
+    ours = train(configurations(NAMES), there, brief, DepthRange(), cuda, custom=custom("Small"))
+    expected = run(NAMES, small_data, brief, custom("Small"))
     torch.testing.assert_close(ours.series["loss"][:5].cpu(), expected.series["loss"][:5], rtol=1e-3, atol=1e-4)
 
 
@@ -222,7 +218,7 @@ def test_on_cuda_as_on_the_cpu(small_data, brief):
 def stepped(data, settings, network, names, order):
     """The state after the steps whose batches are the rows of `order`."""
     made = configurations(names)
-    networks = OwnNetworks(network, 0, [0.1] * len(made))
+    networks = CustomStack(network, 0, [0.1] * len(made))
     losses = Losses(made)
     history = History.empty(len(order), len(made), CPU)
     step = Step(networks, losses, RowAdam(networks.parameters, 1e-3), data, settings, history)
@@ -232,28 +228,28 @@ def stepped(data, settings, network, names, order):
     return networks, history
 
 
-#: But for 8-1, 8-1w and 8-2, whose deviation divides by n - 1 pixels: half a percent in sixteen by sixteen.
+#: Without 8-1, 8-1w and 8-2, whose deviation divides by n - 1 pixels: a difference of half a percent at sixteen by sixteen.
 EVERY_KIND = ["", "1-1", "2-1", "4-1", "4-3", "5-2", "6-2", "9-3"]
 
 
 def test_equal_micro_batches_are_the_full_batch(small_data, brief):
-    """Twice the same images have the moments, the mean weight and the BatchNorm statistics of once: the one case in which
-    the fixes must give the full batch's gradient."""
+    """A batch that has every image twice has the moments, mean weight and BatchNorm statistics of each half: only then must
+    the fixes have the full batch's gradient."""
     order = [[0, 1, 0, 1], [5, 3, 5, 3], [2, 9, 2, 9]]
-    full, whole = stepped(small_data, brief, own("Small"), EVERY_KIND, order)
-    parts, halved = stepped(small_data, brief.model_copy(update={"accumulate": 2}), own("Small"), EVERY_KIND, order)
+    full, whole = stepped(small_data, brief, custom("Small"), EVERY_KIND, order)
+    parts, halved = stepped(small_data, brief.model_copy(update={"accumulate": 2}), custom("Small"), EVERY_KIND, order)
     torch.testing.assert_close(parts.parameters, full.parameters, rtol=1e-4, atol=1e-5)
     for name in ("loss", "ssi", "silog", "normalised_loss", "grad_norm"):
         torch.testing.assert_close(halved.series[name], whole.series[name], rtol=1e-4, atol=1e-6)
 
 
 def test_micro_batches_are_batches_of_their_own_to_loss_and_batch_norm(small_data, brief):
-    """The mean of the gradients of four batches of two, by a plain loop; which is not the gradient of the eight."""
+    """Against the mean of the gradients of four batches of two in a plain loop, which is not the gradient of the eight."""
     order = [list(range(8)), list(range(8, 16))]
     settings = brief.model_copy(update={"accumulate": 4})
-    ours, history = stepped(small_data, settings, own("Small"), ["2-1"], order)
+    ours, history = stepped(small_data, settings, custom("Small"), ["2-1"], order)
     torch.manual_seed(0)
-    plain, loss_fn = own_modules.Small(), SSISilogNearFieldLoss(["2-1"])
+    plain, loss_fn = custom_modules.Small(), SSISilogNearFieldLoss(["2-1"])
     plain.norm.momentum = 0.1
     optimiser = torch.optim.Adam(plain.parameters(), lr=1e-3)
     rgb, truth = small_data.train.rgb, small_data.train.inverse_depth()
@@ -267,7 +263,7 @@ def test_micro_batches_are_batches_of_their_own_to_loss_and_batch_norm(small_dat
         optimiser.step()
     for key, value in plain.state_dict().items():
         torch.testing.assert_close(ours.state(0)[key], value, rtol=1e-4, atol=1e-5, msg=key)
-    whole, _ = stepped(small_data, brief, own("Small"), ["2-1"], order)
+    whole, _ = stepped(small_data, brief, custom("Small"), ["2-1"], order)
     assert not torch.allclose(whole.parameters, ours.parameters, rtol=1e-3, atol=1e-4)
 
 

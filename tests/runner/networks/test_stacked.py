@@ -3,7 +3,7 @@
 import torch
 from plain_network import PlainNetwork, stack_statistics, to_row
 
-from runner.networks.stacked import DepthRange, StackedNetworks
+from runner.networks import DepthRange, StackedNetworks
 
 
 def test_about_ninety_thousand_parameters():

@@ -30,7 +30,7 @@ from pathlib import Path
 from nfloss import Configuration, all_fixes
 from nfloss.slots import functions_of
 from runner.data import Data
-from runner.data.formats import MODULES
+from runner.data.formats import READER_MODULES as MODULES
 from runner.records import fingerprint
 
 root, data = Path(sys.argv[1]), Path(sys.argv[2])

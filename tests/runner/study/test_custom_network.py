@@ -13,17 +13,15 @@ from watching import run_watched
 
 import runner.records.fingerprint as fingerprints
 from nfloss import Configuration
-from runner.data import make_seed_data
-from runner.data.settings import Data
+from runner.data import Data, make_seed_data
 from runner.experiment.experiment import ExperimentError, load_experiment
-from runner.networks.custom import NetworkError
-from runner.networks.stacked import StackedNetworks
+from runner.networks import NetworkError, StackedNetworks
 from runner.records.checkpoints import CheckpointError, load_network, read_checkpoint
 from runner.records.fingerprint import changed_parts, fingerprint
 from runner.records.tables import read_trials
 from runner.study import StudyError
-from runner.training.checkpoints import Keeper
-from runner.training.metrics import abs_rel
+from runner.training import abs_rel
+from runner.training.checkpoints import CheckpointTracker
 
 TINY = """
 design: {one_at_a_time: ["6-1", "2-1"]}
@@ -118,13 +116,13 @@ def test_only_the_last_is_kept_where_that_is_asked(tmp_path):
 
 
 def test_the_best_is_the_first_of_equals_and_never_a_diverged_one():
-    keeper = Keeper(StackedNetworks(3, 0), "best_and_last", 3)
+    tracker = CheckpointTracker(StackedNetworks(3, 0), "best_and_last", 3)
     nothing, third = torch.zeros(3, dtype=torch.bool), torch.tensor([False, False, True])
     seen = [(10, [0.5, np.nan, 0.5], nothing), (20, [0.4, np.nan, 0.1], third), (30, [0.4, np.nan, 0.1], third)]
     for step, near, diverged in seen:
         probe = {"step": np.array(step), "probe_near_abs_rel": np.array(near), "probe_all_abs_rel": np.array([1.0, 0.9, 1.0])}
-        keeper.look(probe, diverged)
-    kept = keeper.kept()
+        tracker.update(probe, diverged)
+    kept = tracker.checkpoints()
     assert [(k["best"].step, k["best"].probe_abs_rel) for k in kept] == [(20, 0.4), (10, 0.9), (10, 0.5)]
     assert [k["last"].step for k in kept] == [30, 30, 30]
 

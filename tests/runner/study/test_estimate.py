@@ -14,7 +14,7 @@ from runner.execution import Group
 from runner.experiment.experiment import parse_experiment
 from runner.study import estimate
 from runner.study.estimate import Timing, longest, time_group
-from runner.training.settings import Training
+from runner.training import Training
 
 TIRED = """
 import torch

@@ -187,8 +187,8 @@ import psutil, torch
 torch.optim.Adam([torch.zeros(1, requires_grad=True)])
 from runner.cli import main
 from runner.execution import backends
-from runner.training.machine_code import load
-load()
+from runner.training import load_machine_code
+load_machine_code()
 whole = backends.run_in_process
 def limited(queue, *rest):
     room = psutil.Process().memory_info().vms + {room} * 2**20

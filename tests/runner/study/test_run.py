@@ -312,8 +312,7 @@ def test_status_counts(study):
 
 
 def test_environment_is_left_as_it_was(monkeypatch):
-    from runner.execution import worker_environment
-    from runner.execution.process import ALLOCATOR_ENVIRONMENT
+    from runner.execution import ALLOCATOR_ENVIRONMENT, worker_environment
 
     monkeypatch.setenv("OMP_NUM_THREADS", "7")
     for name in ALLOCATOR_ENVIRONMENT:

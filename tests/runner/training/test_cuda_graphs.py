@@ -1,6 +1,6 @@
-"""A step that is captured and replayed is the step: on a tape that stands in for CUDA graphs (tape.py), bit for bit.
+"""A step that is captured and replayed equals the eager step bit for bit, on a stand-in for CUDA graphs (tape.py).
 
-tests/runner/test_gpu.py asks the same of a CUDA device where there is one."""
+tests/runner/execution/test_gpu.py tests the same on a CUDA device where there is one."""
 
 import pytest
 import torch
@@ -8,7 +8,7 @@ from mixtures import EVERY, MIXED
 from tape import Graph, captured, cuda_graphs_on_the_cpu  # noqa: F401
 
 from nfloss import Configuration, Losses
-from runner.networks.stacked import StackedNetworks
+from runner.networks import StackedNetworks
 from runner.training.cuda_graphs import Captured
 from runner.training.loop import History, Step
 from runner.training.optimiser import RowAdam
@@ -33,15 +33,15 @@ def steps_taken(names, data, settings, graphs):
         advance()
     assert history.diverged_at[1] == 11
     statistics = [*networks.means.values(), *networks.variances.values()]
-    kept = [networks.parameters.detach(), adam.first_moments, adam.second_moments, *statistics, history.diverged_at]
-    return [*history.series.values(), *kept, step.prediction, step.truth]
+    state = [networks.parameters.detach(), adam.first_moments, adam.second_moments, *statistics, history.diverged_at]
+    return [*history.series.values(), *state, step.prediction, step.truth]
 
 
 @pytest.mark.usefixtures("cuda_graphs_on_the_cpu")
 @pytest.mark.parametrize("accumulate", [1, 2])
 @pytest.mark.parametrize("names", [["", "2-1"], EVERY, MIXED], ids=["two", "every", "mixed"])
 def test_replayed_steps_are_the_eager_steps(small_data, brief, names, accumulate):
-    """Thresholds move every five steps, and a network diverges: the graph is captured anew where Python decides anew."""
+    """Thresholds change every five steps and a network diverges: the graph is captured again where a decision changes."""
     settings = brief.model_copy(update={"accumulate": accumulate})
     eager, replayed = (steps_taken(names, small_data, settings, graphs) for graphs in (False, True))
     for ours, theirs in zip(replayed, eager, strict=True):
@@ -49,7 +49,7 @@ def test_replayed_steps_are_the_eager_steps(small_data, brief, names, accumulate
 
 
 def test_the_tape_takes_no_effect_until_it_is_played():
-    """The stand-in itself: a capture leaves values as they were; what Python read in it is what is replayed."""
+    """The stand-in itself: a capture leaves values unchanged; a replay uses what Python read in the capture."""
     value, graph, factor = torch.ones(3), Graph(), 2.0
     with captured(graph, None):
         row = value[1:]
@@ -67,5 +67,5 @@ def test_the_tape_takes_no_effect_until_it_is_played():
 def test_what_no_capture_may_do_is_refused():
     with pytest.raises(AssertionError, match="copy it from the host"), captured(Graph(), None):
         torch.tensor([1.0])
-    with pytest.raises(AssertionError, match="asked"), captured(Graph(), None):
+    with pytest.raises(AssertionError, match="asked for a value"), captured(Graph(), None):
         bool(torch.ones(1) > 0)

@@ -1,4 +1,4 @@
-"""Networks in lanes equal the stack of grouped convolutions and the network written the usual way; no lane knows another."""
+"""Networks in lanes equal the stack of grouped convolutions and the network written the usual way; lanes are independent."""
 
 import os
 import subprocess
@@ -13,23 +13,21 @@ from mixtures import EVERY, MIXED
 from plain_network import PlainNetwork, stack_statistics, to_row
 
 from nfloss import Configuration, Losses
-from runner.execution.group_size import largest_cpu_group
-from runner.networks.stacked import DepthRange, StackedNetworks
+from runner.execution.group_size import CPU_GROUP, largest_cpu_group
+from runner.networks import DepthRange, StackedNetworks
 from runner.records.tables import Records
-from runner.training import machine_code
-from runner.training.kernels.lanes.networks import LaneNetworks
+from runner.training import Training, machine_code, train
+from runner.training.kernels.lanes.lane_networks import LaneNetworks
 from runner.training.kernels.width import BREAK_EVEN, LANES, WIDE
-from runner.training.loop import train
-from runner.training.machine_code import in_lanes, stack_for
+from runner.training.machine_code import can_use_lanes, stack_for
 from runner.training.optimiser import RowAdam
-from runner.training.settings import Training
 
 CPU = torch.device("cpu")
 TOLERANCE = {torch.float64: 1e-11, torch.float32: 2e-4}  # of float32: a few hundred roundings, where signs differ
 
 
 def alike(dtype=torch.float64, count=3, **named) -> tuple[StackedNetworks, LaneNetworks]:
-    """Both kinds, with the same weights, a network's other than its neighbours'."""
+    """Both kinds, with the same weights, which differ between networks."""
     stack, lanes = StackedNetworks(count, 7, dtype=dtype, **named), LaneNetworks(count, 7, dtype=dtype, **named)
     noise = 0.05 * torch.randn(stack.parameters.shape, generator=torch.Generator().manual_seed(1), dtype=dtype)
     with torch.no_grad():
@@ -58,7 +56,7 @@ def test_predictions_gradients_and_statistics_of_the_stack(dtype, batch, height,
         torch.autograd.backward(expected, random_like(expected))
         torch.autograd.backward(given, random_like(given))
     wanted = stack.parameters.grad
-    got = lanes.parameters.grad[:3][:, lanes.back]  # of two batches: gradients add up
+    got = lanes.parameters.grad[:3][:, lanes.inverse_order]  # of two batches: gradients add up
     torch.testing.assert_close(got / wanted.norm(dim=1, keepdim=True), wanted / wanted.norm(dim=1, keepdim=True), **near)
     assert not lanes.parameters.grad[3:].any()
     for k in range(3):
@@ -77,13 +75,13 @@ def test_the_network_as_a_user_writes_it():
     predictions = lanes(images, training=True)
     sum((p[1] ** 2).sum() for p in predictions).backward()
     plain = PlainNetwork().double()
-    plain.load_row(lanes.parameters.detach()[1][lanes.back])
+    plain.load_row(lanes.parameters.detach()[1][lanes.inverse_order])
     expected = plain(images)
     for ours, theirs in zip(predictions, expected, strict=True):
         torch.testing.assert_close(ours[1], theirs, rtol=1e-11, atol=1e-12)
     sum((p**2).sum() for p in expected).backward()
     of_plain = torch.cat([to_row(p.grad) for p in plain.parameter_list()])
-    torch.testing.assert_close(lanes.parameters.grad[1][lanes.back], of_plain, rtol=1e-9, atol=1e-10)
+    torch.testing.assert_close(lanes.parameters.grad[1][lanes.inverse_order], of_plain, rtol=1e-9, atol=1e-10)
     assert not lanes.parameters.grad[0].any()
 
 
@@ -106,7 +104,7 @@ def test_fifty_steps_of_every_fix_and_of_mixtures_equal_the_stack(real_size):
         stack, lanes = (kind(len(made), 5, momenta, dtype=torch.float64) for kind in (StackedNetworks, LaneNetworks))
         for networks in (stack, lanes):
             fifty_steps(networks, made, real_size, order)
-        ours = lanes.parameters.detach()[: len(made)][:, lanes.back]
+        ours = lanes.parameters.detach()[: len(made)][:, lanes.inverse_order]
         torch.testing.assert_close(ours, stack.parameters.detach(), rtol=1e-9, atol=1e-9)
         assert not lanes.parameters[len(made) :].any()
         for name in stack.means:
@@ -125,7 +123,7 @@ def trained_steps(lanes: LaneNetworks, steps: int = 3) -> None:
 @pytest.mark.parametrize("poison", [float("nan"), float("inf")])
 @pytest.mark.parametrize("where", [0, 2_000, 80_000])
 def test_poison_stays_in_its_lane(poison, where):
-    """In a weight of an encoder, a decoder, a head: the others stay the same to the bit, predictions and all."""
+    """NaN or inf in a weight of an encoder, a decoder or a head: all bits of the other networks stay the same."""
     clean, poisoned = (alike(torch.float32, count=LANES)[1] for _ in range(2))
     poisoned.parameters.data[1, where] = poison
     trained_steps(clean)
@@ -141,7 +139,7 @@ def test_poison_stays_in_its_lane(poison, where):
 
 
 def test_a_networks_bits_depend_on_no_neighbour():
-    """Nor on its place: alone, and last of many others."""
+    """Nor on its lane: alone in the first lane, and with others in the last."""
     _, many = alike(torch.float32, count=LANES)
     alone = LaneNetworks(1, 7)
     with torch.no_grad():
@@ -153,7 +151,7 @@ def test_a_networks_bits_depend_on_no_neighbour():
     assert torch.equal(many(images, training=False)[0][LANES - 1], alone(images, training=False)[0][0])
 
 
-def test_more_readings_than_lanes_share_networks():
+def test_more_evaluations_than_lanes_share_networks():
     momenta = [0.1, 0.01, 0.5] * 7
     stack, lanes = alike(count=3, momenta=momenta, network_of=[m % 3 for m in range(21)])
     images = torch.rand(2, 3, 32, 48, dtype=torch.float64)
@@ -164,7 +162,7 @@ def test_more_readings_than_lanes_share_networks():
     torch.testing.assert_close(ours, theirs, rtol=1e-11, atol=1e-12)
 
 
-def test_what_is_kept_of_a_network_is_what_the_stack_keeps():
+def test_the_state_of_a_network_is_that_of_the_stack():
     stack, lanes = alike()
     images = torch.rand(2, 3, 32, 48, dtype=torch.float64)
     stack(images, training=True)
@@ -185,7 +183,7 @@ def test_a_gradient_of_what_has_been_overwritten_is_refused():
     first = lanes(images, training=True)[0].sum()
     lanes(images, training=False)  # evaluation has maps of its own
     lanes(images, training=True)
-    with pytest.raises(RuntimeError, match="a later forward pass has taken the place"):
+    with pytest.raises(RuntimeError, match="a later forward pass has overwritten"):
         first.backward()
 
 
@@ -201,7 +199,7 @@ def test_no_more_networks_than_lanes():
         LaneNetworks(LANES + 1, 0)
 
 
-def test_training_in_lanes_says_what_training_the_stack_says(small_data, brief):
+def test_training_in_lanes_equals_training_the_stack(small_data, brief):
     """Six steps in float32: losses, gradient norms, errors, BatchNorm's gap, with shared networks among the configurations."""
     names = [*EVERY[: LANES - 2], "6-1", "2-1 6-1"]
     made = [Configuration.of(*name.split()) for name in names]
@@ -218,8 +216,8 @@ def test_training_in_lanes_says_what_training_the_stack_says(small_data, brief):
 
 
 def test_a_trials_records_depend_on_no_neighbour(small_data, brief, monkeypatch):
-    """To the last bit: all in one group, in two, and alone. One that shares a network (6-1) moves how series lie in memory."""
-    monkeypatch.setattr(machine_code, "worthwhile", lambda count: True)
+    """To the last bit: all in one group, in two, and alone. A shared network (6-1) changes the memory layout of the series."""
+    monkeypatch.setattr(machine_code, "lanes_are_faster", lambda count: True)
     longer, names = brief.model_copy(update={"evaluate_every": 10}), [*EVERY[:6], "6-1", *EVERY[6:12], "2-1 6-1"]
 
     def recorded(group):
@@ -237,7 +235,8 @@ def test_a_trials_records_depend_on_no_neighbour(small_data, brief, monkeypatch)
 
 
 def test_a_diverged_network_is_frozen_in_its_lane(small_data, brief, monkeypatch):
-    made = [Configuration.of(*name.split()) for name in EVERY if name != "6-1"][:LANES]  # which is a reading of the baseline
+    # Without 6-1, which evaluates the baseline's network.
+    made = [Configuration.of(*name.split()) for name in EVERY if name != "6-1"][:LANES]
     started = LaneNetworks.__init__
 
     def poisoned(self, *arguments, **named):
@@ -268,8 +267,8 @@ def test_which_form_is_trained(monkeypatch, count, settings, installed, kind):
     monkeypatch.setattr(machine_code, "can_compile", lambda: installed)
     training = Training(**settings)
     assert stack_for(count, CPU, training) is kind
-    assert not in_lanes(torch.device("cuda"), training)
-    assert largest_cpu_group(training) == (LANES if installed and not settings else machine_code.CPU_GROUP)
+    assert not can_use_lanes(torch.device("cuda"), training)
+    assert largest_cpu_group(training) == (LANES if installed and not settings else CPU_GROUP)
 
 
 NARROW = """

@@ -1,5 +1,5 @@
-"""Before worker processes are forked, what they need is in memory, and autograd's engine has not begun: where there is an
-accelerator it starts threads, and refuses to work in a process that is forked afterwards."""
+"""Before worker processes are forked, all that they need is loaded, and autograd's engine has not started: where there is an
+accelerator it starts threads, and then refuses to work in forked processes."""
 
 import subprocess
 import sys
@@ -17,7 +17,7 @@ torch.autograd.Variable._execution_engine = engine
 
 from nfloss import Configuration, Losses
 from runner.training.kernels.lanes import passes
-from runner.training.kernels.lanes.networks import LaneNetworks
+from runner.training.kernels.lanes.lane_networks import LaneNetworks
 from runner.training.kernels.sums import loops
 from runner.training.kernels.sums.core import CoreSumming
 

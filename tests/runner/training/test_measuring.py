@@ -1,17 +1,17 @@
-"""What a training writes down of itself: divergence, the batch's errors, BatchNorm's gap; by hand and by explicit loops."""
+"""What training records of itself: divergence, the batch's errors, BatchNorm's gap; against values by hand and loops."""
 
 import numpy as np
 import pytest
 import torch
 
 from runner.data import Frames
-from runner.networks.stacked import DepthRange, StackedNetworks
+from runner.networks import DepthRange, StackedNetworks
 from runner.search.sampler import main_effects
 from runner.training.loop import History, batch_errors, batch_norm_gap, predicted_depth, watch
 
 
-def test_the_first_step_at_which_something_is_not_finite_is_kept():
-    """Step 0 counts; what comes later changes nothing."""
+def test_the_first_step_at_which_something_is_not_finite_is_stored():
+    """Step 0 counts too; later steps change nothing."""
     history, nan, inf = History.empty(3, 4, torch.device("cpu")), float("nan"), float("inf")
     alive = watch(history, torch.tensor([0]), torch.tensor([1.0, nan, 1.0, 1.0]), torch.tensor([1.0, 1.0, inf, 1.0]))
     assert alive.tolist() == [True, False, False, True]

@@ -1,4 +1,4 @@
-"""A training's memory: its evaluations need hardly more than its steps, however many there are."""
+"""The memory of training: evaluations need hardly more than steps, however many there are."""
 
 from __future__ import annotations
 
@@ -11,30 +11,28 @@ import psutil
 import torch
 
 from nfloss import Configuration
-from runner.data.dataset import make_seed_data
-from runner.data.settings import Data
+from runner.data import Data, make_seed_data
 from runner.execution import worker_environment
-from runner.networks.stacked import DepthRange
-from runner.training.loop import train
-from runner.training.settings import Training
+from runner.networks import DepthRange
+from runner.training import Training, train
 
 FIXES = ([], ["1-1"], ["1-2"], ["2-1"], ["3-1"], ["5-1"], ["8-1"], ["8-2"])  # enough to be trained in lanes
 HEIGHT, WIDTH, VALIDATION = 64, 96, 160
 MIB = 2**20
-#: MiB of what all networks say about the validation frames, in float32.
-SAID = len(FIXES) * VALIDATION * HEIGHT * WIDTH * 4 / MIB
+#: MiB of all predictions on the validation frames, in float32.
+PREDICTED = len(FIXES) * VALIDATION * HEIGHT * WIDTH * 4 / MIB
 
 
 def test_evaluations_take_no_memory_for_good() -> None:
-    """With the workers' allocator, which gives nothing back: what is larger than a step's tensors would pile up, gigabytes
-    in a study of 1,920 steps. From the tenth evaluation on, three of the validation set included, the process grows by
-    what is said about that (twice while it is put together, once more with batch statistics) and some slack."""
+    """The workers' allocator returns no memory: tensors larger than a step's would accumulate to gigabytes in a study of
+    1,920 steps. After the tenth evaluation, with three on the validation frames, the process grows by the predictions on
+    these (twice while they are concatenated, once more with batch statistics) and some slack."""
     with worker_environment():
         done = subprocess.run([sys.executable, __file__], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     seen, peak = json.loads(done.stdout)
     assert seen[-4] - seen[9] < 40  # sixteen evaluations on the probe
-    assert peak - seen[9] < 4 * SAID + 60
+    assert peak - seen[9] < 4 * PREDICTED + 60
 
 
 def evaluate_often() -> tuple[list[float], float]:

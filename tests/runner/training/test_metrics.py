@@ -1,4 +1,4 @@
-"""Rulers against hand-worked numbers and explicit loops over the pixels."""
+"""Metrics, compared with hand-worked numbers and explicit loops over the pixels."""
 
 import math
 
@@ -29,9 +29,9 @@ def test_all_metrics_equal_explicit_loops():
     true[0, 0, 0, :2] = 0.0
     predicted = (true.clamp(min=0.5) * (0.5 + torch.rand(true.shape, generator=generator, dtype=torch.float64))).unsqueeze(0)
     computed = all_metrics(predicted, true)
-    keep = {"all": lambda t: t > 0, "near": lambda t: 0 < t < 1, "far": lambda t: t >= 1}
+    where = {"all": lambda t: t > 0, "near": lambda t: 0 < t < 1, "far": lambda t: t >= 1}
     for which in RANGES:
-        pairs = [(p, t) for p, t in zip(predicted.flatten().tolist(), true.flatten().tolist(), strict=True) if keep[which](t)]
+        pairs = [(p, t) for p, t in zip(predicted.flatten().tolist(), true.flatten().tolist(), strict=True) if where[which](t)]
         expected = by_hand([p for p, _ in pairs], [t for _, t in pairs])
         for name in METRICS:
             assert float(computed[f"{which}_{name}"][0]) == pytest.approx(expected[name], rel=1e-9), (which, name)

@@ -1,4 +1,4 @@
-"""The loss by sums over the pixels is the loss pixel by pixel: every fix and mixtures of them, value and gradient."""
+"""The loss by sums over pixels equals the loss pixel by pixel: values and gradients of every fix and of combinations."""
 
 import math
 import random
@@ -16,9 +16,9 @@ from nfloss.evaluation.pixel_rows import PlainSumming
 from nfloss.slots import BASELINE
 
 pytest.importorskip("numba")
+from runner.training import Training
 from runner.training.kernels.sums.core import CoreSumming
 from runner.training.machine_code import summing_for
-from runner.training.settings import Training
 
 #: Float64: rounding. Float32: what is compared with takes log g - log p, each rounded to 5e-7, of residuals as small as 1e-3.
 VALUES = {torch.float64: 1e-10, torch.float32: 5e-4}
@@ -62,7 +62,7 @@ def test_in_plain_torch_it_is_the_same(kind):
 
 
 def test_one_by_one_is_together_bit_for_bit():
-    """No row's digits depend on its neighbours, in whatever order."""
+    """No row's bits depend on other rows or on their order."""
     configurations, made = everything(), material("three_scales", seed=43).to(torch.float32)
     preds = own_predictions(made, len(configurations), torch.float32)
     values, gradients = evaluate(Losses(configurations, CoreSumming()), made, preds)
@@ -103,18 +103,18 @@ def test_nan_where_nothing_is_valid_does_not_count():
 
 
 def halved(residual, mask):
-    """A user's word: half the residual."""
+    """A user's choice: half the residual."""
     return 0.5 * residual
 
 
-def of_its_own(*fixes):
+def with_custom_choice(*fixes):
     fix = Fix("98-1", "halved", "half the residual", {"residual": Choice("halved", halved)})
     return Configuration({**Configuration.of(*fixes).choices, **fix.fills}, fixes=fixes)
 
 
 @pytest.mark.parametrize("dtype", VALUES)
-def test_words_without_a_form_are_asked_pixel_by_pixel_beside_the_others(dtype):
-    mine = [of_its_own(), of_its_own("6-2", "3-1"), of_its_own("4-2")]
+def test_choices_without_sums_are_computed_pixel_by_pixel_with_the_others(dtype):
+    mine = [with_custom_choice(), with_custom_choice("6-2", "3-1"), with_custom_choice("4-2")]
     assert not any(has_sums(c) for c in mine)
     configurations = [mine[0], *everything()[:9], mine[1], *everything()[9:20], mine[2]]
     compare(configurations, CoreSumming(), material("three_scales", seed=46), dtype)
@@ -127,8 +127,8 @@ def by_median(weights, mask, power):
 
 
 def test_a_users_normalisation_goes_with_sums():
-    word = Choice("median", by_median)
-    configurations = [Configuration({**Configuration.of(f).choices, "normalise": word}) for f in ("3-1", "5-1", "6-2")]
+    choice = Choice("median", by_median)
+    configurations = [Configuration({**Configuration.of(f).choices, "normalise": choice}) for f in ("3-1", "5-1", "6-2")]
     assert all(has_sums(c) for c in configurations)
     compare(configurations, CoreSumming(), material("three_scales", seed=47), torch.float64)
     compare(configurations, CoreSumming(), material("three_scales", seed=47), torch.float32)
@@ -204,28 +204,29 @@ def test_the_logarithm_is_right_to_two_last_places():
 
 
 def test_machine_code_on_disk_is_of_all_its_files():
-    """Numba would keep loops whose kernels, in another file, have changed."""
+    """Numba would reuse cached loops although their kernels, in another file, have changed."""
     from runner.training.kernels import compiled
-    from runner.training.kernels.lanes import convolution, normalisation, passes, rows
-    from runner.training.kernels.sums import kernels, loops
+    from runner.training.kernels.lanes import conversion, convolution, normalisation, passes
+    from runner.training.kernels.sums import loops, row_kernels
 
-    kept = [f for room in (convolution, normalisation, passes, rows, kernels, loops) for f in vars(room).values()]
-    kept = [f for f in kept if hasattr(f, "py_func")]
-    assert len(kept) > 40 and {Path(f._cache.cache_path).parent for f in kept} == {compiled.FOLDER}
+    modules = (conversion, convolution, normalisation, passes, loops, row_kernels)
+    functions = [f for module in modules for f in vars(module).values()]
+    functions = [f for f in functions if hasattr(f, "py_func")]
+    assert len(functions) > 40 and {Path(f._cache.cache_path).parent for f in functions} == {compiled.CACHE_FOLDER}
     here = Path(compiled.__file__).parent
     hashed = {path for pattern in compiled.FILES for path in here.glob(pattern)}
-    assert {Path(f.py_func.__code__.co_filename) for f in kept} < hashed
+    assert {Path(f.py_func.__code__.co_filename) for f in functions} < hashed
 
 
 def twice(x):
     return 2.0 * x
 
 
-def test_where_nothing_can_be_kept_it_is_compiled_all_the_same(tmp_path, monkeypatch):
+def test_without_a_writable_cache_it_is_compiled_all_the_same(tmp_path, monkeypatch):
     from runner.training.kernels import compiled
 
     (tmp_path / "file").write_text("no folder")
-    monkeypatch.setattr(compiled, "FOLDER", tmp_path / "file" / "kernels")
+    monkeypatch.setattr(compiled, "CACHE_FOLDER", tmp_path / "file" / "kernels")
     assert compiled.compiled(twice)(21.0) == 42.0
 
 

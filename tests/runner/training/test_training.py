@@ -7,10 +7,10 @@ from mixtures import EVERY, MIXED
 from plain_network import PlainNetwork, stack_statistics
 
 from nfloss import Configuration, Losses, SSISilogNearFieldLoss
-from runner.networks.stacked import DepthRange, StackedNetworks
+from runner.networks import DepthRange, StackedNetworks
 from runner.records.tables import curve_rows, trial_rows
 from runner.training import loop as training
-from runner.training.kernels.lanes.networks import LaneNetworks
+from runner.training.kernels.lanes.lane_networks import LaneNetworks
 from runner.training.loop import History, Step, train
 from runner.training.optimiser import RowAdam
 
@@ -66,7 +66,7 @@ def test_same_seed_same_records(small_data, brief):
 
 
 def test_hook_clamp_trains_bit_identically_to_the_baseline(small_data, brief):
-    """Not by being simplified away: the hook is really there."""
+    """The hook is there; it was not simplified away."""
     history = run(["", "4-1", "7-1", "10-2"], small_data, brief)
     for k in (1, 2, 3):
         assert torch.equal(history.series["loss"][:, 0], history.series["loss"][:, k])
@@ -81,7 +81,7 @@ def test_slow_batch_norm_changes_evaluation_alone(small_data, brief):
 
 
 def test_sharing_a_network_changes_no_bit(small_data, brief, monkeypatch):
-    """Two momenta read one network; trained apart, in a stack of the same size, both say the same."""
+    """Configurations with two momenta evaluate one network; trained separately, in a stack of the same size, both are equal."""
     names = ["", "6-1", "2-1", "2-1 6-1"]
     shared = train(configurations(names), small_data, brief, DepthRange(), CPU, size=4)
     assert len(training.distinct_trainings(configurations(names))[0]) == 2
@@ -95,7 +95,7 @@ def test_sharing_a_network_changes_no_bit(small_data, brief, monkeypatch):
 
 
 def test_half_precision_trains_close_to_single(small_data, brief):
-    """bf16 keeps 8 bits: 0.4 % a rounding. Steps so small hardly amplify what processors round differently."""
+    """bf16 has 8 bits: 0.4 % a rounding. So small steps hardly amplify the differences between processors."""
     slow = brief.model_copy(update={"learning_rate": 1e-4})
     half = slow.model_copy(update={"precision": "bf16"})
     single, rounded = (train(configurations([""]), small_data, s, DepthRange(), CPU).series["loss"][:, 0] for s in (slow, half))
@@ -105,7 +105,7 @@ def test_half_precision_trains_close_to_single(small_data, brief):
 
 @pytest.mark.parametrize(("precision", "kept"), [("fp32", "ieee"), ("tf32", "tf32"), ("bf16", "ieee")])
 def test_float32_is_float32_on_a_gpu_too(small_data, brief, monkeypatch, precision, kept):
-    """PyTorch lets cuDNN round a convolution's input to TF32 unless told not to; what the caller has set comes back."""
+    """By default PyTorch lets cuDNN round a convolution's input to TF32; the caller's setting is restored."""
     plain, seen, convolutions = Step.__call__, set(), torch.backends.cudnn.conv
     before = convolutions.fp32_precision
 
@@ -118,8 +118,8 @@ def test_float32_is_float32_on_a_gpu_too(small_data, brief, monkeypatch, precisi
     assert (seen, convolutions.fp32_precision) == ({kept}, before)
 
 
-def test_a_step_says_when_its_kernels_change(small_data, brief):
-    """What a captured graph depends on: thresholds by epoch, networks frozen; nothing else is decided in Python."""
+def test_a_step_tells_when_its_kernels_change(small_data, brief):
+    """A captured graph depends on the epoch's thresholds and the frozen networks; Python code decides nothing else."""
     losses = Losses(configurations(["", "9-2"]))
     networks = StackedNetworks(2, 0)
     step = Step(networks, losses, RowAdam(networks.parameters, 1e-3), small_data, brief, History.empty(20, 2, CPU))
@@ -144,7 +144,7 @@ def test_training_learns(small_data, brief):
 @pytest.mark.parametrize("kind", [StackedNetworks, LaneNetworks])
 @pytest.mark.parametrize("poison", [float("nan"), float("inf")])
 def test_a_poisoned_network_is_frozen_recorded_and_alone(small_data, brief, monkeypatch, poison, kind):
-    """A weight of one network turns bad at step 7: the others' every bit is as if nothing had been."""
+    """A weight of one network becomes NaN or inf at step 7: every bit of the others stays the same."""
     monkeypatch.setattr(training, "stack_for", lambda *asked: kind)
     clean = run(["", "2-1", "5-1"], small_data, brief)
     original = training.watch

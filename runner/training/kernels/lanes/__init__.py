@@ -1,1 +1,1 @@
-"""Networks in the lanes of a CPU's vector registers: the stack of `runner.networks.stacked`, several times as fast."""
+"""Networks in the lanes of a CPU's vector registers: as `runner.networks.StackedNetworks`, several times as fast."""

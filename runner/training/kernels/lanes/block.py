@@ -1,4 +1,4 @@
-"""Up to LANES networks in memory: their parameters in lanes, every map that a step needs, and the order of the stages."""
+"""Up to LANES networks in memory: their parameters, all maps that a step needs, and the order of the stages."""
 
 from __future__ import annotations
 
@@ -8,18 +8,18 @@ from itertools import pairwise
 import numpy as np
 
 from runner.networks.stacked import DepthRange, Layer
-from runner.training.kernels.lanes import passes, rows
+from runner.training.kernels.lanes import conversion, passes
 from runner.training.kernels.lanes.maps import Map, aligned
-from runner.training.kernels.lanes.normalisation import Norm, use
+from runner.training.kernels.lanes.normalisation import Norm, set_scale_and_shift
 from runner.training.kernels.lanes.passes import Convolution, Head
 from runner.training.kernels.width import LANES
 
-#: From image to bottom. But for the last one's, their activations' gradients lie where a decoder's are, not in their place.
+#: From image to bottom. The gradients of their activations, except the last, are in a decoder's map, not in their own.
 ENCODERS = ("encoder 1", "encoder 2", "encoder 3", "encoder 4")
 
 
 def lane_order(layers: Sequence[Layer]) -> np.ndarray:
-    """Of each number in lanes its place in a row of parameters: kernels [out, 3, 3, in] there, [3, 3, in, out] in lanes."""
+    """[D]: the index in a row of parameters of each number in lanes. A kernel [out, 3, 3, in] is [3, 3, in, out] in lanes."""
     order, start = list[np.ndarray](), 0
     for layer in layers:
         kernel = np.arange(layer.sizes[0]).reshape(layer.outputs, 3, 3, layer.inputs)
@@ -32,14 +32,14 @@ def lane_order(layers: Sequence[Layer]) -> np.ndarray:
 
 
 class Block:
-    """LANES networks of these layers, for batches [B, 3, H, W]: the maps, and one forward pass remembered for its way back.
+    """LANES networks of these layers for batches [B, 3, H, W]; `backward` needs the maps of the last forward pass.
 
-    Numbers of the networks, parameters or gradients, are [D * LANES], in the order of `lane_order`.
+    Parameters and their gradients are [D * LANES], in the order of `lane_order`.
     """
 
     def __init__(self, layers: Sequence[Layer], images: int, height: int, width: int, dtype: np.dtype) -> None:
-        self.layers, self.images, self.dtype, self.passed = layers, images, dtype, 0
-        self.shown = Map.empty(images, height, width, 3, dtype, lanes=1)
+        self.layers, self.images, self.dtype, self.forward_passes = layers, images, dtype, 0
+        self.image_map = Map.empty(images, height, width, 3, dtype, lanes=1)
         self.y, self.a, self.joined, self.norms = (dict[str, Map](), dict[str, Map](), dict[int, Map](), dict[str, Norm]())
         for layer in layers:
             size = height >> layer.level, width >> layer.level
@@ -54,42 +54,42 @@ class Block:
             self.a[name] = Map.of_one(*shape, dtype) if name in in_turn else Map.empty(images, *shape, dtype)
 
     def forward(self, parameters: np.ndarray, images: np.ndarray, training: bool, depth_range: DepthRange) -> list[np.ndarray]:
-        """Images [B, 3, H, W] -> inverse depth [LANES, B, h, w], finest scale first; at the finest alone but in training.
+        """Images [B, 3, H, W] -> inverse depth [LANES, B, h, w], finest scale first; in evaluation the finest alone.
 
-        In training the norms get the batch's statistics; else they use the mean and variance that were put there.
+        In training the norms get the batch's statistics; in evaluation they use the mean and variance that they have.
         """
-        self.passed += 1
+        self.forward_passes += 1
         self.parameters = parameters
         n, layer, heads = self.images, *self._bound(parameters)
-        rows.show(images, self.shown)
+        conversion.load_images(images, self.image_map)
         if not training:
             for convolution in layer.values():
-                use(convolution.norm)
+                set_scale_and_shift(convolution.norm)
         chain = [layer[name] for name in (*ENCODERS, "bottom", "decoder 3")]
-        passes.encode_images(self.shown, chain[0], n, training)
+        passes.encode_images(self.image_map, chain[0], n, training)
         for before, after in pairwise(chain):
             passes.encode(before, after, n, training)
         for level in (3, 2):
             before, after, skip = (layer[name] for name in (f"decoder {level}", f"decoder {level - 1}", f"encoder {level}"))
             passes.decode(before, skip, self.joined[level], heads[level], after, n, training)
         passes.decode_finest(layer["decoder 1"], layer["encoder 1"], self.joined[1], heads[1], n)
-        return [self._said(heads[level], depth_range) for level in ((1, 2, 3) if training else (1,))]
+        return [self._inverse_depth(heads[level], depth_range) for level in ((1, 2, 3) if training else (1,))]
 
-    def _said(self, head: Head, depth_range: DepthRange) -> np.ndarray:
-        said = aligned(LANES * self.images * 4 * head.y.height * head.y.width, self.dtype, np.empty)
-        said = said.reshape(LANES, self.images, 2 * head.y.height, 2 * head.y.width)
-        rows.say(head.y, head.bias, depth_range.low, depth_range.span, said)
-        return said
+    def _inverse_depth(self, head: Head, depth_range: DepthRange) -> np.ndarray:
+        predicted = aligned(LANES * self.images * 4 * head.y.height * head.y.width, self.dtype, np.empty)
+        predicted = predicted.reshape(LANES, self.images, 2 * head.y.height, 2 * head.y.width)
+        conversion.write_inverse_depth(head.y, head.bias, depth_range.low, depth_range.span, predicted)
+        return predicted
 
     def backward(self, gradients: np.ndarray, of_predictions: Sequence[np.ndarray], depth_range: DepthRange) -> None:
-        """From the gradients of inverse depth, [LANES, B, h, w] at each scale, to those of the parameters."""
+        """Write the parameters' gradients to `gradients`, from those of inverse depth, [LANES, B, h, w] at each scale."""
         n, joined, layer, heads = self.images, self.joined, *self._bound(self.parameters, gradients)
         for level, gradient in zip((1, 2, 3), of_predictions, strict=True):
-            rows.hear(gradient, depth_range.span, heads[level].y, heads[level].of_bias)
-        passes.back_finest(layer["decoder 1"], joined[1], heads[1], n)
+            conversion.read_gradient(gradient, depth_range.span, heads[level].y, heads[level].of_bias)
+        passes.backward_finest(layer["decoder 1"], joined[1], heads[1], n)
         for level in (2, 3):
-            passes.back_decode(layer[f"decoder {level - 1}"], joined[level], heads[level], layer[f"decoder {level}"], n)
-        own = layer["decoder 3"].a
+            passes.backward_decode(layer[f"decoder {level - 1}"], joined[level], heads[level], layer[f"decoder {level}"], n)
+        current = layer["decoder 3"].a
         for after, before, below, add in (
             ("decoder 3", "bottom", layer["bottom"].a, False),
             ("bottom", "encoder 4", layer["encoder 4"].a, False),
@@ -97,14 +97,14 @@ class Block:
             ("encoder 3", "encoder 2", joined[2], True),
             ("encoder 2", "encoder 1", joined[1], True),
         ):
-            passes.back_encode(layer[after], own, layer[before], below, add, n)
-            own = below
-        passes.back_images(self.shown, layer["encoder 1"], own, n)
+            passes.backward_encode(layer[after], current, layer[before], below, add, n)
+            current = below
+        passes.backward_images(self.image_map, layer["encoder 1"], current, n)
 
     def _bound(
         self, parameters: np.ndarray, gradients: np.ndarray | None = None
     ) -> tuple[dict[str, Convolution], dict[int, Head]]:
-        """The layers with their numbers, which are views of these."""
+        """The layers with views of their parameters and gradients."""
         convolutions, heads, start = dict[str, Convolution](), dict[int, Head](), 0
         for layer in self.layers:
             pieces = list[np.ndarray]()

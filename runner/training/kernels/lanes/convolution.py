@@ -1,6 +1,6 @@
 """3x3 convolutions, padded by 1, of one image after another: forward, and the gradients of input and weights.
 
-Weights are [3, 3, in, out, LANES], flat. All three are the same tile with other strides.
+Weights are [3, 3, in, out, LANES], flat. All three operations are the same tile with other strides.
 """
 
 from __future__ import annotations
@@ -18,14 +18,14 @@ tile_most, tile_3, tile_2, tile_1 = (make_tile(count, CHANNELS) for count in (PI
 shared_most, shared_1 = (make_tile(count, CHANNELS, shared=True) for count in (PIXELS, 1))
 square = make_tile(INPUTS, CHANNELS)
 colours = make_tile(3, CHANNELS, shared=True)
-#: Pixels over which a weight's gradient is summed in registers: enough to pay for loading it, few enough for the near caches.
+#: Pixels over which a weight's gradient is summed in registers: enough to justify loading it, few enough for the near caches.
 SUMMED = 48
-#: Channels of the input gone through for all outputs, so that a tile's pixels stay in the nearest cache.
+#: Input channels processed for all outputs before the next ones, so that a tile's pixels stay in the nearest cache.
 INPUTS_AT_ONCE = 16
 
 
 class Window(NamedTuple):
-    """A rectangle of pixels in memory: where it begins, and how far its rows and its pixels are apart, in elements."""
+    """A rectangle of pixels in memory: its first element, and the strides of rows and pixels, in elements."""
 
     values: np.ndarray
     at: int
@@ -34,7 +34,7 @@ class Window(NamedTuple):
 
 
 class Kernel(NamedTuple):
-    """Weights: how far those of the next channel written and read are apart, and where each tap's begin."""
+    """Weights: the strides of channels written and read, and the first element of each tap."""
 
     values: np.ndarray
     written: int
@@ -44,18 +44,11 @@ class Kernel(NamedTuple):
 
 @compiled
 def correlate(
-    out: Window,
-    a: Window,
-    taps: np.ndarray,
-    w: Kernel,
-    channels: tuple[int, int, int],
-    height: int,
-    width: int,
-    add: bool,
+    out: Window, a: Window, taps: np.ndarray, w: Kernel, channels: tuple[int, int, int], height: int, width: int, add: bool
 ) -> None:
-    """A window written from one that is read at each of the taps: a tile's rows are pixels of one row, its columns channels.
+    """Write (or add to) a window `out`, reading `a` at each tap. A tile's rows are pixels of one row, its columns channels.
 
-    `channels` are those read, so many of them at once for all that are written, and those written.
+    channels: how many are read, how many of these at once, how many are written.
     """
     read, at_once, written = channels
     for j in range(0, read, at_once):
@@ -84,13 +77,13 @@ def correlate(
 
 @compiled
 def inside(m: Map, image: int) -> Window:
-    """An image without its border."""
+    """The window of an image without its border."""
     return Window(m.values, image * m.image + m.inside, m.row, m.pixel)
 
 
 @compiled
 def nine_taps(row: int, pixel: int) -> np.ndarray:
-    """Where the nine begin, the first being the first."""
+    """[9]: the offsets of the nine taps from the first."""
     taps = np.empty(9, np.int64)
     for tap in range(9):
         taps[tap] = (tap // 3) * row + (tap % 3) * pixel
@@ -99,10 +92,10 @@ def nine_taps(row: int, pixel: int) -> np.ndarray:
 
 @compiled
 def convolve(source: Map, weights: np.ndarray, stride: int, target: Map, image: int) -> None:
-    """One image."""
+    """The convolution of one image."""
     inputs, outputs = source.channels, target.channels
     seen = Window(source.values, image * source.image, stride * source.row, stride * source.pixel)
-    if inputs <= INPUTS_AT_ONCE:  # a row of taps is one, whose numbers are neighbours
+    if inputs <= INPUTS_AT_ONCE:  # a row of taps is adjacent in memory: one tap of three pixels
         taps, step, read, at_once = source.row * np.arange(3), 3 * inputs * outputs * LANES, 3 * inputs, 3 * inputs
     else:
         taps, step, read, at_once = nine_taps(source.row, source.pixel), inputs * outputs * LANES, inputs, INPUTS_AT_ONCE
@@ -112,7 +105,7 @@ def convolve(source: Map, weights: np.ndarray, stride: int, target: Map, image: 
 
 @compiled
 def convolve_image(source: Map, weights: np.ndarray, stride: int, target: Map, image: int) -> None:
-    """One image, whose three colours are the same for all lanes. A tap is a row: its nine numbers are neighbours."""
+    """The same for the layer that reads images, which all lanes share. A tap is a row of nine adjacent numbers."""
     step, out = stride * source.pixel, inside(target, image)
     w_row = target.channels * LANES
     taps, w_taps = source.row * np.arange(3), 9 * w_row * np.arange(3)
@@ -132,10 +125,10 @@ def convolve_image(source: Map, weights: np.ndarray, stride: int, target: Map, i
 
 @compiled
 def input_gradient(gradient: Map, weights: np.ndarray, stride: int, source: Map, image: int, add: bool) -> None:
-    """Of one image: the gradient of the output -> that of the input, written (or added) into `source`.
+    """The gradient of one image's input from that of its output, written (or added) to `source`.
 
-    With stride 2, pixels of each parity (row, column) are reached by taps of their own: 1, 2, 2 and 4 of the nine. All channels
-    are read at once: in parts, their weights would lie so far apart that they fell into the same few places of a cache.
+    With stride 2, pixels of each parity (row, column) have other taps: 1, 2, 2 and 4 of the nine. All channels are read at
+    once: with parts of them, the strides of their weights would map to the same few sets of a cache.
     """
     inputs, outputs = source.channels, gradient.channels
     taps, w_taps = np.empty(9, np.int64), np.empty(9, np.int64)
@@ -157,7 +150,7 @@ def input_gradient(gradient: Map, weights: np.ndarray, stride: int, source: Map,
 
 @compiled
 def row_starts(source: Map, gradient: Map, stride: int, first: int, last: int) -> tuple[np.ndarray, np.ndarray]:
-    """Of each row of pixels of these images: where the input's and where the output's begin."""
+    """For each row of pixels of these images, the offsets of its input and of its output."""
     rows = (last - first) * gradient.height
     a, b = np.empty(rows, np.int64), np.empty(rows, np.int64)
     for row in range(rows):
@@ -169,7 +162,7 @@ def row_starts(source: Map, gradient: Map, stride: int, first: int, last: int) -
 
 @compiled
 def weight_gradient(source: Map, gradient: Map, stride: int, weights: np.ndarray, first: int, last: int, add: bool) -> None:
-    """Of images `first` to before `last`: the gradient of the weights, written (or added) into `weights`."""
+    """The gradient of the weights over images `first` to `last` - 1, written (or added) to `weights`."""
     inputs, outputs = source.channels, gradient.channels
     (a, b), at_once = row_starts(source, gradient, stride, first, last), max(1, SUMMED // gradient.width)
     taps, step = nine_taps(source.row, source.pixel), stride * source.pixel
@@ -188,7 +181,7 @@ def weight_gradient(source: Map, gradient: Map, stride: int, weights: np.ndarray
 def weight_gradient_image(
     source: Map, gradient: Map, stride: int, weights: np.ndarray, first: int, last: int, add: bool
 ) -> None:
-    """The same for the layer that sees the images."""
+    """The same for the layer that reads images."""
     outputs = gradient.channels
     (a, b), at_once = row_starts(source, gradient, stride, first, last), max(1, SUMMED // gradient.width)
     taps, step = nine_taps(source.row, source.pixel), stride * source.pixel

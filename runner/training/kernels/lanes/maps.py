@@ -1,4 +1,4 @@
-"""How numbers lie in memory: the lanes innermost, maps with a border of zeros, everything at the start of a cache line."""
+"""Memory layout: the lanes innermost, maps with a border of zeros, everything aligned to cache lines."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ import numpy as np
 
 from runner.training.kernels.width import LANES
 
-LINE = 64  # bytes of a cache line: a vector that straddles two is loaded at half the speed
+LINE = 64  # bytes of a cache line: a vector that crosses two is loaded at half the speed
 
 
 def aligned(count: int, dtype: np.dtype, make: Callable[..., np.ndarray] = np.zeros) -> np.ndarray:
-    """So many numbers, the first at the start of a cache line; made by `np.zeros`, or `np.empty`."""
+    """An array [count] that starts at a cache line; `make` is np.zeros or np.empty."""
     size = np.dtype(dtype).itemsize
     memory = make(count + LINE // size, dtype)
     start = -(memory.ctypes.data // size) % (LINE // size)
@@ -30,10 +30,10 @@ class Map(NamedTuple):
     height: int
     width: int
     channels: int
-    pixel: int  # elements from one pixel to the next; so for rows and images
+    pixel: int  # elements from one pixel to the next; `row` and `image` likewise
     row: int
     image: int
-    inside: int  # of the first pixel that is no border
+    inside: int  # offset of the first pixel inside the border
 
     @classmethod
     def empty(cls, images: int, height: int, width: int, channels: int, dtype: np.dtype, lanes: int = LANES) -> Map:
@@ -44,5 +44,5 @@ class Map(NamedTuple):
 
     @classmethod
     def of_one(cls, height: int, width: int, channels: int, dtype: np.dtype) -> Map:
-        """Whatever image is meant, it lies in the same place: what is needed of one image at a time stays in a near cache."""
+        """A map with memory for one image, which all images use in turn: it stays in a near cache."""
         return cls.empty(1, height, width, channels, dtype)._replace(image=0)

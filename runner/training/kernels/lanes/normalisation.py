@@ -1,7 +1,7 @@
-"""BatchNorm and ReLU between convolutions: K*C channels, each lane and channel with statistics of its own.
+"""BatchNorm and ReLU between convolutions, with separate statistics for each lane and channel.
 
-Vectors of channels and lanes, [channels * LANES], are written [N] below. Sums run over a row of pixels first and are then
-joined, so that float32 loses nothing with the number of pixels, and the variance is centred.
+[N] below means [channels * LANES]. Statistics are taken of each row of pixels and then merged, and the variance is centred:
+so float32 loses no digits, however many pixels there are.
 """
 
 from __future__ import annotations
@@ -12,19 +12,19 @@ import numpy as np
 
 from runner.training.kernels.compiled import compiled
 from runner.training.kernels.lanes.maps import Map, aligned
-from runner.training.kernels.lanes.vector import load, multiply_add, spread, store, where_positive
+from runner.training.kernels.lanes.vector import broadcast, load, multiply_add, store, where_positive
 from runner.training.kernels.width import LANES
 
 EPS = 1e-5
 
 
 class Norm(NamedTuple):
-    """What a BatchNorm has and makes, [N] each. `scale` and `shift` turn a convolution's output into the normalised one."""
+    """Parameters and statistics of a BatchNorm, [N] each. `scale` and `shift` normalise a convolution's output."""
 
     gamma: np.ndarray
     beta: np.ndarray
     mean: np.ndarray
-    variance: np.ndarray  # of the batch, biased, times the number of pixels until `settle`
+    variance: np.ndarray  # biased; a sum of squares until `finish_statistics`
     inverse_std: np.ndarray
     scale: np.ndarray
     shift: np.ndarray
@@ -37,24 +37,17 @@ class Norm(NamedTuple):
 
 
 @compiled
-def begin(norm: Norm) -> None:
-    """Before the first image is measured."""
-    norm.mean[:] = 0.0
-    norm.variance[:] = 0.0
-
-
-@compiled
-def measure(y: Map, norm: Norm, image: int) -> None:
-    """Join an image's mean and squared deviations, row by row, to those of the images before (Chan, Golub, LeVeque 1979)."""
+def add_image_statistics(y: Map, norm: Norm, image: int) -> None:
+    """Merge an image's mean and squared deviations, row by row, with those before (Chan, Golub, LeVeque 1979)."""
     number = y.values.dtype.type
     for row in range(y.height):
         start = image * y.image + y.inside + row * y.row
         before = (image * y.height + row) * y.width
-        share = spread(number(y.width / (before + y.width)))
-        between = spread(number(before * y.width / (before + y.width)))
-        of_row = spread(number(1.0 / y.width))
+        share = broadcast(number(y.width / (before + y.width)))
+        between = broadcast(number(before * y.width / (before + y.width)))
+        of_row = broadcast(number(1.0 / y.width))
         for c in range(0, y.pixel, LANES):
-            mean, squares = spread(number(0.0)), spread(number(0.0))
+            mean, squares = broadcast(number(0.0)), broadcast(number(0.0))
             for at in range(start + c, start + c + y.width * y.pixel, y.pixel):
                 mean = mean + load(y.values, at)
             mean = mean * of_row
@@ -67,17 +60,17 @@ def measure(y: Map, norm: Norm, image: int) -> None:
 
 
 @compiled
-def settle(norm: Norm, pixels: int) -> None:
-    """After the last image was measured."""
+def finish_statistics(norm: Norm, pixels: int) -> None:
+    """Call after the last image."""
     of_all = norm.mean.dtype.type(1.0 / pixels)
     for i in range(len(norm.mean)):
         norm.variance[i] *= of_all
-    use(norm)
+    set_scale_and_shift(norm)
 
 
 @compiled
-def use(norm: Norm) -> None:
-    """Scale and shift, from mean and variance."""
+def set_scale_and_shift(norm: Norm) -> None:
+    """Set scale and shift from mean and variance."""
     eps, one = norm.mean.dtype.type(EPS), norm.mean.dtype.type(1.0)
     for i in range(len(norm.mean)):
         norm.inverse_std[i] = one / np.sqrt(norm.variance[i] + eps)
@@ -87,14 +80,14 @@ def use(norm: Norm) -> None:
 
 @compiled
 def rectified(y: Map, at: int, scale: Any, shift: Any) -> Any:
-    """ReLU of a normalised vector. A NaN stays one."""
+    """ReLU of the normalised vector at an element; NaN stays NaN."""
     value = multiply_add(load(y.values, at), scale, shift)
     return where_positive(value, value)
 
 
 @compiled
 def activate(y: Map, norm: Norm, a: Map, image: int) -> None:
-    """ReLU of the normalised convolution, one image."""
+    """Write ReLU of one image's normalised convolution to `a`."""
     other = image * (a.image - y.image)  # where the image is in `a`
     for row in range(y.height):
         start = image * y.image + y.inside + row * y.row
@@ -106,7 +99,7 @@ def activate(y: Map, norm: Norm, a: Map, image: int) -> None:
 
 @compiled
 def activate_and_join(y: Map, norm: Norm, skip: Map, of_skip: Norm, joined: Map, image: int) -> None:
-    """The same, doubled in height and width (nearest neighbour) and added to that of the encoder's convolution."""
+    """The same, doubled in height and width (nearest neighbour) and added to the encoder's activation, to `joined`."""
     n = y.pixel
     for row in range(y.height):
         start = image * y.image + y.inside + row * y.row
@@ -125,20 +118,13 @@ def activate_and_join(y: Map, norm: Norm, skip: Map, of_skip: Norm, joined: Map,
 
 
 @compiled
-def begin_backward(norm: Norm) -> None:
-    """Before the first image's gradient comes back."""
-    norm.of_gamma[:] = 0.0
-    norm.of_beta[:] = 0.0
-
-
-@compiled
-def through_activation(y: Map, norm: Norm, g: Map, image: int) -> None:
-    """One image's gradient `g` of the activation, made that of the normalised value in place, and its sums."""
+def activation_gradient(y: Map, norm: Norm, g: Map, image: int) -> None:
+    """Turn one image's gradient `g` of the activation into that of the normalised value, in place, and add its sums."""
     for row in range(y.height):
         start = image * y.image + y.inside + row * y.row
         for c in range(0, y.pixel, LANES):
             scale, shift, mean = load(norm.scale, c), load(norm.shift, c), load(norm.mean, c)
-            of_beta, along = spread(y.values.dtype.type(0.0)), spread(y.values.dtype.type(0.0))
+            of_beta, along = broadcast(y.values.dtype.type(0.0)), broadcast(y.values.dtype.type(0.0))
             for at in range(start + c, start + c + y.width * y.pixel, y.pixel):
                 value = load(y.values, at)
                 slope = where_positive(multiply_add(value, scale, shift), load(g.values, at))
@@ -149,15 +135,15 @@ def through_activation(y: Map, norm: Norm, g: Map, image: int) -> None:
 
 
 @compiled
-def through_join(joined: Map, y: Map, norm: Norm, g: Map, image: int) -> None:
-    """The same below a doubling: the gradient `joined` of four pixels is that of one."""
+def join_gradient(joined: Map, y: Map, norm: Norm, g: Map, image: int) -> None:
+    """The same where the activation was doubled: the gradients in `joined` of four pixels are summed, to `g`."""
     n = y.pixel
     for row in range(y.height):
         start = image * y.image + y.inside + row * y.row
         fine = image * joined.image + joined.inside + 2 * row * joined.row
         for c in range(0, n, LANES):
             scale, shift, mean = load(norm.scale, c), load(norm.shift, c), load(norm.mean, c)
-            of_beta, along = spread(y.values.dtype.type(0.0)), spread(y.values.dtype.type(0.0))
+            of_beta, along = broadcast(y.values.dtype.type(0.0)), broadcast(y.values.dtype.type(0.0))
             for x in range(y.width):
                 above = fine + 2 * x * n + c
                 below = above + joined.row
@@ -174,16 +160,16 @@ def through_join(joined: Map, y: Map, norm: Norm, g: Map, image: int) -> None:
 
 @compiled
 def add_gradients(norm: Norm, c: int, along: Any, of_beta: Any) -> None:
-    """Of one channel: sums of g * (y - mean) and of g."""
+    """Add the sums of g * (y - mean) and of g to one channel's gradients of gamma and beta."""
     store(norm.of_gamma, c, multiply_add(along, load(norm.inverse_std, c), load(norm.of_gamma, c)))
     store(norm.of_beta, c, load(norm.of_beta, c) + of_beta)
 
 
 @compiled
-def through_norm(y: Map, norm: Norm, g: Map, pixels: int, image: int) -> None:
-    """One image's gradient `g` of the normalised value -> that of the convolution's output, which takes the place of `y`:
-    gamma / std * (g - mean g - z * mean (g z)), z being the standardised value."""
-    of_all = spread(y.values.dtype.type(1.0 / pixels))
+def norm_gradient(y: Map, norm: Norm, g: Map, pixels: int, image: int) -> None:
+    """Overwrite one image's `y` with the gradient of the convolution's output, from `g`, that of the normalised value:
+    gamma / std * (g - mean g - z * mean (g z)), where z is the standardised value."""
+    of_all = broadcast(y.values.dtype.type(1.0 / pixels))
     for row in range(y.height):
         start = image * y.image + y.inside + row * y.row
         for c in range(0, y.pixel, LANES):

@@ -1,8 +1,8 @@
-"""The one product that all convolutions are made of: a tile of sums over vectors.
+"""The product from which all convolutions are built: a tile of sums over vectors.
 
-LANES networks lie side by side in memory, so that a vector holds the same weight, or the same pixel, of each of them:
-whatever the number of channels, every lane has work, and no network can reach another's numbers. Written in LLVM's own
-language, since a compiler's loops do not keep two dozen sums in registers by themselves.
+A vector holds the same weight, or the same pixel, of LANES networks: every lane has work, whatever the number of channels,
+and no network can reach another's numbers. It is written in LLVM's intermediate language, because a compiler's loops do not
+keep two dozen sums in registers.
 """
 
 from __future__ import annotations
@@ -13,31 +13,29 @@ from llvmlite import ir
 from numba.core import cgutils, types
 from numba.extending import intrinsic
 
-from runner.training.kernels.lanes.vector import in_llvm, multiply_add_values, pointer, spread_value
+from runner.training.kernels.lanes.vector import broadcast_value, llvm_vector, multiply_add_values, vector_pointer
 from runner.training.kernels.width import LANES, WIDE
 
-#: Pixels and channels of a tile: its sums, and what is multiplied, fit into the registers (32 of AVX-512; 16 of AVX2, two to a
-#: vector).
+#: Pixels and channels of a tile: its sums and factors fit into the registers (32 of AVX-512; 16 of AVX2, two a vector).
 PIXELS, CHANNELS = (6, 4) if WIDE else (3, 2)
-#: Channels by CHANNELS of a weight's gradient: both factors change with every pixel.
+#: Input channels of a tile of a weight's gradient, where both factors change with every pixel.
 INPUTS = 4 if WIDE else 2
 
 INDEX = ir.IntType(64)
-OUT, A, A_TAPS, B, B_TAPS = 0, 4, 8, 9, 13  # places of the arrays among a tile's arguments
+OUT, A, A_TAPS, B, B_TAPS = 0, 4, 8, 9, 13  # indices of the arrays among a tile's arguments
 
 
 def make_tile(rows: int, columns: int, shared: bool = False) -> Any:
     """A numba intrinsic that computes rows x columns vectors: out[t, u] (+)= sum over taps i and steps j of a[t] * b[u].
 
-    Arguments: `out, out_at, out_t, out_u`, an array and offsets into it, in elements: the tile's first vector is at `out_at`,
-    the next row's `out_t` on, the next column's `out_u` on. Then `a, a_at, a_t, a_j, a_taps`: row t at tap i and step j is at
-    a_at + a_taps[i] + t * a_t + j * a_j. `b, b_at, b_u, b_j, b_taps` likewise. Then the numbers of taps and of steps, and
-    whether to add to what is there.
+    Its arguments are arrays with offsets and strides in elements. `out, out_at, out_t, out_u`: row t, column u is at out_at +
+    t * out_t + u * out_u. `a, a_at, a_t, a_j, a_taps`: row t at tap i and step j is at a_at + a_taps[i] + t * a_t + j * a_j.
+    `b, b_at, b_u, b_j, b_taps`: likewise. Then the numbers of taps and steps, and whether to add to `out`.
 
     Args:
-        rows: T.
-        columns: U.
-        shared: `a` holds single numbers, the same for all lanes (images), instead of vectors.
+        rows: number of t.
+        columns: number of u.
+        shared: `a` has single numbers, the same for all lanes (images), instead of vectors.
     """
 
     @intrinsic
@@ -53,12 +51,12 @@ def make_tile(rows: int, columns: int, shared: bool = False) -> Any:
 
 
 class Tile:
-    """Emits one tile's code."""
+    """Emits the LLVM code of one tile."""
 
     def __init__(self, rows: int, columns: int, shared: bool, context: Any, builder: Any, signature: Any, given: Any) -> None:
         self.rows, self.columns, self.shared = rows, columns, shared
         self.context, self.builder, self.signature, self.given = context, builder, signature, given
-        self.vector = in_llvm(signature.args[0].dtype)
+        self.vector = llvm_vector(signature.args[0].dtype)
 
     def emit(self) -> Any:
         build = self.builder
@@ -99,11 +97,11 @@ class Tile:
         return self.builder.load(self.builder.gep(data, [at]))
 
     def _pointer(self, array: int, at: Any) -> tuple[Any, int]:
-        return pointer(self.context, self.builder, self.signature.args[array], self.given[array], at)
+        return vector_pointer(self.context, self.builder, self.signature.args[array], self.given[array], at)
 
     def _load(self, array: int, at: Any) -> Any:
         place, align = self._pointer(array, at)
         return self.builder.load(place, align=align)
 
     def _factor(self, at: Any) -> Any:
-        return spread_value(self.builder, self._number(A, at)) if self.shared else self._load(A, at)
+        return broadcast_value(self.builder, self._number(A, at)) if self.shared else self._load(A, at)

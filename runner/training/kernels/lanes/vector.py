@@ -1,6 +1,6 @@
-"""A vector register as a type of numba's: one number of each of LANES networks.
+"""A vector as a numba type: one number of each of LANES networks.
 
-A compiler's own vectors depend on whether it can see that arrays do not overlap; of many arrays it cannot. These do not.
+A compiler vectorises loops only where it can prove that arrays do not overlap, which it cannot for many arrays.
 """
 
 from __future__ import annotations
@@ -24,18 +24,18 @@ class Vector(types.Type):
         super().__init__(name=f"vector({element})")
 
 
-def in_llvm(element: types.Float) -> ir.VectorType:
+def llvm_vector(element: types.Float) -> ir.VectorType:
     return ir.VectorType(ir.FloatType() if element.bitwidth == 32 else ir.DoubleType(), LANES)
 
 
 @register_model(Vector)
 class VectorModel(models.PrimitiveModel):
     def __init__(self, manager: Any, kind: Vector) -> None:
-        super().__init__(manager, kind, in_llvm(kind.element))
+        super().__init__(manager, kind, llvm_vector(kind.element))
 
 
 def binary(function: Any, emit: str) -> None:
-    """Make an operator known between two vectors of one kind."""
+    """Define an operator between two vectors of one type."""
 
     @infer_global(function)
     class Template(AbstractTemplate):
@@ -52,11 +52,11 @@ for each, called in ((operator.add, "fadd"), (operator.sub, "fsub"), (operator.m
     binary(each, called)
 
 
-def pointer(context: Any, builder: Any, kind: Any, array: Any, at: Any) -> tuple[Any, int]:
-    """To the vector that begins at an element of an array; and the alignment that is sure, an element's: vectors are aligned
-    as far as the arrays are, which speeds them up and is not counted on."""
+def vector_pointer(context: Any, builder: Any, kind: Any, array: Any, at: Any) -> tuple[Any, int]:
+    """A pointer to the vector at an element of an array, and the alignment that is guaranteed, an element's. Vectors are as
+    aligned as the arrays are: that is faster, but not required."""
     data = context.make_array(kind)(context, builder, array).data
-    vector = in_llvm(kind.dtype).as_pointer()
+    vector = llvm_vector(kind.dtype).as_pointer()
     return builder.bitcast(builder.gep(data, [at]), vector), kind.dtype.bitwidth // 8
 
 
@@ -65,7 +65,7 @@ def load(context: Any, array: Any, at: Any) -> Any:
     """The vector at an element of a flat array."""
 
     def emit(context: Any, builder: Any, sig: Any, given: Any) -> Any:
-        place, align = pointer(context, builder, sig.args[0], *given)
+        place, align = vector_pointer(context, builder, sig.args[0], *given)
         return builder.load(place, align=align)
 
     return signature(Vector(array.dtype), array, types.int64), emit
@@ -73,17 +73,17 @@ def load(context: Any, array: Any, at: Any) -> Any:
 
 @intrinsic
 def store(context: Any, array: Any, at: Any, vector: Any) -> Any:
-    """Put it there."""
+    """Write a vector at an element of a flat array."""
 
     def emit(context: Any, builder: Any, sig: Any, given: Any) -> Any:
-        place, align = pointer(context, builder, sig.args[0], *given[:2])
+        place, align = vector_pointer(context, builder, sig.args[0], *given[:2])
         builder.store(given[2], place, align=align)
         return context.get_dummy_value()
 
     return signature(types.void, array, types.int64, vector), emit
 
 
-def spread_value(builder: Any, value: Any) -> Any:
+def broadcast_value(builder: Any, value: Any) -> Any:
     """LLVM: one number in all lanes."""
     vector = ir.VectorType(value.type, LANES)
     first, none = ir.Constant(ir.IntType(32), 0), ir.Constant(vector, ir.Undefined)
@@ -93,23 +93,23 @@ def spread_value(builder: Any, value: Any) -> Any:
 
 
 @intrinsic
-def spread(context: Any, value: Any) -> Any:
+def broadcast(context: Any, value: Any) -> Any:
     """One number in all lanes."""
 
     def emit(context: Any, builder: Any, sig: Any, given: Any) -> Any:
-        return spread_value(builder, given[0])
+        return broadcast_value(builder, given[0])
 
     return signature(Vector(value), value), emit
 
 
 @intrinsic
-def spread_like(context: Any, vector: Any, value: Any) -> Any:
-    """One number in all lanes, of the kind that another vector is of."""
+def broadcast_like(context: Any, vector: Any, value: Any) -> Any:
+    """One number in all lanes, of the type of another vector."""
 
     def emit(context: Any, builder: Any, sig: Any, given: Any) -> Any:
-        element = in_llvm(sig.args[0].element).element
+        element = llvm_vector(sig.args[0].element).element
         narrow = isinstance(element, ir.FloatType)
-        return spread_value(builder, builder.fptrunc(given[1], element) if narrow else given[1])
+        return broadcast_value(builder, builder.fptrunc(given[1], element) if narrow else given[1])
 
     return signature(vector, vector, types.float64), emit
 
@@ -133,7 +133,7 @@ def multiply_add(context: Any, a: Any, b: Any, c: Any) -> Any:
 
 @intrinsic
 def where_positive(context: Any, sign: Any, value: Any) -> Any:
-    """`value` where `sign` is not <= 0, else 0: as PyTorch's ReLU, which keeps a NaN."""
+    """0 where `sign` <= 0, else `value`: as PyTorch's ReLU, NaN stays NaN."""
 
     def emit(context: Any, builder: Any, sig: Any, given: Any) -> Any:
         zero = ir.Constant(given[0].type, [0.0] * LANES)
@@ -144,7 +144,7 @@ def where_positive(context: Any, sign: Any, value: Any) -> Any:
 
 @intrinsic
 def power_of_two(context: Any, exponent: Any) -> Any:
-    """2 ** n of whole numbers n, within the range of the floats."""
+    """2 ** n for integers n in the range of the floats."""
 
     def emit(context: Any, builder: Any, sig: Any, given: Any) -> Any:
         narrow = sig.args[0].element.bitwidth == 32
@@ -157,8 +157,8 @@ def power_of_two(context: Any, exponent: Any) -> Any:
 
 
 @intrinsic
-def nearest(context: Any, vector: Any) -> Any:
-    """The nearest whole numbers."""
+def rounded(context: Any, vector: Any) -> Any:
+    """The nearest integers."""
 
     def emit(context: Any, builder: Any, sig: Any, given: Any) -> Any:
         bits = sig.args[0].element.bitwidth
@@ -170,7 +170,7 @@ def nearest(context: Any, vector: Any) -> Any:
 
 @intrinsic
 def clamp(context: Any, vector: Any, low: Any, high: Any) -> Any:
-    """Within these limits, vectors too; a NaN becomes the lower one."""
+    """Limited to [low, high], which are vectors; NaN becomes `low`."""
 
     def emit(context: Any, builder: Any, sig: Any, given: Any) -> Any:
         value, low, high = given
@@ -182,7 +182,7 @@ def clamp(context: Any, vector: Any, low: Any, high: Any) -> Any:
 
 @intrinsic
 def keep_nan(context: Any, vector: Any, instead: Any) -> Any:
-    """The vector's NaNs, elsewhere what is to be there instead."""
+    """`instead`, but NaN where `vector` is NaN."""
 
     def emit(context: Any, builder: Any, sig: Any, given: Any) -> Any:
         return builder.select(builder.fcmp_unordered("uno", given[0], given[0]), *given)
@@ -192,7 +192,7 @@ def keep_nan(context: Any, vector: Any, instead: Any) -> Any:
 
 @intrinsic
 def transpose(context: Any, source: Any, at: Any, step: Any, target: Any, place: Any, stride: Any) -> Any:
-    """LANES vectors, `step` elements apart, as LANES vectors of their first, second, .. numbers, `stride` apart."""
+    """Transpose LANES vectors, `step` elements apart, to LANES vectors of their first, second, .. numbers, `stride` apart."""
 
     def emit(context: Any, builder: Any, sig: Any, given: Any) -> Any:
         _, at, step, _, place, stride = given
@@ -200,11 +200,11 @@ def transpose(context: Any, source: Any, at: Any, step: Any, target: Any, place:
 
         def vectors(array: int, start: Any, distance: Any) -> list[tuple[Any, int]]:
             starts = [builder.add(start, builder.mul(distance, i64(i))) for i in range(LANES)]
-            return [pointer(context, builder, sig.args[array], given[array], start) for start in starts]
+            return [vector_pointer(context, builder, sig.args[array], given[array], start) for start in starts]
 
         values = [builder.load(where, align=align) for where, align in vectors(0, at, step)]
         reach = 1
-        while reach < LANES:  # blocks of `reach` beside the diagonal change places, then larger ones
+        while reach < LANES:  # swap blocks of `reach` beside the diagonal, then larger ones
             first = [lane if not lane & reach else LANES + lane - reach for lane in range(LANES)]
             second = [lane + reach if not lane & reach else LANES + lane for lane in range(LANES)]
             for i in [i for i in range(LANES) if not i & reach]:

@@ -1,1 +1,1 @@
-"""The sums that the loss is made of (`nfloss.power_sums`), taken by machine code for a CPU core."""
+"""The loss's sums over pixels (`nfloss.power_sums`), by machine code for a CPU."""

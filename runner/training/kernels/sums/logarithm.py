@@ -1,4 +1,4 @@
-"""The logarithm for numba, done for several float32 at once; numpy's own is called for one after another."""
+"""A logarithm for numba that is vectorised over float32; numpy's is called for one number after another."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ ONE, HALF = np.float32(1.0), np.float32(0.5)
 
 
 def above_root_half(builder: Any, number: Any) -> Any:
-    """The bits of a float32 less those of sqrt(1/2): the exponent is above, the mantissa below."""
-    word = ir.IntType(32)
-    return word, builder.sub(builder.bitcast(number, word), word(ROOT_HALF_BITS))
+    """The bits of a float32 minus those of sqrt(1/2): the exponent in the high bits, the mantissa in the low."""
+    integer = ir.IntType(32)
+    return integer, builder.sub(builder.bitcast(number, integer), integer(ROOT_HALF_BITS))
 
 
 @intrinsic
@@ -31,8 +31,8 @@ def exponent(typing: Any, number: Any) -> Any:
     """e of x = 2^e (1 + f), as a float32."""
 
     def code(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        word, bits = above_root_half(builder, arguments[0])
-        return builder.sitofp(builder.ashr(bits, word(MANTISSA_BITS)), ir.FloatType())
+        integer, bits = above_root_half(builder, arguments[0])
+        return builder.sitofp(builder.ashr(bits, integer(MANTISSA_BITS)), ir.FloatType())
 
     return types.float32(types.float32), code
 
@@ -42,9 +42,9 @@ def mantissa(typing: Any, number: Any) -> Any:
     """1 + f of x = 2^e (1 + f)."""
 
     def code(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        word, bits = above_root_half(builder, arguments[0])
-        low = builder.and_(bits, word((1 << MANTISSA_BITS) - 1))
-        return builder.bitcast(builder.add(low, word(ROOT_HALF_BITS)), ir.FloatType())
+        integer, bits = above_root_half(builder, arguments[0])
+        low = builder.and_(bits, integer((1 << MANTISSA_BITS) - 1))
+        return builder.bitcast(builder.add(low, integer(ROOT_HALF_BITS)), ir.FloatType())
 
     return types.float32(types.float32), code
 
@@ -56,7 +56,7 @@ def logarithm(x: Any) -> Any:
 
 @overload(logarithm, jit_options={"fastmath": FAST})
 def typed_logarithm(x: Any) -> Any:
-    """float32's in a form that is done for several pixels at once, right to one or two last places."""
+    """float32: vectorised, right to one or two units in the last place. float64: numpy's."""
 
     def double(x: Any) -> Any:
         return np.log(x)

@@ -1,7 +1,6 @@
-"""Machine code for a core of the power sums (`nfloss.power_sums`) and their gradient: one pass over a row's pixels each.
+"""The power sums (`nfloss.power_sums`) of a row and their gradient, each in one pass over the row's pixels.
 
-Sums are float64 whatever the pixels are. What a mask leaves out is selected away and not multiplied by 0: NaN there does not
-count.
+Sums are float64 whatever the pixels are. Masked pixels are not multiplied by 0 but replaced, so that NaN there has no effect.
 """
 
 from __future__ import annotations
@@ -13,7 +12,7 @@ from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
-from runner.training.kernels.compiled import reordered
+from runner.training.kernels.compiled import compiled_fastmath
 from runner.training.kernels.sums.logarithm import logarithm
 
 
@@ -28,42 +27,42 @@ def pointer(typing: Any, address: Any) -> Any:
 
 
 @intrinsic
-def wide(typing: Any) -> Any:
-    """Ask for the widest registers in the function that this is called in; by themselves compilers use half of AVX-512's."""
+def wide_registers(typing: Any) -> Any:
+    """Let the calling function use the widest registers; by default compilers use half the width of AVX-512."""
 
     def code(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        set.add(builder.function.attributes, '"prefer-vector-width"="512"')  # past llvmlite's list of names
+        set.add(builder.function.attributes, '"prefer-vector-width"="512"')  # bypasses llvmlite's list of allowed names
         return context.get_dummy_value()
 
     return types.void(), code
 
 
-@reordered
-def within(x: Any, low: Any, high: Any) -> Any:
-    """x clamped; NaN stays NaN."""
+@compiled_fastmath
+def clamped(x: Any, low: Any, high: Any) -> Any:
+    """x limited to [low, high]; NaN stays NaN."""
     return low if x < low else (high if x > high else x)
 
 
-@reordered
-def on(curve: Any, x: Any) -> Any:
-    """A weight times a factor, between limits; as it is where the curve is None, which is known as this is compiled."""
+@compiled_fastmath
+def weight_of(curve: Any, x: Any) -> Any:
+    """x times the curve's factor, within its limits; x itself where the curve is None, which is known at compile time."""
     if curve is None:
         return x
-    return within(curve[0] * x, curve[1], curve[2])
+    return clamped(curve[0] * x, curve[1], curve[2])
 
 
-@reordered
+@compiled_fastmath
 def sums_of_row(p: Any, g: Any, m: Any, u: Any, w: Any, low: Any, high: Any, ssi: Any, silog: Any, to: Any) -> None:
-    """Of one row: predictions, truth, mask, weights and curves of both spaces -> to [2 powers, 3 weights, 2 spaces]."""
-    wide()
+    """Write the sums of one row, `to` [2 powers, 3 weights, 2 spaces], from predictions, truth, mask, weights and curves."""
+    wide_registers()
     a0 = a1 = a2 = b0 = b1 = b2 = np.float64(0.0)
     c0 = c1 = c2 = d0 = d1 = d2 = np.float64(0.0)
     none = np.float64(0.0)
     for i in range(len(p)):
         counts = m[i] != 0
-        r, t = np.float64(p[i] - g[i]), np.float64(logarithm(within(g[i], low, high) / within(p[i], low, high)))
+        r, t = np.float64(p[i] - g[i]), np.float64(logarithm(clamped(g[i], low, high) / clamped(p[i], low, high)))
         r, t = r if counts else none, t if counts else none
-        x, y = on(ssi, np.float64(u[i])) if counts else none, on(silog, np.float64(w[i])) if counts else none
+        x, y = weight_of(ssi, np.float64(u[i])) if counts else none, weight_of(silog, np.float64(w[i])) if counts else none
         rr, tt, xr, yt = r * r, t * t, x * r, y * t
         a0, a1, a2 = a0 + r, a1 + xr, a2 + x * xr
         b0, b1, b2 = b0 + rr, b1 + x * rr, b2 + xr * xr
@@ -75,21 +74,21 @@ def sums_of_row(p: Any, g: Any, m: Any, u: Any, w: Any, low: Any, high: Any, ssi
     to[1, 0, 1], to[1, 1, 1], to[1, 2, 1] = d0, d1, d2
 
 
-@reordered
+@compiled_fastmath
 def gradient_of_row(
     p: Any, g: Any, m: Any, u: Any, w: Any, low: Any, high: Any, ssi: Any, silog: Any, by: Any, to: Any, more: bool
 ) -> None:
-    """d L / d p_i [P] from d L / d sums, `by` [2, 3, 2]; added to what is there where there is `more`."""
-    wide()
+    """Write (or add, if `more`) d L / d p_i [P] to `to`, from d L / d sums, `by` [2, 3, 2]."""
+    wide_registers()
     a0, a1, a2 = by[0, 0, 0], by[0, 1, 0], by[0, 2, 0]
     b0, b1, b2 = 2.0 * by[1, 0, 0], 2.0 * by[1, 1, 0], 2.0 * by[1, 2, 0]
     c0, c1, c2 = by[0, 0, 1], by[0, 1, 1], by[0, 2, 1]
     d0, d1, d2 = 2.0 * by[1, 0, 1], 2.0 * by[1, 1, 1], 2.0 * by[1, 2, 1]
     one = p.dtype.type(1.0)
     for i in range(len(p)):
-        counts, safe = m[i] != 0, within(p[i], low, high)
-        r, t = np.float64(p[i] - g[i]), np.float64(logarithm(within(g[i], low, high) / safe))
-        x, y = on(ssi, np.float64(u[i])), on(silog, np.float64(w[i]))
+        counts, safe = m[i] != 0, clamped(p[i], low, high)
+        r, t = np.float64(p[i] - g[i]), np.float64(logarithm(clamped(g[i], low, high) / safe))
+        x, y = weight_of(ssi, np.float64(u[i])), weight_of(silog, np.float64(w[i]))
         inverse = (a0 + x * (a1 + x * a2)) + r * (b0 + x * (b1 + x * b2))
         log = (c0 + y * (c1 + y * c2)) + t * (d0 + y * (d1 + y * d2))
         log = log * np.float64(one / safe) if safe == p[i] else 0.0 * log
@@ -97,13 +96,13 @@ def gradient_of_row(
         to[i] = gradient + (to[i] if more else 0.0)
 
 
-@reordered
+@compiled_fastmath
 def weights_of_row(m: Any, u: Any, curve: Any, to: Any) -> None:
-    """Of one weighting in one space, [P] both: the sums of 1, u and u^2 -> to [3]."""
-    wide()
+    """Write the sums of 1, u and u^2, `to` [3], of one weighting in one space: mask and weights [P]."""
+    wide_registers()
     count = weight = squared = 0.0
     for i in range(len(m)):
         counts = m[i] != 0
-        x = on(curve, np.float64(u[i])) if counts else 0.0
+        x = weight_of(curve, np.float64(u[i])) if counts else 0.0
         count, weight, squared = count + (1.0 if counts else 0.0), weight + x, squared + x * x
     to[0], to[1], to[2] = count, weight, squared

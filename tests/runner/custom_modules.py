@@ -1,4 +1,4 @@
-"""Networks as a user would write them: good ones, and ones that break the contract in one way each."""
+"""Networks as a user would write them: valid ones, and others that each violate the contract in one way."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 
 class Small(nn.Module):
-    """Two convolutions, BatchNorm, dropout if wanted; as many scales as wanted, the finest halved `halvings` times."""
+    """Two convolutions, BatchNorm and optional dropout; `scales` scales, the finest halved `halvings` times."""
 
     def __init__(self, width: int = 4, scales: int = 3, halvings: int = 0, dropout: float = 0.0, norm: bool = True) -> None:
         super().__init__()
@@ -35,7 +35,7 @@ class AsTuple(Small):
 
 
 class AsMapping(Small):
-    """As monodepth2's decoder gives it, with something else beside."""
+    """As monodepth2's decoder returns it, with another key."""
 
     def forward(self, images: Tensor) -> dict[object, Tensor]:
         scales = super().forward(images)
@@ -54,7 +54,7 @@ class Disparity(Small):
 
 
 class Depth(Small):
-    """Negative here and there."""
+    """Some values are negative."""
 
     def forward(self, images: Tensor) -> list[Tensor]:
         return [scale - 1.0 for scale in super().forward(images)]
@@ -85,7 +85,7 @@ class Cropped(Small):
         return super().forward(images)[0][..., 1:]
 
 
-class AWord(Small):
+class AString(Small):
     def forward(self, images: Tensor) -> str:
         return "depth"
 

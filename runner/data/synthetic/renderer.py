@@ -1,6 +1,6 @@
-"""Scenes: endless random pictures with exact depth, from nothing but a seed and an index.
+"""Renders random scenes with exact depth.
 
-A picture depends on (seed, index) alone, not on how many are drawn, and another resolution shows the same scene.
+A picture depends on its seed and index alone, not on how many are rendered; another resolution shows the same scene.
 """
 
 from __future__ import annotations
@@ -13,15 +13,15 @@ from runner.data.synthetic.layout import random_layout
 from runner.data.synthetic.rays import camera_rays, first_hits
 from runner.data.synthetic.shading import random_light, random_paint, shade
 
-# What the depth sensor can see, in metres; outside it is invalid, as the sky is.
+# Metres within which the depth sensor measures; outside, and in the sky, depth is invalid.
 SENSOR_RANGE = (0.1, 80.0)
 NOISE = 0.012
-# Told apart, so that the sensor's draws never shift the scene's.
+# Separate random streams, so that the sensor's numbers do not change the scene's.
 _SCENE, _NOISE, _LIDAR = 20_000, 20_001, 20_002
 
 
 def render(seed: int, index: int, height: int, width: int) -> tuple[np.ndarray, np.ndarray]:
-    """Picture `index` of the endless series `seed`.
+    """Picture `index` of the series `seed`, which has no end.
 
     Returns rgb [H, W, 3] float32 in 0..1 and depth [H, W] float32 metres along the optical axis, 0 = invalid (sky, or
     out of the sensor's range).
@@ -57,16 +57,15 @@ def lidar_rings(seed: int, index: int, height: int, width: int) -> np.ndarray:
 
 
 def scenes(seed: int, count: int, height: int, width: int, start: int = 0, lidar: bool = False) -> Frames:
-    """Pictures start .. start + count - 1 of the series `seed`; with `lidar`, only its pixels keep their depth."""
-    for name, value, least in (
-        ("seed", seed, 0),
-        ("count", count, 1),
-        ("start", start, 0),
-        ("height", height, 1),
-        ("width", width, 1),
-    ):
-        if value < least:
-            raise DataError(f"scenes was given {name}={value}; allowed is a whole number of at least {least}")
+    """Pictures start .. start + count - 1 of the series `seed`; with `lidar`, only the pixels of `lidar_rings` have depth.
+
+    Raises:
+        DataError: an argument is too small.
+    """
+    least = {"seed": 0, "count": 1, "start": 0, "height": 1, "width": 1}
+    for (name, low), value in zip(least.items(), (seed, count, start, height, width), strict=True):
+        if value < low:
+            raise DataError(f"scenes was given {name}={value}; allowed is a whole number of at least {low}")
     rgb = np.empty((count, height, width, 3), np.float32)
     depth = np.empty((count, height, width), np.float32)
     for place in range(count):

@@ -1,4 +1,4 @@
-"""The schema of `data:`: procedural scenes, or frames of one's own."""
+"""The schema of `data:`: procedural scenes, or a folder of frames."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pydantic import Field, field_validator, model_validator
 
 from nfloss.yaml_block import nearest
 from runner.data.formats import READERS
-from runner.networks.stacked import LARGEST_STRIDE
+from runner.networks import LARGEST_STRIDE
 from runner.schema import Section
 
 
@@ -18,10 +18,12 @@ class Data(Section):
     folder: str | None = None
     format: str = Field("folder", description="how the folder is laid out: `nfloss data formats`")
     depth_scale: float | None = Field(None, gt=0, description="16-bit value of one metre; 1000 for millimetres")
-    frames: str | None = Field(None, min_length=1, description="glob of the depth paths to take, from the folder on")
-    train_list: str | None = Field(None, min_length=1, description="text or JSON list of frames; path from the folder on")
+    frames: str | None = Field(None, min_length=1, description="glob of the depth paths to take, relative to the folder")
+    train_list: str | None = Field(None, min_length=1, description="text or JSON list of frames; path relative to the folder")
     validation_list: str | None = Field(None, min_length=1)
-    split_by: Literal["frame", "scene"] | None = Field(None, description="what a seed deals out; default: scenes")
+    split_by: Literal["frame", "scene"] | None = Field(
+        None, description="what a seed splits at random; default: scenes (format folder: frames)"
+    )
     train: int = Field(768, ge=1, description="scenes to train on (a folder gives all it has)")
     probe: int = Field(32, ge=1, description="frames of the probe, evaluated during training")
     validation: int = Field(160, ge=1, description="frames of the validation set")
@@ -39,15 +41,15 @@ class Data(Section):
 
     @model_validator(mode="after")
     def _folder_needs_scale(self) -> Data:
-        own = READERS[self.format].scale
-        if self.folder is not None and own is None and self.depth_scale is None:
+        scale = READERS[self.format].scale
+        if self.folder is not None and scale is None and self.depth_scale is None:
             raise ValueError("a folder needs depth_scale, the 16-bit value of one metre (1000: millimetres); never guessed")
-        if own is not None and self.depth_scale not in (None, own):
-            raise ValueError(f"format {self.format} has a scale of its own, {own:g}; depth_scale is {self.depth_scale:g}")
+        if scale is not None and self.depth_scale not in (None, scale):
+            raise ValueError(f"format {self.format} has a scale of its own, {scale:g}; depth_scale is {self.depth_scale:g}")
         if self.folder is None and self.depth_scale is not None:
             raise ValueError("depth_scale belongs to a folder, and none is given")
         if self.folder is not None and self.lidar:
-            raise ValueError("lidar thins out the depth of scenes; a folder keeps its own")
+            raise ValueError("lidar is for scenes; a folder has depth of its own")
         return self
 
     @model_validator(mode="after")
@@ -58,15 +60,15 @@ class Data(Section):
         if (self.train_list is None) != (self.validation_list is None):
             raise ValueError("train_list and validation_list go together; one alone is given")
         if self.lists and self.split_by:
-            raise ValueError("the lists say how the frames are split; split_by goes with none")
+            raise ValueError("the lists split the frames; split_by cannot be given with them")
         return self
 
     @property
     def lists(self) -> tuple[str, ...]:
-        """The two lists, of training and of validation; none."""
+        """The lists of training and of validation; empty where none are given."""
         return (self.train_list, self.validation_list) if self.train_list and self.validation_list else ()
 
     @property
-    def dealt_by(self) -> Literal["frame", "scene"]:
-        """What a seed deals out where neither lists nor folders split the frames."""
+    def split_unit(self) -> Literal["frame", "scene"]:
+        """What a seed splits at random where neither lists nor folders split the frames."""
         return self.split_by or ("frame" if self.format == "folder" else "scene")

@@ -14,16 +14,16 @@ class Training(Section):
     """How each network is trained."""
 
     steps: int = Field(300, ge=1)
-    epochs: int = Field(30, ge=1, description="epochs that the run stands for; schedules stretch to them")
+    epochs: int = Field(30, ge=1, description="epochs that the steps represent: schedules are scaled to them")
     batch: int = Field(8, ge=1)
     learning_rate: float = Field(1e-3, gt=0)
     clip_norm: float = Field(100.0, gt=0, description="largest gradient norm of one network")
     evaluate_every: int = Field(10, ge=1, description="steps between evaluations on the probe")
-    precision: Precision = Field("fp32", description="bf16: of the network in training; tf32: of convolutions on a GPU")
-    cuda_graphs: bool = Field(False, description="on CUDA, a step as one graph; not yet measured on a GPU, so off")
+    precision: Precision = Field("fp32", description="bf16: the network in training; tf32: convolutions on a GPU")
+    cuda_graphs: bool = Field(False, description="on CUDA, a step as one graph; not measured on a GPU yet")
     machine_code: bool = Field(True, description="on a CPU, several times as fast where numba is installed")
-    accumulate: int = Field(1, ge=1, description="equal parts of a batch, a batch each to BatchNorm and to the loss")
-    checkpoints: Literal["none", "last", "best_and_last"] = Field("none", description="networks kept, by probe near AbsRel")
+    accumulate: int = Field(1, ge=1, description="equal parts of a batch; BatchNorm and loss see each alone")
+    checkpoints: Literal["none", "last", "best_and_last"] = Field("none", description="networks stored, by probe near AbsRel")
 
     @model_validator(mode="after")
     def _equal_parts(self) -> Training:

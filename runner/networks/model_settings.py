@@ -1,4 +1,4 @@
-"""The experiment's `model`: the house's small network, or a class of the user's."""
+"""The schema of `model:`: the built-in network, or a class of yours."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ REFERENCE = r"(.+\.py|[A-Za-z_][\w.]*):[A-Za-z_]\w*"
 
 
 class Model(Section):
-    """Which network, and what it can say, in metres."""
+    """Which network is trained, and the depth range of its predictions in metres."""
 
     network: str | None = Field(
         None,
-        description="package.module:Class, or path/to/file.py:Class beside the experiment; default: the house's small network",
+        description="package.module:Class, or path/to/file.py:Class beside the experiment; default: the built-in network",
     )
-    arguments: dict[str, Any] = Field(default_factory=dict, description="the class is made with these")
+    arguments: dict[str, Any] = Field(default_factory=dict, description="keyword arguments of the class")
     output: Output = Field("inverse_depth", description="in 1/m; disparity: 0..1 between max_depth and min_depth")
     min_depth: float = Field(0.1, gt=0)
     max_depth: float = Field(100.0, gt=0)
@@ -56,8 +56,8 @@ class Model(Section):
         return DepthRange(self.min_depth, self.max_depth, self.initial_depth)
 
     @property
-    def own(self) -> NetworkClass | None:
-        """The user's network, where there is one."""
+    def custom(self) -> NetworkClass | None:
+        """The custom network; None for the built-in one."""
         if self.network is None:
             return None
         return NetworkClass(self.network, self.arguments, self.output, self.depth_range)
