@@ -54,12 +54,12 @@ def test_the_reader_reads(tmp_path: Path) -> None:
     namespace = {**vars(decode), **vars(files), "__doc__": doc}
     exec(body, namespace)
     reader = namespace["READER"]
-    assert all(reader.says(title) for title in files.TITLES)
+    assert all(reader.says(title) for title in files.READER_TITLES)
     for part, content in (("depth", png([b"\x03\xe8" * 2], 2, 16, 0)), ("left", png([b"\x10\x20\x30" * 2], 2, 8, 2))):
         (tmp_path / "run1" / part).mkdir(parents=True)
         (tmp_path / "run1" / part / "7.png").write_bytes(content)
-    (shot,) = reader.find(tmp_path)
-    assert shot.scene == "run1" and np.array_equal(reader.metres(shot, 500.0), np.full((1, 2), 2.0, np.float32))
+    (frame,) = reader.find_frames(tmp_path)
+    assert frame.scene == "run1" and np.array_equal(reader.metres(frame, 500.0), np.full((1, 2), 2.0, np.float32))
 
 
 def test_the_backend_is_the_simplest_one() -> None:

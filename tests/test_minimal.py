@@ -122,7 +122,8 @@ def test_what_is_missing_for_report_and_tracking_is_said_in_a_line_each(tmp_path
 def test_pictures_need_pillow(tmp_path: Path, bare: dict[str, str]) -> None:
     for name in ("rgb", "depth"):
         (tmp_path / "frames" / name).mkdir(parents=True)
-        (tmp_path / "frames" / name / "0.png").touch()
+        for number in range(4):
+            (tmp_path / "frames" / name / f"{number}.png").touch()
     text = TINY.replace("{train: 16, probe: 4,", f"{{folder: {tmp_path / 'frames'}, depth_scale: 1000, probe: 4,")
     said = run_tiny(tmp_path, bare, text=text)
     assert said.returncode == 2 and len(said.stderr.splitlines()) == 1

@@ -79,7 +79,7 @@ def by_seed(data: Data, frames: Sequence[FrameFiles], seed: int) -> Split:
     scenes: dict[str, list[FrameFiles]] = {}
     for number, frame in enumerate(frames):
         scenes.setdefault(frame.scene if data.split_unit == "scene" else str(number), []).append(frame)
-    if len(scenes) < 2:
+    if len(scenes) < 2 and data.split_unit == "scene":
         raise DataError(
             f"{data_folder(data)}: {len(frames)} frames of one scene ({frames[0].scene}) cannot be split by scene; give "
             "train_list and validation_list, or split_by: frame (frames of one video are then on both sides)"
