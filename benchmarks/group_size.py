@@ -32,7 +32,7 @@ def milliseconds(count: int, height: int, width: int, rounds: int, machine_code:
     from runner.data.dataset import make_seed_data
     from runner.data.settings import Data
     from runner.execution.groups import balanced, by_training
-    from runner.experiment.experiment import parse_experiment
+    from runner.experiment import parse_experiment
     from runner.networks.stacked import DepthRange
     from runner.study.plan import plan_experiment
     from runner.training.loop import train

@@ -16,7 +16,7 @@ from runner.data.formats import READERS
 from runner.data.formats.files import TITLES
 from runner.data.frames import DEPTH_EDGES
 from runner.data.statistics import DepthStatistics, Question, fits, quantiles, weight
-from runner.experiment.experiment import load_experiment, one_line
+from runner.experiment import load_experiment, validation_line
 
 BAR = 40
 
@@ -136,5 +136,5 @@ def data_of(folder: str, format: str, depth_scale: float | None) -> Data:
     try:
         return Data.model_validate(section)
     except ValidationError as error:
-        said = "; ".join(one_line(one).removeprefix("the experiment: ") for one in error.errors())
+        said = "; ".join(validation_line(one).removeprefix("the experiment: ") for one in error.errors())
         raise DataError(f"{folder}: {said} (--format, --depth-scale)") from None

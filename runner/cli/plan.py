@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING, Any
 from runner.cli.terminal import need_optuna, print_table
 
 if TYPE_CHECKING:
-    from runner.experiment.experiment import Experiment
+    from runner.experiment import Experiment
 
 
 def plan(experiment: Path, overrides: list[str], seeds: int | None, budget: int | None, as_json: bool) -> None:
     """Account for every cell (trained, same as another, clash) and estimate the time. Writes nothing."""
     from runner.execution.devices import resolve_device
     from runner.execution.frame_cache import FrameCache
-    from runner.experiment.cells import aliases_of
+    from runner.experiment import design_aliases
     from runner.study.estimate import estimate_minutes
     from runner.study.plan import plan_experiment
     from runner.study.status import resumption
@@ -49,7 +49,7 @@ def plan(experiment: Path, overrides: list[str], seeds: int | None, budget: int 
         ]
         print_table(["cell", "fixes", "becomes", "because"], rows)
         print()
-    if aliases := aliases_of(settings.design):
+    if aliases := design_aliases(settings.design):
         print("aliases, effects that this design cannot tell apart:")
         print("\n".join(f"  {' = '.join(pair)}" for pair in aliases) + "\n")
     print(", ".join(f"{value} {name}" for name, value in counts.items() if name != "experiment"), flush=True)
@@ -60,12 +60,12 @@ def plan(experiment: Path, overrides: list[str], seeds: int | None, budget: int 
 
 def propose(settings: Experiment, trials: int) -> None:
     """What so many trials can pay for: a line per design, the best of them as YAML, and what it leaves open."""
-    from runner.experiment.budget import FEWEST_SEEDS, best, proposals
+    from runner.experiment import FEWEST_SEEDS, best_option, design_options
 
-    found = proposals(settings, trials)
+    found = design_options(settings, trials)
     rows = [[p.name, str(p.distinct), str(p.seeds) if p.fits else f"{p.seeds} (too few)", p.answers] for p in found]
     print_table(["design", "configurations", "seeds", "answers"], rows)
-    chosen = best(found)
+    chosen = best_option(found)
     if chosen is None:
         least = min(p.distinct for p in found) * FEWEST_SEEDS
         raise ValueError(f"--budget {trials}: no design has {FEWEST_SEEDS} seeds; the smallest needs {least} trials")
@@ -104,6 +104,6 @@ def minutes_line(minutes: float) -> str:
 
 
 def read_experiment(path: Path, overrides: list[str], seeds: int | None) -> Experiment:
-    from runner.experiment.experiment import load_experiment
+    from runner.experiment import load_experiment
 
     return load_experiment(path, [*overrides, *([f"seeds={seeds}"] if seeds else [])])

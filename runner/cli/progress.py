@@ -13,7 +13,7 @@ from typing import Any
 from runner.execution.groups import Group
 from runner.execution.observer import Observer
 from runner.execution.queue import Crash
-from runner.experiment.experiment import Experiment
+from runner.experiment import Experiment
 
 ON_TERMINAL, IN_PIPE = 5.0, 30.0  # seconds between plain lines: a log is read afterwards
 

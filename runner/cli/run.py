@@ -14,7 +14,7 @@ from runner.cli.views import draw_report, say_conclusions, track
 
 if TYPE_CHECKING:
     from runner.cli.progress import Display
-    from runner.experiment.experiment import Experiment
+    from runner.experiment import Experiment
     from runner.study.run import Outcome
 
 T = TypeVar("T")
@@ -139,12 +139,12 @@ def train_confirmation(study: Path, seeds: int, max_seconds: float | None = None
     """What the study's evidence supports, the baseline and the document's recommendation, on seeds that chose nothing."""
     import analysis
     from analysis.recommendation import candidates, confirmation_folder
-    from runner.experiment.plan import confirming
+    from runner.experiment import confirmation_experiment
     from runner.study.folder import read_study
 
     loaded = analysis.load(study)
     fixes = analysis.verdicts(loaded)["fixes"]
-    experiment = confirming(read_study(study)["experiment"], candidates(loaded, fixes), seeds)
+    experiment = confirmation_experiment(read_study(study)["experiment"], candidates(loaded, fixes), seeds)
     print(f"confirming on seeds {experiment.seeds[0]} to {experiment.seeds[-1]}: {', '.join(experiment.design.explicit)}")
     return train(experiment, confirmation_folder(study), True, max_seconds)
 

@@ -12,8 +12,7 @@ import torch
 from nfloss import Configuration
 from runner.execution.devices import processes
 from runner.execution.frame_cache import FrameCache
-from runner.experiment.experiment import Experiment
-from runner.experiment.plan import Plan
+from runner.experiment import Experiment, Plan
 from runner.training.kernels.width import BREAK_EVEN, LANES, worthwhile
 from runner.training.loop import train
 from runner.training.machine_code import in_lanes

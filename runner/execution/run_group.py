@@ -14,7 +14,7 @@ from runner.execution.devices import one_thread, processor
 from runner.execution.frame_cache import FrameCache
 from runner.execution.groups import Group, record_key
 from runner.execution.queue import Ending, GroupQueue, Results, ending
-from runner.experiment.experiment import Experiment
+from runner.experiment import Experiment
 from runner.records.checkpoints import write_checkpoints
 from runner.records.fingerprint import fingerprint
 from runner.records.tables import Records

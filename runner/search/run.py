@@ -15,10 +15,7 @@ from runner.execution.devices import processes
 from runner.execution.frame_cache import FrameCache
 from runner.execution.groups import Group, make_groups, record_key
 from runner.execution.observer import Observer
-from runner.experiment.cells import RECOMMENDATION, Cell
-from runner.experiment.experiment import Experiment
-from runner.experiment.plan import Accounted, Plan
-from runner.experiment.search import Search
+from runner.experiment import RECOMMENDATION, Cell, Experiment, Plan, PlannedCell, Search
 from runner.records.files import write_table
 from runner.records.tables import keys_and_seeds, read_trials
 from runner.search.loop import Proposal, search_loop
@@ -59,12 +56,14 @@ def space_of(experiment: Experiment, frames: FrameCache) -> Space:
 
 def sampled_plan(experiment: Experiment, frames: FrameCache) -> Plan:
     """A plan of as many random cells as the search asks for, as an example of what it will train."""
-    space, rng, drawn = space_of(experiment, frames), np.random.default_rng(0), dict[str, Accounted]()
+    space, rng, drawn = space_of(experiment, frames), np.random.default_rng(0), dict[str, PlannedCell]()
     for _ in range(4 * search_of(experiment).trials):
         found = space.draw(rng, {}, 0)
         if found is not None and len(drawn) < search_of(experiment).trials:
             point = found[1]
-            drawn[point.key] = Accounted(Cell("optuna", point.key, point.fixes, point.numbers), "trained", point.configuration)
+            drawn[point.key] = PlannedCell(
+                Cell("optuna", point.key, point.fixes, point.numbers), "trained", point.configuration
+            )
     return Plan(experiment, tuple(drawn.values()))
 
 
@@ -104,7 +103,7 @@ def open_search(run: StudyRun) -> Searcher:
     searcher.note(note_text(experiment, space))
     if search.warm_start is not None:
         warm_start(searcher, experiment, Path(search.warm_start), folder)
-    searcher.begin([space.point((), {}), space.point(search.within(RECOMMENDATION), {})])
+    searcher.begin([space.point((), {}), space.point(search.allowed_fixes(RECOMMENDATION), {})])
     planned = search.trials * len(experiment.seeds)
     run.observer.begin(f"a search: {planned} trials at most", len(keys_and_seeds(read_trials(run.records))), planned)
     return searcher

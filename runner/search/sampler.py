@@ -11,7 +11,7 @@ from optuna.distributions import BaseDistribution, CategoricalDistribution, Floa
 from optuna.samplers import BaseSampler, NSGAIISampler, TPESampler
 from optuna.trial import FrozenTrial, TrialState
 
-from runner.experiment.search import Search
+from runner.experiment import Search
 from runner.search.space import NONE, RATE, Drawn, Space, issue_name
 
 REDRAWS = 2  # a search that has settled proposes the same again and again, and a draw takes its time

@@ -14,7 +14,7 @@ from optuna.storages import BaseStorage
 from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
-from runner.experiment.search import Search
+from runner.experiment import Search
 from runner.search.loop import Proposal
 from runner.search.objectives import NAMES, ObjectiveValues
 from runner.search.sampler import distributions, make_sampler, steadiest

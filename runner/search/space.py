@@ -14,7 +14,7 @@ from nfloss import ClashError, Configuration
 from nfloss.configuration import make_numbers
 from nfloss.numbers import Numbers
 from runner.execution.groups import record_key
-from runner.experiment.search import Search
+from runner.experiment import Search
 
 NONE = "none"
 RATE = "learning_rate"

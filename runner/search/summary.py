@@ -8,7 +8,7 @@ from typing import Any
 
 import pandas as pd
 
-from runner.experiment.experiment import Experiment
+from runner.experiment import Experiment
 from runner.search.objectives import NAMES
 from runner.search.space import Space
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import pandas as pd
 
-from runner.experiment.experiment import Experiment
+from runner.experiment import Experiment
 from runner.records.files import read_table, write_atomically
 from runner.records.tables import KINDS, Records, keys_and_seeds, read_trials, write_group
 from runner.search.objectives import objective_values

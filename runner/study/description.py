@@ -23,7 +23,7 @@ from nfloss.registry import place_of
 from nfloss.symptoms import make_bench
 from runner.data import Frames, SeedData
 from runner.execution.devices import cores, processes, processor
-from runner.experiment.plan import Plan
+from runner.experiment import Plan
 from runner.records.files import write_atomically, write_table
 from runner.records.fingerprint import code_of_modules
 from runner.records.samples import picked

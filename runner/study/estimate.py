@@ -19,8 +19,7 @@ from runner.execution.group_size import group_size
 from runner.execution.groups import Group
 from runner.execution.queue import one_line
 from runner.execution.workers import context, start_fork_server, wait_for_fork_server, worker_environment
-from runner.experiment.experiment import Experiment
-from runner.experiment.plan import Plan
+from runner.experiment import Experiment, Plan
 from runner.study.run import groups_of
 from runner.training.loop import train
 from runner.training.settings import Training

@@ -11,7 +11,7 @@ import torch
 import yaml
 
 from nfloss import Configuration
-from runner.experiment.experiment import Experiment
+from runner.experiment import Experiment
 from runner.records.fingerprint import fingerprint, what_changed
 from runner.records.tables import read_trials
 from runner.study.lock import NAME as LOCK

@@ -22,8 +22,7 @@ from runner.execution.observer import Observer
 from runner.execution.process import keep_memory, signals_deferred
 from runner.execution.queue import Crash, GroupQueue
 from runner.execution.run_group import software
-from runner.experiment.experiment import Experiment, ExperimentError
-from runner.experiment.plan import Plan
+from runner.experiment import Experiment, ExperimentError, Plan
 from runner.records.files import sweep
 from runner.records.integrity import set_aside_damaged
 from runner.records.tables import keys_and_seeds, read_trials, write_group

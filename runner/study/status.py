@@ -8,7 +8,7 @@ from typing import Any
 
 import pandas as pd
 
-from runner.experiment.plan import Plan
+from runner.experiment import Plan
 from runner.records.files import read_table
 from runner.records.fingerprint import stale, what_changed
 from runner.records.tables import keys_and_seeds, read_trials

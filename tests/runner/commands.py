@@ -63,7 +63,7 @@ def loaded() -> subprocess.Popen[str]:
 def serve() -> None:
     import torch
 
-    import runner.progress
+    import runner.cli.progress
     import runner.search.run
     import runner.study.run  # noqa: F401
 

@@ -12,7 +12,7 @@ import optuna
 
 from nfloss import Configuration
 from nfloss.slots import BASELINE
-from runner.experiment.search import Search
+from runner.experiment import Search
 from runner.search.loop import Proposal, search_loop
 from runner.search.objectives import ObjectiveValues
 from runner.search.searcher import Searcher

@@ -9,7 +9,7 @@ from nfloss import Configuration
 from runner.execution.groups import Group
 from runner.execution.observer import Observer
 from runner.execution.queue import Crash
-from runner.experiment.experiment import Experiment
+from runner.experiment import Experiment
 from runner.study.run import Outcome, run_study
 
 

@@ -18,7 +18,7 @@ from runner.data.formats.files import Shot
 from runner.data.settings import Data
 from runner.data.splits import Split, all_shots, split
 from runner.execution.frame_cache import FrameCache
-from runner.experiment.experiment import ExperimentError, parse_experiment
+from runner.experiment import ExperimentError, parse_experiment
 from runner.records.fingerprint import changed_parts, fingerprint
 from runner.study.folder import check_folder
 from runner.study.run import run_study

@@ -21,7 +21,7 @@ import sys
 from pathlib import Path
 from pretend_device import DEVICE, Pretending
 from runner.execution.observer import Observer
-from runner.experiment.experiment import parse_experiment
+from runner.experiment import parse_experiment
 from runner.networks.custom_stack import OwnNetworks
 from runner.networks.stacked import StackedNetworks
 from runner.study import run as study

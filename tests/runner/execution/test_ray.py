@@ -17,8 +17,7 @@ from runner.execution.frame_cache import FrameCache
 from runner.execution.queue import GroupQueue
 from runner.execution.ray_cluster import ClusterError, check_node, group_software, with_absolute_folder
 from runner.execution.run_group import run_in_process
-from runner.experiment.execution import Execution, Ray
-from runner.experiment.experiment import ExperimentError, load_experiment, parse_experiment
+from runner.experiment import Execution, ExperimentError, Ray, load_experiment, parse_experiment
 from runner.records.tables import write_group
 from runner.study.folder import comparable
 from runner.study.plan import plan_experiment
@@ -144,7 +143,7 @@ import os, sys, torch
 from runner.execution.groups import Group
 from runner.execution.queue import GroupQueue, Results
 from runner.execution.ray_cluster import run_on_ray
-from runner.experiment.experiment import load_experiment
+from runner.experiment import load_experiment
 from runner.study.plan import plan_experiment
 from runner.study.run import groups_of
 

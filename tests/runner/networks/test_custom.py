@@ -13,7 +13,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from nfloss import Configuration, Losses, SSISilogNearFieldLoss
-from runner.experiment.experiment import ExperimentError, load_experiment
+from runner.experiment import ExperimentError, load_experiment
 from runner.networks.custom import NetworkClass, NetworkError
 from runner.networks.custom_check import check_contract
 from runner.networks.custom_stack import OwnNetworks

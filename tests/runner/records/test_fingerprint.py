@@ -15,7 +15,7 @@ from analysis import load
 from nfloss import Configuration
 from nfloss.issues import i05_discontinuous_boundary as issue_5
 from runner.data.settings import Data
-from runner.experiment.experiment import parse_experiment
+from runner.experiment import parse_experiment
 from runner.records.fingerprint import changed_parts, fingerprint, meaning, pieces
 from runner.records.tables import read_trials, stale, unused
 from runner.study.plan import plan_experiment

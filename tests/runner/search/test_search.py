@@ -20,9 +20,7 @@ from commands import nfloss
 from planted_search import search_planted, true_best, true_of
 
 from nfloss import Configuration
-from runner.experiment.cells import RECOMMENDATION
-from runner.experiment.experiment import ExperimentError, parse_experiment
-from runner.experiment.search import Search
+from runner.experiment import RECOMMENDATION, ExperimentError, Search, parse_experiment
 from runner.search.objectives import objective_values
 from runner.search.space import Drawn, Space
 from runner.search.storage import JOURNAL, open_storage

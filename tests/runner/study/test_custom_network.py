@@ -15,7 +15,7 @@ import runner.records.fingerprint as fingerprints
 from nfloss import Configuration
 from runner.data import make_seed_data
 from runner.data.settings import Data
-from runner.experiment.experiment import ExperimentError, load_experiment
+from runner.experiment import ExperimentError, load_experiment
 from runner.networks.custom import NetworkError
 from runner.networks.stacked import StackedNetworks
 from runner.records.checkpoints import CheckpointError, load_network, read_checkpoint

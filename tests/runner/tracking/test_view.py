@@ -17,7 +17,7 @@ import pytest
 import yaml
 from tracking_study import CELLS, cell_name, key, write_study
 
-from runner.experiment.experiment import Tracking
+from runner.experiment import Tracking
 from runner.tracking import store as tracking_store
 from runner.tracking import view as tracking
 from runner.tracking.metrics import CURVES, FINALS, MOST_TRIALS
