@@ -11,7 +11,7 @@ from nfloss import Configuration
 from runner.execution.devices import cores
 from runner.execution.observer import Observer
 from runner.execution.queue import Crash
-from runner.records.tables import read_trials
+from runner.records import read_trials
 from runner.study.run import run_study
 
 

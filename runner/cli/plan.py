@@ -82,18 +82,17 @@ def plan_search(settings: Experiment, as_json: bool) -> None:
     from runner.study.plan import plan_experiment
 
     need_optuna("a search")
-    from runner.search.run import sampled_plan, search_of, space_of
-    from runner.search.summary import size_line
+    from runner.search import sampled_plan, search_settings, search_space, space_size
 
     frames, device = FrameCache(settings.data), resolve_device(settings.device)
     plan_experiment(settings, frames)  # says what is wrong with a network of yours
-    space, trials, seeds = space_of(settings, frames), search_of(settings).trials, len(settings.seeds)
+    space, trials, seeds = search_space(settings, frames), search_settings(settings).trials, len(settings.seeds)
     the_plan = sampled_plan(settings, frames)
     counts = {"experiment": settings.name, "combinations": space.combinations, "cells": trials, "seeds": seeds}
     if as_json:
         print(json.dumps({**counts, "trials": trials * seeds, "minutes": estimate_minutes(the_plan, device, frames)}, indent=1))
         return
-    print(f"the space: {size_line(settings, space)}")
+    print(f"the space: {space_size(space)}")
     print(f"{trials} cells asked for x {seeds} seeds = {trials * seeds} trials", flush=True)
     print(minutes_line(estimate_minutes(the_plan, device, frames)))
 

@@ -15,9 +15,8 @@ from runner.execution.frame_cache import FrameCache
 from runner.execution.groups import Group, record_key
 from runner.execution.queue import Ending, GroupQueue, Results, ending
 from runner.experiment import Experiment
-from runner.records.checkpoints import write_checkpoints
+from runner.records import Records, write_checkpoints
 from runner.records.fingerprint import fingerprint
-from runner.records.tables import Records
 from runner.training.loop import History, train
 from runner.training.machine_code import in_use
 

@@ -23,9 +23,7 @@ from runner.execution.process import keep_memory, signals_deferred
 from runner.execution.queue import Crash, GroupQueue
 from runner.execution.run_group import software
 from runner.experiment import Experiment, ExperimentError, Plan
-from runner.records.files import sweep
-from runner.records.integrity import set_aside_damaged
-from runner.records.tables import keys_and_seeds, read_trials, write_group
+from runner.records import keys_and_seeds, read_trials, remove_temporary_files, set_aside_damaged, write_group
 from runner.study.description import describe
 from runner.study.folder import check_device, check_folder, recorded_group_size
 from runner.study.lock import only_run
@@ -205,7 +203,7 @@ def in_blocks(experiment: Experiment) -> bool:
 def repair(folder: Path) -> tuple[str, ...]:
     """Remove what a killed process left half written, set damaged records aside; gives the names of their groups."""
     for place in (folder, folder / "records"):
-        sweep(place)
+        remove_temporary_files(place)
     return set_aside_damaged(folder / "records")
 
 

@@ -9,9 +9,8 @@ from typing import Any
 import pandas as pd
 
 from runner.experiment import Plan
-from runner.records.files import read_table
+from runner.records import keys_and_seeds, read_table, read_trials
 from runner.records.fingerprint import stale, what_changed
-from runner.records.tables import keys_and_seeds, read_trials
 from runner.study.folder import read_study
 
 

@@ -18,7 +18,7 @@ from runner.execution.queue import GroupQueue
 from runner.execution.ray_cluster import ClusterError, check_node, group_software, with_absolute_folder
 from runner.execution.run_group import run_in_process
 from runner.experiment import Execution, ExperimentError, Ray, load_experiment, parse_experiment
-from runner.records.tables import write_group
+from runner.records import write_group
 from runner.study.folder import comparable
 from runner.study.plan import plan_experiment
 from runner.study.run import groups_of

@@ -17,7 +17,7 @@ from nfloss.issues import i05_discontinuous_boundary as issue_5
 from runner.data.settings import Data
 from runner.experiment import parse_experiment
 from runner.records.fingerprint import changed_parts, fingerprint, meaning, pieces
-from runner.records.tables import read_trials, stale, unused
+from runner.records.tables import read_trials, stale, unused_name
 from runner.study.plan import plan_experiment
 from runner.study.status import resumption
 
@@ -130,7 +130,7 @@ def test_only_what_uses_the_edited_fix_is_trained_again(tmp_path: Path, monkeypa
 
 
 def test_a_taken_name_gets_a_number(tmp_path: Path) -> None:
-    assert unused(tmp_path, "seed0-0") == "seed0-0"
+    assert unused_name(tmp_path, "seed0-0") == "seed0-0"
     for name in ("seed0-0", "seed0-0.2"):
         (tmp_path / f"trials-{name}.parquet").touch()
-    assert unused(tmp_path, "seed0-0") == "seed0-0.3"
+    assert unused_name(tmp_path, "seed0-0") == "seed0-0.3"

@@ -18,9 +18,8 @@ from runner.data.settings import Data
 from runner.experiment import ExperimentError, load_experiment
 from runner.networks.custom import NetworkError
 from runner.networks.stacked import StackedNetworks
-from runner.records.checkpoints import CheckpointError, load_network, read_checkpoint
+from runner.records import CheckpointError, load_network, read_checkpoint, read_trials
 from runner.records.fingerprint import changed_parts, fingerprint
-from runner.records.tables import read_trials
 from runner.study.folder import StudyError
 from runner.training.checkpoints import Keeper
 from runner.training.metrics import abs_rel

@@ -15,7 +15,7 @@ from plain_network import PlainNetwork, stack_statistics, to_row
 from nfloss import Configuration, Losses
 from runner.execution.group_size import largest_cpu_group
 from runner.networks.stacked import DepthRange, StackedNetworks
-from runner.records.tables import Records
+from runner.records import Records
 from runner.training import machine_code
 from runner.training.kernels.lanes.networks import LaneNetworks
 from runner.training.kernels.width import BREAK_EVEN, LANES, WIDE
