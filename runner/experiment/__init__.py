@@ -1,20 +1,19 @@
 """The experiment file: its schema, and the plan, which says of each cell what becomes of it before anything runs."""
 
 from runner.experiment.budget import FEWEST_SEEDS, best_option, design_options
-from runner.experiment.cells import RECOMMENDATION, Cell, design_aliases, design_cells
+from runner.experiment.cells import RECOMMENDATION, Cell, compatible, design_aliases, design_cells
 from runner.experiment.design import Design
 from runner.experiment.execution import Execution, Ray
 from runner.experiment.experiment import (
     Experiment,
     ExperimentError,
-    Tracking,
+    experiment_schema,
     load_experiment,
     parse_experiment,
     validation_line,
-)
+)  # fmt: skip
 from runner.experiment.factorial import DesignError
 from runner.experiment.plan import Plan, PlannedCell, confirmation_experiment, make_plan
-from runner.experiment.schema import experiment_schema
 from runner.experiment.search import Search
 
 __all__ = [
@@ -30,8 +29,8 @@ __all__ = [
     "PlannedCell",
     "Ray",
     "Search",
-    "Tracking",
     "best_option",
+    "compatible",
     "confirmation_experiment",
     "design_aliases",
     "design_cells",
@@ -41,4 +40,4 @@ __all__ = [
     "make_plan",
     "parse_experiment",
     "validation_line",
-]
+]  # fmt: skip

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import combinations, product
 
 from nfloss import ISSUES, ClashError, Configuration, all_fixes, find_fix
@@ -43,7 +44,8 @@ def cells_of_parts(design: Design) -> Iterator[Cell]:
     if design.cartesian is None:
         yield Cell("baseline", "baseline", (), {})
     if design.one_at_a_time is not None:
-        yield from one_at_a_time(design.one_at_a_time)
+        for fix in chosen_fixes(design.one_at_a_time):
+            yield product_cell("one at a time", (fix,))
     if design.leave_one_out:
         yield from leave_one_out(RECOMMENDATION)
     if design.cumulative:
@@ -70,12 +72,6 @@ def design_aliases(design: Design) -> tuple[tuple[str, str], ...]:
     if design.fractional is None:
         return ()
     return smallest_fraction(design.fractional.fixes, design.fractional.resolution).aliases
-
-
-def one_at_a_time(which: str | Sequence[str]) -> Iterator[Cell]:
-    """A cell for each fix alone: "all" fixes, the "document"'s, or those of a list."""
-    for fix in chosen_fixes(which):
-        yield Cell("one at a time", f"+{fix}", (fix,), {})
 
 
 def chosen_fixes(which: str | Sequence[str]) -> tuple[str, ...]:
@@ -132,22 +128,24 @@ def cumulative(order: Sequence[Sequence[str]]) -> Iterator[Cell]:
 
 def covering_cells(levels: Sequence[Sequence[str | None]], strength: int) -> Iterator[Cell]:
     """The cells of a covering array that do not clash, then a cell for each combination that only clashing cells covered."""
-    kept = []
+    added = []
     for fixes in covering_array(levels, strength):
         if compatible(fixes):
-            kept.append(frozenset(fixes))
+            added.append(frozenset(fixes))
             yield product_cell("covering", fixes)
     for factors in combinations(levels, strength):
         others = set().union(*factors)
         for chosen in product(*factors):
             fixes = tuple(fix for fix in chosen if fix is not None)
-            covered = any(cell & others == set(fixes) for cell in kept)
+            covered = any(cell & others == set(fixes) for cell in added)
             if not covered and compatible(fixes):
-                kept.append(frozenset(fixes))
+                added.append(frozenset(fixes))
                 yield product_cell("covering", fixes)
 
 
-def compatible(fixes: Sequence[str]) -> bool:
+@lru_cache(maxsize=65536)
+def compatible(fixes: tuple[str, ...]) -> bool:
+    """Whether the fixes do not clash."""
     try:
         Configuration.of(*fixes)
     except ClashError:
@@ -172,10 +170,7 @@ def levels_of_issues(which: str | Sequence[int]) -> list[list[str | None]]:
 
 
 def levels_of_slots(slots: Sequence[str]) -> list[list[str | None]]:
-    """For each slot: None, and each fix of the document or of the user that fills it.
-
-    A fix that fills several slots is a level of the first of them only.
-    """
+    """For each slot: None, and each fix that fills it; a fix that fills several slots belongs to the first of them."""
     left, levels = [fix for fix in all_fixes() if fix.origin in PRODUCT_ORIGINS], list[list[str | None]]()
     for slot in slots:
         own = [fix for fix in left if slot in fix.fills]

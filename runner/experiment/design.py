@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import AfterValidator, Field, field_validator, model_validator
 
 from nfloss.configuration import ClashError, Configuration, make_numbers
 from nfloss.numbers import NUMBER_NAMES
@@ -14,6 +14,32 @@ from nfloss.slots import SLOTS
 from nfloss.yaml_block import nearest
 from runner.experiment.search import Search, Which
 from runner.schema import Section
+
+
+def check_numbers(value: dict[str, float]) -> dict[str, float]:
+    """Return the numbers of the loss. Raises ValueError for an unknown name, or a value outside its limits."""
+    for name in value:
+        if name not in NUMBER_NAMES:
+            raise ValueError(f"unknown number {name!r}{nearest(name, NUMBER_NAMES)}; known: {', '.join(NUMBER_NAMES)}")
+    make_numbers(value)
+    return value
+
+
+def check_issues(value: Any) -> Any:
+    """Return a list of issues, or what is no list. Raises ValueError for an unknown issue, a repeated one, or none."""
+    issues = value if isinstance(value, list) else []
+    for issue in issues:
+        if issue not in ISSUES:
+            raise ValueError(f"there is no issue {issue}; the issues are {', '.join(map(str, sorted(ISSUES)))}")
+    if isinstance(value, list) and (len(set(issues)) < len(issues) or not issues):
+        raise ValueError(f"{value}: a list of different issues is needed")
+    return value
+
+
+Issues = Annotated[Literal["all"] | list[int], AfterValidator(check_issues)]
+LossNumbers = Annotated[
+    dict[str, float], AfterValidator(check_numbers), Field(json_schema_extra={"propertyNames": {"enum": list(NUMBER_NAMES)}})
+]
 
 
 class Fractional(Section):
@@ -38,26 +64,16 @@ class Fractional(Section):
 class Covering(Section):
     """Cells in which every combination of `strength` issues' fixes appears."""
 
-    issues: Literal["all"] | list[int] = Field("all", description="all, or a list of issues")
+    issues: Issues = Field("all", description="all, or a list of issues")
     strength: Literal[2, 3] = 2
-
-    @field_validator("issues")
-    @classmethod
-    def _known(cls, value: Any) -> Any:
-        return check_issues(value)
 
 
 class Cartesian(Section):
     """A cartesian product over issues or slots, without the excluded combinations."""
 
-    issues: Literal["all"] | list[int] | None = Field(None, description="a factor per issue: one of its fixes, or none")
+    issues: Issues | None = Field(None, description="a factor per issue: one of its fixes, or none")
     slots: list[str] | None = Field(None, description="a factor per slot: one of the fixes that fill it, or none")
     exclude: list[list[str]] = Field(default_factory=list, description="combinations of fixes to leave out")
-
-    @field_validator("issues")
-    @classmethod
-    def _known(cls, value: Any) -> Any:
-        return check_issues(value)
 
     @field_validator("slots")
     @classmethod
@@ -83,32 +99,7 @@ class ExplicitCell(Section):
     """A cell: its fixes, and its own numbers of the loss."""
 
     fixes: list[str] = Field(default_factory=list)
-    numbers: dict[str, float] = Field(default_factory=dict)
-
-    @field_validator("numbers")
-    @classmethod
-    def _known_numbers(cls, value: dict[str, float]) -> dict[str, float]:
-        return check_numbers(value)
-
-
-def check_numbers(value: dict[str, float]) -> dict[str, float]:
-    """Return the numbers of the loss. Raises ValueError for an unknown name, or a value outside its limits."""
-    for name in value:
-        if name not in NUMBER_NAMES:
-            raise ValueError(f"unknown number {name!r}{nearest(name, NUMBER_NAMES)}; known: {', '.join(NUMBER_NAMES)}")
-    make_numbers(value)
-    return value
-
-
-def check_issues(value: Any) -> Any:
-    """Return a list of issues, or what is no list. Raises ValueError for an unknown issue, a repeated one, or none."""
-    issues = value if isinstance(value, list) else []
-    for issue in issues:
-        if issue not in ISSUES:
-            raise ValueError(f"there is no issue {issue}; the issues are {', '.join(map(str, sorted(ISSUES)))}")
-    if isinstance(value, list) and (len(set(issues)) < len(issues) or not issues):
-        raise ValueError(f"{value}: a list of different issues is needed")
-    return value
+    numbers: LossNumbers = Field(default_factory=dict)
 
 
 class Design(Section):

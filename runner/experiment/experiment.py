@@ -11,11 +11,10 @@ import yaml
 from pydantic import BeforeValidator, Field, ValidationError, field_serializer, field_validator, model_validator
 
 from nfloss.extensions import load_extension
-from nfloss.numbers import NUMBER_NAMES
 from nfloss.registry import load_installed
 from nfloss.yaml_block import Loader, load_yaml, nearest
 from runner.data.settings import Data
-from runner.experiment.design import Design, check_numbers
+from runner.experiment.design import Design, LossNumbers
 from runner.experiment.execution import Execution, expand_execution
 from runner.experiment.search import check_search
 from runner.networks.custom import beside
@@ -40,9 +39,7 @@ class Experiment(Section):
     """An experiment: the configurations that a study compares, and how they are trained."""
 
     # First, because the design may name the fixes that these register.
-    extensions: list[str] = Field(
-        default_factory=list, description="your fixes: path/to/file.py from the experiment on, or package.module"
-    )
+    extensions: list[str] = Field(default_factory=list, description="your fixes: path/to/file.py, or package.module")
     name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$")
     design: Design
     seeds: list[int] = Field(default_factory=lambda: list(range(6)), description="how many (0, 1, ...), or a list")
@@ -50,15 +47,11 @@ class Experiment(Section):
     training: Training = Training()  # type: ignore[call-arg]
     # The validator changes nothing: it adds the short form, which Model accepts, to the JSON schema.
     model: Annotated[Model, BeforeValidator(lambda value: value, Model | str)] = Model()  # type: ignore[call-arg]
-    loss: dict[str, float] = Field(
-        default_factory=dict,
-        description="numbers of the loss, for every configuration",
-        json_schema_extra={"propertyNames": {"enum": list(NUMBER_NAMES)}},
-    )
+    loss: LossNumbers = Field(default_factory=dict, description="numbers of the loss, for every configuration")
     device: str = Field("auto", pattern=r"^(auto|cpu|cuda(:\d+)?)$")
     workers: int | None = Field(None, ge=1, description="processes on the CPU; default: one per core")
     group_size: int | None = Field(None, ge=1, description="networks trained together; default: by device")
-    execution: Execution = Field(Execution(), description="local, ray, or {ray: {...}}")
+    execution: Annotated[Execution, BeforeValidator(expand_execution, Literal["local", "ray"] | Execution)] = Execution()
     confirm: int = Field(0, ge=0, description="fresh seeds on which the recommended fixes are trained again; 0: none")
     tracking: Tracking = Tracking()  # type: ignore[call-arg]
 
@@ -85,16 +78,6 @@ class Experiment(Section):
             raise ValueError(f"{value}: at least one seed is needed, all different, from 0 to below 2**63")
         return value
 
-    @field_validator("loss")
-    @classmethod
-    def _known_numbers(cls, value: dict[str, float]) -> dict[str, float]:
-        return check_numbers(value)
-
-    @field_validator("execution", mode="before", json_schema_input_type=Literal["local", "ray"] | Execution)
-    @classmethod
-    def _expanded(cls, value: Any) -> Any:
-        return expand_execution(value)
-
     @field_serializer("execution")
     def _short_form(self, value: Execution) -> str | dict[str, Any]:
         return {"ray": value.ray.model_dump(mode="json")} if value.ray else "local"
@@ -115,13 +98,9 @@ class Experiment(Section):
     @model_validator(mode="after")
     def _search_fits(self) -> Experiment:
         if self.design.optuna is not None:
-            check_search(self.design.optuna, self.loss, len(self.seeds), self.training.learning_rate, self.evaluations)
+            evaluations = -(-self.training.steps // self.training.evaluate_every)
+            check_search(self.design.optuna, self.loss, len(self.seeds), self.training.learning_rate, evaluations)
         return self
-
-    @property
-    def evaluations(self) -> int:
-        """Evaluations on the probe in one training."""
-        return -(-self.training.steps // self.training.evaluate_every)
 
 
 def load_experiment(path: Path, overrides: Sequence[str] = ()) -> Experiment:
@@ -136,30 +115,19 @@ def load_experiment(path: Path, overrides: Sequence[str] = ()) -> Experiment:
         raise ExperimentError(str(error)) from None
     if not isinstance(content, Mapping):
         raise ExperimentError(f"{path}: a mapping is needed, got {type(content).__name__}")
-    content = dict(content)
+    content, folder = dict(content), path.parent
     content.setdefault("name", path.stem)
     if "model" in content:
-        content["model"] = beside(content["model"], path.parent)
-    if "extensions" in content:
-        content["extensions"] = resolve_extensions(content["extensions"], path.parent)
+        content["model"] = beside(content["model"], folder)
+    if isinstance(files := content.get("extensions"), list):  # paths are relative to the experiment file
+        content["extensions"] = [os.path.normpath(folder / e) if isinstance(e, str) and e.endswith(".py") else e for e in files]
     for override in overrides:
         apply_override(content, override)
     return parse_experiment(content, str(path))
 
 
-def resolve_extensions(extensions: Any, folder: Path) -> Any:
-    """An experiment's `extensions`; paths of files, relative to `folder`, become relative to the working directory."""
-    if not isinstance(extensions, list):
-        return extensions
-    return [os.path.normpath(folder / e) if isinstance(e, str) and e.endswith(".py") else e for e in extensions]
-
-
 def parse_experiment(content: Mapping[str, Any], where: str) -> Experiment:
-    """The experiment of a mapping. Fixes of installed packages are registered first.
-
-    Raises:
-        ExperimentError: a line for each error; each begins with `where`.
-    """
+    """The experiment of a mapping. Raises ExperimentError: a line for each error, each beginning with `where`."""
     try:
         load_installed()
         return Experiment.model_validate(content)
@@ -207,3 +175,10 @@ def known_keys(sections: Sequence[str]) -> tuple[str, ...]:
         annotation = model.model_fields[section].annotation
         model = next(kind for kind in (annotation, *get_args(annotation)) if hasattr(kind, "model_fields"))
     return tuple(model.model_fields)
+
+
+def experiment_schema() -> dict[str, Any]:
+    """The JSON schema of an experiment file, for editors. Short forms are included; `name` is optional, as when loaded."""
+    schema = Experiment.model_json_schema()
+    schema["required"].remove("name")
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema, "title": "nfloss experiment"}

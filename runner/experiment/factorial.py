@@ -71,11 +71,7 @@ def smallest_fraction(fixes: Sequence[str], resolution: int) -> Fraction:
 
 
 def find_aliases(runs: np.ndarray, names: Sequence[str]) -> list[tuple[str, str]]:
-    """Pairs of terms (fixes, or pairs of fixes) that are equal or opposite in every cell: their effects cannot be told apart.
-
-    Args:
-        runs: [cells, fixes] booleans.
-    """
+    """Pairs of terms (fixes, or pairs of fixes) that are equal or opposite in every cell of `runs`, [cells, fixes] booleans."""
     signs = np.where(runs, 1, -1)
     terms = {name: signs[:, i] for i, name in enumerate(names)}
     terms |= {f"{names[i]} x {names[j]}": signs[:, i] * signs[:, j] for i, j in itertools.combinations(range(len(names)), 2)}
@@ -88,11 +84,7 @@ def find_aliases(runs: np.ndarray, names: Sequence[str]) -> list[tuple[str, str]
 def covering_array(levels: Sequence[Sequence[str | None]], strength: int) -> list[tuple[str, ...]]:
     """Cells in which every combination of `strength` factors' levels appears at least once, the cell without fixes first.
 
-    Args:
-        levels: of each factor; None stands for no fix.
-
-    Raises:
-        DesignError: covertable is not installed.
+    levels: of each factor; None stands for no fix. Raises DesignError where covertable is not installed.
     """
     rows = _library("covertable", "covertable").make([list(factor) for factor in levels], strength=strength)
     cells = [tuple(level for level in row if level is not None) for row in rows]

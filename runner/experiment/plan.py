@@ -91,11 +91,7 @@ def make_plan(experiment: Experiment, dataset_weight_mean: float | None = None) 
 
 
 def plan_cells(cells: Iterable[Cell], shared: Mapping[str, float]) -> Iterator[PlannedCell]:
-    """What becomes of each cell: the first of each distinct configuration is trained, later ones are the same as it.
-
-    Args:
-        shared: numbers of the loss that every cell has.
-    """
+    """What becomes of each cell: the first of each distinct configuration is trained. `shared`: loss numbers of every cell."""
     first: dict[Configuration, tuple[Cell, Configuration]] = {}
     for cell in cells:
         try:
@@ -120,9 +116,6 @@ def confirmation_experiment(settings: Mapping[str, Any], candidates: Mapping[str
         settings: the study's `experiment`, from its study.yaml.
         candidates: name -> {fixes, numbers}.
         seeds: how many; they follow the study's last seed.
-
-    Raises:
-        ExperimentError: the fixes of a candidate clash, or a candidate is not valid otherwise.
     """
     first = max(settings["seeds"]) + 1
     explicit = {"full": list(RECOMMENDATION), **candidates}

@@ -7,24 +7,7 @@ from runner.records.samples import sample_indices
 from runner.records.tables import KINDS, Records, curve_rows, keys_and_seeds, read_trials, trial_rows, write_group
 
 __all__ = [
-    "KINDS",
-    "CheckpointError",
-    "Records",
-    "WriteError",
-    "curve_rows",
-    "intact",
-    "keys_and_seeds",
-    "load_network",
-    "read_checkpoint",
-    "read_table",
-    "read_trials",
-    "remove_temporary_files",
-    "sample_indices",
-    "set_aside_damaged",
-    "trial_rows",
-    "write_atomically",
-    "write_bytes",
-    "write_checkpoints",
-    "write_group",
-    "write_table",
-]
+    "KINDS", "CheckpointError", "Records", "WriteError", "curve_rows", "intact", "keys_and_seeds", "load_network",
+    "read_checkpoint", "read_table", "read_trials", "remove_temporary_files", "sample_indices", "set_aside_damaged",
+    "trial_rows", "write_atomically", "write_bytes", "write_checkpoints", "write_group", "write_table",
+]  # fmt: skip

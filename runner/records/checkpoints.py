@@ -27,9 +27,7 @@ def write_checkpoints(
 ) -> None:
     """Write a trial's `key-seed-last.pt` and `key-seed-best.pt`; a file of an earlier training is replaced or deleted.
 
-    Args:
-        checkpoints: "last" and "best", either of which may be missing.
-        metadata: plain data that each file holds beside the state.
+    `metadata` is plain data that each file holds beside the state.
     """
     for which in ("best", "last"):
         path = folder / f"{key}-{seed}-{which}.pt"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import count
 from pathlib import Path
 
 from runner.records.tables import KINDS, SUMS, checksums
@@ -14,7 +15,8 @@ def set_aside_damaged(records: Path) -> tuple[str, ...]:
     names = sorted(path.stem.removeprefix("trials-") for path in records.glob("trials-*.parquet"))
     damaged = tuple(name for name in names if not intact(records, name))
     for name in damaged:
-        aside = new_folder(records / DAMAGED, name)
+        number = next(n for n in count(1) if not (records / DAMAGED / f"{name}.{n}").exists())
+        (aside := records / DAMAGED / f"{name}.{number}").mkdir(parents=True)
         for path in existing_files(records, name):
             path.rename(aside / path.name)
     return damaged
@@ -31,12 +33,3 @@ def existing_files(records: Path, name: str) -> list[Path]:
     """The files of a group that exist."""
     names = [f"{name}{SUMS}", *(f"{kind}-{name}.parquet" for kind in KINDS)]
     return [path for file in names if (path := records / file).exists()]
-
-
-def new_folder(damaged: Path, name: str) -> Path:
-    """Make a new folder for a group; one of its name may have been moved aside before."""
-    number = 1
-    while (folder := damaged / f"{name}.{number}").exists():
-        number += 1
-    folder.mkdir(parents=True)
-    return folder

@@ -43,12 +43,7 @@ class Records:
 
     @classmethod
     def of(cls, keys: Sequence[str], data: SeedData, history: History, constant: Mapping[str, Any], first: bool) -> Records:
-        """The records of a trained group.
-
-        Args:
-            constant: columns that are the same for every trial.
-            first: whether this is the study's first seed, which has samples.
-        """
+        """The records of a trained group. `constant`: columns of every trial; `first`: whether it is the study's first seed."""
         assert history.predicted is not None
         samples = sample_rows(keys, history.predicted, data.validation) if first else pd.DataFrame()
         return cls(
@@ -81,8 +76,7 @@ def keys_and_seeds(trials: pd.DataFrame) -> set[tuple[str, int]]:
 def read_trials(folder: Path, plan: pd.DataFrame | None = None) -> pd.DataFrame:
     """All trials recorded so far, a row each; empty where there are none.
 
-    Args:
-        plan: the plan's table. With it, only the trials whose fingerprint is that of the plan are returned, each once.
+    With the plan's table, only the trials whose fingerprint is that of the plan, each once.
     """
     parts = [read_table(path) for path in sorted(folder.glob("trials-*.parquet"))]
     trials = pd.concat(parts, ignore_index=True) if parts else pd.DataFrame()

@@ -5,11 +5,5 @@ from runner.search.run import SearchOutcome, run_search, sampled_plan, search_se
 from runner.search.summary import space_size
 
 __all__ = [
-    "SearchOutcome",
-    "run_search",
-    "sampled_plan",
-    "search_settings",
-    "search_space",
-    "serve_dashboard",
-    "space_size",
-]
+    "SearchOutcome", "run_search", "sampled_plan", "search_settings", "search_space", "serve_dashboard", "space_size",
+]  # fmt: skip

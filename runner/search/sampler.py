@@ -40,7 +40,7 @@ class NewCellSampler(BaseSampler):
         drawn: dict[str, Any] = {}
         for _ in range(MAX_SAMPLES):
             drawn = self.space.without_clashes({**self.sample(study, trial, search_space), **fixed})
-            if fixed or self.is_new(drawn):
+            if fixed or self.space.suggest(RandomSuggester(self.rng, drawn, {})).key not in self.known:
                 return drawn
         return {**drawn, **self.new_neighbour(study, drawn)}
 
@@ -62,9 +62,6 @@ class NewCellSampler(BaseSampler):
         drawn = dict(self.inner.sample_relative(study, trial, joint))
         rest = {name: kind for name, kind in search_space.items() if name not in drawn}
         return drawn | {name: self.inner.sample_independent(study, trial, name, kind) for name, kind in rest.items()}
-
-    def is_new(self, drawn: dict[str, Any]) -> bool:
-        return self.space.suggest(RandomSuggester(self.rng, drawn, {})).key not in self.known
 
     def sample_independent(
         self, study: Study, trial: FrozenTrial, param_name: str, param_distribution: BaseDistribution

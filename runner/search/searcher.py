@@ -118,11 +118,8 @@ class Searcher:
         with self.storage_errors(), warnings.catch_warnings():
             warnings.simplefilter("ignore", ExperimentalWarning)
             known = {trial.user_attrs["key"] for trial in self.trials()}
-            self.study.sampler = make_sampler(self.search, self.space, self.count(), known)
+            self.study.sampler = make_sampler(self.search, self.space, len(self.study.get_trials(deepcopy=False)), known)
             return self.sample_cell(self.unsampled_trial() or self.study.ask())
-
-    def count(self) -> int:
-        return len(self.study.get_trials(deepcopy=False))
 
     def unsampled_trial(self) -> optuna.Trial | None:
         """A trial whose process was killed before its cell was sampled; its sampled parameters stay. None if there is none."""
@@ -142,7 +139,7 @@ class Searcher:
     def new_parameters(self, known: set[str], proposed: Proposal) -> dict[str, Any] | None:
         """Parameters of a new cell, which differs in few parameters from the proposed one; None where none is found."""
         near = self.space.parameters(proposed.point.fixes, proposed.point.numbers) or {}
-        rng = np.random.default_rng([self.search.sampler_seed, self.count()])
+        rng = np.random.default_rng([self.search.sampler_seed, len(self.study.get_trials(deepcopy=False))])
         for tries in range(MAX_DRAWS):
             drawn = self.space.draw(rng, near, 1 + tries // DRAWS_PER_STEP)
             if drawn is not None and drawn[1].key not in known:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property, lru_cache
+from functools import cached_property
 from typing import Any, Protocol
 
 import numpy as np
@@ -14,7 +14,7 @@ from nfloss import ClashError, Configuration
 from nfloss.configuration import make_numbers
 from nfloss.numbers import Numbers
 from runner.execution.groups import record_key
-from runner.experiment import Search
+from runner.experiment import Search, compatible
 
 NONE = "none"
 RATE = "learning_rate"
@@ -33,10 +33,7 @@ class Suggester(Protocol):
 
 @dataclass(frozen=True)
 class Point:
-    """One cell of a search.
-
-    numbers: those that its choices use and that differ from the baseline's; the learning rate if it is not the experiment's
-    """
+    """One cell of a search. `numbers`: those that it uses and that differ from the baseline's, learning rate included."""
 
     fixes: tuple[str, ...]
     numbers: Mapping[str, float]
@@ -55,13 +52,7 @@ class Point:
 
 @dataclass(frozen=True)
 class Space:
-    """What a search may vary.
-
-    levels: the fixes of each issue
-    rate: the experiment's learning rate
-    shared: numbers of the loss that every cell has
-    mean_weight: computes what fix 1-3 divides by
-    """
+    """What a search may vary. `shared`: loss numbers of every cell; `mean_weight`: computes what fix 1-3 divides by."""
 
     levels: Mapping[int, tuple[str, ...]]
     numbers: Mapping[str, tuple[float, float]]
@@ -94,7 +85,8 @@ class Space:
         used = Configuration.of(*fixes, **self.shared).simplified().used_numbers
         numbers = {n: round_digits(trial.suggest_float(n, *self.numbers[n])) for n in self.numbers if n in used}
         if self.rates:
-            numbers[RATE] = self.nearest_rate(trial.suggest_float(RATE, self.rates[0], self.rates[-1], log=True))
+            rate = trial.suggest_float(RATE, self.rates[0], self.rates[-1], log=True)
+            numbers[RATE] = min(self.rates, key=lambda level: abs(math.log(level / rate)))
         return self.point(fixes, numbers)
 
     def point(self, fixes: tuple[str, ...], numbers: Mapping[str, float]) -> Point:
@@ -140,20 +132,16 @@ class Space:
         except ClashError:
             return None
 
-    def clashes(self, parameters: Mapping[str, Any]) -> bool:
-        """Whether the fixes among some parameters clash."""
-        return fixes_clash(tuple(fix for n in self.levels if (fix := parameters.get(issue_name(n), NONE)) != NONE))
-
     def without_clashes(self, parameters: Mapping[str, Any]) -> dict[str, Any]:
         """The parameters, where each fix that clashes with those of earlier issues is replaced by none."""
         repaired = {name: value for name, value in parameters.items() if name not in set(map(issue_name, self.levels))}
+        fixes: tuple[str, ...] = ()
         for name in map(issue_name, self.levels):
             if name in parameters:
-                repaired[name] = NONE if self.clashes({**repaired, name: parameters[name]}) else parameters[name]
+                fix = parameters[name]
+                repaired[name] = fix if fix == NONE or compatible((*fixes, fix)) else NONE
+                fixes += (repaired[name],) if repaired[name] != NONE else ()
         return repaired
-
-    def nearest_rate(self, value: float) -> float:
-        return min(self.rates, key=lambda level: abs(math.log(level / value)))
 
 
 @dataclass(frozen=True)
@@ -177,16 +165,6 @@ class RandomSuggester:
 def issue_name(number: int) -> str:
     """The name of the parameter for an issue's fix."""
     return f"issue {number}"
-
-
-@lru_cache(maxsize=65536)
-def fixes_clash(fixes: tuple[str, ...]) -> bool:
-    """Whether two of the fixes clash."""
-    try:
-        Configuration.of(*fixes)
-    except ClashError:
-        return True
-    return False
 
 
 def round_digits(value: float) -> float:

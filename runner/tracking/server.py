@@ -74,7 +74,10 @@ def serve_mlflow(study: Path | None, port: int = DEFAULT_PORT) -> int:
     if where.startswith(("http://", "https://")):
         print(f"MLflow is served at {where}")
         return 0
-    check_store(where, study)
+    if find_spec("mlflow") is None:
+        raise TrackingError("mlflow is not installed: pip install mlflow")
+    if (file := sqlite_file(where)) is not None and not file.exists():
+        raise TrackingError(f"{file}: no MLflow view yet; write it with: nfloss sync {study or 'STUDY_DIR'}")
     if port_taken(port):
         print(f"nfloss: port {port} on {HOST} is taken; choose another with --port", file=sys.stderr)
         return BAD_INPUT
@@ -85,15 +88,6 @@ def serve_mlflow(study: Path | None, port: int = DEFAULT_PORT) -> int:
         if process.wait() != 0:
             raise TrackingError(f"the MLflow server has stopped: {last_line(log)}")
     return 0
-
-
-def check_store(where: str, study: Path | None) -> None:
-    """Raises TrackingError where MLflow is not installed, or an SQLite store does not exist yet."""
-    if find_spec("mlflow") is None:
-        raise TrackingError("mlflow is not installed: pip install mlflow")
-    file = sqlite_file(where)
-    if file is not None and not file.exists():
-        raise TrackingError(f"{file}: no MLflow view yet; write it with: nfloss sync {study or 'STUDY_DIR'}")
 
 
 def port_taken(port: int) -> bool:

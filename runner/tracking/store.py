@@ -74,21 +74,20 @@ def open_experiment(where: str, folder: Path, meta: dict[str, Any], each_seed: b
 
 
 def experiment_tags(meta: dict[str, Any], each_seed: bool) -> dict[str, str]:
-    """The tags of the experiment: its note, its primary metric, and the saved view that its page opens with."""
+    """The tags of the experiment: its note, its primary metric, and a saved view of the runs table with the main columns.
+
+    MLflow does not document saved views: nothing else may depend on it.
+    """
+    created = int(datetime.fromisoformat(str(meta["started"])).timestamp() * 1000)
+    state = json.dumps({"selectedColumns": RUN_COLUMNS, "runsHiddenMode": "FIRST_10_RUNS"})
+    view = {"name": "Ablation", "createdAt": created, "updatedAt": created, "state": state}
     return {
         "mlflow.experimentKind": "custom_model_development",
         "mlflow.experiment.primaryMetric.name": PRIMARY,
         "mlflow.note.content": EXPERIMENT_NOTE.format(seeds=SEEDS_ARE_RUNS if each_seed else SEEDS_ARE_TABLES),
-        f"mlflow.sharedViewState.{SAVED_VIEW}": saved_view(str(meta["started"])),
+        f"mlflow.sharedViewState.{SAVED_VIEW}": json.dumps(view),
         "git_commit": str(meta.get("git_commit") or "-"),
     }
-
-
-def saved_view(started: str) -> str:
-    """A saved view of the runs table with the main columns. MLflow does not document it: nothing else may depend on it."""
-    created = int(datetime.fromisoformat(started).timestamp() * 1000)
-    state = json.dumps({"selectedColumns": RUN_COLUMNS, "runsHiddenMode": "FIRST_10_RUNS"})
-    return json.dumps({"name": "Ablation", "createdAt": created, "updatedAt": created, "state": state})
 
 
 @contextmanager

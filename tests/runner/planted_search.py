@@ -12,11 +12,11 @@ import optuna
 
 from nfloss import Configuration
 from nfloss.slots import BASELINE
-from runner.experiment import Search
+from runner.experiment import Search, compatible
 from runner.search.loop import Proposal, search_loop
 from runner.search.objectives import ObjectiveValues
 from runner.search.searcher import Searcher
-from runner.search.space import Space, fixes_clash
+from runner.search.space import Space
 
 SEEDS = 3
 NOISE = 0.03 / math.sqrt(SEEDS)
@@ -75,7 +75,7 @@ def all_combinations() -> tuple[tuple[tuple[str, str], ...], ...]:
     space, found = Space.of(Search(fixes="document"), {}, 1e-3), set()
     for chosen in itertools.product(*[[None, *ids] for ids in space.levels.values()]):
         fixes = tuple(fix for fix in chosen if fix is not None)
-        if not fixes_clash(fixes):
+        if compatible(fixes):
             found.add(changed_choices(Configuration.of(*fixes).simplified()))
     return tuple(found)
 

@@ -1,4 +1,4 @@
-"""The experiment file: what it refuses, in one clear line each."""
+"""The experiment file: each error is reported in one clear line."""
 
 import pytest
 
@@ -85,8 +85,7 @@ def test_bad_overrides(tmp_path, override):
     assert "\n" not in str(error.value)
 
 
-def test_every_key_of_the_schema_is_described_or_plain():
-    """`nfloss` prints these to whoever mistypes."""
+def test_the_sections_of_the_experiment():
     assert set(Experiment.model_fields) >= {
         "name",
         "design",

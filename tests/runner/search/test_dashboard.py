@@ -1,4 +1,4 @@
-"""The Optuna dashboard answers on this machine, for a search and for any other study."""
+"""The Optuna dashboard is served on this machine, for a search and for any other study."""
 
 import json
 import subprocess
@@ -87,7 +87,7 @@ def test_any_other_study_is_shown(plain):
     assert "2 seeds" in shown["note"]["body"] or "seeds 0, 1" in shown["note"]["body"]
 
 
-def test_a_plain_study_has_an_issue_and_a_number_a_parameter(plain):
+def test_issues_and_numbers_are_the_parameters_of_a_study_without_search(plain):
     view = optuna.load_study(study_name="small", storage=write_dashboard_view(plain, read_study(plain)))
     trials = {trial.user_attrs["cell"]: trial for trial in view.trials}
     assert view.metric_names == ["near AbsRel", "far AbsRel"]
@@ -96,7 +96,7 @@ def test_a_plain_study_has_an_issue_and_a_number_a_parameter(plain):
     assert all(len(trial.values) == 2 for trial in trials.values())
 
 
-def test_several_fixes_of_one_issue_are_one_choice():
+def test_combinations_of_the_fixes_of_one_issue():
     assert fix_combinations(["a", "b", "c"]) == ["a+b", "a+c", "b+c", "a+b+c"]
 
 
@@ -112,7 +112,7 @@ def test_a_port_that_is_taken_is_one_line(plain):
 
 
 def test_without_optuna_one_line_says_what_to_install(tmp_path):
-    code = "import sys, runner.cli as cli; cli.needs.find_spec = lambda name: None; cli.main(sys.argv[1:])"
+    code = "import sys, runner.cli as cli, runner.cli.terminal as t; t.find_spec = lambda name: None; cli.main(sys.argv[1:])"
     for arguments in (["dashboard"], ["plan", str(tmp_path / "small.yaml")], ["run", str(tmp_path / "small.yaml")]):
         (tmp_path / "small.yaml").write_text(SMALL.replace("DESIGN", "optuna: {trials: 3}"))
         done = subprocess.run([sys.executable, "-c", code, *arguments], capture_output=True, text=True, timeout=120)
