@@ -31,7 +31,7 @@ def milliseconds(count: int, height: int, width: int, rounds: int, machine_code:
     from nfloss.evaluation.rows import code_path
     from runner.data import Data, make_seed_data
     from runner.execution import balanced, by_training
-    from runner.experiment.experiment import parse_experiment
+    from runner.experiment import parse_experiment
     from runner.networks import DepthRange
     from runner.study import plan_experiment
     from runner.training import Training, train

@@ -11,8 +11,7 @@ from typing import Any
 import code_paths  # noqa: F401
 
 from runner.data import Data
-from runner.experiment.design import Design
-from runner.experiment.experiment import Experiment
+from runner.experiment import Design, Experiment
 from runner.training import Training
 
 SEED = 0

@@ -9,7 +9,7 @@ from trial_spec import SEED, Spec, Trial, Trials
 
 from nfloss import Configuration
 from runner.execution import Crash, Observer, cores
-from runner.records.tables import read_trials
+from runner.records import read_trials
 from runner.study import run_study
 
 

@@ -24,7 +24,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-SERVE = "import sys, pathlib, runner.tracking.view as t; sys.exit(t.serve(pathlib.Path(sys.argv[1]), int(sys.argv[2])))"
+SERVE = "import sys, pathlib, runner.tracking as t; sys.exit(t.serve_mlflow(pathlib.Path(sys.argv[1]), int(sys.argv[2])))"
 SWITCHES = (
     "--headless --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking "
     "--disable-component-update --disable-sync --disable-dev-shm-usage"
@@ -138,7 +138,7 @@ def main() -> int:
     if lacking:
         print(f"no screenshots: {lacking}")
         return 0
-    from runner.tracking.view import write_view
+    from runner.tracking import write_view
 
     print(write_view(arguments.study))
     take(arguments.study, arguments.cell, arguments.out)

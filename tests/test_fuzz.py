@@ -19,9 +19,7 @@ from synthetic import Planted, write_study
 from analysis.study import StudyError, load
 from nfloss import SSISilogNearFieldLoss
 from runner.data import Data, DataError, list_frames, read_frames
-from runner.experiment.experiment import ExperimentError, load_experiment
-from runner.experiment.factorial import DesignError
-from runner.experiment.plan import make_plan
+from runner.experiment import DesignError, ExperimentError, load_experiment, make_plan
 
 ROUNDS = int(os.environ.get("NFLOSS_FUZZ", "300"))
 EXPERIMENTS = sorted((Path(__file__).parents[1] / "experiments").glob("*.yaml"))

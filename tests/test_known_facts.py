@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from runner.experiment.experiment import parse_experiment
+from runner.experiment import parse_experiment
 from runner.study import run_study
 
 EXPERIMENT = {

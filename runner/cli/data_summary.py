@@ -28,7 +28,7 @@ from runner.data import (
     read_frames,
     scenes,
 )
-from runner.experiment.experiment import load_experiment, one_line
+from runner.experiment import load_experiment, validation_line
 
 BAR = 40
 
@@ -150,5 +150,5 @@ def data_of(folder: str, format: str, depth_scale: float | None) -> Data:
     try:
         return Data.model_validate(section)
     except ValidationError as error:
-        said = "; ".join(one_line(one).removeprefix("the experiment: ") for one in error.errors())
+        said = "; ".join(validation_line(one).removeprefix("the experiment: ") for one in error.errors())
         raise DataError(f"{folder}: {said} (--format, --depth-scale)") from None

@@ -8,7 +8,7 @@ from pathlib import Path
 from nfloss import Configuration, load_extension
 from nfloss.standalone import standalone
 from nfloss.yaml_block import document_block
-from runner.records.files import write_bytes
+from runner.records import write_bytes
 
 FOLDER = "export"
 LOSS, BLOCK, DOCUMENT_BLOCK = "near_field_loss.py", "loss.yaml", "loss-document.yaml"

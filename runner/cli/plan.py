@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Any
 from runner.cli.terminal import need_optuna, print_table
 
 if TYPE_CHECKING:
-    from runner.experiment.experiment import Experiment
+    from runner.experiment import Experiment
 
 
 def plan(experiment: Path, overrides: list[str], seeds: int | None, budget: int | None, as_json: bool) -> None:
     """Account for every cell (trained, same as another, clash) and estimate the time. Writes nothing."""
     from runner.execution import FrameCache, resolve_device
-    from runner.experiment.cells import aliases_of
+    from runner.experiment import design_aliases
     from runner.study import estimate_minutes, plan_experiment, resumption
 
     settings = read_experiment(experiment, overrides, seeds)
@@ -46,7 +46,7 @@ def plan(experiment: Path, overrides: list[str], seeds: int | None, budget: int 
         ]
         print_table(["cell", "fixes", "becomes", "because"], rows)
         print()
-    if aliases := aliases_of(settings.design):
+    if aliases := design_aliases(settings.design):
         print("aliases, effects that this design cannot tell apart:")
         print("\n".join(f"  {' = '.join(pair)}" for pair in aliases) + "\n")
     print(", ".join(f"{value} {name}" for name, value in counts.items() if name != "experiment"), flush=True)
@@ -57,12 +57,12 @@ def plan(experiment: Path, overrides: list[str], seeds: int | None, budget: int 
 
 def propose(settings: Experiment, trials: int) -> None:
     """What so many trials can pay for: a line per design, the best of them as YAML, and what it leaves open."""
-    from runner.experiment.budget import FEWEST_SEEDS, best, proposals
+    from runner.experiment import FEWEST_SEEDS, best_option, design_options
 
-    found = proposals(settings, trials)
+    found = design_options(settings, trials)
     rows = [[p.name, str(p.distinct), str(p.seeds) if p.fits else f"{p.seeds} (too few)", p.answers] for p in found]
     print_table(["design", "configurations", "seeds", "answers"], rows)
-    chosen = best(found)
+    chosen = best_option(found)
     if chosen is None:
         least = min(p.distinct for p in found) * FEWEST_SEEDS
         raise ValueError(f"--budget {trials}: no design has {FEWEST_SEEDS} seeds; the smallest needs {least} trials")
@@ -77,18 +77,17 @@ def plan_search(settings: Experiment, as_json: bool) -> None:
     from runner.study import estimate_minutes, plan_experiment
 
     need_optuna("a search")
-    from runner.search.run import sampled_plan, search_of, space_of
-    from runner.search.summary import size_line
+    from runner.search import sampled_plan, search_settings, search_space, space_size
 
     frames, device = FrameCache(settings.data), resolve_device(settings.device)
     plan_experiment(settings, frames)  # says what is wrong with a network of yours
-    space, trials, seeds = space_of(settings, frames), search_of(settings).trials, len(settings.seeds)
+    space, trials, seeds = search_space(settings, frames), search_settings(settings).trials, len(settings.seeds)
     the_plan = sampled_plan(settings, frames)
     counts = {"experiment": settings.name, "combinations": space.combinations, "cells": trials, "seeds": seeds}
     if as_json:
         print(json.dumps({**counts, "trials": trials * seeds, "minutes": estimate_minutes(the_plan, device, frames)}, indent=1))
         return
-    print(f"the space: {size_line(settings, space)}")
+    print(f"the space: {space_size(space)}")
     print(f"{trials} cells asked for x {seeds} seeds = {trials * seeds} trials", flush=True)
     print(minutes_line(estimate_minutes(the_plan, device, frames)))
 
@@ -99,6 +98,6 @@ def minutes_line(minutes: float) -> str:
 
 
 def read_experiment(path: Path, overrides: list[str], seeds: int | None) -> Experiment:
-    from runner.experiment.experiment import load_experiment
+    from runner.experiment import load_experiment
 
     return load_experiment(path, [*overrides, *([f"seeds={seeds}"] if seeds else [])])

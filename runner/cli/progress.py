@@ -11,7 +11,7 @@ from types import TracebackType
 from typing import Any
 
 from runner.execution import Crash, Group, Observer
-from runner.experiment.experiment import Experiment
+from runner.experiment import Experiment
 
 ON_TERMINAL, IN_PIPE = 5.0, 30.0  # seconds between plain lines: a log is read afterwards
 

@@ -14,7 +14,7 @@ from runner.cli.views import draw_report, say_conclusions, track
 
 if TYPE_CHECKING:
     from runner.cli.progress import Display
-    from runner.experiment.experiment import Experiment
+    from runner.experiment import Experiment
     from runner.study import Outcome
 
 T = TypeVar("T")
@@ -82,9 +82,9 @@ def train(settings: Experiment, folder: Path, resume: bool, max_seconds: float |
 def train_search(settings: Experiment, folder: Path, resume: bool, max_seconds: float | None) -> int:
     """Run a search; says what it found and gives the exit status."""
     need_optuna("a search")
-    from runner.search.run import Found, run_search
+    from runner.search import SearchOutcome, run_search
 
-    def work(display: Display) -> Found:
+    def work(display: Display) -> SearchOutcome:
         return run_search(settings, folder, resume, max_seconds, display)
 
     found = displayed(settings, folder, work)
@@ -94,7 +94,7 @@ def train_search(settings: Experiment, folder: Path, resume: bool, max_seconds: 
         say_damaged(found.outcome.damaged, folder)
         say(found.error)
         return CRASHED
-    print("\n".join(found.best) or "nothing is complete yet")
+    print("\n".join(found.best_cells) or "nothing is complete yet")
     complete = found.outcome.done >= found.outcome.planned and not found.outcome.failed
     return conclude(found.outcome, complete, folder, max_seconds)
 
@@ -102,7 +102,7 @@ def train_search(settings: Experiment, folder: Path, resume: bool, max_seconds: 
 def displayed(settings: Experiment, folder: Path, work: Callable[[Display], T]) -> T | int:
     """Do the work with its progress shown; the exit status where it is interrupted, or the disk takes no more."""
     from runner.cli.progress import Display
-    from runner.records.files import WriteError
+    from runner.records import WriteError
 
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # also where SIGINT is ignored, as in a script's background
     try:
@@ -139,12 +139,12 @@ def train_confirmation(study: Path, seeds: int, max_seconds: float | None = None
     """What the study's evidence supports, the baseline and the document's recommendation, on seeds that chose nothing."""
     import analysis
     from analysis.recommendation import candidates, confirmation_folder
-    from runner.experiment.plan import confirming
+    from runner.experiment import confirmation_experiment
     from runner.study import read_study
 
     loaded = analysis.load(study)
     fixes = analysis.verdicts(loaded)["fixes"]
-    experiment = confirming(read_study(study)["experiment"], candidates(loaded, fixes), seeds)
+    experiment = confirmation_experiment(read_study(study)["experiment"], candidates(loaded, fixes), seeds)
     print(f"confirming on seeds {experiment.seeds[0]} to {experiment.seeds[-1]}: {', '.join(experiment.design.explicit)}")
     return train(experiment, confirmation_folder(study), True, max_seconds)
 

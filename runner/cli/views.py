@@ -61,24 +61,24 @@ def sync(study: Path, uri: str | None) -> None:
 def mlflow(study: Path | None, port: int) -> int:
     """Open the MLflow UI on 127.0.0.1."""
     from runner.study import read_study
-    from runner.tracking.view import serve
+    from runner.tracking import serve_mlflow
 
     if study is not None:
         read_study(study)
-    return serve(study, port)
+    return serve_mlflow(study, port)
 
 
 def dashboard(study: Path | None, port: int) -> int:
     """Open the Optuna dashboard on 127.0.0.1, of a search or of any other study."""
     need_optuna("the dashboard", "optuna_dashboard")
-    from runner.search.dashboard import serve
+    from runner.search import serve_dashboard
 
-    return serve(study, port)
+    return serve_dashboard(study, port)
 
 
 def track(folder: Path, uri: str | None) -> None:
     """The MLflow view; where it cannot be written, one warning, and the records are still there."""
-    from runner.tracking.view import TrackingError, write_view
+    from runner.tracking import TrackingError, write_view
 
     try:
         where = write_view(folder, uri)

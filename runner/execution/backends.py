@@ -12,7 +12,7 @@ from runner.execution.frame_cache import FrameCache
 from runner.execution.queue import Ending, GroupQueue
 from runner.execution.run_group import Progress, run_in_process
 from runner.execution.workers import Workers
-from runner.experiment.experiment import Experiment
+from runner.experiment import Experiment
 
 #: Runs the groups of a queue and gives their records, or their crashes, as they finish, in any order.
 Backend = Callable[[GroupQueue, Progress], Iterator[Ending]]

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import torch
 
-from runner.experiment.experiment import Experiment
+from runner.experiment import Experiment
 
 
 def resolve_device(wanted: str) -> torch.device:

@@ -7,7 +7,7 @@ from pathlib import Path
 import torch
 
 from runner.data import Data, Frames, SeedData, make_seed_data
-from runner.records.files import write_atomically
+from runner.records import write_atomically
 
 CPU = torch.device("cpu")
 KEPT = 2  # seeds whose frames stay in memory

@@ -12,8 +12,7 @@ import torch
 from nfloss import Configuration
 from runner.execution.devices import processes
 from runner.execution.frame_cache import FrameCache
-from runner.experiment.experiment import Experiment
-from runner.experiment.plan import Plan
+from runner.experiment import Experiment, Plan
 from runner.training import BREAK_EVEN, LANES, Training, can_use_lanes, lanes_are_faster, train
 
 #: Networks of yours are run one after another: together they share the batch and the loss, and each needs its own memory.

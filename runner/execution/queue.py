@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import torch
 
 from runner.execution.groups import Group, by_training
-from runner.records.tables import Records
+from runner.records import Records
 
 
 class GroupQueue:

@@ -26,8 +26,7 @@ from runner.execution.groups import Group
 from runner.execution.queue import Ending, GroupQueue, Results, ending, one_line
 from runner.execution.run_group import Progress, fingerprints, run_group
 from runner.execution.workers import WORKER_ENVIRONMENT
-from runner.experiment.execution import Ray
-from runner.experiment.experiment import Experiment
+from runner.experiment import Experiment, Ray
 from runner.records.fingerprint import changed_in
 
 #: Read by Ray as it is imported: nothing is sent anywhere or printed, and what runs out of memory is tried in halves, not for

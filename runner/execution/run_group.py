@@ -14,10 +14,9 @@ from runner.execution.devices import one_thread, processor
 from runner.execution.frame_cache import FrameCache
 from runner.execution.groups import Group, record_key
 from runner.execution.queue import Ending, GroupQueue, Results, ending
-from runner.experiment.experiment import Experiment
-from runner.records.checkpoints import write_checkpoints
+from runner.experiment import Experiment
+from runner.records import Records, write_checkpoints
 from runner.records.fingerprint import fingerprint
-from runner.records.tables import Records
 from runner.training import History, train, uses_machine_code
 
 Progress = Callable[[str, int, int], None]  # (group, steps done, diverged so far)

@@ -24,7 +24,7 @@ from runner.execution.groups import Group
 from runner.execution.process import ALLOCATOR_ENVIRONMENT, sigint_ignored
 from runner.execution.queue import Ending, GroupQueue, Results, ending
 from runner.execution.run_group import Progress, run_group
-from runner.experiment.experiment import Experiment
+from runner.experiment import Experiment
 
 WORKER_ENVIRONMENT = {**ALLOCATOR_ENVIRONMENT, "OMP_NUM_THREADS": "1"}
 

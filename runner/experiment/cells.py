@@ -1,28 +1,29 @@
-"""Designs: from an experiment to its cells, each accounted for (trained, same as another, clash), before anything runs."""
+"""The cells of a design: the named configurations that each of its parts asks for."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import combinations, product
 
 from nfloss import ISSUES, ClashError, Configuration, all_fixes, find_fix
 from nfloss.registry import issue_of
-from runner.experiment.design import Design, Product
-from runner.experiment.factorial import covering, fraction
+from runner.experiment.design import Cartesian, Design
+from runner.experiment.factorial import covering_array, smallest_fraction
 
-#: The document's recommendation, all together.
+#: The fixes that the document recommends.
 RECOMMENDATION = ("1-1", "2-1", "3-1", "4-2", "5-1", "6-1", "7-1", "8-1", "9-3", "10-1")
-#: Its order of work: at once, then, later.
+#: The document's order of work, in three stages.
 CUMULATIVE_ORDER = (("1-1", "2-1", "3-1", "5-1"), ("4-2", "7-1"), ("6-1", "8-1", "9-3", "10-1"))
 
-#: Whose fixes make up a product: the variants that lie beyond the document or follow it to the letter stay out.
-FACTORS = ("document", "own")
+#: Origins of the fixes in a product; variants beyond the document, or of its literal wording, are left out.
+PRODUCT_ORIGINS = ("document", "own")
 
 
 @dataclass(frozen=True)
 class Cell:
-    """One configuration of a design, by name."""
+    """A named configuration of a design."""
 
     design: str
     name: str
@@ -30,20 +31,21 @@ class Cell:
     numbers: Mapping[str, float]
 
 
-def cells(design: Design) -> Iterator[Cell]:
-    """The cells of every part of the design, the baseline first; a cell named alike in two parts appears once."""
+def design_cells(design: Design) -> Iterator[Cell]:
+    """The cells of every part of the design, the baseline first; a cell with the same name and fixes appears once."""
     seen = set[tuple[str, tuple[str, ...]]]()
-    for cell in all_cells(design):
+    for cell in cells_of_parts(design):
         if (cell.name, cell.fixes) not in seen:
             seen.add((cell.name, cell.fixes))
             yield cell
 
 
-def all_cells(design: Design) -> Iterator[Cell]:
+def cells_of_parts(design: Design) -> Iterator[Cell]:
     if design.cartesian is None:
         yield Cell("baseline", "baseline", (), {})
     if design.one_at_a_time is not None:
-        yield from one_at_a_time(design.one_at_a_time)
+        for fix in chosen_fixes(design.one_at_a_time):
+            yield product_cell("one at a time", (fix,))
     if design.leave_one_out:
         yield from leave_one_out(RECOMMENDATION)
     if design.cumulative:
@@ -51,42 +53,36 @@ def all_cells(design: Design) -> Iterator[Cell]:
     if design.pairs is not None:
         yield from pairs(chosen_fixes(design.pairs))
     if design.fractional is not None:
-        for fixes in fraction(design.fractional.fixes, design.fractional.resolution).cells():
+        for fixes in smallest_fraction(design.fractional.fixes, design.fractional.resolution).cells():
             yield product_cell("fractional", fixes)
     if design.covering is not None:
         yield from covering_cells(levels_of_issues(design.covering.issues), design.covering.strength)
     if design.cartesian is not None:
         yield from cartesian(design.cartesian)
-    if design.optuna is not None:  # the beginning of it: the search itself adds its cells as it asks for them
-        yield Cell("optuna", "trial 1", design.optuna.within(RECOMMENDATION), {})
+    if design.optuna is not None:  # its first cells: the search itself adds the others
+        yield Cell("optuna", "trial 1", design.optuna.allowed_fixes(RECOMMENDATION), {})
     for weight in design.near_weights:
         yield Cell("near weights", f"near weight {weight:g}", (), {"near_weight": weight})
     for name, cell in design.explicit.items():
-        yield Cell("explicit", name, ids(cell.fixes), cell.numbers)
+        yield Cell("explicit", name, fix_ids(cell.fixes), cell.numbers)
 
 
-def aliases_of(design: Design) -> tuple[tuple[str, str], ...]:
-    """Pairs of terms that the design's fraction cannot tell apart; empty where it has none."""
+def design_aliases(design: Design) -> tuple[tuple[str, str], ...]:
+    """Pairs of terms that the design's fraction cannot tell apart; empty for a design without a fraction."""
     if design.fractional is None:
         return ()
-    return fraction(design.fractional.fixes, design.fractional.resolution).aliases
-
-
-def one_at_a_time(which: str | Sequence[str]) -> Iterator[Cell]:
-    """The baseline plus one fix: all fixes, the document's own, or a list."""
-    for fix in chosen_fixes(which):
-        yield Cell("one at a time", f"+{fix}", (fix,), {})
+    return smallest_fraction(design.fractional.fixes, design.fractional.resolution).aliases
 
 
 def chosen_fixes(which: str | Sequence[str]) -> tuple[str, ...]:
-    """Ids of all fixes, of the document's own, or of a list."""
+    """Ids of "all" fixes, of the "document"'s, or of a list."""
     if isinstance(which, str):
         return tuple(fix.id for fix in all_fixes() if which == "all" or fix.origin == "document")
-    return ids(which)
+    return fix_ids(which)
 
 
 def pairs(fixes: Sequence[str]) -> Iterator[Cell]:
-    """Each fix alone and each two of different issues together: what two do beyond the sum of both."""
+    """A cell for each fix alone and for each two fixes of different issues: their interaction can be computed."""
     for fix in fixes:
         yield product_cell("pairs", (fix,))
     for first, second in combinations(fixes, 2):
@@ -95,28 +91,28 @@ def pairs(fixes: Sequence[str]) -> Iterator[Cell]:
 
 
 def product_cell(design: str, fixes: tuple[str, ...]) -> Cell:
-    """A cell named by its fixes."""
+    """A cell that is named after its fixes."""
     return Cell(design, "+" + "+".join(fixes) if fixes else "baseline", fixes, {})
 
 
 def leave_one_out(full: Sequence[str]) -> Iterator[Cell]:
-    """The whole recommendation, and the whole without each fix.
+    """The whole recommendation, and the recommendation without each fix.
 
-    Two of its fixes put the same word into one slot (1-1, 10-1): leaving out either changes nothing, so both are also left
-    out together. Its summary repeats the reversed sign of 5-1: the whole is also run once with 5-1w.
+    1-1 and 10-1 make the same choice in one slot: leaving out either changes nothing, so a cell leaves out both. The
+    document's summary repeats the reversed sign of 5-1, so a cell has 5-1w instead of 5-1.
     """
     design = "leave one out"
     yield Cell(design, "full", tuple(full), {})
     for fix in full:
         yield Cell(design, f"full-{fix}", tuple(f for f in full if f != fix), {})
-    for twins in same_words(full):
+    for twins in same_choices(full):
         yield Cell(design, "full" + "".join(f"-{fix}" for fix in twins), tuple(f for f in full if f not in twins), {})
     if "5-1" in full:
         yield Cell(design, "full with 5-1w", tuple("5-1w" if f == "5-1" else f for f in full), {})
 
 
-def same_words(fixes: Sequence[str]) -> list[tuple[str, ...]]:
-    """Groups of fixes that fill the same slots with the same words."""
+def same_choices(fixes: Sequence[str]) -> list[tuple[str, ...]]:
+    """Groups of fixes that fill the same slots with the same choices."""
     groups: dict[tuple[tuple[str, object], ...], list[str]] = {}
     for fix in fixes:
         groups.setdefault(tuple(sorted(find_fix(fix).fills.items(), key=lambda item: item[0])), []).append(fix)
@@ -124,30 +120,32 @@ def same_words(fixes: Sequence[str]) -> list[tuple[str, ...]]:
 
 
 def cumulative(order: Sequence[Sequence[str]]) -> Iterator[Cell]:
-    """The document's order of work, a fix more in each cell."""
+    """The document's order of work: each cell has one fix more than the cell before."""
     flat = [fix for stage in order for fix in stage]
     for count in range(1, len(flat) + 1):
         yield Cell("cumulative", f"first {count}: ..+{flat[count - 1]}", tuple(flat[:count]), {})
 
 
 def covering_cells(levels: Sequence[Sequence[str | None]], strength: int) -> Iterator[Cell]:
-    """A covering array; what its clashing cells would have covered, and can be had, is added in cells of its own."""
-    kept = []
-    for fixes in covering(levels, strength):
-        if goes_together(fixes):
-            kept.append(frozenset(fixes))
+    """The cells of a covering array that do not clash, then a cell for each combination that only clashing cells covered."""
+    added = []
+    for fixes in covering_array(levels, strength):
+        if compatible(fixes):
+            added.append(frozenset(fixes))
             yield product_cell("covering", fixes)
     for factors in combinations(levels, strength):
         others = set().union(*factors)
         for chosen in product(*factors):
             fixes = tuple(fix for fix in chosen if fix is not None)
-            covered = any(cell & others == set(fixes) for cell in kept)
-            if not covered and goes_together(fixes):
-                kept.append(frozenset(fixes))
+            covered = any(cell & others == set(fixes) for cell in added)
+            if not covered and compatible(fixes):
+                added.append(frozenset(fixes))
                 yield product_cell("covering", fixes)
 
 
-def goes_together(fixes: Sequence[str]) -> bool:
+@lru_cache(maxsize=65536)
+def compatible(fixes: tuple[str, ...]) -> bool:
+    """Whether the fixes do not clash."""
     try:
         Configuration.of(*fixes)
     except ClashError:
@@ -155,8 +153,8 @@ def goes_together(fixes: Sequence[str]) -> bool:
     return True
 
 
-def cartesian(which: Product) -> Iterator[Cell]:
-    """Every combination of one fix, or none, for each issue or slot, but for those that hold an excluded one."""
+def cartesian(which: Cartesian) -> Iterator[Cell]:
+    """Every combination of one fix or none for each issue or slot, without those that contain an excluded combination."""
     levels = levels_of_slots(which.slots) if which.slots else levels_of_issues(which.issues or "all")
     excluded = [set(together) for together in which.exclude]
     for chosen in product(*levels):
@@ -166,14 +164,14 @@ def cartesian(which: Product) -> Iterator[Cell]:
 
 
 def levels_of_issues(which: str | Sequence[int]) -> list[list[str | None]]:
-    """For each issue: none, and each of the document's fixes and the user's."""
+    """For each issue: None, and each fix of the document or of the user."""
     issues = sorted(ISSUES) if isinstance(which, str) else which
-    return [[None, *(fix.id for fix in ISSUES[issue].fixes if fix.origin in FACTORS)] for issue in issues]
+    return [[None, *(fix.id for fix in ISSUES[issue].fixes if fix.origin in PRODUCT_ORIGINS)] for issue in issues]
 
 
 def levels_of_slots(slots: Sequence[str]) -> list[list[str | None]]:
-    """For each slot: none, and each fix, the document's or the user's, that fills it; one of several is in the first only."""
-    left, levels = [fix for fix in all_fixes() if fix.origin in FACTORS], list[list[str | None]]()
+    """For each slot: None, and each fix that fills it; a fix that fills several slots belongs to the first of them."""
+    left, levels = [fix for fix in all_fixes() if fix.origin in PRODUCT_ORIGINS], list[list[str | None]]()
     for slot in slots:
         own = [fix for fix in left if slot in fix.fills]
         left = [fix for fix in left if fix not in own]
@@ -181,5 +179,5 @@ def levels_of_slots(slots: Sequence[str]) -> list[list[str | None]]:
     return levels
 
 
-def ids(fixes: Sequence[str]) -> tuple[str, ...]:
+def fix_ids(fixes: Sequence[str]) -> tuple[str, ...]:
     return tuple(find_fix(fix).id for fix in fixes)

@@ -3,63 +3,77 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import AfterValidator, Field, field_validator, model_validator
 
 from nfloss.configuration import ClashError, Configuration, make_numbers
 from nfloss.numbers import NUMBER_NAMES
 from nfloss.registry import ISSUES, find_fix
 from nfloss.slots import SLOTS
 from nfloss.yaml_block import nearest
-from runner.experiment.search import Search
+from runner.experiment.search import Search, Which
 from runner.schema import Section
 
-Which = Literal["all", "document"]
+
+def check_numbers(value: dict[str, float]) -> dict[str, float]:
+    """Return the numbers of the loss. Raises ValueError for an unknown name, or a value outside its limits."""
+    for name in value:
+        if name not in NUMBER_NAMES:
+            raise ValueError(f"unknown number {name!r}{nearest(name, NUMBER_NAMES)}; known: {', '.join(NUMBER_NAMES)}")
+    make_numbers(value)
+    return value
+
+
+def check_issues(value: Any) -> Any:
+    """Return a list of issues, or what is no list. Raises ValueError for an unknown issue, a repeated one, or none."""
+    issues = value if isinstance(value, list) else []
+    for issue in issues:
+        if issue not in ISSUES:
+            raise ValueError(f"there is no issue {issue}; the issues are {', '.join(map(str, sorted(ISSUES)))}")
+    if isinstance(value, list) and (len(set(issues)) < len(issues) or not issues):
+        raise ValueError(f"{value}: a list of different issues is needed")
+    return value
+
+
+Issues = Annotated[Literal["all"] | list[int], AfterValidator(check_issues)]
+LossNumbers = Annotated[
+    dict[str, float], AfterValidator(check_numbers), Field(json_schema_extra={"propertyNames": {"enum": list(NUMBER_NAMES)}})
+]
 
 
 class Fractional(Section):
-    """A fraction of the product of fixes that are on or off."""
+    """A fraction of the product of fixes, each of them on or off."""
 
     fixes: list[str] = Field(min_length=3)
-    resolution: Literal[3, 4, 5] = Field(4, description="4: fixes apart from pairs of fixes; 5: pairs apart from pairs")
+    resolution: Literal[3, 4, 5] = Field(4, description="4: no fix is aliased with a pair; 5: no pair with another pair")
 
     @field_validator("fixes")
     @classmethod
-    def _go_together(cls, value: list[str]) -> list[str]:
+    def _compatible(cls, value: list[str]) -> list[str]:
         ids = [find_fix(fix).id for fix in value]
         if len(set(ids)) < len(ids):
             raise ValueError(f"{value}: a list of different fixes is needed")
         try:
             Configuration.of(*ids)
         except ClashError as clash:
-            raise ValueError(f"{clash}; a fraction needs fixes that go together") from None
+            raise ValueError(f"{clash}; the fixes of a fraction must not clash") from None
         return ids
 
 
 class Covering(Section):
-    """Cells in which all combinations of so many issues' fixes appear."""
+    """Cells in which every combination of `strength` issues' fixes appears."""
 
-    issues: Literal["all"] | list[int] = "all"
+    issues: Issues = Field("all", description="all, or a list of issues")
     strength: Literal[2, 3] = 2
 
-    @field_validator("issues")
-    @classmethod
-    def _known(cls, value: Any) -> Any:
-        return known_issues(value)
 
+class Cartesian(Section):
+    """A cartesian product over issues or slots, without the excluded combinations."""
 
-class Product(Section):
-    """A cartesian product with something left out, or over slots."""
-
-    issues: Literal["all"] | list[int] | None = None
-    slots: list[str] | None = Field(None, description="a factor per slot: the document's fixes that fill it, or none")
+    issues: Issues | None = Field(None, description="a factor per issue: one of its fixes, or none")
+    slots: list[str] | None = Field(None, description="a factor per slot: one of the fixes that fill it, or none")
     exclude: list[list[str]] = Field(default_factory=list, description="combinations of fixes to leave out")
-
-    @field_validator("issues")
-    @classmethod
-    def _known(cls, value: Any) -> Any:
-        return known_issues(value)
 
     @field_validator("slots")
     @classmethod
@@ -75,57 +89,32 @@ class Product(Section):
         return [[find_fix(fix).id for fix in together] for together in value]
 
     @model_validator(mode="after")
-    def _one_of_two(self) -> Product:
+    def _one_of_two(self) -> Cartesian:
         if (self.issues is None) == (self.slots is None):
             raise ValueError("give either issues or slots")
         return self
 
 
-class Explicit(Section):
-    """One cell: its fixes, and numbers of the loss that it alone has."""
+class ExplicitCell(Section):
+    """A cell: its fixes, and its own numbers of the loss."""
 
     fixes: list[str] = Field(default_factory=list)
-    numbers: dict[str, float] = Field(default_factory=dict)
-
-    @field_validator("numbers")
-    @classmethod
-    def _known_numbers(cls, value: dict[str, float]) -> dict[str, float]:
-        return known_numbers(value)
-
-
-def known_numbers(value: dict[str, float]) -> dict[str, float]:
-    """Numbers of the loss, each within its limits."""
-    for name in value:
-        if name not in NUMBER_NAMES:
-            raise ValueError(f"unknown number {name!r}{nearest(name, NUMBER_NAMES)}; known: {', '.join(NUMBER_NAMES)}")
-    make_numbers(value)
-    return value
-
-
-def known_issues(value: Any) -> Any:
-    """A list of different issues, or "all"."""
-    issues = value if isinstance(value, list) else []
-    for issue in issues:
-        if issue not in ISSUES:
-            raise ValueError(f"there is no issue {issue}; the issues are {', '.join(map(str, sorted(ISSUES)))}")
-    if isinstance(value, list) and (len(set(issues)) < len(issues) or not issues):
-        raise ValueError(f"{value}: a list of different issues is needed")
-    return value
+    numbers: LossNumbers = Field(default_factory=dict)
 
 
 class Design(Section):
-    """Which configurations: any of these together; the baseline is always among them."""
+    """Which configurations are trained: any of these parts together. The baseline is always among them."""
 
     one_at_a_time: Which | list[str] | None = None
     leave_one_out: bool = False
     cumulative: bool = False
-    pairs: Which | list[str] | None = Field(None, description="each fix alone, and each two of them together")
+    pairs: Which | list[str] | None = Field(None, description="each fix alone, and each two of different issues")
     fractional: Fractional | None = None
     covering: Covering | None = None
-    cartesian: Product | None = Field(None, description="all, a list of issues, or {issues | slots, exclude}")
+    cartesian: Cartesian | None = Field(None, description="all, a list of issues, or {issues | slots, exclude}")
     near_weights: list[float] = Field(default_factory=list, description="the baseline at other near weights")
-    explicit: dict[str, Explicit] = Field(default_factory=dict, description="name: [fixes], or {fixes, numbers}")
-    optuna: Search | None = Field(None, description="a search; goes with no other part")
+    explicit: dict[str, ExplicitCell] = Field(default_factory=dict, description="name: [fixes], or {fixes, numbers}")
+    optuna: Search | None = Field(None, description="a search, without any other part")
 
     @field_validator("one_at_a_time", "pairs")
     @classmethod
@@ -134,22 +123,21 @@ class Design(Section):
             find_fix(fix)
         return value
 
-    @field_validator("cartesian", mode="before")
+    @field_validator("cartesian", mode="before", json_schema_input_type=Literal["all"] | list[int] | Cartesian | None)
     @classmethod
     def _short_form(cls, value: Any) -> Any:
         return {"issues": value} if isinstance(value, str | list) else value
 
-    @field_validator("explicit", mode="before")
+    @field_validator("explicit", mode="before", json_schema_input_type=dict[str, list[str] | ExplicitCell])
     @classmethod
     def _lists(cls, value: Any) -> Any:
-        """A list of fixes is a cell without numbers of its own."""
         if not isinstance(value, Mapping):
             return value
         return {name: {"fixes": cell} if isinstance(cell, list) else cell for name, cell in value.items()}
 
     @field_validator("explicit")
     @classmethod
-    def _known_cells(cls, value: dict[str, Explicit]) -> dict[str, Explicit]:
+    def _known_cells(cls, value: dict[str, ExplicitCell]) -> dict[str, ExplicitCell]:
         for name, cell in value.items():
             try:
                 Configuration.of(*cell.fixes, **cell.numbers)
@@ -164,6 +152,6 @@ class Design(Section):
         others = [name for name in type(self).model_fields if name != "optuna" and getattr(self, name)]
         if self.optuna is not None and others:
             raise ValueError(
-                f"optuna goes with no other part ({', '.join(others)}); warm_start takes in what another study found"
+                f"optuna goes with no other part ({', '.join(others)}); warm_start uses the records of another study"
             )
         return self

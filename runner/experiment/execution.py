@@ -1,4 +1,4 @@
-"""The schema of `execution:`: where groups are trained. What is trained, and to which bits, does not depend on it."""
+"""The schema of `execution:`: where groups are trained. The records do not depend on it, to the last bit."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from runner.schema import Section
 
 
 class Ray(Section):
-    """A Ray cluster, a group for each task."""
+    """A Ray cluster; each task trains one group."""
 
-    address: str | None = Field(None, description="host:port, or auto; default: RAY_ADDRESS, else a start on this machine")
+    address: str | None = Field(None, description="host:port, or auto; default: RAY_ADDRESS, else Ray is started here")
     cpus_per_task: float = Field(1.0, gt=0)
-    gpus_per_task: float | None = Field(None, gt=0, le=1, description="tasks may share a GPU; default: one each on CUDA")
-    retries: int = Field(3, ge=0, description="how often a group is tried again whose worker or node was lost")
+    gpus_per_task: float | None = Field(None, gt=0, le=1, description="below 1, tasks share a GPU; default: 1 on CUDA")
+    retries: int = Field(3, ge=0, description="how often a group is started again after its worker or node was lost")
 
     @field_validator("address")
     @classmethod
@@ -27,9 +27,9 @@ class Ray(Section):
 
     @field_validator("gpus_per_task", "cpus_per_task")
     @classmethod
-    def _rays_grain(cls, value: float | None) -> float | None:
+    def _four_decimals(cls, value: float | None) -> float | None:
         if value is not None and abs(value * 1e4 - round(value * 1e4)) > 1e-6:
-            raise ValueError("Ray deals in ten-thousandths; give at most four decimals")
+            raise ValueError("Ray counts in ten-thousandths; give at most four decimals")
         return value
 
 
@@ -39,8 +39,8 @@ class Execution(Section):
     ray: Ray | None = None
 
 
-def execution_in_full(value: Any) -> Any:
-    """The short words `local` and `ray`, and `ray:` with nothing after it, as mappings."""
+def expand_execution(value: Any) -> Any:
+    """Return the short forms `local`, `ray` and an empty `ray:` as mappings. Raises ValueError for anything else."""
     if isinstance(value, Mapping):
         return {name: {} if name == "ray" and part is None else part for name, part in value.items()}
     if value == "ray":

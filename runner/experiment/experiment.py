@@ -1,21 +1,21 @@
-"""The experiment file: its schema, every error at once, unknown keys with the nearest known one."""
+"""The experiment file: its schema, and how it is read. All errors are reported at once, a line each."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, get_args
+from typing import Annotated, Any, Literal, get_args
 
 import yaml
-from pydantic import Field, ValidationError, field_serializer, field_validator, model_validator
+from pydantic import BeforeValidator, Field, ValidationError, field_serializer, field_validator, model_validator
 
 from nfloss.extensions import load_extension
 from nfloss.registry import load_installed
 from nfloss.yaml_block import Loader, load_yaml, nearest
 from runner.data import Data
-from runner.experiment.design import Design, known_numbers
-from runner.experiment.execution import Execution, execution_in_full
+from runner.experiment.design import Design, LossNumbers
+from runner.experiment.execution import Execution, expand_execution
 from runner.experiment.search import check_search
 from runner.networks import Model, resolve_network_file
 from runner.schema import Section
@@ -23,7 +23,7 @@ from runner.training import Training
 
 
 class ExperimentError(ValueError):
-    """What is wrong with an experiment, a line for each error."""
+    """What is wrong with an experiment, one line for each error."""
 
 
 class Tracking(Section):
@@ -31,26 +31,27 @@ class Tracking(Section):
 
     mlflow: bool = True
     uri: str | None = Field(None, description="default: MLFLOW_TRACKING_URI, else sqlite in the runs folder")
-    most_trials: int = Field(500, ge=0, description="above it MLflow has one run per configuration, seeds as tables in it")
+    most_trials: int = Field(500, ge=0, description="with more, MLflow has one run per configuration, its seeds as tables")
 
 
 class Experiment(Section):
-    """One study."""
+    """An experiment: the configurations that a study compares, and how they are trained."""
 
-    # First: what these register, the design may name.
-    extensions: list[str] = Field(default_factory=list, description="own fixes: path/to/file.py here, or package.module")
+    # First, because the design may name the fixes that these register.
+    extensions: list[str] = Field(default_factory=list, description="your fixes: path/to/file.py, or package.module")
     name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$")
     design: Design
-    seeds: list[int] = Field(default_factory=lambda: list(range(6)))
+    seeds: list[int] = Field(default_factory=lambda: list(range(6)), description="how many (0, 1, ...), or a list")
     data: Data = Data()  # type: ignore[call-arg]
     training: Training = Training()  # type: ignore[call-arg]
-    model: Model = Model()  # type: ignore[call-arg]
-    loss: dict[str, float] = Field(default_factory=dict, description="numbers of the loss, for every configuration")
+    # The validator changes nothing: it adds the short form, which Model accepts, to the JSON schema.
+    model: Annotated[Model, BeforeValidator(lambda value: value, Model | str)] = Model()  # type: ignore[call-arg]
+    loss: LossNumbers = Field(default_factory=dict, description="numbers of the loss, for every configuration")
     device: str = Field("auto", pattern=r"^(auto|cpu|cuda(:\d+)?)$")
     workers: int | None = Field(None, ge=1, description="processes on the CPU; default: one per core")
-    group_size: int | None = Field(None, ge=1, description="networks trained together; default by device")
-    execution: Execution = Field(Execution(), description="local, ray, or {ray: {...}}")
-    confirm: int = Field(0, ge=0, description="fresh seeds for the recommendation, the baseline and the document's; 0: none")
+    group_size: int | None = Field(None, ge=1, description="networks trained together; default: by device")
+    execution: Annotated[Execution, BeforeValidator(expand_execution, Literal["local", "ray"] | Execution)] = Execution()
+    confirm: int = Field(0, ge=0, description="fresh seeds on which the recommended fixes are trained again; 0: none")
     tracking: Tracking = Tracking()  # type: ignore[call-arg]
 
     @field_validator("extensions")
@@ -60,7 +61,7 @@ class Experiment(Section):
             load_extension(extension)
         return value
 
-    @field_validator("seeds", mode="before")
+    @field_validator("seeds", mode="before", json_schema_input_type=Annotated[int, Field(ge=1)] | list[int])
     @classmethod
     def _count_or_list(cls, value: Any) -> Any:
         if isinstance(value, int) and not isinstance(value, bool):
@@ -73,53 +74,39 @@ class Experiment(Section):
     @classmethod
     def _different_seeds(cls, value: list[int]) -> list[int]:
         if not value or len(set(value)) < len(value) or min(value) < 0 or max(value) >= 2**63:
-            raise ValueError(f"{value}: different seeds, none negative, all below 2**63, at least one")
+            raise ValueError(f"{value}: at least one seed is needed, all different, from 0 to below 2**63")
         return value
 
-    @field_validator("loss")
-    @classmethod
-    def _known_numbers(cls, value: dict[str, float]) -> dict[str, float]:
-        return known_numbers(value)
-
-    @field_validator("execution", mode="before")
-    @classmethod
-    def _in_full(cls, value: Any) -> Any:
-        return execution_in_full(value)
-
     @field_serializer("execution")
-    def _as_given(self, value: Execution) -> str | dict[str, Any]:
+    def _short_form(self, value: Execution) -> str | dict[str, Any]:
         return {"ray": value.ray.model_dump(mode="json")} if value.ray else "local"
 
     @model_validator(mode="after")
     def _shared_gpu(self) -> Experiment:
         ray = self.execution.ray
         if ray and ray.gpus_per_task and ray.gpus_per_task < 1 and not self.group_size:
-            raise ValueError("execution.ray.gpus_per_task below 1 needs group_size: a GPU is shared")
+            raise ValueError("execution.ray.gpus_per_task below 1 needs group_size, because tasks share a GPU")
         return self
 
     @model_validator(mode="after")
-    def _captured_is_the_house_s(self) -> Experiment:
+    def _graphs_of_built_in_network(self) -> Experiment:
         if self.training.cuda_graphs and self.model.network is not None:
-            raise ValueError("training.cuda_graphs captures the house's network; with model.network it must be false")
+            raise ValueError("training.cuda_graphs works with the built-in network only; with model.network it must be false")
         return self
 
     @model_validator(mode="after")
-    def _searchable(self) -> Experiment:
+    def _search_fits(self) -> Experiment:
         if self.design.optuna is not None:
-            check_search(self.design.optuna, self.loss, len(self.seeds), self.training.learning_rate, self.probes)
+            evaluations = -(-self.training.steps // self.training.evaluate_every)
+            check_search(self.design.optuna, self.loss, len(self.seeds), self.training.learning_rate, evaluations)
         return self
-
-    @property
-    def probes(self) -> int:
-        """Evaluations on the probe during a training."""
-        return -(-self.training.steps // self.training.evaluate_every)
 
 
 def load_experiment(path: Path, overrides: Sequence[str] = ()) -> Experiment:
     """The experiment of a YAML file, with `key.key=value` overrides.
 
     Raises:
-        ExperimentError: one line for each thing that is wrong, saying where, what was given, and what is allowed.
+        ExperimentError: a line for each error: where it is, what was given, and what is allowed.
     """
     try:
         content = load_yaml(path)
@@ -127,35 +114,28 @@ def load_experiment(path: Path, overrides: Sequence[str] = ()) -> Experiment:
         raise ExperimentError(str(error)) from None
     if not isinstance(content, Mapping):
         raise ExperimentError(f"{path}: a mapping is needed, got {type(content).__name__}")
-    content = dict(content)
+    content, folder = dict(content), path.parent
     content.setdefault("name", path.stem)
     if "model" in content:
-        content["model"] = resolve_network_file(content["model"], path.parent)
-    if "extensions" in content:
-        content["extensions"] = files_beside(content["extensions"], path.parent)
+        content["model"] = resolve_network_file(content["model"], folder)
+    if isinstance(files := content.get("extensions"), list):  # paths are relative to the experiment file
+        content["extensions"] = [os.path.normpath(folder / e) if isinstance(e, str) and e.endswith(".py") else e for e in files]
     for override in overrides:
-        set_key(content, override)
+        apply_override(content, override)
     return parse_experiment(content, str(path))
 
 
-def files_beside(extensions: Any, folder: Path) -> Any:
-    """An experiment's `extensions`, files as seen from the working directory, where they are given from `folder`."""
-    if not isinstance(extensions, list):
-        return extensions
-    return [os.path.normpath(folder / e) if isinstance(e, str) and e.endswith(".py") else e for e in extensions]
-
-
 def parse_experiment(content: Mapping[str, Any], where: str) -> Experiment:
-    """The experiment of a mapping; errors begin with `where`. Fixes of installed packages are known from here on."""
+    """The experiment of a mapping. Raises ExperimentError: a line for each error, each beginning with `where`."""
     try:
         load_installed()
         return Experiment.model_validate(content)
     except ValidationError as error:
-        raise ExperimentError("\n".join(f"{where}: {line}" for line in map(one_line, error.errors()))) from None
+        raise ExperimentError("\n".join(f"{where}: {line}" for line in map(validation_line, error.errors()))) from None
 
 
-def set_key(content: dict[str, Any], override: str) -> None:
-    """Apply `a.b=value`, the value read as YAML."""
+def apply_override(content: dict[str, Any], override: str) -> None:
+    """Set a key of `content` by `a.b=value`; the value is YAML. Raises ExperimentError for any other text."""
     key, equals, value = override.partition("=")
     if not equals or not all(key.split(".")):
         raise ExperimentError(f"--set {override}: key=value is needed, such as training.steps=100")
@@ -172,8 +152,8 @@ def set_key(content: dict[str, Any], override: str) -> None:
         raise ExperimentError(f"--set {override}: {value!r} is not a YAML value") from None
 
 
-def one_line(error: Any) -> str:
-    """A pydantic error as one line: place, what was given, what is allowed."""
+def validation_line(error: Any) -> str:
+    """A pydantic error as one line: where it is, what is allowed, what was given."""
     places = [str(part) for part in error["loc"]]
     place = ".".join(places) or "the experiment"
     if error["type"] == "extra_forbidden":
@@ -188,9 +168,16 @@ def one_line(error: Any) -> str:
 
 
 def known_keys(sections: Sequence[str]) -> tuple[str, ...]:
-    """The keys of a section."""
+    """The keys of a section of the experiment file."""
     model: Any = Experiment
     for section in sections:
         annotation = model.model_fields[section].annotation
         model = next(kind for kind in (annotation, *get_args(annotation)) if hasattr(kind, "model_fields"))
     return tuple(model.model_fields)
+
+
+def experiment_schema() -> dict[str, Any]:
+    """The JSON schema of an experiment file, for editors. Short forms are included; `name` is optional, as when loaded."""
+    schema = Experiment.model_json_schema()
+    schema["required"].remove("name")
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema, "title": "nfloss experiment"}

@@ -1,6 +1,6 @@
-"""Designs from well-kept libraries: fractions of a two-level product (pyDOE3) and covering arrays (covertable).
+"""Designs made by libraries: fractions of a two-level product (pyDOE3) and covering arrays (covertable).
 
-What a library says about a design is checked here: its aliases are computed from its own columns.
+The resolution that a library states is not relied on: aliases are computed from the design itself.
 """
 
 from __future__ import annotations
@@ -14,18 +14,18 @@ from typing import Any
 
 import numpy as np
 
-LARGEST = 4096  # cells of a fraction
-MOST_FIXES = 16  # beyond, the library's search takes minutes; fewer fixes than that go together anyway
-SHOWN = 3  # aliases in an error
+MAX_CELLS = 4096  # of a fraction
+MAX_FIXES = 16  # with more, the library's search takes minutes
+ALIASES_SHOWN = 3  # in an error
 
 
 class DesignError(ValueError):
-    """A design that cannot be had; one line."""
+    """Why a design cannot be made, in one line."""
 
 
 @dataclass(frozen=True)
 class Fraction:
-    """A two-level fraction: runs [cells, fixes] of booleans, and what it cannot tell apart."""
+    """A two-level fraction: runs [cells, fixes] of booleans, and the terms that it cannot tell apart."""
 
     fixes: tuple[str, ...]
     runs: np.ndarray
@@ -33,7 +33,7 @@ class Fraction:
 
     @property
     def resolution(self) -> int:
-        """3: fixes are aliased with pairs; 4: pairs with pairs; 5: neither (which is as far as is looked)."""
+        """3: some fix is aliased with a pair; 4: some pairs with each other; 5: neither (higher ones are not told apart)."""
         return 3 if any(" x " not in a for a, _ in self.aliases) else 4 if self.aliases else 5
 
     def cells(self) -> list[tuple[str, ...]]:
@@ -41,40 +41,37 @@ class Fraction:
         return [tuple(fix for fix, on in zip(self.fixes, run, strict=True) if on) for run in self.runs]
 
 
-def fraction(fixes: Sequence[str], resolution: int) -> Fraction:
-    """The smallest fraction that the library knows and that keeps its word.
+def smallest_fraction(fixes: Sequence[str], resolution: int) -> Fraction:
+    """The smallest fraction that the library knows and that has this resolution.
 
     Raises:
-        DesignError: none does, or it would have over 4096 cells or 16 fixes.
+        DesignError: there is none with at most 4096 cells, there are more than 16 fixes, or pyDOE3 is not installed.
     """
-    if len(fixes) > MOST_FIXES:
-        raise DesignError(f"a fraction of {len(fixes)} fixes: at most {MOST_FIXES} can be had")
+    if len(fixes) > MAX_FIXES:
+        raise DesignError(f"a fraction of {len(fixes)} fixes: at most {MAX_FIXES} are possible")
     doe, count, first = _library("pyDOE3", "pydoe3"), len(fixes), None
-    for asked in range(resolution, count + 1):
+    for requested in range(resolution, count + 1):
         try:
-            signs = doe.fracfact_by_res(count, asked)
+            signs = doe.fracfact_by_res(count, requested)
         except ValueError:
             break
-        made = Fraction(tuple(fixes), signs > 0, tuple(aliases(signs > 0, fixes)))
+        made = Fraction(tuple(fixes), signs > 0, tuple(find_aliases(signs > 0, fixes)))
         if made.resolution >= resolution:
             return made
         first = first or made
-    if 2**count <= LARGEST:
+    if 2**count <= MAX_CELLS:
         runs = np.array(list(itertools.product((False, True), repeat=count)))
         return Fraction(tuple(fixes), runs, ())
-    said = "" if first is None else "; ".join(" = ".join(pair) for pair in first.aliases[:SHOWN])
+    shown = "" if first is None else "; ".join(" = ".join(pair) for pair in first.aliases[:ALIASES_SHOWN])
     raise DesignError(
-        f"no fraction of resolution {resolution} with {count} fixes in at most {LARGEST} cells is known"
-        + (f" (the library's has aliases: {said}, ...)" if said else "")
-        + "; ask for a lower resolution or fewer fixes"
+        f"no fraction of resolution {resolution} with {count} fixes in at most {MAX_CELLS} cells is known"
+        + (f" (the library's has aliases: {shown}, ...)" if shown else "")
+        + "; choose a lower resolution or fewer fixes"
     )
 
 
-def aliases(runs: np.ndarray, names: Sequence[str]) -> list[tuple[str, str]]:
-    """Terms (fixes, and pairs of them) that are equal, or opposite, in every cell: their effects cannot be told apart.
-
-    runs: [cells, fixes] booleans.
-    """
+def find_aliases(runs: np.ndarray, names: Sequence[str]) -> list[tuple[str, str]]:
+    """Pairs of terms (fixes, or pairs of fixes) that are equal or opposite in every cell of `runs`, [cells, fixes] booleans."""
     signs = np.where(runs, 1, -1)
     terms = {name: signs[:, i] for i, name in enumerate(names)}
     terms |= {f"{names[i]} x {names[j]}": signs[:, i] * signs[:, j] for i, j in itertools.combinations(range(len(names)), 2)}
@@ -84,10 +81,10 @@ def aliases(runs: np.ndarray, names: Sequence[str]) -> list[tuple[str, str]]:
     return [pair for group in groups.values() for pair in itertools.combinations(group, 2)]
 
 
-def covering(levels: Sequence[Sequence[str | None]], strength: int) -> list[tuple[str, ...]]:
-    """Cells in which every combination of `strength` factors' levels appears at least once; None is a factor left alone.
+def covering_array(levels: Sequence[Sequence[str | None]], strength: int) -> list[tuple[str, ...]]:
+    """Cells in which every combination of `strength` factors' levels appears at least once, the cell without fixes first.
 
-    The first cell is the one without fixes.
+    levels: of each factor; None stands for no fix. Raises DesignError where covertable is not installed.
     """
     rows = _library("covertable", "covertable").make([list(factor) for factor in levels], strength=strength)
     cells = [tuple(level for level in row if level is not None) for row in rows]

@@ -1,4 +1,4 @@
-"""The plan of an experiment: each cell accounted for (trained, same as another, clash) before anything runs."""
+"""The plan of an experiment: what becomes of each cell (trained, same as another, clash), before anything runs."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ from typing import Any, Literal
 import pandas as pd
 
 from nfloss import ClashError, Configuration
-from runner.experiment.cells import RECOMMENDATION, Cell, cells
+from runner.experiment.cells import RECOMMENDATION, Cell, design_cells
 from runner.experiment.experiment import Experiment, parse_experiment
 from runner.records.fingerprint import fingerprint
 
 Status = Literal["trained", "same as", "clash"]
-COUNTED: dict[Status, str] = {"trained": "to train", "same as": "the same as another", "clash": "clash"}
+STATUS_TEXT: dict[Status, str] = {"trained": "to train", "same as": "the same as another", "clash": "clash"}
 
 
 @dataclass(frozen=True)
-class Accounted:
-    """A cell and what becomes of it: trained itself, the same as another cell, or a clash."""
+class PlannedCell:
+    """A cell and what becomes of it: it is trained, it is the same as another cell, or its fixes clash."""
 
     cell: Cell
     status: Status
@@ -31,13 +31,14 @@ class Accounted:
 
 @dataclass(frozen=True)
 class Plan:
-    """Every cell of an experiment accounted for; `trained` are the distinct configurations, the baseline first."""
+    """Every cell of an experiment and what becomes of it."""
 
     experiment: Experiment
-    cells: tuple[Accounted, ...]
+    cells: tuple[PlannedCell, ...]
 
     @property
-    def trained(self) -> tuple[Accounted, ...]:
+    def trained(self) -> tuple[PlannedCell, ...]:
+        """A cell for each distinct configuration, the baseline first."""
         return tuple(cell for cell in self.cells if cell.status == "trained")
 
     def count(self, status: Status) -> int:
@@ -50,19 +51,19 @@ class Plan:
 
     @property
     def networks(self) -> int:
-        """Networks to train for them: configurations that differ in BatchNorm's momentum alone read the same one."""
-        if self.experiment.model.network is not None:  # a network of the user's is trained for each
+        """Networks to train: configurations that differ only in BatchNorm's momentum evaluate the same network."""
+        if self.experiment.model.network is not None:  # a custom network is trained for each configuration
             return self.trials
         return len({a.configuration.trained() for a in self.trained if a.configuration}) * len(self.experiment.seeds)
 
     @property
     def summary(self) -> str:
-        """Cells by what becomes of them, seeds and trials, in a line."""
-        counts = ", ".join(f"{self.count(status)} {text}" for status, text in COUNTED.items())
+        """The numbers of cells by status, of seeds and of trials, in one line."""
+        counts = ", ".join(f"{self.count(status)} {text}" for status, text in STATUS_TEXT.items())
         return f"{len(self.cells)} cells: {counts}; x {len(self.experiment.seeds)} seeds = {self.trials} trials"
 
     def table(self) -> pd.DataFrame:
-        """A row per cell: cell, design, fixes, numbers, key, status, same_as, reason, fingerprint (of code and frames)."""
+        """A row per cell: cell, design, fixes, numbers, key, status, same_as, reason, fingerprint of code and frames."""
         data, network = self.experiment.data, self.experiment.model.network
         rows = [
             {
@@ -82,38 +83,39 @@ class Plan:
 
 
 def make_plan(experiment: Experiment, dataset_weight_mean: float | None = None) -> Plan:
-    """Account for every cell. `dataset_weight_mean`: what fix 1-3 divides by, where the training set is known."""
+    """The plan of an experiment; `dataset_weight_mean` is what fix 1-3 divides by, where the training set is known."""
     shared = dict(experiment.loss)
     if dataset_weight_mean is not None:
         shared.setdefault("dataset_weight_mean", dataset_weight_mean)
-    return Plan(experiment, tuple(account(cells(experiment.design), shared)))
+    return Plan(experiment, tuple(plan_cells(design_cells(experiment.design), shared)))
 
 
-def account(cells: Iterable[Cell], shared: Mapping[str, float]) -> Iterator[Accounted]:
-    """The first cell of each distinct training is trained, later ones are the same as it."""
+def plan_cells(cells: Iterable[Cell], shared: Mapping[str, float]) -> Iterator[PlannedCell]:
+    """What becomes of each cell: the first of each distinct configuration is trained. `shared`: loss numbers of every cell."""
     first: dict[Configuration, tuple[Cell, Configuration]] = {}
     for cell in cells:
         try:
             configuration = Configuration.of(*cell.fixes, **{**shared, **cell.numbers})
         except ClashError as clash:
-            yield Accounted(cell, "clash", None, reason=str(clash))
+            yield PlannedCell(cell, "clash", None, reason=str(clash))
             continue
         simplified = configuration.simplified()
-        known, written = first.setdefault(simplified, (cell, configuration))
-        if known is cell:
-            yield Accounted(cell, "trained", simplified)
+        earlier, its_configuration = first.setdefault(simplified, (cell, configuration))
+        if earlier is cell:
+            yield PlannedCell(cell, "trained", simplified)
         else:
-            rules = dict.fromkeys(configuration.simplifying_rules() + written.simplifying_rules())
-            reason = "the same words" if configuration == written else " ".join(rules)
-            yield Accounted(cell, "same as", simplified, known.name, reason)
+            rules = dict.fromkeys(configuration.simplifying_rules() + its_configuration.simplifying_rules())
+            reason = "the same choices" if configuration == its_configuration else " ".join(rules)
+            yield PlannedCell(cell, "same as", simplified, earlier.name, reason)
 
 
-def confirming(settings: Mapping[str, Any], candidates: Mapping[str, Mapping[str, Any]], seeds: int) -> Experiment:
-    """The experiment that confirms a study: its settings, its candidates, and so many seeds after its last.
+def confirmation_experiment(settings: Mapping[str, Any], candidates: Mapping[str, Mapping[str, Any]], seeds: int) -> Experiment:
+    """The experiment that trains a study's candidates, the baseline and the document's recommendation on fresh seeds.
 
     Args:
-        settings: the study's `experiment` as study.yaml has it.
-        candidates: name -> {fixes, numbers}; the baseline and the document's recommendation ("full") are always there.
+        settings: the study's `experiment`, from its study.yaml.
+        candidates: name -> {fixes, numbers}.
+        seeds: how many; they follow the study's last seed.
     """
     first = max(settings["seeds"]) + 1
     explicit = {"full": list(RECOMMENDATION), **candidates}

@@ -1,1 +1,13 @@
-"""Records on disk, the truth that everything else reads: tables, checksums, fingerprints, checkpoints, samples."""
+"""Records on disk, from which report, status and views are made: tables, checksums, checkpoints, samples, fingerprints."""
+
+from runner.records.checkpoints import CheckpointError, load_network, read_checkpoint, write_checkpoints
+from runner.records.files import WriteError, read_table, remove_temporary_files, write_atomically, write_bytes, write_table
+from runner.records.integrity import intact, set_aside_damaged
+from runner.records.samples import sample_indices
+from runner.records.tables import KINDS, Records, curve_rows, keys_and_seeds, read_trials, trial_rows, write_group
+
+__all__ = [
+    "KINDS", "CheckpointError", "Records", "WriteError", "curve_rows", "intact", "keys_and_seeds", "load_network",
+    "read_checkpoint", "read_table", "read_trials", "remove_temporary_files", "sample_indices", "set_aside_damaged",
+    "trial_rows", "write_atomically", "write_bytes", "write_checkpoints", "write_group", "write_table",
+]  # fmt: skip

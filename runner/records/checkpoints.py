@@ -1,4 +1,4 @@
-"""Checkpoint files: a trained network as it is written, and as it is loaded again."""
+"""Checkpoint files: how a trained network is written, and how it is loaded again."""
 
 from __future__ import annotations
 
@@ -20,26 +20,28 @@ class CheckpointError(ValueError):
     """What is wrong with a checkpoint, in one line."""
 
 
-def write_checkpoints(folder: Path, key: str, seed: int, kept: Mapping[str, Checkpoint], facts: Mapping[str, Any]) -> None:
-    """A trial's files, `key-seed-last.pt` and `key-seed-best.pt`; `facts` are plain data that each holds beside the state.
+def write_checkpoints(
+    folder: Path, key: str, seed: int, checkpoints: Mapping[str, Checkpoint], metadata: Mapping[str, Any]
+) -> None:
+    """Write a trial's `key-seed-last.pt` and `key-seed-best.pt`; a file of an earlier training is replaced or deleted.
 
-    A best of an earlier training of the trial does not stay beside a last of this one.
+    `metadata` is plain data that each file holds beside the state.
     """
     for which in ("best", "last"):
         path = folder / f"{key}-{seed}-{which}.pt"
-        if which not in kept:
+        if which not in checkpoints:
             path.unlink(missing_ok=True)
             continue
-        c = kept[which]
-        content = {**facts, "key": key, "seed": seed, "step": c.step, "probe_abs_rel": c.probe_abs_rel, "state": c.state}
+        c = checkpoints[which]
+        content = {**metadata, "key": key, "seed": seed, "step": c.step, "probe_abs_rel": c.probe_abs_rel, "state": c.state}
         write_atomically(path, lambda temporary, content=content: torch.save(content, temporary))  # type: ignore[misc]
 
 
 def read_checkpoint(path: Path | str) -> dict[str, Any]:
-    """What `write_checkpoints` wrote.
+    """The content of a file that `write_checkpoints` has written.
 
     Raises:
-        CheckpointError: not there, or not a checkpoint.
+        CheckpointError: the file cannot be read, or is not a checkpoint.
     """
     try:
         content = torch.load(path, map_location="cpu", weights_only=True)
@@ -55,30 +57,31 @@ def read_checkpoint(path: Path | str) -> dict[str, Any]:
 def load_network(path: Path | str) -> Callable[[Tensor], Tensor]:
     """A trained network as a function: images [B, 3, H, W], values 0..1 -> inverse depth [B, 1, H, W] in 1/m.
 
-    The user's class must be importable as it was in training; a file is looked for from the working directory.
+    A custom network's class must be importable as in training; the path of its file is relative to the working directory.
 
     Raises:
-        CheckpointError: not a checkpoint, or not of this network as it is now.
-        NetworkError: the user's class cannot be made.
+        CheckpointError: the file is not a checkpoint, or its state does not fit the network as it is now.
+        NetworkError: the custom network cannot be made.
     """
     content = read_checkpoint(path)
     try:
         model = Model.model_validate(content["model"])
-        predict = house(content["state"], model) if model.custom is None else users(content["state"], model)
+        load = load_built_in if model.custom is None else load_custom
+        predict = load(content["state"], model)
     except (ValidationError, KeyError, RuntimeError) as error:
         raise CheckpointError(f"{path}: does not fit the network: {' '.join(str(error).split())[:200]}") from None
     return predict
 
 
-def house(state: Mapping[str, Tensor], model: Model) -> Callable[[Tensor], Tensor]:
-    """The small network with this state."""
+def load_built_in(state: Mapping[str, Tensor], model: Model) -> Callable[[Tensor], Tensor]:
+    """The built-in network with this state."""
     networks = StackedNetworks(1, 0, depth_range=model.depth_range)
     networks.load_state(state)
     return torch.no_grad()(lambda images: networks(images, training=False)[0][0])
 
 
-def users(state: Mapping[str, Tensor], model: Model) -> Callable[[Tensor], Tensor]:
-    """The user's module with this state."""
+def load_custom(state: Mapping[str, Tensor], model: Model) -> Callable[[Tensor], Tensor]:
+    """The custom network with this state."""
     own = model.custom
     assert own is not None
     module = own.make().eval()

@@ -1,4 +1,4 @@
-"""Files that are whole or not there at all."""
+"""Atomic writes: a file is complete, or it is not there."""
 
 from __future__ import annotations
 
@@ -14,22 +14,22 @@ from pyarrow import ArrowException
 
 
 class WriteError(OSError):
-    """A file that could not be written, in one line: which, and what the system said."""
+    """Which file could not be written and why, in one line."""
 
 
 def write_atomically(path: Path, write: Callable[[Path], Any]) -> None:
-    """`write` a file beside `path`, then move it there: the file is whole or not there at all.
+    """Write a file atomically: `write` writes it under a temporary name beside `path`, from where it is moved.
 
     Raises:
         WriteError: the disk is full, or the directory cannot be written to.
     """
-    temporary = path.with_name(f".{path.name}.{uuid4().hex}")  # several machines may write beside each other
+    temporary = path.with_name(f".{path.name}.{uuid4().hex}")  # unique, because several machines may write at once
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         write(temporary)
-        synchronise(temporary)
+        flush_to_disk(temporary)
         os.replace(temporary, path)
-        synchronise(path.parent)
+        flush_to_disk(path.parent)
     except OSError as error:
         raise WriteError(f"{path}: cannot be written ({error.strerror or str(error).splitlines()[0]})") from None
     finally:
@@ -38,12 +38,12 @@ def write_atomically(path: Path, write: Callable[[Path], Any]) -> None:
 
 
 def write_bytes(path: Path, content: bytes) -> None:
-    """A file of this content."""
+    """Write a file of this content atomically."""
     write_atomically(path, lambda temporary: temporary.write_bytes(content))
 
 
-def synchronise(path: Path) -> None:
-    """Have the system put a file or a directory on its disk, so that a power cut does not undo what was said to be done."""
+def flush_to_disk(path: Path) -> None:
+    """Make the system write a file or directory to its disk, so that it survives a power cut."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)
@@ -51,24 +51,24 @@ def synchronise(path: Path) -> None:
         os.close(descriptor)
 
 
-def sweep(folder: Path) -> None:
-    """Delete what a killed process has left half written; only where no other process writes."""
+def remove_temporary_files(folder: Path) -> None:
+    """Delete the temporary files that a killed process has left. No other process may be writing into the folder."""
     for path in folder.glob(".*.*"):
         if path.is_file() and len(path.suffix) == 33:  # a dot and the 32 digits of `write_atomically`
             path.unlink()
 
 
 class TableError(ValueError):
-    """A file that cannot be read as a table, in one line: which, why, and what to do."""
+    """Which file cannot be read as a table, why, and what to do, in one line."""
 
 
 def write_table(path: Path, table: pd.DataFrame) -> None:
-    """Write the whole table or nothing."""
-    write_bytes(path, as_bytes(table))
+    """Write a table atomically, as a parquet file."""
+    write_bytes(path, table_bytes(table))
 
 
-def as_bytes(table: pd.DataFrame) -> bytes:
-    """The table as a parquet file."""
+def table_bytes(table: pd.DataFrame) -> bytes:
+    """The bytes of a table's parquet file."""
     buffer = BytesIO()
     table.to_parquet(buffer, index=False, write_page_checksum=True)
     return buffer.getvalue()
@@ -84,6 +84,6 @@ def read_table(path: Path) -> pd.DataFrame:
         return pd.read_parquet(path, page_checksum_verification=True)
     except FileNotFoundError:
         raise TableError(f"{path}: missing; nfloss run --resume makes it again") from None
-    except (ArrowException, OSError, ValueError, KeyError, TypeError) as error:  # the last two: a footer that was changed
+    except (ArrowException, OSError, ValueError, KeyError, TypeError) as error:  # the last two: of a changed footer
         why = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         raise TableError(f"{path}: damaged ({why}); nfloss run --resume sets it aside and makes it again") from None

@@ -1,4 +1,4 @@
-"""A few validation frames that a person can look at, and what each network of the first seed says about them."""
+"""A few validation frames for the report, and the depth that each network of the first seed predicts for them."""
 
 from __future__ import annotations
 
@@ -10,24 +10,25 @@ from torch import Tensor
 
 from runner.data import Frames
 
-PLACES = (0.3, 0.6, 0.9)  # among the frames, by the share of their pixels that are near
+QUANTILES = (0.3, 0.6, 0.9)  # of the share of near pixels in a frame
 
 
-def picked(frames: Frames) -> list[int]:
-    """Frames with few, some and many near pixels, of those whose depth is mostly known."""
+def sample_indices(frames: Frames) -> list[int]:
+    """Indices of frames with few, some and many near pixels, among the half whose depth is known in most pixels."""
     known = frames.valid.flatten(1).double().mean(1)
     shares = torch.where(known >= known.median(), frames.near_share_per_image(), -1.0)
     order = torch.argsort(shares, stable=True)
     usable = order[shares[order] >= 0]
-    return [int(usable[round(place * (len(usable) - 1))]) for place in PLACES]
+    return [int(usable[round(quantile * (len(usable) - 1))]) for quantile in QUANTILES]
 
 
 def sample_rows(keys: Sequence[str], predicted: Tensor, frames: Frames) -> pd.DataFrame:
-    """A row per network and picked frame: key, sample, and its depth in metres as the bytes of float16 [H, W].
+    """A row per network and sample frame: key, sample, and the predicted depth in metres as the bytes of a float16 [H, W].
 
-    predicted: [K, N, 1, H, W], of all frames.
+    Args:
+        predicted: depth of all frames, [K, N, 1, H, W].
     """
-    chosen = predicted[:, picked(frames), 0].to(torch.float16).cpu().numpy()
+    chosen = predicted[:, sample_indices(frames), 0].to(torch.float16).cpu().numpy()
     return pd.DataFrame(
         {"key": key, "sample": at, "metres": depth.tobytes()}
         for key, depths in zip(keys, chosen, strict=True)

@@ -1,4 +1,4 @@
-"""Records: the truth that everything else reads. A few parquet files per group of trials, written atomically."""
+"""Records, from which report, status and views are made: a few parquet files per group of trials, written atomically."""
 
 from __future__ import annotations
 
@@ -14,25 +14,25 @@ import pandas as pd
 import torch
 
 from runner.data import DEPTH_EDGES, SeedData
-from runner.records.files import as_bytes, read_table, write_bytes
+from runner.records.files import read_table, table_bytes, write_bytes
 from runner.records.fingerprint import stale
 from runner.records.samples import sample_rows
 from runner.training import History, abs_rel, error_by_depth
 
-#: A group's tables, in the order in which they are written: the trials last, for their file says that all others are there.
+#: A group's tables, in the order of writing. The trials come last: where their file exists, the others are complete.
 KINDS = ("samples", "profiles", "curves", "trials")
 SUMS = ".sha256"
 
 
-def unused(folder: Path, group: str) -> str:
-    """The name, or the first of "name.2", "name.3", ... that no group has."""
+def unused_name(folder: Path, group: str) -> str:
+    """The first of "group", "group.2", "group.3", ... that no recorded group has."""
     names = (group if number == 1 else f"{group}.{number}" for number in count(1))
     return next(name for name in names if not (folder / f"trials-{name}.parquet").exists())
 
 
 @dataclass(frozen=True)
 class Records:
-    """A group's tables. `profiles` has no rows for diverged trials, `samples` none but for the study's first seed."""
+    """A group's tables. `profiles` has no rows for diverged trials; `samples` has rows for the study's first seed only."""
 
     trials: pd.DataFrame
     curves: pd.DataFrame
@@ -41,7 +41,7 @@ class Records:
 
     @classmethod
     def of(cls, keys: Sequence[str], data: SeedData, history: History, constant: Mapping[str, Any], first: bool) -> Records:
-        """What is kept of a trained group; `constant` is in each trial's row, `first`: the first seed's."""
+        """The records of a trained group. `constant`: columns of every trial; `first`: whether it is the study's first seed."""
         assert history.predicted is not None
         samples = sample_rows(keys, history.predicted, data.validation) if first else pd.DataFrame()
         return cls(
@@ -53,17 +53,16 @@ class Records:
 
 
 def write_group(folder: Path, group: str, records: Records) -> None:
-    """A name that is taken, as when trials are made anew because their code has changed, gets a number: nothing is
-    overwritten. Beside the tables lie their checksums."""
-    group = unused(folder, group)
+    """Write a group's tables and their checksums. A name that exists already gets a number: nothing is overwritten."""
+    group = unused_name(folder, group)
     tables: dict[str, pd.DataFrame] = {kind: getattr(records, kind) for kind in KINDS}
-    files = {f"{kind}-{group}.parquet": as_bytes(table) for kind, table in tables.items() if len(table)}
+    files = {f"{kind}-{group}.parquet": table_bytes(table) for kind, table in tables.items() if len(table)}
     for name, content in {f"{group}{SUMS}": checksums(files), **files}.items():
         write_bytes(folder / name, content)
 
 
 def checksums(files: Mapping[str, bytes]) -> bytes:
-    """As `sha256sum` writes them."""
+    """The checksums of files (name -> content), in the form of `sha256sum`."""
     return "".join(f"{sha256(content).hexdigest()}  {name}\n" for name, content in files.items()).encode()
 
 
@@ -75,8 +74,7 @@ def keys_and_seeds(trials: pd.DataFrame) -> set[tuple[str, int]]:
 def read_trials(folder: Path, plan: pd.DataFrame | None = None) -> pd.DataFrame:
     """All trials recorded so far, a row each; empty where there are none.
 
-    With the plan's table, only those that were trained by the code, and on the frames, of which it has the fingerprints, and
-    each once, whoever else has trained it too; records without a fingerprint are of before there were any, and count.
+    With the plan's table, only the trials whose fingerprint is that of the plan, each once.
     """
     parts = [read_table(path) for path in sorted(folder.glob("trials-*.parquet"))]
     trials = pd.concat(parts, ignore_index=True) if parts else pd.DataFrame()
@@ -86,7 +84,7 @@ def read_trials(folder: Path, plan: pd.DataFrame | None = None) -> pd.DataFrame:
 
 
 def trial_rows(keys: Sequence[str], data: SeedData, history: History, constant: Mapping[str, Any]) -> pd.DataFrame:
-    """One row per trial of a group; errors of a diverged trial are those of the trivial predictor."""
+    """One row per trial of a group. A diverged trial has the errors of the trivial predictor."""
     diverged = history.diverged_at.cpu().numpy()
     final = {name: np.mean([v[name] for v in history.validations], axis=0) for name in history.validations[0]}
     trivial = trivial_errors(data)
@@ -96,7 +94,7 @@ def trial_rows(keys: Sequence[str], data: SeedData, history: History, constant: 
         row = {"key": key, "seed": data.seed, "status": "diverged" if dead else "finished"}
         row |= {"diverged_step": int(diverged[k]) if dead else None, "seconds": history.seconds / len(keys), **constant}
         for which in ("all", "near", "far"):
-            name = column(which)
+            name = error_column(which)
             row[f"final_{name}"] = trivial[which] if dead else float(final[f"{which}_abs_rel"][k])
             row[f"trivial_{name}"] = trivial[which]
         row |= {f"val_{name}": np.nan if dead else float(values[k]) for name, values in final.items()}
@@ -107,7 +105,7 @@ def trial_rows(keys: Sequence[str], data: SeedData, history: History, constant: 
 
 
 def curve_rows(keys: Sequence[str], data: SeedData, history: History) -> pd.DataFrame:
-    """One row per trial and probe; series of the training loss are means since the last probe."""
+    """One row per trial and evaluation on the probe. Series of each step are averaged since the evaluation before."""
     steps = [int(probe["step"]) for probe in history.probes]
     series = {
         name: interval_means(history.series[name].cpu().numpy(), steps) for name in ("loss", "normalised_loss", "ssi", "silog")
@@ -120,7 +118,7 @@ def curve_rows(keys: Sequence[str], data: SeedData, history: History) -> pd.Data
         dead = (diverged >= 0) & (diverged < steps[place])
         frame = {"key": list(keys), "seed": data.seed, "step": steps[place], "epoch": int(probe["epoch"])}
         for which in ("all", "near", "far"):
-            frame[f"probe_{column(which)}"] = np.where(dead, trivial[which], probe[f"probe_{which}_abs_rel"])
+            frame[f"probe_{error_column(which)}"] = np.where(dead, trivial[which], probe[f"probe_{which}_abs_rel"])
         frame |= {name: values[place] for name, values in series.items()}
         frame |= {name: probe[name] for name in ("batch_near_error", "batch_far_error", "near_share", "threshold")}
         frames.append(pd.DataFrame(frame))
@@ -128,7 +126,7 @@ def curve_rows(keys: Sequence[str], data: SeedData, history: History) -> pd.Data
 
 
 def profile_rows(keys: Sequence[str], data: SeedData, history: History) -> pd.DataFrame:
-    """One row per finished trial and bin of true depth that the validation frames have pixels in: the final network's error."""
+    """One row per finished trial and bin of true depth that has pixels: the final network's error on the validation frames."""
     assert history.predicted is not None
     by_depth = {name: value.cpu().numpy() for name, value in error_by_depth(history.predicted, data.validation.depth).items()}
     filled = by_depth["pixels"] > 0
@@ -140,21 +138,21 @@ def profile_rows(keys: Sequence[str], data: SeedData, history: History) -> pd.Da
     return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame()
 
 
-def column(which: str) -> str:
+def error_column(which: str) -> str:
     return "abs_rel" if which == "all" else f"{which}_abs_rel"
 
 
 def trivial_errors(data: SeedData, depth: torch.Tensor | None = None) -> dict[str, float]:
-    """AbsRel for each range of the predictor that says the training median everywhere."""
+    """AbsRel, for each range of depth, of the predictor that gives the training median everywhere."""
     true = data.validation.depth if depth is None else depth
     constant = torch.full_like(true, float(data.train.median_depth())).unsqueeze(0)
     return {which: float(value[0]) for which, value in abs_rel(constant, true).items()}
 
 
 def interval_means(values: np.ndarray, steps: Sequence[int]) -> np.ndarray:
-    """Means of a per-step series [steps, K] over the intervals that end at each probe: [probes, K].
+    """Means of a per-step series [steps, K] over the intervals that end at each evaluation: [evaluations, K].
 
-    Summed in float64, so that a column's mean does not depend on how the columns lie in memory.
+    Summed in float64, so that a column's mean does not depend on the memory layout of the columns.
     """
     starts = [0, *steps[:-1]]
     means = [values[start:end].mean(0, dtype=np.float64) for start, end in zip(starts, steps, strict=True)]
@@ -162,9 +160,9 @@ def interval_means(values: np.ndarray, steps: Sequence[int]) -> np.ndarray:
 
 
 def steadiness(history: History, k: int) -> dict[str, float | int]:
-    """SD of ln gradient norm between batches, and spikes of the own loss (> 5 robust SD above the running median).
+    """SD of ln gradient norm between batches, and spikes of the loss (> 5 robust SD above its running median).
 
-    Both after the first 5 % of steps. The norm's trend is taken out: SD of successive differences / sqrt(2).
+    Both after the first 5 % of steps. The SD is that of successive differences / sqrt(2), which removes the trend.
     """
     skip = len(history.series["loss"]) // 20
     norms = np.log(history.series["grad_norm"][skip:, k].cpu().numpy() + 1e-30)

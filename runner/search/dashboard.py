@@ -1,4 +1,4 @@
-"""The Optuna dashboard of a study, on 127.0.0.1: a search's own trials, or a view of any other study's records."""
+"""The Optuna dashboard on 127.0.0.1: a search's own trials, or a view of any other study's records."""
 
 from __future__ import annotations
 
@@ -24,32 +24,32 @@ from optuna.trial import create_trial
 from nfloss import ISSUES
 from nfloss.configuration import make_numbers
 from nfloss.registry import find_fix, issue_of
-from runner.records.files import read_table
-from runner.search.objectives import NAMES, ObjectiveValues, objective_values
+from runner.records import read_table
+from runner.search.objectives import OBJECTIVE_NAMES, ObjectiveValues, objective_values
 from runner.search.space import NONE, issue_name
-from runner.search.storage import JOURNAL, open_storage, reachable
+from runner.search.storage import JOURNAL, open_storage, storage_errors
 from runner.study import StudyError, read_study
 
 HOST = "127.0.0.1"
-VIEW = "optuna-view.journal"  # of a study that is no search: written anew each time, from its records
+VIEW_JOURNAL = "optuna-view.journal"  # of a study without a search; written from its records each time
 ARTIFACTS = "optuna-artifacts"
 OBJECTIVES = ("near", "far")
 
 
-class Quiet(WSGIRequestHandler):
-    """Says nothing for each page."""
+class QuietHandler(WSGIRequestHandler):
+    """A handler that logs no requests."""
 
     def log_message(self, format: str, *args: Any) -> None:
         return
 
 
-def serve(study: Path | None, port: int) -> int:
-    """Serve a study's dashboard until Ctrl-C; returns the exit status.
+def serve_dashboard(study: Path | None, port: int) -> int:
+    """Serve the dashboard of a study, by default the newest, until Ctrl-C; returns the exit status.
 
     Raises:
-        StudyError: no study, or a port that is taken.
+        StudyError: there is no study, or the port is taken.
     """
-    folder = study or newest(Path("runs"))
+    folder = study or newest_study(Path("runs"))
     with make_dashboard(folder, port) as server:
         print(f"Optuna dashboard of {folder}: http://{HOST}:{server.server_port}/dashboard  (Ctrl-C ends it)", flush=True)
         try:
@@ -59,8 +59,8 @@ def serve(study: Path | None, port: int) -> int:
     return 0
 
 
-def newest(runs: Path) -> Path:
-    """The study that was written to last."""
+def newest_study(runs: Path) -> Path:
+    """The study in `runs` that was written to last. Raises StudyError where there is none."""
     found = [path.parent for path in runs.glob("*/study.yaml")]
     if not found:
         raise StudyError(f"no study in {runs}; name one: nfloss dashboard STUDY_DIR")
@@ -68,68 +68,69 @@ def newest(runs: Path) -> Path:
 
 
 def make_dashboard(folder: Path, port: int) -> WSGIServer:
-    """The server, not yet serving; nothing but this machine can reach it."""
+    """The server, not yet serving. Only this machine can reach it."""
     from optuna_dashboard import wsgi
 
     settings = read_study(folder)
-    search = (settings["experiment"].get("design") or {}).get("optuna")
+    search = settings["experiment"]["design"]["optuna"]
     if search is None:
-        storage = write_view(folder, settings)
+        storage = write_dashboard_view(folder, settings)
     elif search["storage"] is None and not (folder / JOURNAL).exists():
-        raise StudyError(f"{folder}: its {JOURNAL} is missing; the search writes it anew with --resume")
+        raise StudyError(f"{folder}: its {JOURNAL} is missing; nfloss run --resume writes it again")
     else:
         storage = open_storage(folder, search["storage"])
-        with reachable(search["storage"]):
-            attach(optuna.load_study(study_name=settings["name"], storage=storage), folder, storage)
+        with storage_errors(search["storage"]):
+            attach_figures(optuna.load_study(study_name=settings["name"], storage=storage), folder, storage)
     check_port(port)
-    application = wsgi(storage, artifact_store=FileSystemArtifactStore(shelf(folder)))
-    return make_server(HOST, port, application, handler_class=Quiet)
+    application = wsgi(storage, artifact_store=FileSystemArtifactStore(artifact_folder(folder)))
+    return make_server(HOST, port, application, handler_class=QuietHandler)
 
 
 def check_port(port: int) -> None:
-    """Raises where something else listens."""
+    """Raises StudyError where another process listens on the port."""
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind((HOST, port))
         except OSError:
-            raise StudyError(f"port {port} on {HOST} is taken; take another with --port") from None
+            raise StudyError(f"port {port} on {HOST} is taken; choose another with --port") from None
 
 
-def write_view(folder: Path, settings: Mapping[str, Any]) -> BaseStorage:
-    """A study's records as an Optuna study: a finished trial for each trained cell that has all of its seeds."""
+def write_dashboard_view(folder: Path, settings: Mapping[str, Any]) -> BaseStorage:
+    """Write a study's records as an Optuna study: a finished trial for each trained cell that has all of its seeds."""
     from optuna_dashboard import save_note
 
-    (folder / VIEW).unlink(missing_ok=True)
-    storage = JournalStorage(JournalFileBackend(str(folder / VIEW)))
+    (folder / VIEW_JOURNAL).unlink(missing_ok=True)
+    storage = JournalStorage(JournalFileBackend(str(folder / VIEW_JOURNAL)))
     directions = [StudyDirection.MINIMIZE] * len(OBJECTIVES)
     view = optuna.create_study(storage=storage, study_name=settings["name"], directions=directions)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ExperimentalWarning)
-        view.set_metric_names([NAMES[objective] for objective in OBJECTIVES])
+        view.set_metric_names([OBJECTIVE_NAMES[objective] for objective in OBJECTIVES])
     plan = read_table(folder / "plan.parquet").fillna({"fixes": "", "numbers": "{}"})
     cells = plan[plan["status"] == "trained"].to_dict("records")
     found = objective_values(folder, settings["seeds"], OBJECTIVES, "")
     varied = varied_numbers(cells, settings["experiment"])
-    view.add_trials([finished(cell, found[cell["key"]], varied) for cell in cells if cell["key"] in found])
-    save_note(view, note(settings, len(cells), len(found)))
-    attach(view, folder, storage)
+    view.add_trials([cell_trial(cell, found[cell["key"]], varied) for cell in cells if cell["key"] in found])
+    save_note(view, view_note(settings, len(cells), len(found)))
+    attach_figures(view, folder, storage)
     return storage
 
 
 def varied_numbers(cells: list[Any], experiment: Mapping[str, Any]) -> dict[str, list[float]]:
-    """Number of the loss -> its values in the study, the usual one first."""
-    usual, varied = vars(make_numbers(experiment.get("loss") or {})), dict[str, set[float]]()
+    """Number of the loss -> its values in the study, the baseline's first."""
+    baseline, varied = vars(make_numbers(experiment["loss"])), dict[str, set[float]]()
     for cell in cells:
         for name, value in json.loads(cell["numbers"]).items():
-            varied.setdefault(name, {float(usual[name])}).add(float(value))
-    return {name: [float(usual[name]), *sorted(values - {float(usual[name])})] for name, values in sorted(varied.items())}
+            varied.setdefault(name, {float(baseline[name])}).add(float(value))
+    return {name: [float(baseline[name]), *sorted(values - {float(baseline[name])})] for name, values in sorted(varied.items())}
 
 
-def finished(cell: Mapping[Any, Any], result: ObjectiveValues, varied: Mapping[str, list[float]]) -> Any:
-    """A trained cell as a trial. A cell may hold several fixes of one issue: then they are one choice, joined by +.
+def cell_trial(cell: Mapping[Any, Any], result: ObjectiveValues, varied: Mapping[str, list[float]]) -> Any:
+    """A trained cell as a finished trial, with a parameter for each issue and each varied number.
 
-    Optuna wants one set of choices per parameter, so every combination of an issue's fixes is named.
+    Several fixes of one issue are one category, such as "1-1+1-2". Optuna requires the same categories in every trial, so all
+    combinations are listed.
     """
     fixes, numbers = cell["fixes"].split(), json.loads(cell["numbers"])
     params: dict[str, Any] = {}
@@ -137,44 +138,44 @@ def finished(cell: Mapping[Any, Any], result: ObjectiveValues, varied: Mapping[s
     for number, issue in sorted(ISSUES.items()):
         own = [fix.id for fix in issue.fixes]
         params[issue_name(number)] = "+".join(fix for fix in fixes if issue_of(find_fix(fix)).number == number) or NONE
-        kinds[issue_name(number)] = CategoricalDistribution([NONE, *own, *several(own)])
+        kinds[issue_name(number)] = CategoricalDistribution([NONE, *own, *fix_combinations(own)])
     for name, values in varied.items():
         params[name] = float(numbers.get(name, values[0]))
         kinds[name] = CategoricalDistribution(values)
     attrs = {"cell": cell["cell"], "design": cell["design"], "fixes": cell["fixes"], "key": cell["key"]}
-    attrs |= {f"{NAMES[objective]} of each seed": values for objective, values in result.seeds.items()}
+    attrs |= {f"{OBJECTIVE_NAMES[objective]} of each seed": values for objective, values in result.seeds.items()}
     attrs["diverged seeds"] = result.diverged
     return create_trial(values=result.values, params=params, distributions=kinds, user_attrs=attrs)
 
 
-def attach(study: optuna.Study, folder: Path, storage: BaseStorage) -> None:
-    """The report's figures as artifacts, each once."""
-    store = FileSystemArtifactStore(shelf(folder))
-    there = {meta.filename for meta in optuna.artifacts.get_all_artifact_meta(study, storage=storage)}
+def attach_figures(study: optuna.Study, folder: Path, storage: BaseStorage) -> None:
+    """Attach the report's figures as artifacts, each once."""
+    store = FileSystemArtifactStore(artifact_folder(folder))
+    attached = {meta.filename for meta in optuna.artifacts.get_all_artifact_meta(study, storage=storage)}
     for figure in sorted((folder / "report" / "figures").glob("*.png")):
-        if figure.name not in there:
+        if figure.name not in attached:
             upload_artifact(artifact_store=store, file_path=str(figure), study_or_trial=study, storage=storage)
 
 
-def shelf(folder: Path) -> str:
-    """Where the artifacts are."""
+def artifact_folder(folder: Path) -> str:
+    """The folder of the artifacts, which is made where it is missing."""
     (folder / ARTIFACTS).mkdir(exist_ok=True)
     return str(folder / ARTIFACTS)
 
 
-def several(fixes: list[str]) -> list[str]:
-    """Names of two fixes or more of one issue."""
+def fix_combinations(fixes: list[str]) -> list[str]:
+    """Every combination of two or more of the fixes, joined by +."""
     return ["+".join(some) for count in range(2, len(fixes) + 1) for some in combinations(fixes, count)]
 
 
-def note(settings: Mapping[str, Any], cells: int, complete: int) -> str:
-    """What the study is."""
+def view_note(settings: Mapping[str, Any], cells: int, complete: int) -> str:
+    """The note that the dashboard shows for a study without a search."""
     experiment = settings["experiment"]
     data, training = experiment["data"], experiment["training"]
     frames = f"frames of {data['folder']}" if data.get("folder") else f"{data['train']} procedural scenes"
     return (
         f"**{settings['name']}**: {complete} of {cells} distinct cells with all of the seeds "
         f"{', '.join(map(str, settings['seeds']))}, {training['steps']} steps each, on {frames}. A value is the geometric mean "
-        "over the seeds; a diverged training counts as the worst that finished. A view of the study's records: change nothing "
-        "here, it is written anew each time."
+        "over the seeds; a diverged training counts as the worst that finished. This is a view of the study's records: changes "
+        "are lost, because it is written again each time."
     )

@@ -1,7 +1,8 @@
-"""The loop of a search: tell what is known, propose what is missing, train it, again. Neither Optuna nor training in here.
+"""The loop of a search: tell Optuna the known values, ask for new cells, train them, repeat.
 
-Records are the truth. A proposed cell is in the search's storage as running; once its records hold all seeds it is told; until
-then it is trained first of all. So a search that is killed anywhere goes on where it stood, and nothing is told twice.
+Nothing is kept in memory between rounds. A proposed cell is a running trial in the search's storage until its records have all
+seeds; then its values are told. Running trials are trained before new ones are asked for. A search can therefore be killed at
+any time and resumed, and no trial is told twice.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Proposal:
-    """A cell that has been asked for, and the number of its trial."""
+    """A cell that the search has proposed, and the number of its Optuna trial."""
 
     number: int
     cell: str
@@ -26,78 +27,78 @@ class Proposal:
 
 
 class Proposer(Protocol):
-    """What proposes cells and remembers what they came to (runner/search/searcher.py)."""
+    """Proposes cells and remembers their values (`runner/search/searcher.py`)."""
 
     def tell_known(self, values: Mapping[str, ObjectiveValues]) -> None:
         """Tell every running trial whose cell's values are known."""
 
     def running(self) -> list[Proposal]:
-        """The distinct cells that have been asked for and not been told."""
+        """The distinct cells whose trials are running."""
         ...
 
     def distinct(self) -> int:
-        """How many distinct cells have been asked for."""
+        """The number of distinct cells proposed so far."""
         ...
 
     def ask(self, values: Mapping[str, ObjectiveValues]) -> Proposal | None:
-        """A cell that has not been asked for; None where the space holds no more."""
+        """A cell that was not proposed before; None where the space has no more."""
         ...
 
 
-class Laboratory(Protocol):
-    """Where cells are trained; in tests, where training is simulated."""
+class CellTrainer(Protocol):
+    """Trains cells; in tests, training is simulated."""
 
-    def decide(self, what: Callable[[], T]) -> T:
-        """Call it, again while the storage cannot be reached."""
+    def use_storage(self, action: Callable[[], T]) -> T:
+        """Call `action`, and again while the storage cannot be reached."""
         ...
 
-    def values(self) -> dict[str, ObjectiveValues]:
-        """Key -> objective values of every cell that is complete."""
+    def known_values(self) -> dict[str, ObjectiveValues]:
+        """Key -> objective values of every cell whose records have all seeds."""
         ...
 
     def trainable(self, key: str) -> bool:
-        """Whether the cell may be trained: not after the machine has failed to."""
+        """Whether to train the cell: not again in this run, after the machine has failed to train it."""
         ...
 
-    def planned(self) -> None:
-        """What has been asked for has changed."""
+    def plan_changed(self) -> None:
+        """Called after cells were proposed or told."""
 
     def train(self, batch: list[Proposal]) -> bool:
-        """Train the cells with all seeds; whether the search may go on."""
+        """Train the cells with all seeds; returns whether the search may go on."""
         ...
 
 
-def search_loop(proposer: Proposer, laboratory: Laboratory, trials: int, at_once: int) -> None:
-    """Until so many distinct cells have been asked for and nothing is left to train here."""
+def search_loop(proposer: Proposer, trainer: CellTrainer, trials: int, at_once: int) -> None:
+    """Propose and train cells, `at_once` in a batch, until `trials` distinct ones are proposed and none is left to train."""
 
     def tell() -> Mapping[str, ObjectiveValues]:
-        values = laboratory.values()
+        values = trainer.known_values()
         proposer.tell_known(values)
         return values
 
     def next_batch() -> list[Proposal]:
-        batch = choose(proposer, laboratory, tell(), trials, at_once)
-        laboratory.planned()
+        batch = choose_batch(proposer, trainer, tell(), trials, at_once)
+        trainer.plan_changed()
         return batch
 
     def conclude() -> None:
         tell()
-        laboratory.planned()
+        trainer.plan_changed()
 
-    while (batch := laboratory.decide(next_batch)) and laboratory.train(batch):
+    while (batch := trainer.use_storage(next_batch)) and trainer.train(batch):
         pass
-    laboratory.decide(conclude)
+    trainer.use_storage(conclude)
 
 
-def choose(
-    proposer: Proposer, laboratory: Laboratory, values: Mapping[str, ObjectiveValues], trials: int, at_once: int
+def choose_batch(
+    proposer: Proposer, trainer: CellTrainer, values: Mapping[str, ObjectiveValues], trials: int, at_once: int
 ) -> list[Proposal]:
-    """What an interrupted run left first, then new cells."""
-    batch = [proposal for proposal in proposer.running() if laboratory.trainable(proposal.point.key)][:at_once]
+    """The next cells to train: those that an interrupted run has left, then new ones."""
+    batch = [proposal for proposal in proposer.running() if trainer.trainable(proposal.point.key)][:at_once]
     while len(batch) < at_once and proposer.distinct() < trials:
         proposal = proposer.ask(values)
         if proposal is None:
             break
-        if laboratory.trainable(proposal.point.key):
+        if trainer.trainable(proposal.point.key):
             batch.append(proposal)
     return batch

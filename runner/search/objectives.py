@@ -1,4 +1,4 @@
-"""What a cell's records come to for the search: one finite value per objective, the geometric mean over all seeds."""
+"""The objective values of a cell: one finite value per objective, the geometric mean over all seeds."""
 
 from __future__ import annotations
 
@@ -9,22 +9,21 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from runner.records.files import read_table
-from runner.records.tables import read_trials
+from runner.records import read_table, read_trials
 
-#: Objective -> what its value is called wherever it is shown.
-NAMES = {
+#: Objective -> its name in the dashboard and on the terminal.
+OBJECTIVE_NAMES = {
     "near": "near AbsRel",
     "far": "far AbsRel",
     "wobble": "wobble",
     "time_to_target": "steps to target",
 }
-FINALS = {"near": "final_near_abs_rel", "far": "final_far_abs_rel"}
+FINAL_COLUMNS = {"near": "final_near_abs_rel", "far": "final_far_abs_rel"}
 
 
 @dataclass(frozen=True)
 class ObjectiveValues:
-    """A cell's values in the order of the objectives, each seed's value, and how many seeds diverged."""
+    """A cell's values in the order of the objectives, the values of each seed, and the number of diverged seeds."""
 
     values: tuple[float, ...]
     seeds: dict[str, list[float]]  # objective -> value of each seed, in the seeds' order
@@ -34,32 +33,35 @@ class ObjectiveValues:
 def objective_values(
     folder: Path, seeds: Sequence[int], objectives: Sequence[str], baseline: str
 ) -> dict[str, ObjectiveValues]:
-    """Key -> worth of every cell that has been through all of the seeds; `baseline` is the baseline's key.
+    """Key -> objective values of every cell whose records have all of the seeds.
 
-    A diverged training counts as bad as the worst that finished so far, never as a failure: diverging must cost, and a search
-    learns nothing from a trial that is left out.
+    A diverged training counts as the worst one that has finished so far: a search learns nothing from a trial that is left out.
+
+    Args:
+        baseline: the baseline's key; its curves set the target of `time_to_target`.
     """
-    trials = seen_trials(folder / "records", seeds)
+    trials = trials_of_seeds(folder / "records", seeds)
     if not len(trials):
         return {}
     table = trials.set_index(["key", "seed"])
-    if set(objectives) - set(FINALS):
+    if set(objectives) - set(FINAL_COLUMNS):
         table = table.join(curve_measures(folder / "records", trials, baseline))
-    columns = {objective: FINALS.get(objective, objective) for objective in objectives}
+    columns = {objective: FINAL_COLUMNS.get(objective, objective) for objective in objectives}
     if any(column not in table or table[column].isna().all() for column in columns.values()):
-        return {}  # the target is the baseline's, and the baseline is not there yet
+        return {}  # the target is not known before the baseline is recorded
     found = {}
     for key, rows in table.groupby("key"):
         if len(rows) == len(seeds):
             each = {objective: rows[column].droplevel("key").loc[list(seeds)] for objective, column in columns.items()}
             values = tuple(float(np.exp(np.log(value.clip(lower=1e-12)).mean())) for value in each.values())
-            lost = int((rows["status"] == "diverged").sum())
-            found[str(key)] = ObjectiveValues(values, {name: [float(v) for v in value] for name, value in each.items()}, lost)
+            diverged = int((rows["status"] == "diverged").sum())
+            seed_values = {name: [float(v) for v in value] for name, value in each.items()}
+            found[str(key)] = ObjectiveValues(values, seed_values, diverged)
     return found
 
 
-def seen_trials(records: Path, seeds: Sequence[int]) -> pd.DataFrame:
-    """The recorded trials of these seeds, each once, a diverged one's errors as the analysis counts them."""
+def trials_of_seeds(records: Path, seeds: Sequence[int]) -> pd.DataFrame:
+    """The recorded trials of these seeds, each once; the errors of diverged ones are those that the analysis uses."""
     from analysis.study import no_better_diverged
 
     trials = read_trials(records)
@@ -70,7 +72,7 @@ def seen_trials(records: Path, seeds: Sequence[int]) -> pd.DataFrame:
 
 
 def curve_measures(records: Path, trials: pd.DataFrame, baseline: str) -> pd.DataFrame:
-    """Wobble and steps to the target of each trial; those of a diverged one are the worst that any finished one has."""
+    """Wobble and steps to the target of each trial; a diverged one has the worst values of the finished ones."""
     from analysis.measures import first_arrival, target_error, wobble
 
     parts = [p.with_name(p.name.replace("trials-", "curves-", 1)) for p in sorted(records.glob("trials-*.parquet"))]
@@ -83,9 +85,9 @@ def curve_measures(records: Path, trials: pd.DataFrame, baseline: str) -> pd.Dat
     for key, seed, status in trials[["key", "seed", "status"]].itertuples(index=False):
         rows = by_trial[key, seed]
         steps, errors = rows["step"].to_numpy(float), rows["probe_near_abs_rel"].to_numpy(float)
-        lost = status == "diverged"
-        arrival = steps[-1] if lost else min(first_arrival(steps, errors, target), steps[-1])
-        measured[key, seed] = {"wobble": np.nan if lost else wobble(errors), "time_to_target": arrival}
+        diverged = status == "diverged"
+        arrival = steps[-1] if diverged else min(first_arrival(steps, errors, target), steps[-1])
+        measured[key, seed] = {"wobble": np.nan if diverged else wobble(errors), "time_to_target": arrival}
     table = pd.DataFrame.from_dict(measured, orient="index").rename_axis(["key", "seed"])
     worst = table["wobble"].replace(np.inf, np.nan).max()
     return table.assign(wobble=table["wobble"].replace(np.inf, np.nan).fillna(1.0 if np.isnan(worst) else worst))

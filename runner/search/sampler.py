@@ -1,4 +1,4 @@
-"""Optuna's samplers, kept from proposing fixes that clash and cells that are known, so that no trial is wasted on one."""
+"""Optuna's samplers, restricted to cells that are new and whose fixes do not clash."""
 
 from __future__ import annotations
 
@@ -11,20 +11,20 @@ from optuna.distributions import BaseDistribution, CategoricalDistribution, Floa
 from optuna.samplers import BaseSampler, NSGAIISampler, TPESampler
 from optuna.trial import FrozenTrial, TrialState
 
-from runner.experiment.search import Search
-from runner.search.space import NONE, RATE, Drawn, Space, issue_name
+from runner.experiment import Search
+from runner.search.space import NONE, RATE, RandomSuggester, Space, issue_name
 
-REDRAWS = 2  # a search that has settled proposes the same again and again, and a draw takes its time
-MOVES, STEP = 2000, 100  # cells looked at near a known one; where so many are all known, another parameter more is changed
+MAX_SAMPLES = 2  # a search that has converged proposes the same cell again and again, and each sample takes time
+MAX_NEIGHBOURS = 2000  # drawn near a known cell
+NEIGHBOURS_PER_STEP = 100  # if all of these are known, one parameter more is changed
 STARTUP, POPULATION = 20, 20
 
 
-class Fresh(BaseSampler):
-    """A sampler whose every proposal can be trained and has not been asked for: the cell as a whole is drawn again, or moved by
-    as few parameters as it takes.
+class NewCellSampler(BaseSampler):
+    """A sampler that proposes only new cells without clashes. A known cell is sampled again, then changed in few parameters.
 
-    Were repeats told instead, each would weigh like another measurement, and a cell that was lucky once would draw the search
-    to itself.
+    If the values of a repeated cell were told again, each would count as another measurement, and a cell with one lucky value
+    would attract the search.
     """
 
     def __init__(self, inner: BaseSampler, space: Space, known: Collection[str], seed: int) -> None:
@@ -35,36 +35,33 @@ class Fresh(BaseSampler):
         return distributions(self.space)
 
     def sample_relative(self, study: Study, trial: FrozenTrial, search_space: dict[str, BaseDistribution]) -> dict[str, Any]:
-        """All parameters at once, those too that the sampled fixes will turn out not to use. What was begun before is kept."""
-        kept = {**trial.system_attrs.get("fixed_params", {}), **trial.params}
+        """All parameters at once, also those that the sampled fixes do not use. Parameters that the trial already has stay."""
+        fixed = {**trial.system_attrs.get("fixed_params", {}), **trial.params}
         drawn: dict[str, Any] = {}
-        for _ in range(REDRAWS):
-            drawn = self.space.repaired({**self.draw(study, trial, search_space), **kept})
-            if kept or self.is_new(drawn):
+        for _ in range(MAX_SAMPLES):
+            drawn = self.space.without_clashes({**self.sample(study, trial, search_space), **fixed})
+            if fixed or self.space.suggest(RandomSuggester(self.rng, drawn, {})).key not in self.known:
                 return drawn
-        return {**drawn, **self.moved(study, drawn)}
+        return {**drawn, **self.new_neighbour(study, drawn)}
 
-    def moved(self, study: Study, drawn: dict[str, Any]) -> dict[str, Any]:
-        """The known cell, changed into one that is not: of some near it, the one that all cells' main effects speak for."""
-        effects = fitted(study)
+    def new_neighbour(self, study: Study, drawn: dict[str, Any]) -> dict[str, Any]:
+        """Parameters of a new cell near a known one: of those drawn, the cell with the smallest error by the main effects."""
+        effects = study_effects(study)
         found: list[tuple[float, dict[str, Any]]] = []
-        for tries in range(MOVES):
-            candidate = self.space.draw(self.rng, drawn, 1 + tries // STEP)
+        for tries in range(MAX_NEIGHBOURS):
+            candidate = self.space.draw(self.rng, drawn, 1 + tries // NEIGHBOURS_PER_STEP)
             if candidate is not None and candidate[1].key not in self.known:
                 found.append((sum(effects.get(fix, 0.0) for fix in candidate[1].fixes), candidate[0]))
-            if found and (tries + 1) % STEP == 0:
+            if found and (tries + 1) % NEIGHBOURS_PER_STEP == 0:
                 break
         return min(found, key=lambda pair: pair[0])[1] if found else {}
 
-    def draw(self, study: Study, trial: FrozenTrial, search_space: dict[str, BaseDistribution]) -> dict[str, Any]:
-        """What the sampler within proposes: jointly what it can, the rest one by one."""
+    def sample(self, study: Study, trial: FrozenTrial, search_space: dict[str, BaseDistribution]) -> dict[str, Any]:
+        """The parameters that the inner sampler proposes: jointly where it can, the others one by one."""
         joint = self.inner.infer_relative_search_space(study, trial)
         drawn = dict(self.inner.sample_relative(study, trial, joint))
         rest = {name: kind for name, kind in search_space.items() if name not in drawn}
         return drawn | {name: self.inner.sample_independent(study, trial, name, kind) for name, kind in rest.items()}
-
-    def is_new(self, drawn: dict[str, Any]) -> bool:
-        return self.space.suggest(Drawn(self.rng, drawn, {})).key not in self.known
 
     def sample_independent(
         self, study: Study, trial: FrozenTrial, param_name: str, param_distribution: BaseDistribution
@@ -81,15 +78,15 @@ class Fresh(BaseSampler):
         self.inner.reseed_rng()
 
 
-def fitted(study: Study) -> dict[str, float]:
-    """The main effects of what has been told; none where several objectives are weighed."""
+def study_effects(study: Study) -> dict[str, float]:
+    """The main effects over the told trials; empty where there are none, or several objectives."""
     told = study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,)) if len(study.directions) == 1 else []
     told = [trial for trial in told if "fixes" in trial.user_attrs]
     return main_effects([t.user_attrs["fixes"].split() for t in told], [t.values[0] for t in told]) if told else {}
 
 
 def distributions(space: Space) -> dict[str, BaseDistribution]:
-    """Every parameter of the space."""
+    """The distribution of every parameter of the space."""
     kinds: dict[str, BaseDistribution] = {
         issue_name(n): CategoricalDistribution([NONE, *ids]) for n, ids in space.levels.items()
     }
@@ -97,11 +94,15 @@ def distributions(space: Space) -> dict[str, BaseDistribution]:
     return kinds | ({RATE: FloatDistribution(space.rates[0], space.rates[-1], log=True)} if space.rates else {})
 
 
-def make_sampler(search: Search, space: Space, done: int, known: Collection[str]) -> Fresh:
-    """The search's sampler, seeded by how many trials there are; `known`: keys of the cells that have been asked for.
+def make_sampler(search: Search, space: Space, done: int, known: Collection[str]) -> NewCellSampler:
+    """The search's sampler.
 
-    TPE draws each issue by itself: the fixes' effects are near to additive. Its constant liar holds trials that are still
-    running for bad ones, so that a batch spreads.
+    TPE samples each issue independently, because the effects of the fixes are almost additive. Its constant liar counts running
+    trials as bad ones, so that the cells of a batch differ.
+
+    Args:
+        done: the number of trials so far, which with `sampler_seed` gives the random seed.
+        known: keys of the cells proposed so far.
     """
     seed = int(np.random.SeedSequence([search.sampler_seed, done]).generate_state(1)[0])
     inner: BaseSampler
@@ -109,14 +110,14 @@ def make_sampler(search: Search, space: Space, done: int, known: Collection[str]
         inner = NSGAIISampler(population_size=POPULATION, seed=seed)
     else:
         inner = TPESampler(seed=seed, n_startup_trials=STARTUP, multivariate=False, constant_liar=True)
-    return Fresh(inner, space, known, seed)
+    return NewCellSampler(inner, space, known, seed)
 
 
-RIDGE = 1.0  # in cells: a fix that few cells have is believed less
+RIDGE = 1.0  # in cells: shrinks the effects of fixes that few cells have
 
 
 def main_effects(cells: Sequence[Sequence[str]], errors: Sequence[float]) -> dict[str, float]:
-    """Fix -> what it adds to the ln error, by ridge regression on which fixes each cell has."""
+    """Fix -> its effect on the ln error, by ridge regression on the fixes of each cell."""
     names = sorted({fix for fixes in cells for fix in fixes})
     if not names:
         return {}
@@ -126,10 +127,10 @@ def main_effects(cells: Sequence[Sequence[str]], errors: Sequence[float]) -> dic
     return dict(zip(names, solved.tolist(), strict=True))
 
 
-def steadiest(cells: Sequence[Sequence[str]], errors: Sequence[float]) -> int:
-    """Place of the cell whose fixes' effects add up to the smallest error.
+def best_by_effects(cells: Sequence[Sequence[str]], errors: Sequence[float]) -> int:
+    """Index of the cell whose fixes' main effects add up to the smallest error.
 
-    >>> steadiest([[], ["a"], ["b"], ["a", "b"]], [1.0, 0.8, 1.1, 0.9])
+    >>> best_by_effects([[], ["a"], ["b"], ["a", "b"]], [1.0, 0.8, 1.1, 0.9])
     1
     """
     effects = main_effects(cells, errors)

@@ -1,11 +1,11 @@
-"""The space of a search: per issue a fix or none, the numbers that the sampled fixes use, a learning rate. No Optuna here."""
+"""The space of a search: a fix or none for each issue, the numbers that the sampled fixes use, a learning rate."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property, lru_cache
+from functools import cached_property
 from typing import Any, Protocol
 
 import numpy as np
@@ -14,7 +14,7 @@ from nfloss import ClashError, Configuration
 from nfloss.configuration import make_numbers
 from nfloss.numbers import Numbers
 from runner.execution import record_key
-from runner.experiment.search import Search
+from runner.experiment import Search, compatible
 
 NONE = "none"
 RATE = "learning_rate"
@@ -23,8 +23,8 @@ RATE_LEVELS = 5
 DIGITS = 3  # significant digits of a sampled number
 
 
-class Suggests(Protocol):
-    """What proposes values: an Optuna trial, or `Drawn`."""
+class Suggester(Protocol):
+    """Proposes values: an Optuna trial, or `RandomSuggester`."""
 
     def suggest_categorical(self, name: str, choices: Sequence[Any]) -> Any: ...
 
@@ -33,8 +33,7 @@ class Suggests(Protocol):
 
 @dataclass(frozen=True)
 class Point:
-    """One cell of a search. `numbers`: the sampled ones that its words use and that are not the baseline's, and the learning
-    rate where it is not the experiment's."""
+    """One cell of a search. `numbers`: those that it uses and that differ from the baseline's, learning rate included."""
 
     fixes: tuple[str, ...]
     numbers: Mapping[str, float]
@@ -42,18 +41,18 @@ class Point:
 
     @property
     def rate(self) -> float | None:
-        """Its learning rate, where that is not the experiment's."""
+        """Its learning rate; None where that is the experiment's."""
         return self.numbers.get(RATE)
 
     @property
     def key(self) -> str:
-        """Key of its records."""
+        """The key of its records."""
         return record_key(self.configuration, self.rate)
 
 
 @dataclass(frozen=True)
 class Space:
-    """What a search may vary. `shared`: the loss numbers of every cell; `mean_weight`: what fix 1-3 divides by."""
+    """What a search may vary. `shared`: loss numbers of every cell; `mean_weight`: computes what fix 1-3 divides by."""
 
     levels: Mapping[int, tuple[str, ...]]
     numbers: Mapping[str, tuple[float, float]]
@@ -71,86 +70,83 @@ class Space:
 
     @property
     def combinations(self) -> int:
-        """Combinations of a fix or none for each issue, those that clash included."""
+        """The number of combinations of a fix or none for each issue, those that clash included."""
         return math.prod(len(ids) + 1 for ids in self.levels.values())
 
     @cached_property
-    def usual(self) -> Numbers:
+    def baseline_numbers(self) -> Numbers:
         """The numbers of the baseline."""
         return make_numbers(self.shared)
 
-    def suggest(self, trial: Suggests) -> Point:
-        """Ask for a value of each parameter that matters: a number only where the sampled fixes use it."""
-        picked = [trial.suggest_categorical(issue_name(n), [NONE, *ids]) for n, ids in self.levels.items()]
-        fixes = tuple(fix for fix in picked if fix != NONE)
+    def suggest(self, trial: Suggester) -> Point:
+        """A cell of values that `trial` suggests; a number is suggested only where the sampled fixes use it."""
+        chosen = [trial.suggest_categorical(issue_name(n), [NONE, *ids]) for n, ids in self.levels.items()]
+        fixes = tuple(fix for fix in chosen if fix != NONE)
         used = Configuration.of(*fixes, **self.shared).simplified().used_numbers
-        numbers = {n: rounded(trial.suggest_float(n, *self.numbers[n])) for n in self.numbers if n in used}
+        numbers = {n: round_digits(trial.suggest_float(n, *self.numbers[n])) for n in self.numbers if n in used}
         if self.rates:
-            numbers[RATE] = self.nearest_rate(trial.suggest_float(RATE, self.rates[0], self.rates[-1], log=True))
+            rate = trial.suggest_float(RATE, self.rates[0], self.rates[-1], log=True)
+            numbers[RATE] = min(self.rates, key=lambda level: abs(math.log(level / rate)))
         return self.point(fixes, numbers)
 
     def point(self, fixes: tuple[str, ...], numbers: Mapping[str, float]) -> Point:
         """The cell with these fixes and numbers.
 
         Raises:
-            ClashError: two of the fixes fill one slot with different words.
+            ClashError: two of the fixes fill one slot with different choices.
         """
         own = {name: value for name, value in numbers.items() if name != RATE}
         configuration = Configuration.of(*fixes, **{**self.shared, **own})
-        divides = DATASET_MEAN in configuration.used_numbers and DATASET_MEAN not in {**self.shared, **own}
-        if divides and self.mean_weight is not None:
+        needs_mean = DATASET_MEAN in configuration.used_numbers and DATASET_MEAN not in {**self.shared, **own}
+        if needs_mean and self.mean_weight is not None:
             mean = self.mean_weight(configuration.numbers)
             configuration = Configuration.of(*fixes, **{**self.shared, **own, DATASET_MEAN: mean})
         simplified = configuration.simplified()
         used = simplified.used_numbers
-        kept = {name: value for name, value in own.items() if name in used and value != getattr(self.usual, name)}
+        varied = {n: value for n, value in own.items() if n in used and value != getattr(self.baseline_numbers, n)}
         if numbers.get(RATE, self.rate) != self.rate:
-            kept[RATE] = numbers[RATE]
-        return Point(configuration.fixes, kept, simplified)
+            varied[RATE] = numbers[RATE]
+        return Point(configuration.fixes, varied, simplified)
 
     def parameters(self, fixes: Sequence[str], numbers: Mapping[str, float]) -> dict[str, Any] | None:
-        """What a trial would have been asked to come to these fixes and numbers; None where the space does not hold them."""
+        """The parameters of a trial with these fixes and numbers; None where the space does not contain them."""
         chosen = {n: [fix for fix in fixes if fix in ids] for n, ids in self.levels.items()}
         known = {*self.numbers, *([RATE] if self.rates else [])}
         if sum(map(len, chosen.values())) < len(fixes) or any(len(f) > 1 for f in chosen.values()) or {*numbers} - known:
             return None
         used = Configuration.of(*fixes, **self.shared).simplified().used_numbers
         found: dict[str, Any] = {issue_name(n): fix[0] if fix else NONE for n, fix in chosen.items()}
-        found |= {name: numbers.get(name, getattr(self.usual, name)) for name in self.numbers if name in used}
+        found |= {name: numbers.get(name, getattr(self.baseline_numbers, name)) for name in self.numbers if name in used}
         if self.rates:
             found[RATE] = numbers.get(RATE, self.rate)
         inside = all(low <= found.get(name, low) <= high for name, (low, high) in self.numbers.items())
         return found if inside and (not self.rates or found[RATE] in self.rates) else None
 
     def draw(self, rng: np.random.Generator, near: Mapping[str, Any], changed: int) -> tuple[dict[str, Any], Point] | None:
-        """Parameters and cell that differ from `near` in so many parameters, drawn evenly; None where the fixes clash."""
+        """Random parameters that differ from `near` in at most `changed` values, and their cell; None where the fixes clash."""
         names = [*map(issue_name, self.levels), *self.numbers, *([RATE] if self.rates else [])]
-        anew = set(rng.choice(names, min(changed, len(names)), replace=False).tolist())
-        drawn = Drawn(rng, {name: value for name, value in near.items() if name not in anew}, {})
+        redrawn = set(rng.choice(names, min(changed, len(names)), replace=False).tolist())
+        drawn = RandomSuggester(rng, {name: value for name, value in near.items() if name not in redrawn}, {})
         try:
             return drawn.values, self.suggest(drawn)
         except ClashError:
             return None
 
-    def clashes(self, parameters: Mapping[str, Any]) -> bool:
-        """Whether the fixes among some parameters clash."""
-        return clash(tuple(fix for n in self.levels if (fix := parameters.get(issue_name(n), NONE)) != NONE))
-
-    def repaired(self, parameters: Mapping[str, Any]) -> dict[str, Any]:
-        """The parameters, a fix that clashes with those of the issues before it replaced by none."""
-        kept = {name: value for name, value in parameters.items() if name not in set(map(issue_name, self.levels))}
+    def without_clashes(self, parameters: Mapping[str, Any]) -> dict[str, Any]:
+        """The parameters, where each fix that clashes with those of earlier issues is replaced by none."""
+        repaired = {name: value for name, value in parameters.items() if name not in set(map(issue_name, self.levels))}
+        fixes: tuple[str, ...] = ()
         for name in map(issue_name, self.levels):
             if name in parameters:
-                kept[name] = NONE if self.clashes({**kept, name: parameters[name]}) else parameters[name]
-        return kept
-
-    def nearest_rate(self, value: float) -> float:
-        return min(self.rates, key=lambda level: abs(math.log(level / value)))
+                fix = parameters[name]
+                repaired[name] = fix if fix == NONE or compatible((*fixes, fix)) else NONE
+                fixes += (repaired[name],) if repaired[name] != NONE else ()
+        return repaired
 
 
 @dataclass(frozen=True)
-class Drawn:
-    """Gives what is given, draws the rest evenly, and keeps what it was asked for in `values`."""
+class RandomSuggester:
+    """Suggests the values that are `given`, and random ones for the others; stores all of them in `values`."""
 
     rng: np.random.Generator
     given: Mapping[str, Any]
@@ -167,33 +163,24 @@ class Drawn:
 
 
 def issue_name(number: int) -> str:
-    """The parameter that chooses an issue's fix."""
+    """The name of the parameter for an issue's fix."""
     return f"issue {number}"
 
 
-@lru_cache(maxsize=65536)
-def clash(fixes: tuple[str, ...]) -> bool:
-    try:
-        Configuration.of(*fixes)
-    except ClashError:
-        return True
-    return False
+def round_digits(value: float) -> float:
+    """The value to three significant digits, so that it is easy to read.
 
-
-def rounded(value: float) -> float:
-    """To three significant digits, so that a number can be read and written down.
-
-    >>> rounded(4.56789)
+    >>> round_digits(4.56789)
     4.57
     """
     return float(f"{value:.{DIGITS}g}")
 
 
-def rate_levels(limits: Sequence[float] | None, usual: float) -> tuple[float, ...]:
-    """A few log-spaced rates, so that cells of one rate are trained together; the one nearest to the usual rate is that."""
+def rate_levels(limits: Sequence[float] | None, rate: float) -> tuple[float, ...]:
+    """A few log-spaced learning rates, so that cells of one rate can be trained together; the nearest to `rate` is `rate`."""
     if limits is None:
         return ()
     low, high = limits
-    levels = [rounded(low * (high / low) ** (step / (RATE_LEVELS - 1))) for step in range(RATE_LEVELS)]
-    place = min(range(RATE_LEVELS), key=lambda i: abs(math.log(levels[i] / usual)))
-    return tuple(sorted({usual if i == place else level for i, level in enumerate(levels)}))
+    levels = [round_digits(low * (high / low) ** (step / (RATE_LEVELS - 1))) for step in range(RATE_LEVELS)]
+    place = min(range(RATE_LEVELS), key=lambda i: abs(math.log(levels[i] / rate)))
+    return tuple(sorted({rate if i == place else level for i, level in enumerate(levels)}))

@@ -1,4 +1,4 @@
-"""Where Optuna keeps a search: the study folder's journal, or a database; and in one line why it cannot be reached."""
+"""The storage of a search: the journal in the study's folder, or a database. Its errors are reported in one line."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 
 JOURNAL = "optuna.journal"
 UNREACHABLE = (OSError, StorageInternalError, SQLAlchemyError)
-PATIENCE = 600.0  # seconds that a search waits for a storage that it has used before
-LONGEST = 30.0  # between two tries
+MAX_WAIT = 600.0  # seconds that a search waits for a storage that it has used before
+MAX_PAUSE = 30.0  # seconds between two tries
 
 T = TypeVar("T")
 
@@ -28,18 +28,18 @@ class StorageError(ValueError):
 
 
 def open_storage(folder: Path, url: str | None) -> BaseStorage:
-    """The study folder's journal, or a database."""
+    """The journal in the study's folder or, with a URL, a database. Raises StorageError where it cannot be used."""
     if url is None:
         folder.mkdir(parents=True, exist_ok=True)
         return JournalStorage(JournalFileBackend(str(folder / JOURNAL)))
-    with reachable(url), warnings.catch_warnings():
+    with storage_errors(url), warnings.catch_warnings():
         warnings.simplefilter("ignore", ExperimentalWarning)
-        return RDBStorage(url, engine_kwargs={"pool_pre_ping": True})  # a training may outlast an idle connection
+        return RDBStorage(url, engine_kwargs={"pool_pre_ping": True})  # an idle connection may be closed during a training
 
 
 @contextmanager
-def reachable(url: str | None) -> Iterator[None]:
-    """Says in one line that a storage cannot be reached, the password left out."""
+def storage_errors(url: str | None) -> Iterator[None]:
+    """Raise errors of the storage as a StorageError, one line without the password."""
     try:
         yield
     except (*UNREACHABLE, ImportError) as error:
@@ -48,31 +48,31 @@ def reachable(url: str | None) -> Iterator[None]:
                 "a search in PostgreSQL needs psycopg, not installed here: pip install 'nfloss[postgresql]'"
             ) from None
         why = str(error.__cause__ or error).strip().splitlines() or [type(error).__name__]
-        raise StorageError(f"the search's storage {shown(url)} cannot be used: {why[0]}") from None
+        raise StorageError(f"the search's storage {safe_url(url)} cannot be used: {why[0]}") from None
 
 
-def retried(what: Callable[[], T], waits: Callable[[str], None], patience: float = PATIENCE) -> T:
-    """Do it again, after ever longer waits, while the storage is away or locked; `waits` hears of it once.
+def retry(action: Callable[[], T], warn: Callable[[str], None], max_wait: float = MAX_WAIT) -> T:
+    """Call `action`, and again after longer and longer pauses while the storage cannot be used; `warn` is called once.
 
     Raises:
-        StorageError: it has been away for all of `patience`, in seconds.
+        StorageError: the storage could not be used for `max_wait` seconds.
     """
     began, pause = time.monotonic(), 1.0
     while True:
         try:
-            return what()
+            return action()
         except StorageError as error:
-            left = patience - (time.monotonic() - began)
+            left = max_wait - (time.monotonic() - began)
             if left <= 0:
                 raise
             if pause == 1.0:
-                waits(f"{error}; trying again for {round(left / 60)} minutes")
+                warn(f"{error}; trying again for {round(left / 60)} minutes")
         time.sleep(min(pause, left))
-        pause = min(2 * pause, LONGEST)
+        pause = min(2 * pause, MAX_PAUSE)
 
 
-def shown(url: str | None) -> str:
-    """The storage without its password."""
+def safe_url(url: str | None) -> str:
+    """The storage's URL without its password, or the name of the journal."""
     try:
         return JOURNAL if url is None else make_url(url).render_as_string(hide_password=True)
     except ArgumentError:

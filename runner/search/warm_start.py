@@ -1,4 +1,4 @@
-"""What another study has found, told to a search before it begins; and whose search a shared storage holds."""
+"""Start a search from the records of another study; and check that a shared storage is not used from two folders."""
 
 from __future__ import annotations
 
@@ -9,20 +9,19 @@ from typing import Any
 
 import pandas as pd
 
-from runner.experiment.experiment import Experiment
-from runner.records.files import read_table, write_atomically
-from runner.records.tables import KINDS, Records, keys_and_seeds, read_trials, write_group
+from runner.experiment import Experiment
+from runner.records import KINDS, Records, keys_and_seeds, read_table, read_trials, write_atomically, write_group
 from runner.search.objectives import objective_values
 from runner.search.searcher import Searcher
 from runner.search.space import Point
-from runner.search.storage import StorageError, shown
+from runner.search.storage import StorageError, safe_url
 from runner.study import StudyError, check_code, read_study
 
-SAME = ("data", "training", "model", "loss")
+MUST_MATCH = ("data", "training", "model", "loss")
 
 
 def claim_storage(study: Any, folder: Path, url: str | None) -> None:
-    """Raises where the storage holds a search of this name that has its records in another folder: nobody would have both."""
+    """Raises StorageError where the storage has a search of this name whose records are in another folder."""
     if url is None:
         return
     path = folder / "optuna.id"
@@ -33,23 +32,27 @@ def claim_storage(study: Any, folder: Path, url: str | None) -> None:
     if theirs is None:
         study.set_user_attr("study id", mine)
     elif theirs != mine:
-        raise StorageError(f"the storage {shown(url)} has a search {study.study_name!r} of another folder; take another name")
+        raise StorageError(
+            f"the storage {safe_url(url)} has a search {study.study_name!r} of another folder; choose another name"
+        )
 
 
 def warm_start(searcher: Searcher, experiment: Experiment, source: Path, folder: Path) -> None:
-    """Copy the records of the other study's cells that lie in the space, and tell them.
+    """Copy the records of those cells of another study that the space contains, and add them as finished trials.
 
     Raises:
-        StudyError: it was trained otherwise, or lacks the seeds.
+        StudyError: the other study has other settings or code, or lacks some of the seeds.
     """
     settings = read_study(source)["experiment"]
     mine = experiment.model_dump(mode="json")
-    others = [name for name in SAME if settings.get(name) != mine[name]]
-    if others:
-        raise StudyError(f"{source}: cannot warm-start this search, its {', '.join(others)} differ: errors would not compare")
+    different = [name for name in MUST_MATCH if settings.get(name) != mine[name]]
+    if different:
+        raise StudyError(
+            f"{source}: cannot warm-start this search, its {', '.join(different)} differ: errors would not compare"
+        )
     lacking = sorted(set(experiment.seeds) - set(settings["seeds"]))
     if lacking:
-        raise StudyError(f"{source}: cannot warm-start this search, it has not the seeds {', '.join(map(str, lacking))}")
+        raise StudyError(f"{source}: cannot warm-start this search, it lacks the seeds {', '.join(map(str, lacking))}")
     cells = known_cells(searcher, source)
     check_code(
         source,
@@ -58,19 +61,18 @@ def warm_start(searcher: Searcher, experiment: Experiment, source: Path, folder:
         "so that its errors would not compare",
     )
     done = keys_and_seeds(read_trials(source / "records"))
-    whole = {key: cell for key, cell in cells.items() if all((key, seed) in done for seed in experiment.seeds)}
+    complete = {key: cell for key, cell in cells.items() if all((key, seed) in done for seed in experiment.seeds)}
     if not (folder / "records" / "trials-warm-start.parquet").exists():
-        write_group(folder / "records", "warm-start", records_of(source / "records", list(whole), experiment.seeds))
+        write_group(folder / "records", "warm-start", select_records(source / "records", list(complete), experiment.seeds))
     baseline = searcher.space.point((), {}).key
     values = objective_values(folder, experiment.seeds, searcher.search.objectives, baseline)
-    for key, (cell, point) in whole.items():
+    for key, (cell, point) in complete.items():
         if key in values:
-            searcher.add(point, cell, values[key], str(source))
+            searcher.add_finished(point, cell, values[key], str(source))
 
 
 def known_cells(searcher: Searcher, source: Path) -> dict[str, tuple[str, Point]]:
-    """Key -> (cell, point) of the other study's trained cells that the space holds; a repeated cell is told once."""
-
+    """Key -> (name, point) of the other study's trained cells that the space contains."""
     found: dict[str, tuple[str, Point]] = {}
     plan = read_table(source / "plan.parquet")
     for row in plan[plan["status"] == "trained"].to_dict("records"):
@@ -82,14 +84,14 @@ def known_cells(searcher: Searcher, source: Path) -> dict[str, tuple[str, Point]
     return found
 
 
-def records_of(folder: Path, keys: list[str], seeds: list[int]) -> Records:
+def select_records(folder: Path, keys: list[str], seeds: list[int]) -> Records:
     """The rows of these cells and seeds from a folder of records."""
     tables = {}
     for name in KINDS:
         parts = [read_table(path) for path in sorted(folder.glob(f"{name}-*.parquet"))]
         table = pd.concat(parts, ignore_index=True) if parts else pd.DataFrame({"key": []})
-        kept = table["key"].isin(keys)
+        chosen = table["key"].isin(keys)
         if "seed" in table:
-            kept &= table["seed"].isin(seeds)
-        tables[name] = table[kept].reset_index(drop=True)
+            chosen &= table["seed"].isin(seeds)
+        tables[name] = table[chosen].reset_index(drop=True)
     return Records(**tables)

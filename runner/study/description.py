@@ -23,10 +23,9 @@ from nfloss.registry import place_of
 from nfloss.symptoms import make_bench
 from runner.data import Frames, SeedData
 from runner.execution import cores, processes, processor
-from runner.experiment.plan import Plan
-from runner.records.files import write_atomically, write_table
+from runner.experiment import Plan
+from runner.records import sample_indices, write_atomically, write_table
 from runner.records.fingerprint import code_of_modules
-from runner.records.samples import picked
 from runner.study.folder import device_name, read_study
 
 PACKAGES = ("torch", "numpy", "pandas", "pyarrow", "scipy", "statsmodels", "mlflow", "optuna", "numba")
@@ -123,7 +122,7 @@ def git_commit() -> str | None:
 
 def write_frames(path: Path, frames: Frames) -> None:
     """The picked frames as an npz: rgb [3, H, W, 3] uint8, depth [3, H, W] float32 in metres, 0 where unknown."""
-    chosen = frames.select(picked(frames))
+    chosen = frames.select(sample_indices(frames))
     rgb = (chosen.rgb.permute(0, 2, 3, 1) * 255).round().to(torch.uint8).numpy()
 
     def save(temporary: Path) -> None:

@@ -25,8 +25,7 @@ from runner.execution import (
     wait_for_fork_server,
     worker_environment,
 )
-from runner.experiment.experiment import Experiment
-from runner.experiment.plan import Plan
+from runner.experiment import Experiment, Plan
 from runner.study.run import groups_of
 from runner.training import Training, train
 

@@ -11,9 +11,9 @@ import torch
 import yaml
 
 from nfloss import Configuration
-from runner.experiment.experiment import Experiment
+from runner.experiment import Experiment
+from runner.records import read_trials
 from runner.records.fingerprint import fingerprint, what_changed
-from runner.records.tables import read_trials
 from runner.study.lock import NAME as LOCK
 
 #: Settings of a search that a resumed one may change: more trials, and how many are proposed together.

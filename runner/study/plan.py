@@ -5,8 +5,7 @@ from __future__ import annotations
 from nfloss import Configuration
 from nfloss.numbers import Numbers
 from runner.execution import FrameCache
-from runner.experiment.experiment import Experiment
-from runner.experiment.plan import Plan, make_plan
+from runner.experiment import Experiment, Plan, make_plan
 from runner.networks import check_contract
 
 

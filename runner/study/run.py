@@ -28,11 +28,8 @@ from runner.execution import (
     signals_deferred,
     software,
 )
-from runner.experiment.experiment import Experiment, ExperimentError
-from runner.experiment.plan import Plan
-from runner.records.files import sweep
-from runner.records.integrity import set_aside_damaged
-from runner.records.tables import keys_and_seeds, read_trials, write_group
+from runner.experiment import Experiment, ExperimentError, Plan
+from runner.records import keys_and_seeds, read_trials, remove_temporary_files, set_aside_damaged, write_group
 from runner.study.description import describe
 from runner.study.folder import check_device, check_folder, recorded_group_size
 from runner.study.lock import only_run
@@ -212,7 +209,7 @@ def in_blocks(experiment: Experiment) -> bool:
 def repair(folder: Path) -> tuple[str, ...]:
     """Remove what a killed process left half written, set damaged records aside; gives the names of their groups."""
     for place in (folder, folder / "records"):
-        sweep(place)
+        remove_temporary_files(place)
     return set_aside_damaged(folder / "records")
 
 

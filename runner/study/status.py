@@ -8,10 +8,9 @@ from typing import Any
 
 import pandas as pd
 
-from runner.experiment.plan import Plan
-from runner.records.files import read_table
+from runner.experiment import Plan
+from runner.records import keys_and_seeds, read_table, read_trials
 from runner.records.fingerprint import stale, what_changed
-from runner.records.tables import keys_and_seeds, read_trials
 from runner.study.folder import read_study
 
 

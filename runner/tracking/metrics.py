@@ -1,7 +1,7 @@
-"""What the MLflow view reads of a study, and its metrics: which columns, under which names, averaged how.
+"""What the MLflow view reads from a study, and its metrics: their columns, their names, and their means over seeds.
 
-NaN in the records is "not measured" and is left out; a mean over seeds that includes one is left out too, since a mean over
-the seeds that survived would flatter. What is infinite is named in the tag `not_finite`.
+NaN in the records means "not measured" and is left out. So is a mean over seeds that includes a NaN: a mean over the other
+seeds would be too good. Metrics that are infinite are named in the tag `not_finite`.
 """
 
 from __future__ import annotations
@@ -17,32 +17,31 @@ from typing import Any
 import pandas as pd
 import yaml
 
-from runner.records.files import read_table
+from runner.records import keys_and_seeds, read_table
 from runner.records.fingerprint import stale
-from runner.records.tables import keys_and_seeds
 
 Metric = tuple[str, float, int]  # (name, value, step)
 
 ERRORS = ("near_abs_rel", "far_abs_rel", "abs_rel")
 STEADINESS = ("grad_norm_log_sd", "loss_spikes", "bn_gap")
 LOSSES = ("loss", "normalised_loss", "ssi", "silog", "grad_norm")
-WATCHED = ("batch_near_error", "batch_far_error", "near_share", "threshold")
-RULERS = ("abs_rel", "sq_rel", "rmse", "rmse_log", "silog", "delta1", "delta2", "delta3")
+BATCH_MEASURES = ("batch_near_error", "batch_far_error", "near_share", "threshold")
+VALIDATION_METRICS = ("abs_rel", "sq_rel", "rmse", "rmse_log", "silog", "delta1", "delta2", "delta3")
 
 SECOND = 1000  # milliseconds
 
 #: Column of the records -> name in MLflow.
 CURVES = {f"probe_{name}": f"probe/{place}_{name}" for place, name in enumerate(ERRORS, 1)}
-CURVES |= {name: f"training/{name}" for name in (*LOSSES, *WATCHED)}
+CURVES |= {name: f"training/{name}" for name in (*LOSSES, *BATCH_MEASURES)}
 FINALS = {f"final_{name}": f"final/{place}_{name}" for place, name in enumerate(ERRORS, 1)}
 FINALS |= {name: f"steadiness/{name}" for name in STEADINESS}
-FINALS |= {f"val_{where}_{name}": f"validation/{where}_{name}" for where in ("near", "far", "all") for name in RULERS}
-SPREAD = ("final/", "probe/")  # of the training series and of 24 validation numbers it would bury the rest
+FINALS |= {f"val_{at}_{name}": f"validation/{at}_{name}" for at in ("near", "far", "all") for name in VALIDATION_METRICS}
+WITH_SD = ("final/", "probe/")  # metrics whose SD is written; of all metrics, the SDs would hide the means
 
 
 @dataclass(frozen=True)
-class Tables:
-    """A study as it lies on disk."""
+class StudyTables:
+    """What the view reads from a study's folder."""
 
     meta: dict[str, Any]
     plan: pd.DataFrame
@@ -53,7 +52,7 @@ class Tables:
 
     @cached_property
     def trained(self) -> list[dict[Hashable, Any]]:
-        """The plan's cells that are trained, in its order."""
+        """The plan's cells that are trained, in the order of the plan."""
         return self.plan[self.plan["status"] == "trained"].to_dict("records")
 
     @cached_property
@@ -62,57 +61,57 @@ class Tables:
         return sorted({name for text in self.plan["numbers"].unique() for name in json.loads(text)})
 
     @cached_property
-    def twins(self) -> dict[Hashable, pd.DataFrame]:
+    def repeats(self) -> dict[Hashable, pd.DataFrame]:
         """Cell -> the cells that are the same as it and were therefore not trained."""
         return dict(list(self.plan[self.plan["status"] == "same as"].groupby("same_as")))
 
 
-def read_tables(folder: Path) -> Tables:
-    """Everything the view is made of; trials may still be missing."""
+def read_tables(folder: Path) -> StudyTables:
+    """Read a study, in which trials may still be missing. Raises TableError for a file that is missing or damaged."""
     plan = read_table(folder / "plan.parquet").fillna({"fixes": "", "numbers": "{}"})
     groups = sorted((folder / "records").glob("trials-*.parquet"))
     trials, curves, seen = [], [], set[tuple[str, int]]()
     for path in groups:
-        counted = read_table(path)
-        counted = counted[~stale(counted, plan)]
-        counted = counted[[trial not in seen for trial in zip(counted["key"], counted["seed"], strict=True)]]
-        seen |= keys_and_seeds(counted)
-        trials.append(counted)
-        own = read_table(path.with_name(path.name.replace("trials-", "curves-", 1)))
-        curves.append(own.merge(counted[["key", "seed"]], on=["key", "seed"]))
-    return Tables(
+        current = read_table(path)
+        current = current[~stale(current, plan)]
+        current = current[[trial not in seen for trial in zip(current["key"], current["seed"], strict=True)]]
+        seen |= keys_and_seeds(current)
+        trials.append(current)
+        group_curves = read_table(path.with_name(path.name.replace("trials-", "curves-", 1)))
+        curves.append(group_curves.merge(current[["key", "seed"]], on=["key", "seed"]))
+    return StudyTables(
         yaml.safe_load((folder / "study.yaml").read_text(encoding="utf-8")),
         plan,
         json.loads((folder / "issues.json").read_text(encoding="utf-8")),
-        verdict_of_each(folder / "verdicts.json"),
+        read_verdicts(folder / "verdicts.json"),
         pd.concat(trials, ignore_index=True) if trials else pd.DataFrame(columns=["key", "seed"]),
         pd.concat(curves, ignore_index=True) if curves else pd.DataFrame(columns=["key", "seed", "step"]),
     )
 
 
-def verdict_of_each(path: Path) -> dict[str, str]:
-    """Key of a configuration -> the verdicts of the fixes that it stands for; empty where nothing is judged yet."""
-    found: dict[str, str] = {}
+def read_verdicts(path: Path) -> dict[str, str]:
+    """Key of a configuration -> the verdicts of the fixes that it stands for; empty where there is no report yet."""
+    verdicts: dict[str, str] = {}
     for entry in json.loads(path.read_text(encoding="utf-8"))["fixes"] if path.exists() else []:
         if entry.get("key") and entry.get("verdict"):
-            said = f"{entry['id']} {entry['verdict']}"
-            found[entry["key"]] = f"{found[entry['key']]}; {said}" if entry["key"] in found else said
-    return found
+            verdict = f"{entry['id']} {entry['verdict']}"
+            verdicts[entry["key"]] = f"{verdicts[entry['key']]}; {verdict}" if entry["key"] in verdicts else verdict
+    return verdicts
 
 
-def averages(table: pd.DataFrame, names: dict[str, str]) -> dict[Hashable, list[Metric]]:
-    """Means over a configuration's seeds at each step; the SDs of errors have headings of their own (`sd_probe/...`), below."""
+def seed_means(table: pd.DataFrame, names: dict[str, str]) -> dict[Hashable, list[Metric]]:
+    """Key -> means over the configuration's seeds at each step, and the SDs of errors under names such as `sd_probe/...`."""
     columns = [column for column in names if column in table]
     numbers = table.assign(**{column: pd.to_numeric(table[column]).astype(float) for column in columns})
-    steps = numbers.groupby(["key", "step"])[columns]  # of all configurations at once: pandas is slow to call
-    spread = {column: f"sd_{name}" for column, name in names.items() if name.startswith(SPREAD)}
-    means = points_of_each(steps.mean(skipna=False).reset_index(), names, "key")
-    sds = points_of_each(steps.std(skipna=False).reset_index(), spread, "key")
+    steps = numbers.groupby(["key", "step"])[columns]  # all configurations at once, because each call of pandas is slow
+    sd_names = {column: f"sd_{name}" for column, name in names.items() if name.startswith(WITH_SD)}
+    means = metrics_by(steps.mean(skipna=False).reset_index(), names, "key")
+    sds = metrics_by(steps.std(skipna=False).reset_index(), sd_names, "key")
     return {key: metrics + sds[key] for key, metrics in means.items()}
 
 
-def points_of_each(table: pd.DataFrame, names: dict[str, str], by: str | list[str]) -> dict[Hashable, list[Metric]]:
-    """Every measured value of each group of rows, a column after the other."""
+def metrics_by(table: pd.DataFrame, names: dict[str, str], by: str | list[str]) -> dict[Hashable, list[Metric]]:
+    """Value of the column(s) `by` -> every measured value of its rows, one column after the other."""
     steps = table["step"].to_numpy()
     columns = {name: pd.to_numeric(table[column]).to_numpy(float) for column, name in names.items() if column in table}
     return {
@@ -126,21 +125,17 @@ def points_of_each(table: pd.DataFrame, names: dict[str, str], by: str | list[st
     }
 
 
-def infinite(metrics: list[Metric]) -> str:
-    """Names of the metrics that are infinite somewhere; '-' where there are none."""
+def infinite_names(metrics: list[Metric]) -> str:
+    """The names of the metrics that are infinite at some step; '-' where there are none."""
     return " ".join(sorted({name for name, value, _ in metrics if math.isinf(value)})) or "-"
 
 
-MOST_TRIALS = 500  # of a study from before this was a setting
+def why_no_seed_runs(tables: StudyTables) -> str | None:
+    """Why the seeds have no runs of their own, or None where they have.
 
-
-def why_no_seeds(tables: Tables) -> str | None:
-    """Why the seeds get no run of their own, or None where they do.
-
-    Planned trials count, so that an unfinished study has the same kind of view as the finished one.
+    Planned trials are counted, so that an unfinished study has the same kind of view as the finished one.
     """
-    settings = tables.meta["experiment"].get("tracking") or {}
-    most, trials = settings.get("most_trials", MOST_TRIALS), len(tables.trained) * len(tables.meta["seeds"])
+    most, trials = tables.meta["experiment"]["tracking"]["most_trials"], len(tables.trained) * len(tables.meta["seeds"])
     if trials <= most:
         return None
     return f"one run per configuration ({trials} trials are more than most_trials={most}; their curves are artifacts)"

@@ -1,4 +1,4 @@
-"""Where the MLflow store is, and its page in a browser: a server on 127.0.0.1, in a process of its own."""
+"""Where the MLflow store is, and the MLflow UI: a server on 127.0.0.1, in its own process."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ import yaml
 HOST, DEFAULT_PORT = "127.0.0.1", 5000
 START_SECONDS = 90.0
 BAD_INPUT = 2
-VIEW = "ablation"  # key of the saved view of the runs table
+SAVED_VIEW = "ablation"  # its key; a saved view of the runs table
 
-#: Without a job executor and with one worker the server is 2 processes and 0.5 GB, else 10 and 1.1 GB.
-LEAN = {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false", "MLFLOW_DISABLE_TELEMETRY": "true", "DO_NOT_TRACK": "true"}
+#: Without a job executor and with one worker the server has 2 processes and 0.5 GB, else 10 and 1.1 GB.
+SERVER_ENV = {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false", "MLFLOW_DISABLE_TELEMETRY": "true", "DO_NOT_TRACK": "true"}
 
 
 class TrackingError(ValueError):
@@ -35,17 +35,16 @@ class TrackingError(ValueError):
 
 
 def store_uri(folder: Path | None, uri: str | None = None) -> str:
-    """The store: the one asked for, the study's own, MLFLOW_TRACKING_URI, or mlflow.db beside the study's folder."""
-    given = uri or (study_settings(folder).get("tracking") or {}).get("uri") or os.environ.get("MLFLOW_TRACKING_URI")
+    """The store: `uri`, else the study's setting, else MLFLOW_TRACKING_URI, else mlflow.db beside the study's folder."""
+    setting = read_settings(folder)["experiment"]["tracking"]["uri"] if folder else None
+    given = uri or setting or os.environ.get("MLFLOW_TRACKING_URI")
     beside = folder.resolve().parent if folder else Path("runs").resolve()
     return given or f"sqlite:///{beside / 'mlflow.db'}"
 
 
-def study_settings(folder: Path | None) -> dict[str, Any]:
-    """The experiment that a study was run with."""
-    if folder is None:
-        return {}
-    return dict(yaml.safe_load((folder / "study.yaml").read_text(encoding="utf-8"))["experiment"])
+def read_settings(folder: Path) -> dict[str, Any]:
+    """The study.yaml of a study."""
+    return dict(yaml.safe_load((folder / "study.yaml").read_text(encoding="utf-8")))
 
 
 def sqlite_file(uri: str) -> Path | None:
@@ -54,19 +53,19 @@ def sqlite_file(uri: str) -> Path | None:
 
 
 def experiment_name(folder: Path, name: str) -> str:
-    """The study's name; with its folder where that is another, so that two studies of one name do not replace each other."""
+    """The study's name, and its folder's where that differs: two studies of one name must not overwrite each other."""
     return name if folder.resolve().name == name else f"{name} ({folder.resolve().name})"
 
 
-def page(server: str, experiment: str | None) -> str:
-    """Link to an experiment. Without the workflow type MLflow may open it as a study of language models."""
+def page_link(server: str, experiment: str | None) -> str:
+    """Link to an experiment, or to all. The workflow type keeps MLflow from showing it as one of language models."""
     if experiment is None:
         return f"{server.rstrip('/')}/#/experiments?workflowType=machine_learning"
-    return f"{server.rstrip('/')}/#/experiments/{experiment}/runs?workflowType=machine_learning&viewStateShareKey={VIEW}"
+    return f"{server.rstrip('/')}/#/experiments/{experiment}/runs?workflowType=machine_learning&viewStateShareKey={SAVED_VIEW}"
 
 
-def serve(study: Path | None, port: int = DEFAULT_PORT) -> int:
-    """Serve the store's pages until Ctrl-C; returns the exit status.
+def serve_mlflow(study: Path | None, port: int = DEFAULT_PORT) -> int:
+    """Run the MLflow UI until Ctrl-C; returns the exit status.
 
     Raises:
         TrackingError: there is no store yet, or the server does not start.
@@ -75,29 +74,24 @@ def serve(study: Path | None, port: int = DEFAULT_PORT) -> int:
     if where.startswith(("http://", "https://")):
         print(f"MLflow is served at {where}")
         return 0
-    check_store(where, study)
-    if taken(port):
-        print(f"nfloss: port {port} on {HOST} is taken; take another with --port", file=sys.stderr)
+    if find_spec("mlflow") is None:
+        raise TrackingError("mlflow is not installed: pip install mlflow")
+    if (file := sqlite_file(where)) is not None and not file.exists():
+        raise TrackingError(f"{file}: no MLflow view yet; write it with: nfloss sync {study or 'STUDY_DIR'}")
+    if port_taken(port):
+        print(f"nfloss: port {port} on {HOST} is taken; choose another with --port", file=sys.stderr)
         return BAD_INPUT
-    with tempfile.TemporaryFile() as log, server(where, port, log) as process:
+    with tempfile.TemporaryFile() as log, mlflow_server(where, port, log) as process:
         wait_until_ready(process, port, log)
-        print(f"MLflow: {page(f'http://{HOST}:{port}', experiment_id(port, study))}  (Ctrl-C ends it)", flush=True)
+        link = page_link(f"http://{HOST}:{port}", experiment_id(port, study))
+        print(f"MLflow: {link}  (Ctrl-C ends it)", flush=True)
         if process.wait() != 0:
             raise TrackingError(f"the MLflow server has stopped: {last_line(log)}")
     return 0
 
 
-def check_store(where: str, study: Path | None) -> None:
-    """Say in one line what is missing before a server is started."""
-    if find_spec("mlflow") is None:
-        raise TrackingError("mlflow is not installed: pip install mlflow")
-    file = sqlite_file(where)
-    if file is not None and not file.exists():
-        raise TrackingError(f"{file}: no MLflow view yet; write it with: nfloss sync {study or 'STUDY_DIR'}")
-
-
-def taken(port: int) -> bool:
-    """Whether something else listens on the port."""
+def port_taken(port: int) -> bool:
+    """Whether another process listens on the port."""
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
@@ -108,26 +102,26 @@ def taken(port: int) -> bool:
 
 
 @contextmanager
-def server(where: str, port: int, log: BinaryIO) -> Iterator[subprocess.Popen[bytes]]:
-    """The server's process. It has a session of its own: Ctrl-C reaches us alone, and we end it and its workers."""
+def mlflow_server(where: str, port: int, log: BinaryIO) -> Iterator[subprocess.Popen[bytes]]:
+    """The server's process. It has its own session, so that Ctrl-C reaches only this process, which then stops the server."""
     command = [sys.executable, "-m", "mlflow", "server", "--host", HOST, "--port", str(port), "--workers", "1"]
     command += ["--backend-store-uri", where]
     file = sqlite_file(where)
     if file is not None:
         command += ["--default-artifact-root", str(file.parent / "mlartifacts"), "--no-serve-artifacts"]
-    kept = signal.signal(signal.SIGTERM, signal.default_int_handler)
-    process = subprocess.Popen(command, env={**os.environ, **LEAN}, stdout=log, stderr=log, start_new_session=True)
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    process = subprocess.Popen(command, env={**os.environ, **SERVER_ENV}, stdout=log, stderr=log, start_new_session=True)
     try:
         yield process
     except KeyboardInterrupt:
         print(file=sys.stderr)
     finally:
-        signal.signal(signal.SIGTERM, kept)
-        end(process)
+        signal.signal(signal.SIGTERM, before)
+        stop_server(process)
 
 
-def end(process: subprocess.Popen[bytes]) -> None:
-    """End a server and its workers."""
+def stop_server(process: subprocess.Popen[bytes]) -> None:
+    """Stop a server and its workers."""
     for how in (signal.SIGTERM, signal.SIGKILL):
         try:
             os.killpg(process.pid, how)
@@ -137,7 +131,7 @@ def end(process: subprocess.Popen[bytes]) -> None:
 
 
 def wait_until_ready(process: subprocess.Popen[bytes], port: int, log: BinaryIO) -> None:
-    """Until the server answers."""
+    """Return when the server answers. Raises TrackingError where it ends, or does not answer in time."""
     until = time.monotonic() + START_SECONDS
     while time.monotonic() < until:
         if process.poll() is not None:
@@ -152,18 +146,17 @@ def wait_until_ready(process: subprocess.Popen[bytes], port: int, log: BinaryIO)
 
 
 def last_line(log: BinaryIO) -> str:
-    """What the server said last."""
+    """The last line of the server's output."""
     log.seek(0)
     lines = log.read().decode(errors="replace").strip().splitlines()
-    return lines[-1] if lines else "it said nothing"
+    return lines[-1] if lines else "no output"
 
 
 def experiment_id(port: int, study: Path | None) -> str | None:
-    """The study's experiment, asked of the server; None where no study is given or it has not been written yet."""
+    """The id of the study's experiment on the server; None where no study is given, or its view is not written yet."""
     if study is None:
         return None
-    settings = yaml.safe_load((study / "study.yaml").read_text(encoding="utf-8"))
-    name = urllib.parse.quote(experiment_name(study, settings["name"]))
+    name = urllib.parse.quote(experiment_name(study, read_settings(study)["name"]))
     address = f"http://{HOST}:{port}/api/2.0/mlflow/experiments/get-by-name?experiment_name={name}"
     try:
         with urllib.request.urlopen(address, timeout=10) as answer:

@@ -1,4 +1,4 @@
-"""The MLflow store: opened quietly, made where it is missing, and its refusals said in one line."""
+"""The MLflow store: opened without MLflow's messages, made where it is missing, its errors reported in one line."""
 
 from __future__ import annotations
 
@@ -12,30 +12,30 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from runner.tracking.server import VIEW, TrackingError, experiment_name, sqlite_file
+from runner.tracking.server import SAVED_VIEW, TrackingError, experiment_name, sqlite_file
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
 
 PRIMARY = "final/1_near_abs_rel"
-COLUMNS = [f"metrics.`{PRIMARY}`", "metrics.`final/2_far_abs_rel`", "params.`1 fixes`", "tags.`verdict`", "tags.`diverged`"]
+RUN_COLUMNS = [f"metrics.`{PRIMARY}`", "metrics.`final/2_far_abs_rel`", "params.`1 fixes`", "tags.`verdict`", "tags.`diverged`"]
 SEEDS_ARE_RUNS = "unfold it for the seeds"
 SEEDS_ARE_TABLES = (
-    "its artifacts `curves.csv` and `trials.csv` have everything about each seed, its charts a few points of the mean curves"
+    "its artifacts `curves.csv` and `trials.csv` have the records of each seed, its charts a few points of the mean curves"
 )
-NOTE = (
+EXPERIMENT_NOTE = (
     "A row is a configuration, with means over its seeds (`sd_*`: their standard deviations); {seeds}. "
     "To compare, tick `baseline` and others, then **Compare**. Settings, report and figures are artifacts of `baseline`. "
     "This page is a view of the study's records: delete it and write it again with `nfloss sync`."
 )
 QUIET = {"MLFLOW_DISABLE_TELEMETRY": "true", "DO_NOT_TRACK": "true", "MLFLOW_LOGGING_LEVEL": "ERROR"}
 LOCK_SECONDS = 5.0  # how long to wait for another process that writes
-HASTY = {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0", "MLFLOW_HTTP_REQUEST_TIMEOUT": "5"}  # seconds
+FAIL_FAST = {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0", "MLFLOW_HTTP_REQUEST_TIMEOUT": "5"}  # seconds
 
 
 @contextmanager
-def one_line(where: str) -> Iterator[None]:
-    """Whatever MLflow and its store may raise, as one line that says which store."""
+def tracking_errors(where: str) -> Iterator[None]:
+    """Raise what MLflow and its store raise as a TrackingError, one line that names the store."""
     os.environ.update({name: os.environ.get(name, value) for name, value in QUIET.items()})
     try:
         from mlflow.exceptions import MlflowException
@@ -52,14 +52,14 @@ def one_line(where: str) -> Iterator[None]:
 
 
 def open_experiment(where: str, folder: Path, meta: dict[str, Any], each_seed: bool) -> tuple[MlflowClient, Any]:
-    """The study's experiment, made where it is not there yet."""
+    """A client of the store, and the study's experiment, which is made where it does not exist yet."""
     from mlflow import MlflowClient
 
     file = sqlite_file(where)
     if file is not None:
-        prepare(file)
+        prepare_sqlite(file)
     client, name = MlflowClient(tracking_uri=where), experiment_name(folder, meta["name"])
-    with environment(HASTY):  # the first contact says at once whether there is a store
+    with environment(FAIL_FAST):  # so that a missing server is reported at once
         found = client.get_experiment_by_name(name)
     if found is None:
         artifacts = (file.parent / "mlartifacts" / name).as_uri() if file else None
@@ -74,26 +74,25 @@ def open_experiment(where: str, folder: Path, meta: dict[str, Any], each_seed: b
 
 
 def experiment_tags(meta: dict[str, Any], each_seed: bool) -> dict[str, str]:
-    """What the experiment's page says and how it opens."""
+    """The tags of the experiment: its note, its primary metric, and a saved view of the runs table with the main columns.
+
+    MLflow does not document saved views: nothing else may depend on it.
+    """
+    created = int(datetime.fromisoformat(str(meta["started"])).timestamp() * 1000)
+    state = json.dumps({"selectedColumns": RUN_COLUMNS, "runsHiddenMode": "FIRST_10_RUNS"})
+    view = {"name": "Ablation", "createdAt": created, "updatedAt": created, "state": state}
     return {
         "mlflow.experimentKind": "custom_model_development",
         "mlflow.experiment.primaryMetric.name": PRIMARY,
-        "mlflow.note.content": NOTE.format(seeds=SEEDS_ARE_RUNS if each_seed else SEEDS_ARE_TABLES),
-        f"mlflow.sharedViewState.{VIEW}": saved_view(str(meta["started"])),
+        "mlflow.note.content": EXPERIMENT_NOTE.format(seeds=SEEDS_ARE_RUNS if each_seed else SEEDS_ARE_TABLES),
+        f"mlflow.sharedViewState.{SAVED_VIEW}": json.dumps(view),
         "git_commit": str(meta.get("git_commit") or "-"),
     }
 
 
-def saved_view(started: str) -> str:
-    """A saved view of the runs table with the columns that matter; undocumented in MLflow, so only an extra."""
-    created = int(datetime.fromisoformat(started).timestamp() * 1000)
-    state = json.dumps({"selectedColumns": COLUMNS, "runsHiddenMode": "FIRST_10_RUNS"})
-    return json.dumps({"name": "Ablation", "createdAt": created, "updatedAt": created, "state": state})
-
-
 @contextmanager
 def environment(values: dict[str, str]) -> Iterator[None]:
-    """Environment variables for a while; what the user has set stays."""
+    """Set environment variables in the context, except those that the user has set."""
     mine = [name for name in values if name not in os.environ]
     os.environ.update({name: values[name] for name in mine})
     try:
@@ -103,10 +102,10 @@ def environment(values: dict[str, str]) -> Iterator[None]:
             del os.environ[name]
 
 
-def prepare(file: Path) -> None:
-    """A migrated SQLite store in write-ahead mode.
+def prepare_sqlite(file: Path) -> None:
+    """Make a migrated SQLite store in write-ahead mode where there is none, and check that it is not locked.
 
-    Made beside its place and linked there: two processes that start at once, or one that is interrupted, leave no half store.
+    It is made under another name and then linked, so that a second or an interrupted process leaves no incomplete store.
     """
     file.parent.mkdir(parents=True, exist_ok=True)
     if not file.exists():
@@ -123,7 +122,7 @@ def prepare(file: Path) -> None:
     connection = sqlite3.connect(file, timeout=LOCK_SECONDS, isolation_level=None)
     try:
         connection.execute("PRAGMA journal_mode=WAL")
-        connection.execute("BEGIN IMMEDIATE")  # locked: said here in seconds; MLflow itself would try again for minutes
+        connection.execute("BEGIN IMMEDIATE")  # a lock is found in seconds; MLflow would wait for minutes
         connection.execute("ROLLBACK")
     finally:
         connection.close()

@@ -18,8 +18,7 @@ from analysis.comparisons import MeasuredStudy
 from analysis.factorial import DESIGNS, columns, distinct_pairs, factorial, product_cells
 from analysis.plots import available, draw
 from analysis.plots.front import front
-from runner.experiment.cells import cells
-from runner.experiment.design import Design
+from runner.experiment import Design, design_cells
 
 FIXES = ("1-1", "2-1", "3-1", "5-1", "6-1", "9-3")
 MAIN = {"1-1": 0.10, "2-1": -0.20, "3-1": 0.0, "5-1": 0.05, "6-1": -0.30, "9-3": 0.0}  # ln gain where all others are absent
@@ -39,7 +38,7 @@ def averaged(fix: str) -> float:
 def study(folder: Path, design: Design, noise: float = 0.004, seeds: int = 5) -> MeasuredStudy:
     """The design's own cells with the planted gains."""
     name = next(name for name in DESIGNS if getattr(design, name) is not None)
-    chosen = {c.name: (" ".join(c.fixes), Planted(truth(c.fixes), noise=noise)) for c in cells(design) if c.fixes}
+    chosen = {c.name: (" ".join(c.fixes), Planted(truth(c.fixes), noise=noise)) for c in design_cells(design) if c.fixes}
     write_study(folder, {}, explicit=chosen, seeds=seeds, probes=10)
     plan = pd.read_parquet(folder / "plan.parquet")
     plan.assign(design=[name if d == "explicit" else d for d in plan["design"]]).to_parquet(folder / "plan.parquet")

@@ -9,8 +9,7 @@ from synthetic import Planted, write_study
 
 from analysis import importance, load
 from analysis.comparisons import MeasuredStudy
-from runner.experiment.cells import cells
-from runner.experiment.design import Design
+from runner.experiment import Design, design_cells
 
 GAINS = {"1-1": 0.05, "1-2": -0.05, "2-1": 0.5, "2-2a": -0.5, "2-2b": 0.1, "5-1": -0.03, "5-2": 0.02}
 
@@ -18,7 +17,7 @@ GAINS = {"1-1": 0.05, "1-2": -0.05, "2-1": 0.5, "2-2a": -0.5, "2-2b": 0.1, "5-1"
 def test_the_planted_issue_matters_most(tmp_path: Path) -> None:
     """Of the 36 cells of a product."""
     design = Design.model_validate({"cartesian": {"issues": [1, 2, 5]}, "one_at_a_time": None})
-    chosen = [cell.fixes for cell in cells(design) if cell.fixes and {*cell.fixes} <= {*GAINS}]
+    chosen = [cell.fixes for cell in design_cells(design) if cell.fixes and {*cell.fixes} <= {*GAINS}]
     product = {f"+{'+'.join(fixes)}": (" ".join(fixes), Planted(near=sum(GAINS[fix] for fix in fixes))) for fixes in chosen}
     found = importance.ped_anova(MeasuredStudy.of(load(write_study(tmp_path / "s", {}, explicit=product, seeds=3, probes=10))))
     assert list(found) == ["1", "2", "5"]

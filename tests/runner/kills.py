@@ -24,7 +24,7 @@ from runner.cli import (
     progress,  # noqa: F401
 )
 from runner.data import make_seed_data
-from runner.experiment.experiment import load_experiment
+from runner.experiment import load_experiment
 from runner.study import (
     description,
     plan_experiment,

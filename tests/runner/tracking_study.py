@@ -1,4 +1,4 @@
-"""A small made-up study directory: the records that a tracker reads, without any training."""
+"""A small artificial study directory: the records that tracking reads, without any training."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def write_study(
     diverged: str | None = None,
     most_trials: int = 500,
 ) -> Path:
-    """Write a study; `diverged` names the cell whose last seed ends in infinity."""
+    """Write a study; in the cell `diverged` the last seed diverges to infinity."""
     (folder / "records").mkdir(parents=True, exist_ok=True)
     tracking = {"mlflow": True, "uri": None, "most_trials": most_trials}
     meta = {
@@ -69,14 +69,14 @@ def write_plan(folder: Path, cells: Sequence[str]) -> None:
     common = {"design": "one at a time", "numbers": "{}", "same_as": None, "reason": ""}
     rows = [{"cell": cell_name(f), "fixes": f, "key": key(f), "status": "trained", **common} for f in cells]
     twin = {**common, "design": "cumulative", "cell": "first 1", "fixes": cells[1], "key": key(cells[1])}
-    rows.append({**twin, "status": "same as", "same_as": cell_name(cells[1]), "reason": "the same words"})
+    rows.append({**twin, "status": "same as", "same_as": cell_name(cells[1]), "reason": "the same choices"})
     clash = {"cell": "+9-1+9-2", "fixes": "9-1 9-2", "key": None, "status": "clash", "reason": "one slot"}
     rows.append({**common, **clash})
     pd.DataFrame(rows).to_parquet(folder / "plan.parquet")
 
 
 def trial(fixes: str, seed: int, probes: int, dead: bool) -> tuple[dict[str, object], pd.DataFrame]:
-    """A trial's row and its curves: errors fall towards a floor that the number of fixes lowers."""
+    """A trial's row and its curves: errors fall towards a limit, which is lower with more fixes."""
     noise = np.random.default_rng([seed, *map(ord, fixes)])
     floor = 0.30 - 0.03 * len(fixes.split()) + 0.01 * noise.standard_normal()
     steps = 20 * np.arange(1, probes + 1)

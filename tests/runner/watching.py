@@ -7,7 +7,7 @@ from pathlib import Path
 
 from nfloss import Configuration
 from runner.execution import Crash, Group, Observer
-from runner.experiment.experiment import Experiment
+from runner.experiment import Experiment
 from runner.study import Outcome, run_study
 
 

@@ -8,8 +8,7 @@ import pytest
 
 from runner.cli.progress import Display
 from runner.execution import Group, make_groups
-from runner.experiment.experiment import parse_experiment
-from runner.experiment.plan import make_plan
+from runner.experiment import make_plan, parse_experiment
 
 EXPERIMENT = {"name": "x", "design": {"one_at_a_time": ["1-1", "5-2", "8-1"]}, "seeds": 1, "training": {"steps": 10}}
 

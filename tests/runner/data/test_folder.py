@@ -13,7 +13,7 @@ from PIL import Image
 
 from runner.data import Data, DataError, Frames, list_frames, read_frames
 from runner.data.splits import split
-from runner.experiment.experiment import ExperimentError, parse_experiment
+from runner.experiment import ExperimentError, parse_experiment
 
 REAL = Path(__file__).parents[3].parent / "shared" / "data" / "mosd"
 

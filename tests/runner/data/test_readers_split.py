@@ -12,11 +12,11 @@ from handwritten import colour, grey16, put
 
 import runner.records.fingerprint as fingerprints
 from nfloss import Configuration
-from runner.data import Data, DataError, FrameFiles, make_seed_data, read_frames
+from runner.data import Data, DataError, FrameFiles, list_frames, make_seed_data, read_frames
 from runner.data.dataset import resize_nearest
-from runner.data.splits import Split, list_frames, split
+from runner.data.splits import Split, split
 from runner.execution import FrameCache
-from runner.experiment.experiment import ExperimentError, parse_experiment
+from runner.experiment import ExperimentError, parse_experiment
 from runner.records.fingerprint import changed_parts, fingerprint
 from runner.study import run_study
 from runner.study.folder import check_folder

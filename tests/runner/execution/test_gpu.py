@@ -7,7 +7,7 @@ from mixtures import EVERY
 from nfloss import Configuration, Losses, all_fixes
 from runner.data import SeedData
 from runner.execution.group_size import LARGEST_GPU_GROUP, gpu_group
-from runner.experiment.experiment import parse_experiment
+from runner.experiment import parse_experiment
 from runner.networks import DepthRange, StackedNetworks
 from runner.training import Training
 from runner.training.loop import Step, train

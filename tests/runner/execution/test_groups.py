@@ -7,7 +7,7 @@ import pytest
 from nfloss import Configuration
 from runner.execution.group_size import best_size
 from runner.execution.groups import balanced, by_training, choices_of, make_groups
-from runner.experiment.experiment import parse_experiment
+from runner.experiment import parse_experiment
 from runner.study import plan_experiment
 
 

@@ -21,9 +21,9 @@ import sys
 from pathlib import Path
 from pretend_device import DEVICE, Pretending
 from runner.execution.observer import Observer
-from runner.experiment.experiment import parse_experiment
 from runner.networks import CustomStack
 from runner.networks import StackedNetworks
+from runner.experiment import parse_experiment
 from runner.study import run as study
 from runner.training import metrics
 

@@ -16,9 +16,8 @@ from commands import begin, recorded
 from runner.execution import FrameCache, GroupQueue
 from runner.execution.ray_cluster import ClusterError, check_node, group_software, with_absolute_folder
 from runner.execution.run_group import run_in_process
-from runner.experiment.execution import Execution, Ray
-from runner.experiment.experiment import ExperimentError, load_experiment, parse_experiment
-from runner.records.tables import write_group
+from runner.experiment import Execution, ExperimentError, Ray, load_experiment, parse_experiment
+from runner.records import write_group
 from runner.study import plan_experiment
 from runner.study.folder import comparable
 from runner.study.run import groups_of
@@ -143,7 +142,7 @@ import os, sys, torch
 from runner.execution.groups import Group
 from runner.execution.queue import GroupQueue, Results
 from runner.execution.ray_cluster import run_on_ray
-from runner.experiment.experiment import load_experiment
+from runner.experiment import load_experiment
 from runner.study.plan import plan_experiment
 from runner.study.run import groups_of
 

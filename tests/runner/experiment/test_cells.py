@@ -1,12 +1,10 @@
-"""Every cell accounted for, against counts worked by hand."""
+"""The plan of each design, against counts that were worked out by hand."""
 
 from pathlib import Path
 
 import pytest
 
-from runner.experiment.cells import RECOMMENDATION
-from runner.experiment.experiment import ExperimentError, load_experiment, parse_experiment
-from runner.experiment.plan import make_plan
+from runner.experiment import RECOMMENDATION, ExperimentError, load_experiment, make_plan, parse_experiment
 
 EXPERIMENTS = Path(__file__).parents[3] / "experiments"
 
@@ -42,7 +40,7 @@ def test_one_at_a_time_names_what_is_the_same():
     assert len(plan(one_at_a_time="document").cells) == 21
 
 
-def test_leave_one_out_leaves_twins_out_together():
+def test_leave_one_out_leaves_equal_fixes_out_together():
     cells = by_name(plan(leave_one_out=True))
     assert set(cells) == {"baseline", "full", *(f"full-{fix}" for fix in RECOMMENDATION), "full-1-1-10-1", "full with 5-1w"}
     assert {name for name, a in cells.items() if a.same_as == "full"} == {"full-1-1", "full-7-1", "full-10-1"}
@@ -70,7 +68,7 @@ def test_shipped_experiments_are_valid(path):
     assert load_experiment(path).name == path.stem
 
 
-def test_ablation_has_everything_it_promises():
+def test_ablation_has_the_cells_that_it_describes():
     the_plan = make_plan(load_experiment(EXPERIMENTS / "ablation.yaml"))
     names = set(by_name(the_plan))
     assert {f"full-{fix}" for fix in RECOMMENDATION} <= names

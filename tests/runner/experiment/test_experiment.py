@@ -1,8 +1,8 @@
-"""The experiment file: what it refuses, in one clear line each."""
+"""The experiment file: each error is reported in one clear line."""
 
 import pytest
 
-from runner.experiment.experiment import Experiment, ExperimentError, load_experiment
+from runner.experiment import Experiment, ExperimentError, load_experiment
 
 GOOD = "design: {one_at_a_time: all}\n"
 
@@ -85,8 +85,7 @@ def test_bad_overrides(tmp_path, override):
     assert "\n" not in str(error.value)
 
 
-def test_every_key_of_the_schema_is_described_or_plain():
-    """`nfloss` prints these to whoever mistypes."""
+def test_the_sections_of_the_experiment():
     assert set(Experiment.model_fields) >= {
         "name",
         "design",

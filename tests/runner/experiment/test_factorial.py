@@ -1,4 +1,4 @@
-"""Designs from libraries, checked against their own definitions by slow loops and textbook fractions."""
+"""Designs from libraries, checked against their definitions by slow loops, and against textbook fractions."""
 
 from __future__ import annotations
 
@@ -8,39 +8,36 @@ import numpy as np
 import pytest
 
 from nfloss import Configuration
-from runner.experiment.budget import FEWEST_SEEDS, best, proposals
-from runner.experiment.cells import aliases_of, cells, goes_together, levels_of_issues
-from runner.experiment.design import Design
-from runner.experiment.experiment import ExperimentError, parse_experiment
-from runner.experiment.factorial import DesignError, aliases, fraction
-from runner.experiment.plan import make_plan
+from runner.experiment import FEWEST_SEEDS, Design, ExperimentError, best_option, design_options, make_plan, parse_experiment
+from runner.experiment.cells import compatible, design_aliases, design_cells, levels_of_issues
+from runner.experiment.factorial import DesignError, find_aliases, smallest_fraction
 
 EIGHT = ("1-1", "2-1", "3-1", "4-2", "5-1", "6-1", "8-1", "9-3")
 
 
 def made(**design: object) -> list[tuple[str, ...]]:
-    return [cell.fixes for cell in cells(Design.model_validate(design))]
+    return [cell.fixes for cell in design_cells(Design.model_validate(design))]
 
 
 def test_aliases_of_the_half_fraction_of_four() -> None:
     """D = ABC gives I = ABCD: AB = CD, AC = BD, AD = BC (any textbook); main effects are clear."""
     runs = np.array([(a, b, c, a ^ b ^ c) for a, b, c in itertools.product((False, True), repeat=3)])
-    assert set(aliases(runs, "ABCD")) == {("A x B", "C x D"), ("A x C", "B x D"), ("A x D", "B x C")}
+    assert set(find_aliases(runs, "ABCD")) == {("A x B", "C x D"), ("A x C", "B x D"), ("A x D", "B x C")}
 
 
 def test_aliases_of_the_half_fraction_of_three() -> None:
     """C = AB: every main effect is a pair."""
     runs = np.array([(a, b, not a ^ b) for a, b in itertools.product((False, True), repeat=2)])
-    assert set(aliases(runs, "ABC")) == {("A", "B x C"), ("B", "A x C"), ("C", "A x B")}
+    assert set(find_aliases(runs, "ABC")) == {("A", "B x C"), ("B", "A x C"), ("C", "A x B")}
 
 
 @pytest.mark.parametrize(
     ("count", "resolution", "most"), [(3, 5, 8), (4, 4, 16), (6, 4, 16), (6, 5, 32), (8, 4, 16), (8, 3, 16)]
 )
-def test_a_fraction_keeps_its_word(count: int, resolution: int, most: int) -> None:
+def test_a_fraction_has_its_resolution(count: int, resolution: int, most: int) -> None:
     """Balanced: every fix is on in half of the cells, every two together in a quarter; sizes from
-    Montgomery's table, but for four fixes, of which the library knows only the whole product."""
-    found = fraction(EIGHT[:count], resolution)
+    Montgomery's table, except for four fixes, for which the library only has the full product."""
+    found = smallest_fraction(EIGHT[:count], resolution)
     assert found.resolution >= resolution and len(found.runs) <= most
     assert (found.runs.mean(axis=0) == 0.5).all()
     if resolution > 3:
@@ -48,32 +45,32 @@ def test_a_fraction_keeps_its_word(count: int, resolution: int, most: int) -> No
             assert (found.runs[:, i] & found.runs[:, j]).mean() == 0.25
 
 
-def test_the_library_s_word_is_not_taken() -> None:
+def test_the_resolution_that_the_library_states_is_checked() -> None:
     """pyDOE3 gives 32 runs for ten factors at "resolution 5", in which pairs are aliased."""
     ten = (*EIGHT, "7-1", "10-1")
-    assert fraction(ten, 5).resolution == 5 and len(fraction(ten, 5).runs) > 32
+    assert smallest_fraction(ten, 5).resolution == 5 and len(smallest_fraction(ten, 5).runs) > 32
 
 
-def test_a_fraction_that_cannot_be_had() -> None:
+def test_a_fraction_of_too_many_fixes_is_refused() -> None:
     with pytest.raises(DesignError, match="at most 16"):
-        fraction([f"fix {i}" for i in range(17)], 5)
+        smallest_fraction([f"fix {i}" for i in range(17)], 5)
 
 
-def test_every_two_levels_meet() -> None:
+def test_every_two_levels_are_in_a_cell_together() -> None:
     """By the definition, over all pairs of levels of all issues that do not clash; and no cell clashes."""
     found = [set(fixes) for fixes in made(covering={"issues": "all", "strength": 2})]
     levels = levels_of_issues("all")
     for one, other in itertools.combinations(levels, 2):
         for a, b in itertools.product(one, other):
             wanted = {fix for fix in (a, b) if fix}
-            if goes_together(sorted(wanted)):
+            if compatible(tuple(sorted(wanted))):
                 assert any(cell & {*one, *other} == wanted for cell in found), (a, b)
-    assert all(goes_together(sorted(cell)) for cell in found)
+    assert all(compatible(tuple(sorted(cell))) for cell in found)
     assert len(found) < 40 and found[0] == set()
 
 
 def test_all_pairs() -> None:
-    """Three fixes of three issues: the baseline, three alone, three together; two fixes of one issue never meet."""
+    """Three fixes of three issues: the baseline, three alone, three together; two fixes of one issue are never together."""
     assert made(pairs=["1-1", "2-1", "5-1"]) == [
         (), ("1-1",), ("2-1",), ("5-1",), ("1-1", "2-1"), ("1-1", "5-1"), ("2-1", "5-1"),
     ]  # fmt: skip
@@ -114,10 +111,10 @@ def test_a_design_that_is_wrong_is_one_line(design: dict[str, object], said: str
     assert said in str(wrong.value) and "\n" not in str(wrong.value)
 
 
-def test_what_a_budget_pays_for() -> None:
+def test_the_design_for_a_budget() -> None:
     experiment = parse_experiment({"name": "x", "design": {"one_at_a_time": "all"}}, "x")
-    found = proposals(experiment, 200)
-    chosen = best(found)
+    found = design_options(experiment, 200)
+    chosen = best_option(found)
     assert chosen is not None and chosen.distinct * chosen.seeds <= 200 and chosen.seeds >= FEWEST_SEEDS
     plan = make_plan(parse_experiment({"name": "y", "design": dict(chosen.design), "seeds": chosen.seeds}, "y"))
     assert plan.count("trained") == chosen.distinct and plan.trials <= 200
@@ -125,6 +122,6 @@ def test_what_a_budget_pays_for() -> None:
 
 
 def test_aliases_are_known_before_training() -> None:
-    assert aliases_of(Design.model_validate({"fractional": {"fixes": list(EIGHT[:6]), "resolution": 5}})) == ()
-    assert aliases_of(Design.model_validate({"fractional": {"fixes": list(EIGHT[:6]), "resolution": 4}}))
-    assert aliases_of(Design.model_validate({"pairs": "all"})) == ()
+    assert design_aliases(Design.model_validate({"fractional": {"fixes": list(EIGHT[:6]), "resolution": 5}})) == ()
+    assert design_aliases(Design.model_validate({"fractional": {"fixes": list(EIGHT[:6]), "resolution": 4}}))
+    assert design_aliases(Design.model_validate({"pairs": "all"})) == ()

@@ -13,7 +13,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from nfloss import Configuration, Losses, SSISilogNearFieldLoss
-from runner.experiment.experiment import ExperimentError, load_experiment
+from runner.experiment import ExperimentError, load_experiment
 from runner.networks import CustomStack, DepthRange, NetworkClass, NetworkError, at_size, check_contract
 from runner.training import loop as training
 from runner.training.loop import History, Step, predicted_depth, train

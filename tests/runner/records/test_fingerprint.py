@@ -15,9 +15,10 @@ from analysis import load
 from nfloss import Configuration
 from nfloss.issues import i05_discontinuous_boundary as issue_5
 from runner.data import Data
-from runner.experiment.experiment import parse_experiment
+from runner.experiment import parse_experiment
+from runner.records import read_trials
 from runner.records.fingerprint import changed_parts, fingerprint, meaning, pieces
-from runner.records.tables import read_trials, stale, unused
+from runner.records.tables import stale, unused_name
 from runner.study import plan_experiment, resumption
 
 TINY = {
@@ -135,7 +136,7 @@ def test_only_what_uses_the_edited_fix_is_trained_again(tmp_path: Path, monkeypa
 
 
 def test_a_taken_name_gets_a_number(tmp_path: Path) -> None:
-    assert unused(tmp_path, "seed0-0") == "seed0-0"
+    assert unused_name(tmp_path, "seed0-0") == "seed0-0"
     for name in ("seed0-0", "seed0-0.2"):
         (tmp_path / f"trials-{name}.parquet").touch()
-    assert unused(tmp_path, "seed0-0") == "seed0-0.3"
+    assert unused_name(tmp_path, "seed0-0") == "seed0-0.3"

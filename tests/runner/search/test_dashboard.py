@@ -1,4 +1,4 @@
-"""The Optuna dashboard answers on this machine, for a search and for any other study."""
+"""The Optuna dashboard is served on this machine, for a search and for any other study."""
 
 import json
 import subprocess
@@ -14,7 +14,7 @@ from commands import nfloss
 
 pytest.importorskip("optuna_dashboard")
 
-from runner.search.dashboard import VIEW, make_dashboard, newest, several, write_view
+from runner.search.dashboard import VIEW_JOURNAL, fix_combinations, make_dashboard, newest_study, write_dashboard_view
 from runner.study import StudyError, read_study
 
 pytestmark = [
@@ -74,11 +74,11 @@ def test_a_search_is_shown(tmp_path):
         assert b"html" in get(f"{link}/dashboard")
         assert json.loads(get(f"{link}/api/studies"))["study_summaries"][0]["study_name"] == "small"
         assert len(json.loads(get(f"{link}/api/studies/0?after=0"))["trials"]) == 3
-    assert not (study / VIEW).exists()
+    assert not (study / VIEW_JOURNAL).exists()
 
 
 def test_any_other_study_is_shown(plain):
-    for _ in range(2):  # the second time, what is there already is written anew
+    for _ in range(2):  # the second time, the view is written again
         with served(plain) as link:
             shown = json.loads(get(f"{link}/api/studies/0?after=0"))
     cells = {attr["value"].strip('"') for t in shown["trials"] for attr in t["user_attrs"] if attr["key"] == "cell"}
@@ -87,8 +87,8 @@ def test_any_other_study_is_shown(plain):
     assert "2 seeds" in shown["note"]["body"] or "seeds 0, 1" in shown["note"]["body"]
 
 
-def test_a_plain_study_has_an_issue_and_a_number_a_parameter(plain):
-    view = optuna.load_study(study_name="small", storage=write_view(plain, read_study(plain)))
+def test_issues_and_numbers_are_the_parameters_of_a_study_without_search(plain):
+    view = optuna.load_study(study_name="small", storage=write_dashboard_view(plain, read_study(plain)))
     trials = {trial.user_attrs["cell"]: trial for trial in view.trials}
     assert view.metric_names == ["near AbsRel", "far AbsRel"]
     assert trials["+1-1"].params["issue 1"] == "1-1" and trials["baseline"].params["issue 1"] == "none"
@@ -96,14 +96,14 @@ def test_a_plain_study_has_an_issue_and_a_number_a_parameter(plain):
     assert all(len(trial.values) == 2 for trial in trials.values())
 
 
-def test_several_fixes_of_one_issue_are_one_choice():
-    assert several(["a", "b", "c"]) == ["a+b", "a+c", "b+c", "a+b+c"]
+def test_combinations_of_the_fixes_of_one_issue():
+    assert fix_combinations(["a", "b", "c"]) == ["a+b", "a+c", "b+c", "a+b+c"]
 
 
 def test_the_newest_study_is_opened(tmp_path, plain):
     with pytest.raises(StudyError, match="no study in"):
-        newest(tmp_path)
-    assert newest(plain.parent) == plain
+        newest_study(tmp_path)
+    assert newest_study(plain.parent) == plain
 
 
 def test_a_port_that_is_taken_is_one_line(plain):
@@ -112,7 +112,7 @@ def test_a_port_that_is_taken_is_one_line(plain):
 
 
 def test_without_optuna_one_line_says_what_to_install(tmp_path):
-    code = "import sys, runner.cli as cli; cli.needs.find_spec = lambda name: None; cli.main(sys.argv[1:])"
+    code = "import sys, runner.cli as cli, runner.cli.terminal as t; t.find_spec = lambda name: None; cli.main(sys.argv[1:])"
     for arguments in (["dashboard"], ["plan", str(tmp_path / "small.yaml")], ["run", str(tmp_path / "small.yaml")]):
         (tmp_path / "small.yaml").write_text(SMALL.replace("DESIGN", "optuna: {trials: 3}"))
         done = subprocess.run([sys.executable, "-c", code, *arguments], capture_output=True, text=True, timeout=120)

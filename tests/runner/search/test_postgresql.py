@@ -1,4 +1,4 @@
-"""A search whose Optuna storage is a PostgreSQL server, started here for the while."""
+"""A search whose Optuna storage is a PostgreSQL server, which is started for these tests."""
 
 import json
 import os

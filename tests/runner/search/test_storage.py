@@ -1,4 +1,4 @@
-"""A search whose storage is away for a while, or for good: a lock that another holds, a server that stops."""
+"""A search whose storage cannot be used for a while, or any more: a lock of another process, a server that stops."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ import optuna
 import pytest
 from commands import begin
 
-from runner.records.tables import read_trials
-from runner.search.storage import StorageError, retried
+from runner.records import read_trials
+from runner.search.storage import StorageError, retry
 
 TINY = """
 design: {{optuna: {{trials: 6, at_once: 2, storage: "sqlite:///{folder}/search.db?timeout=0.3"}}}}
@@ -25,7 +25,7 @@ workers: 1
 
 
 def lock(database: Path, seconds: float) -> None:
-    """As soon as there are records; long enough for the search to come back to its storage."""
+    """Lock the database as soon as there are records, long enough for the search to use its storage again."""
     end = time.monotonic() + 100
     while not any((database.parent / "study" / "records").glob("trials-*.parquet")) and time.monotonic() < end:
         time.sleep(0.01)
@@ -51,7 +51,7 @@ def test_a_locked_database_is_waited_for(tmp_path: Path) -> None:
 
 
 class Storage:
-    """Away for the first so many tries."""
+    """It cannot be used for the first `away` tries."""
 
     def __init__(self, away: int) -> None:
         self.away, self.tries = away, 0
@@ -65,20 +65,20 @@ class Storage:
 
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
-    """What is slept, and passes at once."""
+    """The pauses, which end at once."""
     slept: list[float] = []
     monkeypatch.setattr("runner.search.storage.time.sleep", slept.append)
     monkeypatch.setattr("runner.search.storage.time.monotonic", lambda: sum(slept))
     return slept
 
 
-def test_waits_grow_and_one_warning_is_enough(clock: list[float]) -> None:
-    said: list[str] = []
-    assert retried(Storage(7), said.append) == "done"
-    assert clock == [1, 2, 4, 8, 16, 30, 30] and said == ["locked; trying again for 10 minutes"]
+def test_pauses_grow_and_there_is_one_warning(clock: list[float]) -> None:
+    warnings: list[str] = []
+    assert retry(Storage(7), warnings.append) == "done"
+    assert clock == [1, 2, 4, 8, 16, 30, 30] and warnings == ["locked; trying again for 10 minutes"]
 
 
-def test_patience_ends(clock: list[float]) -> None:
+def test_waiting_ends(clock: list[float]) -> None:
     with pytest.raises(StorageError, match="locked"):
-        retried(Storage(1000), lambda why: None, patience=20)
+        retry(Storage(1000), lambda why: None, max_wait=20)
     assert clock == [1, 2, 4, 8, 5]

@@ -9,9 +9,7 @@ import pytest
 import yaml
 
 from runner.cli import main
-from runner.experiment.cells import RECOMMENDATION
-from runner.experiment.experiment import ExperimentError
-from runner.experiment.plan import confirming
+from runner.experiment import RECOMMENDATION, ExperimentError, confirmation_experiment
 
 TINY = {
     "design": {"one_at_a_time": ["1-1", "3-1"], "explicit": {"full": list(RECOMMENDATION)}},
@@ -37,7 +35,9 @@ def test_the_experiment_is_the_study_s_on_later_seeds() -> None:
         "training": {"steps": 20},
         "loss": {"near_weight": 3.0},
     }
-    made = confirming(settings, {"supported together": {"fixes": ["1-1", "5-2"], "numbers": {"near_weight": 2.0}}}, 3)
+    made = confirmation_experiment(
+        settings, {"supported together": {"fixes": ["1-1", "5-2"], "numbers": {"near_weight": 2.0}}}, 3
+    )
     assert made.name == "s-confirmation" and made.seeds == [8, 9, 10]
     assert made.training.steps == 20 and made.loss == {"near_weight": 3.0}
     assert {name: cell.fixes for name, cell in made.design.explicit.items()} == {
@@ -50,7 +50,7 @@ def test_the_experiment_is_the_study_s_on_later_seeds() -> None:
 
 def test_a_clash_is_refused() -> None:
     with pytest.raises(ExperimentError, match="1-1 and 1-2"):
-        confirming({"name": "s", "seeds": [0]}, {"x": {"fixes": ["1-1", "1-2"]}}, 3)
+        confirmation_experiment({"name": "s", "seeds": [0]}, {"x": {"fixes": ["1-1", "1-2"]}}, 3)
 
 
 def test_a_run_confirms_and_says_so(

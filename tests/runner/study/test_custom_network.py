@@ -14,11 +14,10 @@ from watching import run_watched
 import runner.records.fingerprint as fingerprints
 from nfloss import Configuration
 from runner.data import Data, make_seed_data
-from runner.experiment.experiment import ExperimentError, load_experiment
+from runner.experiment import ExperimentError, load_experiment
 from runner.networks import NetworkError, StackedNetworks
-from runner.records.checkpoints import CheckpointError, load_network, read_checkpoint
+from runner.records import CheckpointError, load_network, read_checkpoint, read_trials
 from runner.records.fingerprint import changed_parts, fingerprint
-from runner.records.tables import read_trials
 from runner.study import StudyError
 from runner.training import abs_rel
 from runner.training.checkpoints import CheckpointTracker

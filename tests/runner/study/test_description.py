@@ -12,7 +12,7 @@ import torch
 import yaml
 from watching import Watching
 
-from runner.experiment.experiment import parse_experiment
+from runner.experiment import parse_experiment
 from runner.records.tables import checksums, read_trials
 from runner.study import run_study
 

@@ -11,7 +11,7 @@ from commands import nfloss
 
 from nfloss import Configuration
 from runner.execution import Group
-from runner.experiment.experiment import parse_experiment
+from runner.experiment import parse_experiment
 from runner.study import estimate
 from runner.study.estimate import Timing, longest, time_group
 from runner.training import Training

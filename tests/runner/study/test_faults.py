@@ -78,7 +78,7 @@ def flip(path: Path) -> None:
 
 
 def test_any_flipped_bit_of_a_group_is_found(copy: Path) -> None:
-    from runner.records.integrity import whole
+    from runner.records import intact
 
     rng, records = random.Random(0), copy / "study" / "records"
     for _ in range(200):
@@ -86,9 +86,9 @@ def test_any_flipped_bit_of_a_group_is_found(copy: Path) -> None:
         content = file.read_bytes()
         changed = bytearray(content)
         changed[rng.randrange(len(changed))] ^= 1 << rng.randrange(8)
-        assert whole(records, "seed0-1")
+        assert intact(records, "seed0-1")
         file.write_bytes(bytes(changed))
-        assert not whole(records, "seed0-1"), file
+        assert not intact(records, "seed0-1"), file
         file.write_bytes(content)
 
 

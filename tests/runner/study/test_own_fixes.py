@@ -11,9 +11,9 @@ from watching import run_watched
 
 from nfloss import load_extension
 from runner.cli import main
-from runner.experiment.experiment import ExperimentError, load_experiment
+from runner.experiment import ExperimentError, load_experiment
+from runner.records import read_trials
 from runner.records.fingerprint import fingerprint
-from runner.records.tables import read_trials
 from runner.study import plan_experiment
 
 TINY = """

@@ -158,7 +158,7 @@ def test_what_would_mix_two_studies_is_refused(study, change, said):
 def test_a_crash_is_counted_and_trained_again(tmp_path, monkeypatch):
     """Out of memory in one group: the others go on, the status is 1, and a resumed run fills the gap."""
     from runner.execution import run_group as execution
-    from runner.experiment.experiment import load_experiment
+    from runner.experiment import load_experiment
     from runner.study import run_study
 
     (tmp_path / "tiny.yaml").write_text(TINY)
@@ -184,7 +184,7 @@ def test_a_crash_is_counted_and_trained_again(tmp_path, monkeypatch):
 def test_out_of_memory_halves_the_group_and_loses_nothing(tmp_path, monkeypatch, error):
     """A machine with room for two networks: groups of six are halved until they fit, and every trial is there once."""
     from runner.execution import run_group as execution
-    from runner.experiment.experiment import load_experiment
+    from runner.experiment import load_experiment
     from runner.study import run_study
 
     (tmp_path / "tiny.yaml").write_text(TINY)
@@ -210,7 +210,7 @@ def test_out_of_memory_halves_the_group_and_loses_nothing(tmp_path, monkeypatch,
 
 def test_what_a_halved_group_left_undone_is_trained_on_resume(tmp_path, monkeypatch):
     from runner.execution import run_group as execution
-    from runner.experiment.experiment import load_experiment
+    from runner.experiment import load_experiment
     from runner.study import run_study
 
     (tmp_path / "tiny.yaml").write_text(TINY)
@@ -242,7 +242,7 @@ def test_a_worker_that_dies_takes_only_what_ran_along(tmp_path):
     from runner.execution import FrameCache
     from runner.execution.queue import Crash, GroupQueue, Results
     from runner.execution.workers import Workers
-    from runner.experiment.experiment import load_experiment
+    from runner.experiment import load_experiment
     from runner.study import plan_experiment
     from runner.study.run import groups_of
 

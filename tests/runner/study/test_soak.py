@@ -18,7 +18,7 @@ import torch
 from pytest import CaptureFixture
 
 from runner.execution import Observer
-from runner.experiment.experiment import parse_experiment
+from runner.experiment import parse_experiment
 from runner.study import run_study
 
 TRIALS = int(os.environ.get("NFLOSS_SOAK", "300"))

@@ -1,4 +1,4 @@
-"""The MLflow pages in a real browser: what a user sees. Skipped where Chromium or selenium is absent."""
+"""The MLflow pages in a real browser. Skipped where Chromium or selenium is missing."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from types import ModuleType
 import pytest
 from tracking_study import write_study
 
-from runner.tracking.view import write_view
+from runner.tracking import write_view
 
 
 def load_script() -> ModuleType:
-    """docs/screenshot_mlflow.py, which knows how to open the pages."""
+    """docs/screenshot_mlflow.py, which opens the pages."""
     path = Path(__file__).parents[3] / "docs" / "screenshot_mlflow.py"
     spec = importlib.util.spec_from_file_location("screenshot_mlflow", path)
     assert spec is not None and spec.loader is not None
@@ -38,8 +38,8 @@ def test_pages(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     write_view(study)
     with script.served(study) as link, script.browser(1000) as driver:
         runs = script.open_page(driver, link, ["baseline", "+5-2", "final/1_near", "verdict"])
-        assert "seed 0" not in runs, "seeds are folded under their configuration"
-        assert "share key" not in runs, "the saved view is refused"
+        assert "seed 0" not in runs, "seeds must be collapsed under their configuration"
+        assert "share key" not in runs, "the saved view must be accepted"
         charts = script.open_page(
             driver, script.charts_link(link), ["baseline", "final/1_near_abs_rel", "final/3_abs_rel", "probe"]
         )

@@ -1,4 +1,4 @@
-"""The MLflow view says what the records say, can be written again, and fails in one line."""
+"""The MLflow view equals the records, can be written again, and fails in one line."""
 
 from __future__ import annotations
 
@@ -14,18 +14,16 @@ from typing import Any
 
 import pandas as pd
 import pytest
-import yaml
 from tracking_study import CELLS, cell_name, key, write_study
 
-from runner.experiment.experiment import Tracking
+from runner.tracking import TrackingError, serve_mlflow, write_view
 from runner.tracking import store as tracking_store
-from runner.tracking import view as tracking
-from runner.tracking.metrics import CURVES, FINALS, MOST_TRIALS
+from runner.tracking import view as tracking_view
+from runner.tracking.metrics import CURVES, FINALS
 from runner.tracking.runs import CHARTS, MOST_POINTS
-from runner.tracking.store import one_line, prepare
-from runner.tracking.view import TrackingError, serve, write_view
+from runner.tracking.store import prepare_sqlite, tracking_errors
 
-# MLflow's and its dependencies' own, as they are imported; nothing of ours is let through.
+# Warnings of MLflow and its dependencies on import; those of this project still fail.
 pytestmark = [
     pytest.mark.filterwarnings("ignore::DeprecationWarning:mlflow"),
     pytest.mark.filterwarnings("ignore::DeprecationWarning:pydantic"),
@@ -34,10 +32,10 @@ pytestmark = [
 
 @pytest.fixture(scope="session")
 def migrated(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A fresh store; making one takes seconds, copying it none."""
+    """A fresh store, made once and copied, since making one takes seconds."""
     file = tmp_path_factory.mktemp("store") / "mlflow.db"
-    with one_line("the fresh store"):
-        prepare(file)
+    with tracking_errors("the fresh store"):
+        prepare_sqlite(file)
     return file
 
 
@@ -51,7 +49,7 @@ def study(tmp_path: Path, migrated: Path, monkeypatch: pytest.MonkeyPatch) -> Pa
 
 @pytest.fixture(scope="module")
 def written(tmp_path_factory: pytest.TempPathFactory, migrated: Path) -> Path:
-    """The same, written once, for tests that only look."""
+    """The same, written once, for tests that only read it."""
     folder = tmp_path_factory.mktemp("written")
     shutil.copy(migrated, folder / "mlflow.db")
     study = write_study(folder / "small", diverged="5-2")
@@ -61,7 +59,7 @@ def written(tmp_path_factory: pytest.TempPathFactory, migrated: Path) -> Path:
 
 @pytest.fixture(scope="module")
 def summarised(tmp_path_factory: pytest.TempPathFactory, migrated: Path) -> Path:
-    """The same with a run for each configuration alone, written once, for tests that only look."""
+    """The same with a run for each configuration only, written once, for tests that only read it."""
     folder = tmp_path_factory.mktemp("summarised")
     shutil.copy(migrated, folder / "mlflow.db")
     study = write_study(folder / "small", diverged="5-2", most_trials=0)
@@ -141,7 +139,7 @@ def test_divergence_shows_and_infinity_is_not_a_number(written: Path) -> None:
     for run in (dead, parent):
         values = [m.value for m in client.get_metric_history(run.info.run_id, "training/loss")]
         assert len(values) == 10 and sum(map(math.isnan, values)) == 4 and not any(map(math.isinf, values))
-    assert "validation/near_abs_rel" not in parent.data.metrics, "a mean over the survivors flatters"
+    assert "validation/near_abs_rel" not in parent.data.metrics, "a mean over the finished seeds would be too good"
     assert runs["baseline"].data.tags["not_finite"] == "-"
 
 
@@ -150,7 +148,7 @@ def test_writing_again_changes_nothing(study: Path, monkeypatch: pytest.MonkeyPa
     write_study(study, most_trials=most_trials)
     said = write_view(study)
     before = ids_of(study)
-    monkeypatch.setattr(tracking, "create", None)
+    monkeypatch.setattr(tracking_view, "create_run", None)
     assert write_view(study) == said
     assert ids_of(study) == before
 
@@ -263,7 +261,7 @@ def test_a_changed_seed_writes_its_configuration_again(study: Path) -> None:
     before = ids_of(study)
     file = study / "records" / "curves-seed1-0.parquet"
     curves = pd.read_parquet(file)
-    curves.loc[(curves["key"] == key("1-1")) & (curves["step"] == 40), "ssi"] += 1.0  # neither charted nor a last value
+    curves.loc[(curves["key"] == key("1-1")) & (curves["step"] == 40), "ssi"] += 1.0  # neither charted nor a final value
     curves.to_parquet(file)
     write_view(study)
     after = ids_of(study)
@@ -277,14 +275,6 @@ def test_a_verdict_joins_a_configuration_without_seeds(study: Path) -> None:
     (study / "verdicts.json").write_text(json.dumps({"fixes": [{"id": "1-1", "key": key("1-1"), "verdict": "adopt"}]}))
     write_view(study)
     assert ids_of(study) == before and runs_of(study)[1]["+1-1"].data.tags["verdict"] == "1-1 adopt"
-
-
-def test_a_study_from_before_the_limit_has_the_usual_one(study: Path) -> None:
-    assert Tracking.model_fields["most_trials"].default == MOST_TRIALS
-    settings = yaml.safe_load((study / "study.yaml").read_text())
-    del settings["experiment"]["tracking"]["most_trials"]
-    (study / "study.yaml").write_text(yaml.safe_dump(settings))
-    assert "one run per configuration" not in write_view(study)
 
 
 @pytest.mark.parametrize("most_trials", [500, 0])
@@ -333,7 +323,7 @@ def test_an_unreachable_server_is_one_line_and_quick(study: Path) -> None:
 
 
 def test_a_server_that_never_answers_is_one_line_and_quick(study: Path) -> None:
-    """It takes the connection and says nothing, as one that is overloaded does."""
+    """It accepts the connection and does not answer, as an overloaded server does."""
     with socket.create_server(("127.0.0.1", 0)) as silent:
         uri, start = f"http://127.0.0.1:{silent.getsockname()[1]}", time.monotonic()
         with pytest.raises(TrackingError) as error:
@@ -373,14 +363,14 @@ def test_a_taken_port_is_one_line(study: Path, capsys: pytest.CaptureFixture[str
         other.bind(("127.0.0.1", 0))
         other.listen()
         port = other.getsockname()[1]
-        assert serve(study, port) == 2
+        assert serve_mlflow(study, port) == 2
     assert f"port {port} on 127.0.0.1 is taken" in capsys.readouterr().err
 
 
 def test_serving_before_anything_is_written_says_what_to_do(study: Path) -> None:
     (study.parent / "mlflow.db").unlink()
     with pytest.raises(TrackingError, match="nfloss sync"):
-        serve(study, 5999)
+        serve_mlflow(study, 5999)
 
 
 def test_two_folders_of_one_name_keep_apart(study: Path) -> None:

@@ -15,7 +15,7 @@ from plain_network import PlainNetwork, stack_statistics, to_row
 from nfloss import Configuration, Losses
 from runner.execution.group_size import CPU_GROUP, largest_cpu_group
 from runner.networks import DepthRange, StackedNetworks
-from runner.records.tables import Records
+from runner.records import Records
 from runner.training import Training, machine_code, train
 from runner.training.kernels.lanes.lane_networks import LaneNetworks
 from runner.training.kernels.width import BREAK_EVEN, LANES, WIDE

@@ -8,7 +8,7 @@ from plain_network import PlainNetwork, stack_statistics
 
 from nfloss import Configuration, Losses, SSISilogNearFieldLoss
 from runner.networks import DepthRange, StackedNetworks
-from runner.records.tables import curve_rows, trial_rows
+from runner.records import curve_rows, trial_rows
 from runner.training import loop as training
 from runner.training.kernels.lanes.lane_networks import LaneNetworks
 from runner.training.loop import History, Step, train
