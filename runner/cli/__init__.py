@@ -1,4 +1,4 @@
-"""The command line: `nfloss issues | check | audit | data | plan | run | status | confirm | report | power | export | sync |
+"""The command line: `nfloss issues | check | audit | data | plan | schema | run | status | confirm | report | power | export | sync |
 mlflow | dashboard`.
 
 Exit status: 0 all trials accounted for, 1 some crashed (of `check`: a fix breaks a promise), 2 bad input (one clear line),

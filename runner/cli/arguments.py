@@ -12,7 +12,7 @@ from typing import Any, NoReturn
 
 from runner.cli.data import data
 from runner.cli.issues import audit, check, issues
-from runner.cli.plan import plan
+from runner.cli.plan import plan, schema
 from runner.cli.run import confirm, run
 from runner.cli.terminal import BAD_INPUT
 from runner.cli.views import dashboard, export, mlflow, power, report, status, sync
@@ -133,6 +133,7 @@ COMMANDS: dict[Callable[..., int | None], list[Argument]] = {
         argument("--no-tracking", action="store_true", help="do not write the MLflow view"),
         argument("--no-report", action="store_true", help="train and record, without the report"),
     ],
+    schema: [],
     status: [STUDY],
     confirm: [
         STUDY,

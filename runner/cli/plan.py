@@ -97,6 +97,13 @@ def minutes_line(minutes: float) -> str:
     return f"about {minutes:.1f} minutes to train on this machine; report and MLflow come after"
 
 
+def schema() -> None:
+    """Print the JSON schema of the experiment file, with which an editor completes and checks it."""
+    from runner.experiment import experiment_schema
+
+    print(json.dumps(experiment_schema(), indent=1))
+
+
 def read_experiment(path: Path, overrides: list[str], seeds: int | None) -> Experiment:
     from runner.experiment import load_experiment
 

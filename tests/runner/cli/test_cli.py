@@ -16,7 +16,7 @@ from runner.cli.arguments import EXAMPLES, parse
 NFLOSS = [sys.executable, "-m", "runner"]
 
 
-COMMANDS = ("issues", "audit", "data", "plan", "run", "status", "report", "export", "sync", "mlflow")
+COMMANDS = ("issues", "audit", "data", "plan", "schema", "run", "status", "report", "export", "sync", "mlflow")
 
 
 def test_help_names_every_command_and_shows_examples():
