@@ -1,9 +1,9 @@
-"""The command line: `nfloss issues | check | audit | data | plan | schema | run | status | confirm | report | power | export | sync |
-mlflow | dashboard`.
+"""The command line: `nfloss COMMAND`; `runner/cli/arguments.py` lists the commands.
 
 Exit status: 0 all trials accounted for, 1 some crashed (of `check`: a fix breaks a promise), 2 bad input (one clear line),
 130 interrupted (resumable).
-The standard library alone, and heavy imports wait inside the commands: --help and a mistyped word are answered at once.
+Modules here import the standard library alone, and all else inside their commands, so that --help and typing errors are
+answered at once.
 """
 
 from __future__ import annotations

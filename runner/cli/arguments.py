@@ -88,7 +88,7 @@ COMMANDS: dict[Callable[..., int | None], list[Argument]] = {
     audit: [JSON],
     data: [
         argument("what", metavar="stats|formats", choices=("stats", "formats"), help="what is asked"),
-        argument("path", metavar="PATH", nargs="?", help="of stats: a folder, an EXPERIMENT.yaml, or the word scenes"),
+        argument("path", metavar="PATH", nargs="?", help="of stats: a folder, an EXPERIMENT.yaml, or scenes"),
         argument("--format", default="folder", help="how a folder is laid out; default: %(default)s, rgb/ and depth/"),
         argument("--depth-scale", metavar="S", type=number(float, 0), help="of a plain folder: the 16-bit value of one metre"),
         argument("--near-weight", metavar="W", type=number(float, 0), help="default: the experiment's, else 5"),
@@ -147,7 +147,7 @@ COMMANDS: dict[Callable[..., int | None], list[Argument]] = {
     ],
     power: [
         STUDY,
-        argument("--gain", metavar="PERCENT", type=number(float, 0, 99), default=5.0, help="to be told from none; default: 5"),
+        argument("--gain", metavar="PERCENT", type=number(float, 0, 99), default=5.0, help="the gain to detect; default: 5"),
     ],
     export: [
         STUDY,
@@ -218,13 +218,13 @@ def parse(given: Sequence[str]) -> dict[str, Any]:
 
 
 def refuse(beyond: Sequence[str], takes: list[Argument], parser: Parser) -> NoReturn:
-    """Name the first word that a command does not take; an option before a stray word, which may be its value."""
-    word = next((word for word in beyond if word.startswith("-")), beyond[0])
+    """Name the first argument that a command does not take; an option before a stray value, which may be its own."""
+    given = next((given for given in beyond if given.startswith("-")), beyond[0])
     options = [name for names, _ in takes for name in names if name.startswith("--")]
-    if word.startswith("-"):
-        parser.error(unknown("option", word.partition("=")[0], [*options, "--help"]))
-    hint = f" (did you mean '--set {word}'?)" if "=" in word and "--set" in options else ""
-    parser.error(f"{word!r} is one argument too many{hint}")
+    if given.startswith("-"):
+        parser.error(unknown("option", given.partition("=")[0], [*options, "--help"]))
+    hint = f" (did you mean '--set {given}'?)" if "=" in given and "--set" in options else ""
+    parser.error(f"{given!r} is one argument too many{hint}")
 
 
 def unknown(what: str, given: str, known: Collection[str]) -> str:

@@ -25,7 +25,7 @@ def data(
         print("\n".join(format_lines()))
         return
     if path is None:
-        raise ValueError("data stats: PATH is missing; a folder of frames, an EXPERIMENT.yaml or the word scenes is needed")
+        raise ValueError("data stats: PATH is missing; a folder of frames, an EXPERIMENT.yaml or scenes is needed")
     if out is not None and find_spec("matplotlib") is None:
         raise ValueError("--out needs matplotlib, not installed here: pip install matplotlib")
     from runner.cli.data_summary import lines, plain, source

@@ -54,7 +54,7 @@ def by_training(configurations: Iterable[Configuration]) -> dict[Configuration, 
 
 
 def make_groups(configurations: Sequence[Configuration], seeds: Sequence[int], largest: int, in_blocks: bool) -> list[Group]:
-    """Groups of equal size, of at most `largest` trainings, in an order in which an interrupted run is worth most.
+    """Groups of equal size, of at most `largest` trainings, in an order in which an interrupted run can be judged best.
 
     Few configurations are all trained with one seed, then with the next. A whole product goes `in_blocks`: some of its
     trainings, among which every choice is as frequent as in the whole, with all seeds; then the next block.

@@ -1,4 +1,4 @@
-"""Who hears how a run goes on."""
+"""The interface through which a run reports its progress."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from runner.execution.queue import Crash
 
 
 class Observer:
-    """Every method does nothing here; a subclass overrides what it wants to hear."""
+    """Every method does nothing here; a subclass overrides those that it needs."""
 
     def begin(self, summary: str, done: int, planned: int) -> None:
         """A run begins: what is planned, in a line; trials recorded already; trials planned."""

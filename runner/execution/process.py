@@ -1,4 +1,4 @@
-"""What is set for a whole process: how it hears signals, and how its allocator treats freed memory.
+"""What is set for a whole process: how it treats signals, and how its allocator treats freed memory.
 
 Workers ignore SIGINT; the parent defers signals while a group is written.
 """

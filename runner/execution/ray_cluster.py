@@ -2,7 +2,7 @@
 
 A task does what a worker process of this machine does: one thread, the same sizes, frames drawn from the seed on its own node;
 so its records are the same to the bit on processors of one kind. A task whose worker or node is lost is tried again elsewhere
-by Ray. News of progress pass through an actor that may be lost: nothing depends on it.
+by Ray. Progress passes through an actor that may be lost: nothing depends on it.
 """
 
 from __future__ import annotations
@@ -95,7 +95,7 @@ def gpus(settings: Ray, device: torch.device) -> float:
 
 
 def needs(settings: Ray, device: torch.device) -> str:
-    """What a task asks of its node, in words."""
+    """What a task needs of its node, as text."""
     share = gpus(settings, device)
     return f"{settings.cpus_per_task:g} CPUs" + (f" and {share:g} of a GPU" if share else "")
 
@@ -114,22 +114,22 @@ def run_on_ray(queue: GroupQueue, experiment: Experiment, device: torch.device, 
     task = ray.remote(train_on_node).options(
         name="nfloss", num_cpus=settings.cpus_per_task, num_gpus=gpus(settings, device), max_retries=settings.retries
     )
-    news, everywhere = News(ray, progress), with_absolute_folder(experiment)
+    board, everywhere = ProgressBoard(ray, progress), with_absolute_folder(experiment)
     running = dict[Any, Group]()
     try:
         while True:
             while len(running) < max(1, slots(ray, settings, device)) and (group := queue.take()) is not None:
-                running[task.remote(group, everywhere, device.type, group_software(group, everywhere), news.actor)] = group
+                running[task.remote(group, everywhere, device.type, group_software(group, everywhere), board.actor)] = group
             if not running:
                 break
             done, _ = ray.wait(list(running), timeout=LOOK)
-            news.pass_on()
+            board.pass_on()
             for reference in done:
                 yield from ending(running.pop(reference), partial(result_of, ray, reference), queue)
     finally:
         for reference in running:
             ray.cancel(reference, force=True)
-        news.close()
+        board.close()
 
 
 def result_of(ray: Any, reference: Any) -> Results:
@@ -145,12 +145,12 @@ def result_of(ray: Any, reference: Any) -> Results:
         raise RuntimeError(one_line(error)) from None
 
 
-def train_on_node(group: Group, experiment: Experiment, kind: str, wanted: list[str], news: Any) -> Results:
+def train_on_node(group: Group, experiment: Experiment, kind: str, wanted: list[str], board: Any) -> Results:
     """One group in a task; `kind` of device: which of a node's GPUs, Ray decides."""
     check_node(group, experiment, wanted)
     device = torch.device(kind)
     with one_thread(device):
-        return run_group(group, experiment, frames_of(experiment.data), device, lambda *said: news.put.remote(*said))
+        return run_group(group, experiment, frames_of(experiment.data), device, lambda *message: board.put.remote(*message))
 
 
 @lru_cache(maxsize=1)
@@ -182,8 +182,8 @@ def check_node(group: Group, experiment: Experiment, wanted: list[str]) -> None:
         raise ClusterError(f"node {socket.gethostname()} has another {', '.join(changed)} than the run; install the same there")
 
 
-class News:
-    """What the tasks say of their progress, for the display. The actor is on this machine; lost, it is done without."""
+class ProgressBoard:
+    """The progress that tasks report, for the display. Its actor is on this machine; a run goes on if it is lost."""
 
     def __init__(self, ray: Any, progress: Progress) -> None:
         class Board:  # here, so that its process need not import torch
@@ -203,7 +203,7 @@ class News:
         self.asked: Any = self.actor.take.remote()
 
     def pass_on(self) -> None:
-        """Everything new that the actor has told since the last look."""
+        """Report everything new since the last call."""
         if self.asked is None or not self.ray.wait([self.asked], timeout=0)[0]:
             return
         try:

@@ -106,7 +106,7 @@ def time_together(groups: Sequence[Group], experiment: Experiment) -> list[Timin
 
 
 def time_group(group: Group, experiment: Experiment, device: torch.device, asked: float) -> Timing:
-    """Train a group for a few steps; `asked` is the clock when it was told to."""
+    """Train a group for a few steps; `asked` is the time of the request."""
     starting = time.time() - asked
     data, frames = timed_frames(experiment, group.seed, device)
     own = experiment.model.custom

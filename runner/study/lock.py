@@ -54,9 +54,9 @@ def sign(file: TextIO) -> None:
 
 
 def holder(text: str) -> str:
-    """The holder in words, from the lock file's text."""
+    """Which process holds the lock, from the lock file's text."""
     try:
         found = json.loads(text)
         return f"process {found['pid']} on {found['host']} since {found['since']}"
     except (ValueError, KeyError, TypeError):
-        return "it has not said who it is"
+        return "it has not written its name"

@@ -140,7 +140,7 @@ def test_an_experiments_own_numbers(tmp_path: Path, capsys: pytest.CaptureFixtur
 WRONG = {
     "data": "stats|formats",
     "data statz": "invalid choice: 'statz'",
-    "data stats": "PATH is missing; a folder of frames, an EXPERIMENT.yaml or the word scenes",
+    "data stats": "PATH is missing; a folder of frames, an EXPERIMENT.yaml or scenes",
     "data stats nowhere --format kitti": "nowhere: no such folder; one of format kitti is needed",
     "data stats nowhere --format kity": "there is no format 'kity' (did you mean 'kitti'?)",
     "data stats nowhere": "nowhere: a folder needs depth_scale",

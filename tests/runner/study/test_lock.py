@@ -38,4 +38,4 @@ def test_one_after_the_other(tmp_path: Path) -> None:
 
 
 def test_a_holder_that_said_nothing() -> None:
-    assert holder("{") == holder("[]") == "it has not said who it is"
+    assert holder("{") == holder("[]") == "it has not written its name"
