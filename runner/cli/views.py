@@ -1,4 +1,4 @@
-"""Commands that read a study: its status, report, power, the loss to take home, MLflow, the dashboard."""
+"""Commands that read a study: its status, report, power, the exported loss, MLflow, the dashboard."""
 
 from __future__ import annotations
 
