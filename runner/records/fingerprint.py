@@ -232,7 +232,7 @@ def wanted(trials: pd.DataFrame, plan: pd.DataFrame) -> pd.Series:
 
 
 def stale(trials: pd.DataFrame, plan: pd.DataFrame) -> pd.Series:
-    """Which trials have another fingerprint than the plan; a record or a plan without one is of before there were any."""
+    """Which trials have another fingerprint than the plan; a table without fingerprints says nothing of it."""
     if "fingerprint" not in trials or "fingerprint" not in plan:
         return pd.Series(False, index=trials.index)
     now = wanted(trials, plan)
