@@ -30,6 +30,7 @@ from runner.study import (
     plan_experiment,
     run,  # noqa: F401
 )
+from runner.training import load_machine_code
 
 torch.set_num_threads(1)  # threads do not survive a fork
 torch.optim.Adam([torch.zeros(1, requires_grad=True)])  # loads a compiler
@@ -44,6 +45,13 @@ def describe_once(experiment: Path) -> None:
         claims, symptoms = apart.apply(descriptions, (experiment,))
     description.audit = lambda: claims
     description.symptom_table = lambda plan, first: symptoms
+
+
+def load_once(experiment: Path) -> None:
+    """What every run would load and hash again: machine code, and the code that fingerprints cover."""
+    load_machine_code()
+    description.description_code()
+    plan_experiment(load_experiment(experiment)).table()
 
 
 def descriptions(experiment: Path) -> tuple[Any, Any]:
@@ -85,6 +93,7 @@ def kill_one(experiment: Path, folder: Path, after: float) -> int:
 
 def kill_many(experiment: Path, folder: Path, count: int, seed: int) -> None:
     describe_once(experiment)
+    load_once(experiment)
     finish(experiment, folder / "warm")
     started = time.monotonic()
     finish(experiment, folder / "whole")
