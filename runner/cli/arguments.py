@@ -194,7 +194,7 @@ class Version(argparse.Action):
 def make_parsers() -> tuple[Parser, dict[str, Parser]]:
     """The parser, and that of each command."""
     parser = Parser(prog="nfloss", description=ABOUT)
-    parser.add_argument("--version", action=Version, nargs=0, default=argparse.SUPPRESS, help="say it and exit")
+    parser.add_argument("--version", action=Version, nargs=0, default=argparse.SUPPRESS, help="print the version and exit")
     choice = parser.add_subparsers(title="commands", metavar="COMMAND")
     commands = {}
     for command, takes in COMMANDS.items():

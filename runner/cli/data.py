@@ -18,7 +18,7 @@ def data(
     frames: int,
     out: Path | None,
 ) -> None:
-    """List the formats of frames (formats), or say how a data set's depth is distributed and what weights suit it (stats)."""
+    """List the formats of frames (formats), or show how a data set's depth is distributed and which weights suit it (stats)."""
     if what == "formats":
         from runner.cli.data_summary import format_lines
 

@@ -47,7 +47,7 @@ def plan(experiment: Path, overrides: list[str], seeds: int | None, budget: int 
         print_table(["cell", "fixes", "becomes", "because"], rows)
         print()
     if aliases := design_aliases(settings.design):
-        print("aliases, effects that this design cannot tell apart:")
+        print("aliases, effects that this design cannot separate:")
         print("\n".join(f"  {' = '.join(pair)}" for pair in aliases) + "\n")
     print(", ".join(f"{value} {name}" for name, value in counts.items() if name != "experiment"), flush=True)
     print(minutes_line(estimate_minutes(the_plan, device, frames)))

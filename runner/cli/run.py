@@ -119,7 +119,7 @@ def displayed(settings: Experiment, folder: Path, work: Callable[[Display], T]) 
 
 
 def conclude(outcome: Outcome, complete: bool, folder: Path, max_seconds: float | None) -> int:
-    """Say what became of it; gives the exit status."""
+    """Print how the run ended; returns the exit status."""
     say_damaged(outcome.damaged, folder)
     line = f"{outcome.planned} planned, {outcome.done} done, {outcome.diverged} diverged, {outcome.failed} failed"
     if outcome.stopped:

@@ -9,7 +9,7 @@ from runner.cli.terminal import need_optuna, need_report, say
 
 
 def status(study: Path) -> None:
-    """Say what is done and what is missing."""
+    """Show which trials are done and which are missing."""
     from runner.study import status_lines
 
     print("\n".join(status_lines(study)))
@@ -28,7 +28,7 @@ def report(study: Path, other: Path | None) -> None:
 
 
 def power(study: Path, gain: float) -> None:
-    """Say what a study's seeds can tell apart, and how many would tell a gain of so many percent."""
+    """Compute the smallest gain that a study's seeds can detect, and how many seeds a given gain needs."""
     need_report(study)
     from analysis.power import power_lines
 

@@ -68,7 +68,7 @@ def cells_of_parts(design: Design) -> Iterator[Cell]:
 
 
 def design_aliases(design: Design) -> tuple[tuple[str, str], ...]:
-    """Pairs of terms that the design's fraction cannot tell apart; empty for a design without a fraction."""
+    """Pairs of terms that the design's fraction cannot separate; empty for a design without a fraction."""
     if design.fractional is None:
         return ()
     return smallest_fraction(design.fractional.fixes, design.fractional.resolution).aliases

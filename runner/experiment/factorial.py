@@ -25,7 +25,7 @@ class DesignError(ValueError):
 
 @dataclass(frozen=True)
 class Fraction:
-    """A two-level fraction: runs [cells, fixes] of booleans, and the terms that it cannot tell apart."""
+    """A two-level fraction: runs [cells, fixes] of booleans, and the terms that it cannot separate."""
 
     fixes: tuple[str, ...]
     runs: np.ndarray
