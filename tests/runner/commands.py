@@ -66,8 +66,15 @@ def serve() -> None:
     import runner.cli.progress
     import runner.search.run
     import runner.study.run  # noqa: F401
+    from nfloss import Configuration
+    from runner.data import Data
+    from runner.records.fingerprint import fingerprint
+    from runner.study.description import description_code
+    from runner.training import load_machine_code
 
     torch.optim.Adam([torch.zeros(1, requires_grad=True)])
+    load_machine_code()
+    description_code(), fingerprint(Configuration.of(), Data())  # hashes each file once, not in every command
     for line in sys.stdin:
         child = os.fork()
         if not child:
