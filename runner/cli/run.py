@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
@@ -68,10 +69,7 @@ def train(settings: Experiment, folder: Path, resume: bool, max_seconds: float |
     """Run a study; says what became of it and gives the exit status."""
     from runner.study import run_study
 
-    def work(display: Display) -> Outcome:
-        return run_study(settings, folder, resume, max_seconds, display)
-
-    outcome = displayed(settings, folder, work)
+    outcome = displayed(settings, folder, partial(run_study, settings, folder, resume, max_seconds))
     if isinstance(outcome, int):
         return outcome
     if outcome.stopped:
@@ -82,12 +80,9 @@ def train(settings: Experiment, folder: Path, resume: bool, max_seconds: float |
 def train_search(settings: Experiment, folder: Path, resume: bool, max_seconds: float | None) -> int:
     """Run a search; says what it found and gives the exit status."""
     need_optuna("a search")
-    from runner.search import SearchOutcome, run_search
+    from runner.search import run_search
 
-    def work(display: Display) -> SearchOutcome:
-        return run_search(settings, folder, resume, max_seconds, display)
-
-    found = displayed(settings, folder, work)
+    found = displayed(settings, folder, partial(run_search, settings, folder, resume, max_seconds))
     if isinstance(found, int):
         return found
     if found.error:

@@ -60,7 +60,8 @@ def loaded() -> subprocess.Popen[str]:
     return server
 
 
-def serve() -> None:
+def load_everything() -> None:
+    """What every command would load and hash again, for a process that others are forked from."""
     import torch
 
     import runner.cli.progress
@@ -72,9 +73,14 @@ def serve() -> None:
     from runner.study.description import description_code
     from runner.training import load_machine_code
 
-    torch.optim.Adam([torch.zeros(1, requires_grad=True)])
+    torch.optim.Adam([torch.zeros(1, requires_grad=True)])  # loads a compiler
     load_machine_code()
-    description_code(), fingerprint(Configuration.of(), Data())  # hashes each file once, not in every command
+    description_code()
+    fingerprint(Configuration.of(), Data())
+
+
+def serve() -> None:
+    load_everything()
     for line in sys.stdin:
         child = os.fork()
         if not child:

@@ -18,22 +18,14 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from commands import load_everything
 
-from runner.cli import (
-    main,
-    progress,  # noqa: F401
-)
+from runner.cli import main
 from runner.data import make_seed_data
 from runner.experiment import load_experiment
-from runner.study import (
-    description,
-    plan_experiment,
-    run,  # noqa: F401
-)
-from runner.training import load_machine_code
+from runner.study import description, plan_experiment
 
 torch.set_num_threads(1)  # threads do not survive a fork
-torch.optim.Adam([torch.zeros(1, requires_grad=True)])  # loads a compiler
 
 
 def describe_once(experiment: Path) -> None:
@@ -45,13 +37,6 @@ def describe_once(experiment: Path) -> None:
         claims, symptoms = apart.apply(descriptions, (experiment,))
     description.audit = lambda: claims
     description.symptom_table = lambda plan, first: symptoms
-
-
-def load_once(experiment: Path) -> None:
-    """What every run would load and hash again: machine code, and the code that fingerprints cover."""
-    load_machine_code()
-    description.description_code()
-    plan_experiment(load_experiment(experiment)).table()
 
 
 def descriptions(experiment: Path) -> tuple[Any, Any]:
@@ -93,7 +78,7 @@ def kill_one(experiment: Path, folder: Path, after: float) -> int:
 
 def kill_many(experiment: Path, folder: Path, count: int, seed: int) -> None:
     describe_once(experiment)
-    load_once(experiment)
+    load_everything()
     finish(experiment, folder / "warm")
     started = time.monotonic()
     finish(experiment, folder / "whole")
