@@ -1,4 +1,4 @@
-"""Props: the movable things of a scene, each made of a few solids. Sizes in metres."""
+"""Props: the movable things of a scene, each made of a few solids. Sizes in metres; things of a kind are nearly of one size."""
 
 from __future__ import annotations
 
@@ -11,6 +11,8 @@ from numpy.random import Generator
 from runner.data.synthetic.rays import BALL, BOX, CYLINDER
 
 Triple = tuple[float, float, float]
+#: How much larger or smaller than its kind a thing can be.
+SPREAD = 0.05
 
 
 class Piece(NamedTuple):
@@ -30,7 +32,7 @@ def slab(centre: Triple, half: Triple, yaw: float, family: str) -> Piece:
 
 def prop(rng: Generator, aside: float, gap: float, indoors: bool) -> list[Piece]:
     """A random prop: its nearest point `gap` ahead of the camera, `aside` to the right."""
-    makers = (crate, crate, post, ball, person, stool) if indoors else (crate, post, ball, person, tree, car, car)
+    makers = (crate, crate, ball, person, waste_bin) if indoors else (crate, post, ball, person, tree, car, car)
     pieces = makers[rng.integers(len(makers))](rng)
     nearest = min(piece.centre[1] - _depth(piece) for piece in pieces)
     return [
@@ -38,50 +40,47 @@ def prop(rng: Generator, aside: float, gap: float, indoors: bool) -> list[Piece]
     ]
 
 
+def size(rng: Generator) -> float:
+    """A thing's size, in the size of its kind."""
+    return float(rng.uniform(1 - SPREAD, 1 + SPREAD))
+
+
 def crate(rng: Generator) -> list[Piece]:
-    """A box on the ground, sometimes with a smaller one on it."""
-    half = rng.uniform(0.12, 0.5, 3)
-    yaw = rng.uniform(-0.8, 0.8)
-    pieces = [slab((0, 0, half[2]), tuple(half), yaw, "prop")]
-    if rng.random() < 0.35:
-        small = half * rng.uniform(0.5, 0.9, 3)
-        pieces.append(slab((0, 0, 2 * half[2] + small[2]), tuple(small), rng.uniform(-0.8, 0.8), "prop"))
-    return pieces
+    """A wooden crate on the ground."""
+    half = 0.25 * size(rng)
+    return [slab((0, 0, half), (1.4 * half, half, half), rng.uniform(-0.8, 0.8), "crate")]
 
 
 def post(rng: Generator) -> list[Piece]:
-    """A bollard or a pole."""
-    radius, height = rng.uniform(0.04, 0.2), rng.uniform(0.5, 3.0)
-    return [Piece(CYLINDER, (0, 0, height / 2), (radius, radius, height / 2), 0, "prop")]
+    """A bollard."""
+    radius, height = 0.1 * size(rng), 0.9 * size(rng)
+    return [Piece(CYLINDER, (0, 0, height / 2), (radius, radius, height / 2), 0, "post")]
 
 
 def ball(rng: Generator) -> list[Piece]:
     """A ball on the ground."""
-    radius = rng.uniform(0.1, 0.45)
-    return [Piece(BALL, (0, 0, radius), (radius, radius, radius), rng.uniform(0, np.pi), "prop")]
+    radius = 0.3 * size(rng)
+    return [Piece(BALL, (0, 0, radius), (radius, radius, radius), rng.uniform(0, np.pi), "ball")]
 
 
-def stool(rng: Generator) -> list[Piece]:
-    """A round table or stool: a top on one leg."""
-    radius, height = rng.uniform(0.2, 0.6), rng.uniform(0.35, 0.75)
-    return [
-        Piece(CYLINDER, (0, 0, height / 2), (0.05, 0.05, height / 2), 0, "prop"),
-        Piece(CYLINDER, (0, 0, height), (radius, radius, 0.025), 0, "prop"),
-    ]
+def waste_bin(rng: Generator) -> list[Piece]:
+    """A round waste bin."""
+    radius, height = 0.25 * size(rng), 0.8 * size(rng)
+    return [Piece(CYLINDER, (0, 0, height / 2), (radius, radius, height / 2), 0, "bin")]
 
 
 def person(rng: Generator) -> list[Piece]:
     """Legs, trunk and head."""
-    size, yaw = rng.uniform(0.65, 1.1), rng.uniform(-np.pi, np.pi)
-    legs = Piece(CYLINDER, (0, 0, 0.42 * size), (0.17 * size, 0.12 * size, 0.42 * size), yaw, "prop")
-    trunk = Piece(BALL, (0, 0, 1.1 * size), (0.25 * size, 0.16 * size, 0.4 * size), yaw, "prop")
-    head = Piece(BALL, (0, 0, 1.6 * size), (0.1 * size, 0.11 * size, 0.13 * size), yaw, "skin")
+    s, yaw = size(rng), rng.uniform(-np.pi, np.pi)
+    legs = Piece(CYLINDER, (0, 0, 0.42 * s), (0.17 * s, 0.12 * s, 0.42 * s), yaw, "trousers")
+    trunk = Piece(BALL, (0, 0, 1.1 * s), (0.25 * s, 0.16 * s, 0.4 * s), yaw, "coat")
+    head = Piece(BALL, (0, 0, 1.6 * s), (0.1 * s, 0.11 * s, 0.13 * s), yaw, "skin")
     return [legs, trunk, head]
 
 
 def tree(rng: Generator) -> list[Piece]:
     """A trunk and a crown."""
-    radius, height, crown = rng.uniform(0.06, 0.2), rng.uniform(1.2, 2.5), rng.uniform(0.6, 1.6)
+    radius, height, crown = 0.14 * size(rng), 1.8 * size(rng), 1.1 * size(rng)
     return [
         Piece(CYLINDER, (0, 0, height / 2), (radius, radius, height / 2), 0, "wood"),
         Piece(BALL, (0, 0, height + 0.7 * crown), (crown, crown, crown), rng.uniform(0, np.pi), "leaf"),
@@ -91,7 +90,7 @@ def tree(rng: Generator) -> list[Piece]:
 def car(rng: Generator) -> list[Piece]:
     """Body, cabin and four wheels."""
     yaw = rng.choice((0, np.pi / 2)) + rng.uniform(-0.5, 0.5)
-    length, width = rng.uniform(1.7, 2.3), rng.uniform(0.75, 0.95)
+    length, width = 2.0 * size(rng), 0.85 * size(rng)
     cos, sin = np.cos(yaw), np.sin(yaw)
 
     def along(x: float, y: float, z: float) -> Triple:

@@ -1,7 +1,7 @@
 """Shading: the colour of each pixel.
 
-Four natural cues tell distance: texture has its sizes in metres, the light of a lamp at the camera falls off, outdoor air
-has haze, and solids cast shadows. Albedo, texture and light vary from scene to scene.
+Four natural cues tell distance: each family of things has its own colours and a texture of known pitch in metres, the light
+of a lamp at the camera falls off, outdoor air has haze, and solids cast shadows. Albedo and light vary from scene to scene.
 """
 
 from __future__ import annotations
@@ -15,36 +15,44 @@ from runner.data.synthetic.rays import BALL, BOX, Hits, Solids, blocked
 
 # Linear albedos of each palette; every solid takes a random one and varies it.
 PALETTES = {
-    "ground": ((0.10, 0.10, 0.11), (0.30, 0.29, 0.27), (0.10, 0.18, 0.05), (0.25, 0.18, 0.11), (0.16, 0.16, 0.17)),
-    "floor": ((0.35, 0.20, 0.10), (0.45, 0.43, 0.40), (0.20, 0.22, 0.26), (0.30, 0.12, 0.09), (0.50, 0.38, 0.24)),
-    "wall": ((0.60, 0.57, 0.50), (0.40, 0.20, 0.14), (0.50, 0.53, 0.58), (0.36, 0.42, 0.34), (0.66, 0.50, 0.32)),
-    "ceiling": ((0.70, 0.70, 0.68), (0.60, 0.58, 0.52)),
-    "kerb": ((0.36, 0.36, 0.35), (0.22, 0.22, 0.23), (0.14, 0.22, 0.08)),
-    "prop": (
-        (0.60, 0.10, 0.08), (0.08, 0.22, 0.50), (0.70, 0.48, 0.06), (0.10, 0.36, 0.16), (0.62, 0.60, 0.56),
-        (0.36, 0.22, 0.12), (0.70, 0.26, 0.05), (0.30, 0.10, 0.34), (0.08, 0.08, 0.09), (0.10, 0.42, 0.42),
-    ),
-    "car": ((0.50, 0.05, 0.05), (0.05, 0.12, 0.35), (0.60, 0.60, 0.62), (0.06, 0.06, 0.07), (0.55, 0.42, 0.10)),
+    "ground": ((0.22, 0.22, 0.23), (0.30, 0.29, 0.27)),
+    "floor": ((0.45, 0.28, 0.15), (0.50, 0.38, 0.24)),
+    "wall": ((0.62, 0.60, 0.52), (0.55, 0.60, 0.62)),
+    "facade": ((0.75, 0.62, 0.35), (0.70, 0.50, 0.36)),
+    "brick": ((0.50, 0.20, 0.13),),
+    "ceiling": ((0.85, 0.85, 0.83),),
+    "kerb": ((0.45, 0.45, 0.44),),
+    "platform": ((0.65, 0.55, 0.05),),
+    "crate": ((0.55, 0.30, 0.08),),
+    "post": ((0.85, 0.60, 0.02),),
+    "ball": ((0.75, 0.05, 0.35),),
+    "bin": ((0.05, 0.50, 0.50),),
+    "trousers": ((0.05, 0.06, 0.25),),
+    "coat": ((0.05, 0.45, 0.12), (0.70, 0.25, 0.02)),
+    "car": ((0.65, 0.03, 0.03), (0.03, 0.12, 0.55)),
     "glass": ((0.05, 0.06, 0.08),),
     "tyre": ((0.03, 0.03, 0.03),),
-    "skin": ((0.50, 0.33, 0.24),),
+    "skin": ((0.60, 0.38, 0.26),),
     "wood": ((0.18, 0.11, 0.07),),
-    "leaf": ((0.07, 0.18, 0.04), (0.20, 0.20, 0.04), (0.05, 0.13, 0.07)),
+    "leaf": ((0.05, 0.22, 0.03),),
 }  # fmt: skip
 PLAIN = {"car", "glass", "tyre", "skin", "ceiling"}
-LAMP_REACH = 0.5
+#: Metres between two tiles, bricks, windows or boards of a family; of the others, of two stains.
+PITCH = {"ground": 0.5, "floor": 0.3, "wall": 0.4, "facade": 2.0, "brick": 0.2, "kerb": 0.4, "platform": 0.2, "crate": 0.15}
+OTHER_PITCH = 0.3
+#: By how much the albedo of two things of one colour differs.
+ALBEDO_SPREAD = 0.08
+#: Metres within which the lamp at the camera outshines the rest, and in which outdoor air takes 63 % of the light.
+LAMP_REACH, VISIBILITY = 1.0, (18.0, 22.0)
 
 
 @dataclass(frozen=True)
 class Paint:
-    """How K solids are painted: two albedos [K, 3] mixed by a pattern of `pitch` [K] metres, sharp (tiles) or smooth
-    (stains) by `sharpness` [K], bent by `warp` [K]."""
+    """How K solids are painted: two albedos [K, 3] in a pattern of `pitch` [K] metres that begins at `phase` [K, 3]."""
 
     first: np.ndarray
     second: np.ndarray
     pitch: np.ndarray
-    sharpness: np.ndarray
-    warp: np.ndarray
     phase: np.ndarray
 
 
@@ -65,32 +73,32 @@ def random_paint(rng: Generator, families: tuple[str, ...]) -> Paint:
     count = len(families)
     picks = rng.random(count)
     base = np.array([PALETTES[f][int(u * len(PALETTES[f]))] for f, u in zip(families, picks, strict=True)])
-    first = np.clip(base * rng.uniform(0.7, 1.3, (count, 1)) + rng.normal(0, 0.02, (count, 3)), 0.02, 0.9)
+    first = np.clip(
+        base * rng.uniform(1 - ALBEDO_SPREAD, 1 + ALBEDO_SPREAD, (count, 1)) + rng.normal(0, 0.01, (count, 3)), 0.02, 0.9
+    )
     plain = np.array([family in PLAIN for family in families])
-    contrast = np.where(plain, 0.12, rng.uniform(0.2, 0.75, count))
+    contrast = np.where(plain, 0.12, rng.uniform(0.4, 0.6, count))
     tint = rng.uniform(0.8, 1.2, (count, 3))
     return Paint(
         first=first.astype(np.float32),
         second=(first * (1 - contrast[:, None]) * tint).astype(np.float32),
-        pitch=np.exp(rng.uniform(np.log(0.12), np.log(0.8), count)).astype(np.float32),
-        sharpness=np.array([0.8, 6.0], np.float32)[rng.integers(0, 2, count)],
-        warp=np.where(rng.random(count) < 0.4, 0.0, 1.6).astype(np.float32),
+        pitch=np.array([PITCH.get(family, OTHER_PITCH) for family in families], np.float32),
         phase=rng.uniform(0, 6, (count, 3)).astype(np.float32),
     )
 
 
 def random_light(rng: Generator, indoors: bool) -> Light:
-    """A random light: from above and even indoors, sunny to overcast outdoors."""
+    """A random light: dim and from above indoors, where the lamp at the camera tells the distance; sun and haze outdoors."""
     turn, rise = rng.uniform(0, 2 * np.pi), rng.uniform(0.9, 1.4) if indoors else rng.uniform(0.4, 1.2)
     sun = np.array([np.cos(rise) * np.cos(turn), np.cos(rise) * np.sin(turn), np.sin(rise)], np.float32)
-    sky = np.array([0.45, 0.60, 0.85]) + rng.random() * np.array([0.25, 0.10, -0.10])
+    sky = np.array([0.45, 0.60, 0.85]) + rng.random() * np.array([0.05, 0.02, -0.02])
     return Light(
         sun=sun,
-        sun_power=rng.uniform(0.05, 0.4),
-        ambient=rng.uniform(0.15, 0.3),
-        lamp_power=rng.uniform(2.0, 2.4),
-        haze=1 / 200 if indoors else 1 / rng.uniform(25, 90),
-        sky=(sky * rng.uniform(0.7, 1.0)).astype(np.float32),
+        sun_power=0.1 if indoors else rng.uniform(0.3, 0.5),
+        ambient=rng.uniform(0.18, 0.22) if indoors else rng.uniform(0.4, 0.5),
+        lamp_power=1.2,
+        haze=1 / 200 if indoors else 1 / rng.uniform(*VISIBILITY),
+        sky=(sky * rng.uniform(0.9, 1.0)).astype(np.float32),
     )
 
 
@@ -141,10 +149,8 @@ def normals(solids: Solids, solid: np.ndarray, local: np.ndarray) -> np.ndarray:
 def pattern(paint: Paint, solid: np.ndarray, metres: np.ndarray, footprint: np.ndarray) -> np.ndarray:
     """[P, 3] albedo at the solids' own coordinates [3, P] in metres; it fades where a pixel [P] covers the pattern."""
     wave = 2 * np.pi * metres / paint.pitch[solid] + paint.phase.T[:, solid]
-    bent = wave + paint.warp[solid] * np.sin(wave[[1, 2, 0]] * np.float32(0.61))
-    ripple = np.sin(bent[0]) * np.sin(bent[1]) + np.sin(bent[2])
-    value = np.tanh(paint.sharpness[solid] * ripple)
-    value += np.float32(0.35) * np.sin(4.7 * bent[0] + bent[2]) * np.sin(4.3 * bent[1] - bent[2])
+    value = np.tanh(6 * (np.sin(wave[0]) * np.sin(wave[1]) + np.sin(wave[2])))
+    value += np.float32(0.35) * np.sin(4.7 * wave[0] + wave[2]) * np.sin(4.3 * wave[1] - wave[2])
     fade = 1 / (1 + (3 * footprint / paint.pitch[solid]) ** 2)
     mix = (0.5 + 0.4 * value * fade)[:, None]
     return paint.first[solid] * (1 - mix) + paint.second[solid] * mix
