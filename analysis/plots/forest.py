@@ -26,7 +26,8 @@ def forest(study: Study, judged: dict[str, Any]) -> tuple[Figure, str]:
     count = Counter(entry["verdict"] for entry in judged["fixes"] if entry["key"])
     said = {ADOPT: "to adopt", TRADE: "a trade", NO_EFFECT: "without effect", HARMFUL: "harmful", UNDECIDED: "undecided"}
     message = f"{len(rows)} fixes alone: " + ", ".join(f"{count[verdict]} {text}" for verdict, text in said.items())
-    below = f"error: {ERROR_EXPLAINED}, on validation; {study.seeds_in_words} paired, 95 % intervals; right is better"
+    seeds = f"{study.seeds_in_words} paired, 95 % intervals"
+    below = f"validation error: {ERROR_EXPLAINED}; each against the baseline, {seeds}; right is better"
     sentence = (
         "Each fix alone against the baseline; hollow where the interval spans zero, the grey band is ±2 %, right is better."
     )

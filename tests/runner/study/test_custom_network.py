@@ -120,13 +120,8 @@ def test_the_best_is_the_first_of_equals_and_never_a_diverged_one():
     nothing, third = torch.zeros(3, dtype=torch.bool), torch.tensor([False, False, True])
     seen = [(10, [0.5, np.nan, 0.5], nothing), (20, [0.4, np.nan, 0.1], third), (30, [0.4, np.nan, 0.1], third)]
     for step, near, diverged in seen:
-        probe = {
-            "step": step,
-            "probe_near_rmse_log": near,
-            "probe_all_rmse_log": [1.0, 0.9, 1.0],
-            "probe_near_abs_rel": near[::-1],
-        }
-        tracker.update({name: np.array(values) for name, values in probe.items()}, diverged)
+        probe = {"step": np.array(step), "probe_near_rmse_log": np.array(near), "probe_all_rmse_log": np.array([1.0, 0.9, 1.0])}
+        tracker.update(probe, diverged)
     kept = tracker.checkpoints()
     assert [(k["best"].step, k["best"].probe_error) for k in kept] == [(20, 0.4), (10, 0.9), (10, 0.5)]
     assert [k["last"].step for k in kept] == [30, 30, 30]
