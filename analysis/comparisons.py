@@ -12,6 +12,7 @@ import numpy as np
 from analysis.effects import Effect, difference_gains, divergence, effect, ratio_gains
 from analysis.measures import trial_measures
 from analysis.near_weight_curve import ERRORS, beyond_gains, near_weight_keys, nearest_weight, weight_at_far, weight_text
+from analysis.rulers import FAR, NEAR, PROBE_NEAR
 from analysis.rules import Beyond
 from analysis.study import Study, require_complete
 
@@ -91,9 +92,9 @@ class MeasuredStudy:
         return {"effect": effect(gains, level), "measure": "mean ln error over training", "margin": margin, "band": band}
 
     def mean_curve(self, key: str) -> tuple[np.ndarray, np.ndarray]:
-        """Training steps, and the mean over seeds of ln near-field AbsRel on the probe."""
+        """Training steps, and the mean over seeds of the ln near error on the probe."""
         own = self.study.curves[self.study.curves["key"] == key]
-        mean = np.log(own.set_index("step")["probe_near_abs_rel"]).groupby(level="step").mean()
+        mean = np.log(own.set_index("step")[PROBE_NEAR]).groupby(level="step").mean()
         return mean.index.to_numpy(float), mean.to_numpy(float)
 
 
@@ -107,8 +108,8 @@ def compare(measured: MeasuredStudy, base: str, key: str) -> dict[str, Any]:
     speed = measured.convergence(base, key)
     beyond = measured.beyond(key) if base == measured.study.baseline != key else None
     return {
-        "near": measured.gain("final_near_abs_rel", base, key).as_dict(),
-        "far": measured.gain("final_far_abs_rel", base, key).as_dict(),
+        "near": measured.gain(NEAR, base, key).as_dict(),
+        "far": measured.gain(FAR, base, key).as_dict(),
         "beyond_near_weight_curve": None if beyond is None else beyond.as_dict(),
         "stability": measured.gain("wobble", base, key).as_dict(),
         "convergence": {**speed["effect"].as_dict(), "measure": speed["measure"]},

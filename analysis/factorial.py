@@ -17,6 +17,7 @@ import numpy as np
 
 from analysis.comparisons import MeasuredStudy
 from analysis.effects import Effect, effect, holm
+from analysis.rulers import NEAR
 from analysis.rules import ALPHA
 from analysis.study import Study
 
@@ -130,7 +131,7 @@ def fit(c: Columns) -> tuple[np.ndarray, list[int], bool]:
 
 
 @lru_cache(maxsize=8)
-def factorial(measured: MeasuredStudy, measure: str = "final_near_abs_rel") -> Factorial | None:
+def factorial(measured: MeasuredStudy, measure: str = NEAR) -> Factorial | None:
     """The factorial analysis of one measure, of which lower is better; None if no design of the study is factorial."""
     if product_cells(measured.study).empty:
         return None

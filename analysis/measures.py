@@ -1,6 +1,6 @@
 """Measures of a trial: wobble, time to the target, mean error, and how well each logged series follows the probe error.
 
-Errors are AbsRel (a ratio), y = ln AbsRel, time is in training steps.
+Errors are near RMSE of ln depth on the probe, y their logarithms, time is in training steps.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from analysis.rulers import PROBE_NEAR
 from analysis.study import Study
 
 if TYPE_CHECKING:
@@ -65,9 +66,9 @@ def target_error(curves: Sequence[np.ndarray]) -> float:
 
 
 def baseline_target(study: Study) -> float:
-    """The near-field AbsRel on the probe that counts as the target in this study."""
+    """The near error on the probe that counts as the target in this study."""
     own = study.curves[study.curves["key"] == study.baseline]
-    return target_error([curve.to_numpy() for _, curve in own.groupby("seed")["probe_near_abs_rel"]])
+    return target_error([curve.to_numpy() for _, curve in own.groupby("seed")[PROBE_NEAR]])
 
 
 def agreement(series: Sequence[float] | np.ndarray, truth: Sequence[float] | np.ndarray) -> float:
@@ -111,7 +112,7 @@ def trial_measures(study: Study) -> pd.DataFrame:
 
 
 def _of_curve(curve: pd.DataFrame, target: float, diverged: bool) -> dict[str, float]:
-    steps, errors = curve["step"].to_numpy(float), curve["probe_near_abs_rel"].to_numpy(float)
+    steps, errors = curve["step"].to_numpy(float), curve[PROBE_NEAR].to_numpy(float)
     tau = math.inf if diverged else first_arrival(steps, errors, target)
     own = curve["loss"].to_numpy(float)
     row = {

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from analysis.rulers import FAR, NEAR
 from analysis.study import Study
 
 if TYPE_CHECKING:
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 DEFAULT_WEIGHT = 5.0
 LEAST_POINTS = 3
 STEPS = 400  # grid points between two weights in the search for the nearest
-ERRORS = ("final_far_abs_rel", "final_near_abs_rel")
+ERRORS = (FAR, NEAR)
 
 
 def baseline_weight(study: Study) -> float:

@@ -10,6 +10,7 @@ import numpy as np
 
 from analysis.comparisons import MeasuredStudy
 from analysis.effects import Effect, effect
+from analysis.rulers import ERROR, FAR, NEAR
 from analysis.rules import ALPHA, level_warning, not_worse, promise_verdict, unless_void
 from analysis.study import Study
 
@@ -59,12 +60,12 @@ def _entry(name: str, asked: str, found: Effect, verdict: str, **more: Any) -> d
 
 def _stability(measured: MeasuredStudy, base: str, full: str) -> dict[str, Any]:
     found = measured.gain("wobble", base, full, LEVEL)
-    near = measured.gain("final_near_abs_rel", base, full)
+    near = measured.gain(NEAR, base, full)
     verdict = unless_void(promise_verdict(found, math.log(STEADIER), math.log(STEADIER_BAND)), not_worse(near))
     condition = {"condition": "final near error not worse by 2 %", "condition_holds": not_worse(near)}
     own = measured.gain("own_wobble", base, full, LEVEL)
     beside = {"as_the_document_would_read_it": own.as_dict(), "beside": _beside(measured, base, full)}
-    limits = {"margin": math.log(STEADIER), "band": math.log(STEADIER_BAND), "measure": "wobble of ln probe near AbsRel"}
+    limits = {"margin": math.log(STEADIER), "band": math.log(STEADIER_BAND), "measure": "wobble of ln probe near error"}
     return _entry("stability", "3 times steadier", found, verdict, **condition, **limits, **beside)
 
 
@@ -73,7 +74,7 @@ def _beside(measured: MeasuredStudy, base: str, full: str) -> list[dict[str, Any
     measures: dict[str, tuple[str, Callable[[np.ndarray], Any]]] = {
         "SD of ln gradient norm between batches": ("grad_norm_log_sd", np.median),
         "loss spikes per run (over 5 robust SD)": ("loss_spikes", np.mean),
-        "SD of ln final near error between seeds": ("final_near_abs_rel", _log_sd),
+        "SD of ln final near error between seeds": (NEAR, _log_sd),
         "share of seeds that diverge": ("diverged", np.mean),
     }
     return [
@@ -96,12 +97,13 @@ def _convergence(measured: MeasuredStudy, base: str, full: str) -> dict[str, Any
 
 
 def _near(measured: MeasuredStudy, base: str, full: str) -> dict[str, Any]:
-    found = measured.gain("final_near_abs_rel", base, full, LEVEL)
-    far = measured.gain("final_far_abs_rel", base, full)
+    found = measured.gain(NEAR, base, full, LEVEL)
+    far = measured.gain(FAR, base, full)
     verdict = unless_void(promise_verdict(found, NEARER, NEAR_BAND), not_worse(far))
     condition = {"condition": "far error not worse by 2 %", "condition_holds": not_worse(far), "far": far.as_dict()}
-    limits = {"margin": NEARER, "band": NEAR_BAND, "measure": "final near AbsRel on validation"}
-    return _entry("near field", "5 % lower near error", found, verdict, **condition, **limits)
+    beside = {"abs_rel": measured.gain("final_near_abs_rel", base, full, LEVEL).as_dict()}
+    limits = {"margin": NEARER, "band": NEAR_BAND, "measure": f"final near {ERROR} on validation"}
+    return _entry("near field", "5 % lower near error", found, verdict, **condition, **limits, **beside)
 
 
 def judge_readability(measured: MeasuredStudy) -> list[dict[str, Any]]:

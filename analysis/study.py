@@ -8,13 +8,15 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from analysis.rulers import FINALS, PROBE_NEAR, RISING
+
 if TYPE_CHECKING:
     import pandas as pd
 
 PLAN = ("cell", "design", "fixes", "numbers", "key", "status", "same_as", "reason")
 SYMPTOMS = ("issue", "fix", "key", "name", "unit", "cured", "value")
-TRIALS = ("key", "seed", "status", "diverged_step", "steps", "final_near_abs_rel", "final_far_abs_rel", "final_abs_rel")
-CURVES = ("key", "seed", "step", "epoch", "probe_near_abs_rel", "loss")
+TRIALS = ("key", "seed", "status", "diverged_step", "steps", *FINALS)
+CURVES = ("key", "seed", "step", "epoch", PROBE_NEAR, "loss")
 PROFILES = ("key", "seed", "low", "high", "pixels", "abs_rel", "bias")
 SAMPLES = ("key", "sample", "metres")
 DEFINITIONS = ("fix", "what", "x", "y")
@@ -218,16 +220,17 @@ def _empty(columns: tuple[str, ...]) -> pd.DataFrame:
 
 
 def no_better_diverged(trials: pd.DataFrame) -> pd.DataFrame:
-    """The trials, with final errors of diverged ones at least those of the worst finished trial.
+    """The trials, with final errors of diverged ones at least those of the worst finished trial, by every ruler.
 
     A diverged trial is recorded with the error of the trivial predictor (one depth everywhere), which a poor finished network
     can exceed; without this a configuration could gain by diverging.
     """
     diverged = trials["status"] == "diverged"
     trials = trials.copy()
-    for name in ("final_near_abs_rel", "final_far_abs_rel", "final_abs_rel") if diverged.any() else ():
-        worst = trials.loc[~diverged, name].max()
-        trials.loc[diverged, name] = trials.loc[diverged, name].clip(lower=worst)
+    for name in FINALS if diverged.any() else ():
+        finished, lost = trials.loc[~diverged, name], trials.loc[diverged, name]
+        bounded = lost.clip(upper=finished.min()) if name.endswith(RISING) else lost.clip(lower=finished.max())
+        trials.loc[diverged, name] = bounded
     return trials
 
 

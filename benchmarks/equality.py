@@ -20,8 +20,8 @@ FIRST_LIMIT, LIMIT = 1e-5, 5e-3  # relative difference of the first loss, and of
 
 @dataclass(frozen=True)
 class Equality:
-    """Largest relative difference of a trial's first loss, and of its losses of the first steps; final near AbsRel / the
-    other's: median, least, most."""
+    """Largest relative difference of a trial's first loss, and of its losses of the first steps; final near error
+    (RMSE of ln depth) / the other's: median, least, most."""
 
     first_loss: float
     first_steps: float
@@ -43,7 +43,7 @@ def compare(one: Trials, other: Trials) -> Equality:
 
 
 def final_ratios(one: Trials, other: Trials) -> list[float]:
-    """Final near AbsRel on the probe, one / other."""
+    """Final near RMSE of ln depth on the probe, one / other."""
     return [a.near / b.near for a, b in zip(one.trials, other.trials, strict=True)]
 
 

@@ -1,7 +1,7 @@
 """The plain loop that a user would write: one network, one configuration, PyTorch's defaults, the loss as the document has it.
 
-It does what nfloss records of each trial that a user would look at: loss and gradient norm of every step, AbsRel on the probe
-at every evaluation, all metrics on the validation set in the last tenth. Left out, in its favour: the unweighted loss of
+It does what nfloss records of each trial that a user would look at: loss and gradient norm of every step, the rulers on the
+probe at every evaluation, all metrics on the validation set in the last tenth. Left out, in its favour: the unweighted loss of
 every step, symptoms, and the BatchNorm gap.
 """
 
@@ -19,12 +19,12 @@ import torch.nn.functional as F
 from oracle import DOCUMENT_NUMBERS, depth_of, threshold_at, unweighted_loss, weighted_parts
 from plain_network import PlainNetwork
 from torch import Tensor
-from trial_spec import SEED, WHICH, Spec, Trial, Trials
+from trial_spec import SEED, Spec, Trial, Trials
 
 from nfloss import Configuration
 from runner.data import Frames, SeedData, make_seed_data
 from runner.networks.stacked import DepthRange, initial_parameters, layers
-from runner.training import Training, abs_rel, all_metrics
+from runner.training import DECIDING, Training, all_metrics, rulers
 
 
 def train_plain(fixes: Sequence[str], data: SeedData, settings: Training) -> dict[str, Any]:
@@ -86,8 +86,7 @@ def predicted_depth(network: PlainNetwork, frames: Frames) -> Tensor:
 
 
 def probe_errors(network: PlainNetwork, frames: Frames) -> dict[str, float]:
-    errors = abs_rel(predicted_depth(network, frames), frames.depth)
-    return {which: errors[which].item() for which in WHICH}
+    return {name: value.item() for name, value in rulers(predicted_depth(network, frames), frames.depth).items()}
 
 
 def validation_errors(network: PlainNetwork, frames: Frames) -> dict[str, float]:
@@ -101,7 +100,7 @@ def means_between_probes(losses: Sequence[float], every: int) -> list[float]:
 
 def compared(trained: dict[str, Any]) -> dict[str, Any]:
     """Of what `train_plain` gives, what is compared between contenders."""
-    return {**{key: trained[key] for key in ("curve", "began", "ended")}, "near": trained["probes"][-1]["near"]}
+    return {**{key: trained[key] for key in ("curve", "began", "ended")}, "near": trained["probes"][-1][f"near_{DECIDING}"]}
 
 
 def as_trials(trained: Sequence[dict[str, Any]], workers: int) -> Trials:

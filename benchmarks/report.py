@@ -192,8 +192,9 @@ def equality_table(campaign: Campaign, size: str, rounds: Sequence[Sequence[Run]
         yield (
             f"### Equality\n\nnfloss and the plain loop: {verdict}. Largest relative difference of a trial's first loss "
             f"{found.first_loss:.1e} (limit {FIRST_LIMIT:.0e}), of its first {FIRST} losses {found.first_steps:.1e} (limit "
-            f"{LIMIT:.0e}). After {campaign.settings.steps} steps near AbsRel is {found.final_median:.3f} times the plain "
-            f"loop's in the median ({found.final_least:.3f} to {found.final_most:.3f}); float32 training amplifies round-off."
+            f"{LIMIT:.0e}). After {campaign.settings.steps} steps the near RMSE of ln depth is {found.final_median:.3f} "
+            f"times the plain loop's in the median ({found.final_least:.3f} to {found.final_most:.3f}); float32 training "
+            "amplifies round-off."
         )
     rows = []
     for name in CONTENDERS:
@@ -201,7 +202,7 @@ def equality_table(campaign: Campaign, size: str, rounds: Sequence[Sequence[Run]
         if name != "plain" and ratios:
             rows.append([CONTENDERS[name][1], f"{median(ratios):.3f}", f"{min(ratios):.3f}", f"{max(ratios):.3f}"])
     if rows:
-        yield "Final near AbsRel / the plain loop's, trial by trial in the rounds:\n\n" + table(
+        yield "Final near RMSE of ln depth / the plain loop's, trial by trial in the rounds:\n\n" + table(
             ["", "median", "least", "most"], rows
         )
 
@@ -262,5 +263,5 @@ def run_json(run: Run) -> dict[str, Any]:
     if run.trials:
         facts |= {"start_up_s": run.start_up, "workers": run.trials.workers, "per_minute": run.per_minute}
         facts |= {"span_s": run.trials.ended - run.trials.began, "trial_s": [trial.seconds for trial in run.trials.trials]}
-        facts["near_abs_rel"] = [trial.near for trial in run.trials.trials]
+        facts["near_rmse_log"] = [trial.near for trial in run.trials.trials]
     return facts

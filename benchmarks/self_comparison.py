@@ -20,12 +20,13 @@ from scipy.stats import binom
 from analysis.comparisons import MeasuredStudy
 from analysis.effects import effect
 from analysis.promises import LEVEL, NEAR_BAND, NEARER, STEADIER, STEADIER_BAND
+from analysis.rulers import FAR, NEAR
 from analysis.rules import ADOPT, ALPHA, CONFIRMED, HARMFUL, TRADE, WORSE, Evidence, fix_verdict, promise_verdict
 from analysis.study import StudyError, load
 
 GROUP = 6  # seeds in an arm
 PROMISED = {
-    "final_near_abs_rel": (NEARER, NEAR_BAND),
+    NEAR: (NEARER, NEAR_BAND),
     "wobble": (float(np.log(STEADIER)), float(np.log(STEADIER_BAND))),
 }
 
@@ -59,7 +60,7 @@ def _compare(measured: MeasuredStudy, cell: str, key: str, first: Sequence[int],
         one, other = (np.array([float(column[(key, seed)]) for seed in arm]) for arm in (first, second))
         return np.asarray(np.log(one) - np.log(other))
 
-    near, far = (effect(gains(f"final_{side}_abs_rel")) for side in ("near", "far"))
+    near, far = (effect(gains(column)) for column in (NEAR, FAR))
     recommended, _ = fix_verdict(Evidence(near, far, near.p, far.p))
     promises = {name: promise_verdict(effect(gains(name), LEVEL), *limits) for name, limits in PROMISED.items()}
     return Comparison(cell, tuple(first), tuple(second), recommended, promises)

@@ -15,7 +15,6 @@ from runner.experiment import Design, Experiment
 from runner.training import Training
 
 SEED = 0
-WHICH = ("all", "near", "far")
 
 
 @dataclass(frozen=True)
@@ -70,7 +69,7 @@ class Spec:
 
 @dataclass(frozen=True)
 class Trial:
-    """A trial's result: final AbsRel of near pixels on the probe, the loss as means between probes, and its seconds."""
+    """A trial's result: final near RMSE of ln depth on the probe, the loss as means between probes, and its seconds."""
 
     near: float
     curve: tuple[float, ...]

@@ -11,6 +11,7 @@ from nfloss import Configuration
 from runner.execution import Crash, Observer, cores
 from runner.records import read_trials
 from runner.study import run_study
+from runner.training import DECIDING
 
 
 def run(spec: Spec, folder: Path) -> Trials:
@@ -46,4 +47,4 @@ def training_span(trials: pd.DataFrame, records: Path) -> tuple[float, float]:
 def as_trial(curve: pd.DataFrame, seconds: float) -> Trial:
     """From the trial's rows of the curves."""
     curve = curve.sort_values("step")
-    return Trial(float(curve["probe_near_abs_rel"].iloc[-1]), tuple(map(float, curve["loss"])), float(seconds))
+    return Trial(float(curve[f"probe_near_{DECIDING}"].iloc[-1]), tuple(map(float, curve["loss"])), float(seconds))

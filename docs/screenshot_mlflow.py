@@ -117,7 +117,7 @@ def take(study: Path, cell: str, out: Path) -> None:
     """Both pictures."""
     pages = {
         "mlflow-runs.png": (charts_link, ["baseline", cell, "final/1_near", "probe"], 1250),
-        "mlflow-compare.png": (lambda link: compare_link(link, ["baseline", cell]), ["1 fixes", "final/1_near_abs_rel"], 1900),
+        "mlflow-compare.png": (lambda link: compare_link(link, ["baseline", cell]), ["1 fixes", "final/1_near_rmse_log"], 1900),
     }
     with served(study) as link:
         for name, (page, expected, height) in pages.items():

@@ -41,7 +41,7 @@ def test_the_figure_is_drawn(tmp_path: Path) -> None:
     exec(example("A figure"), namespace)
     study = load(write_study(tmp_path / "study", {"1-1": Planted()}, seeds=3))
     figure, sentence = namespace["far_by_seed"](study, {})
-    assert saved(figure, "png")["png"].startswith(b"\x89PNG") and "far AbsRel lies between" in sentence
+    assert saved(figure, "png")["png"].startswith(b"\x89PNG") and "far RMSE of ln depth lies between" in sentence
 
 
 def test_the_reader_reads(tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ import math
 from typing import TYPE_CHECKING
 
 from analysis.plots.style import BLUE, GREY, VERMILLION, canvas, headline, percent_axis, saved, style
+from analysis.rulers import ERROR_EXPLAINED
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -22,10 +23,10 @@ def draw_comparison(first: str, second: str, found: list[SharedFix]) -> bytes:
         figure, axes = canvas(11.0, 5.8, columns=2)
         for ax, side in zip(axes[0], TITLES, strict=True):
             _panel(ax, found, side)
-            ax.set(title=TITLES[side], xlabel=f"AbsRel lower by, {first}", ylabel=f"AbsRel lower by, {second}")
+            ax.set(title=TITLES[side], xlabel=f"error lower by, {first}", ylabel=f"error lower by, {second}")
         sure = [(pair, side) for pair in found for side in TITLES if pair.sure(side)]
         same = sum(pair.same_sign(side) for pair, side in sure)
-        below = "95 % intervals; blue: sure in both and alike, vermillion: sure in both and opposite, grey: not sure in both"
+        below = f"error: {ERROR_EXPLAINED}; 95 % intervals; blue: sure in both and alike, vermillion: opposite"
         headline(figure, f"{same} of {len(sure)} gains that are sure in both studies have the same sign", below)
         return saved(figure, "png")["png"]
 

@@ -13,6 +13,7 @@ from analysis.measures import baseline_target
 from analysis.plots.representatives import representatives
 from analysis.plots.style import BLACK, BLUE, GREEN, VERMILLION, canvas, headline, mean_with_band, plain_log
 from analysis.promises import full_key
+from analysis.rulers import ERROR, PROBE_NEAR
 from analysis.rules import trained_alone
 from analysis.study import Study
 
@@ -26,7 +27,7 @@ LINES = {
     "best": (GREEN, (0, (4, 1, 1, 1))),
     "worst": (VERMILLION, (0, (1.5, 1.2))),
 }
-NEAR_ERROR = "near AbsRel on the fixed probe (log scale)"
+NEAR_ERROR = f"near {ERROR} on the fixed probe (log scale)"
 BEFORE_RANGE, AFTER_PEAK, AFTER_END, EXPECTED_EPOCHS = (6e-4, 1e-3), 8e-4, 2e-4, 30
 
 
@@ -62,7 +63,7 @@ def _convergence_message(judged: dict[str, Any]) -> str:
 
 def probe_curve(ax: Axes, study: Study, key: str, label: str, colour: str, dashes: Any) -> None:
     """Draw the near error on the probe: geometric mean over seeds with its 95 % t band."""
-    epoch, y = _by_seed(study, key, "probe_near_abs_rel")
+    epoch, y = _by_seed(study, key, PROBE_NEAR)
     marker = "o" if len(epoch) == 1 else ""
     mean_with_band(ax, epoch, y, 0.15, color=colour, linestyle=dashes, label=label, marker=marker)
 
@@ -83,7 +84,7 @@ def stability(study: Study, judged: dict[str, Any]) -> tuple[Figure, str]:
     """
     figure, axes = canvas(11.5, 4.9, columns=2, sharey=True)
     arms = {"baseline": study.baseline, "full": str(full_key(study))}
-    for ax, column in zip(axes[0], ("loss", "probe_near_abs_rel"), strict=True):
+    for ax, column in zip(axes[0], ("loss", PROBE_NEAR), strict=True):
         level = float(np.nanmean(_by_seed(study, study.baseline, column)[1]))
         _expected(ax)
         for role, key in arms.items():

@@ -49,7 +49,7 @@ def error_by_depth(study: Study, judged: dict[str, Any]) -> tuple[Figure, str]:
     figure.legend(*ratio.get_legend_handles_labels(), loc="outside lower center", ncols=2)
     below = f"final network, validation frames, geometric mean over {study.seeds_in_words}, band: 95 % t interval; dotted: 1 m"
     headline(figure, _message(errors, depth), below)
-    return figure, "Error by true depth: left the baseline, right the other configurations as a multiple of it."
+    return figure, "AbsRel by true depth: left the baseline, right the other configurations as a multiple of it."
 
 
 def profile(study: Study, key: str) -> tuple[np.ndarray, np.ndarray]:
@@ -69,4 +69,4 @@ def _middle(low: float, high: float) -> float:
 def _message(errors: np.ndarray, depth: np.ndarray) -> str:
     mean = np.exp(np.log(errors).mean(axis=0))
     best = int(np.argmin(mean))
-    return f"The baseline has its lowest error around {depth[best]:.2g} m (AbsRel {mean[best]:.2g})"
+    return f"The baseline's AbsRel is lowest around {depth[best]:.2g} m ({mean[best]:.2g})"

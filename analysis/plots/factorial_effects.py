@@ -12,6 +12,7 @@ from analysis.factorial import Term, averaged, factorial
 from analysis.formatting import signed
 from analysis.importance import ped_anova
 from analysis.plots.style import BLUE, GREY, VERMILLION, canvas, headline, percent_axis
+from analysis.rulers import ERROR_EXPLAINED, FAR, NEAR
 from analysis.study import Study
 
 if TYPE_CHECKING:
@@ -19,13 +20,13 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 LEAST_RANGE = math.log(1.1)
-MEASURES = {"final_near_abs_rel": "Near field (under 1 m)", "final_far_abs_rel": "Far field"}
+MEASURES = {NEAR: "Near field (under 1 m)", FAR: "Far field"}
 
 
 def effects(study: Study, judged: dict[str, Any]) -> tuple[Figure, str]:
     """Near and far main effects with intervals, and the importance of each issue."""
     found = {measure: factorial(MeasuredStudy.of(study), measure) for measure in MEASURES}
-    near = found["final_near_abs_rel"]
+    near = found[NEAR]
     assert near is not None
     names, how = [term.name for term in near.mains], "averaged over the others" if averaged(study) else "each alone"
     height = 1.9 + 0.27 * len(names)
@@ -33,13 +34,14 @@ def effects(study: Study, judged: dict[str, Any]) -> tuple[Figure, str]:
     for ax, (measure, analysis) in zip(axes[0], found.items(), strict=False):
         assert analysis is not None
         _mains(ax, analysis.mains)
-        ax.set(title=MEASURES[measure], xlabel=f"AbsRel lower by, {how}")
+        ax.set(title=MEASURES[measure], xlabel=f"error lower by, {how}")
     axes[0][0].set_yticks(range(len(names)), names)
     axes[0][1].set_yticklabels([])
     _shares(axes[0][2], near.shares, ped_anova(MeasuredStudy.of(study)))
     sure = [term.name for term in near.mains if term.sure]
     message = f"{len(sure)} of {len(names)} fixes change the near error, {how}"
-    below = f"{near.cells} cells, {study.seeds_in_words} as blocks, 95 % t intervals over seeds; filled: shown after Holm"
+    seeds = f"{study.seeds_in_words} as blocks, 95 % t intervals over seeds"
+    below = f"error: {ERROR_EXPLAINED}; {near.cells} cells, {seeds}; filled: shown after Holm"
     headline(figure, message, below)
     return figure, f"The effect of each fix, {how}; right is better."
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from analysis.formatting import change, signed
 from analysis.plots.style import GREY, VERDICT_COLOUR, canvas, headline, percent_axis
+from analysis.rulers import ERROR_EXPLAINED
 from analysis.rules import ADOPT, HARMFUL, NO_EFFECT, TRADE, TWO_PERCENT, UNDECIDED
 from analysis.study import Study
 
@@ -25,7 +26,8 @@ def forest(study: Study, judged: dict[str, Any]) -> tuple[Figure, str]:
     count = Counter(entry["verdict"] for entry in judged["fixes"] if entry["key"])
     said = {ADOPT: "to adopt", TRADE: "a trade", NO_EFFECT: "without effect", HARMFUL: "harmful", UNDECIDED: "undecided"}
     message = f"{len(rows)} fixes alone: " + ", ".join(f"{count[verdict]} {text}" for verdict, text in said.items())
-    below = f"change of validation error against the baseline, {study.seeds_in_words} paired, 95 % intervals; right is better"
+    seeds = f"{study.seeds_in_words} paired, 95 % intervals"
+    below = f"validation error: {ERROR_EXPLAINED}; each against the baseline, {seeds}; right is better"
     sentence = (
         "Each fix alone against the baseline; hollow where the interval spans zero, the grey band is ±2 %, right is better."
     )
@@ -45,7 +47,8 @@ def leave_one_out(study: Study, judged: dict[str, Any]) -> tuple[Figure, str]:
     if largest:
         changed = change(largest["near"]["estimate"])
         message = f"Inside the recommendation {largest['id']} matters most: with it near error is {changed}"
-    below = f"what each fix adds to the other nine, {study.seeds_in_words} paired, 95 % intervals; right: better with it"
+    seeds = f"{study.seeds_in_words} paired, 95 % intervals"
+    below = f"what each fix adds to the other nine; error: {ERROR_EXPLAINED}; {seeds}; right: better with it"
     sentence = "Gain of each fix inside the whole recommendation; a difference from its gain alone is an interaction."
     return _forest(rows, message, below), sentence
 
@@ -89,7 +92,7 @@ def _panel(ax: Axes, rows: list[dict[str, Any]], name: str) -> None:
     ax.grid(axis="y", visible=False)
     ax.tick_params(axis="y", length=0)
     ax.set_title(PANELS[name])
-    ax.set_xlabel("AbsRel lower by (log scale)")
+    ax.set_xlabel("error lower by (log scale)")
 
 
 def _limit(entries: list[dict[str, Any]]) -> float:

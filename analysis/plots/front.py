@@ -9,6 +9,7 @@ import numpy as np
 from analysis.comparisons import MeasuredStudy
 from analysis.plots.style import BLACK, GREY, ORANGE, VERMILLION, canvas, headline, plain_log
 from analysis.promises import full_key
+from analysis.rulers import ERROR
 from analysis.study import Study
 
 if TYPE_CHECKING:
@@ -61,7 +62,7 @@ def pareto(study: Study, judged: dict[str, Any]) -> tuple[Figure, str]:
         ax.plot([], [], linestyle="none", label=f"{number}: {names[order[at]]}")
     plain_log(ax)
     plain_log(ax, "x")
-    ax.set(xlabel="final far AbsRel (log scale)", ylabel="final near AbsRel (log scale)")
+    ax.set(xlabel=f"final far {ERROR} (log scale)", ylabel=f"final near {ERROR} (log scale)")
     figure.legend(loc="outside lower center", ncols=3, fontsize=8.5)
     beaten = "is beaten on both errors" if not on[keys.index(study.baseline)] else "is on the front"
     below = f"geometric means over {study.seeds_in_words}; the best of many means are partly the best by chance{outside}"
@@ -108,7 +109,7 @@ def coordinates(study: Study, judged: dict[str, Any]) -> tuple[Figure, str]:
     ends = [f"{np.exp(near.min() + s * np.ptp(near)):.2g}" for s in (0, 0.5, 1)]
     for s, end in zip((0, 0.5, 1), ends, strict=True):
         ax.text(len(levels) + 0.04, s, end, fontsize=8.5, va="center")
-    ax.set_xticks(range(len(levels) + 1), [*(f"issue {number}" for number in levels), "near AbsRel"])
+    ax.set_xticks(range(len(levels) + 1), [*(f"issue {number}" for number in levels), "near error"])
     ax.set(yticks=[], xlim=(-0.2, len(levels) + 0.4))
     ax.spines[:].set_visible(False)
     ax.grid(axis="y", visible=False)

@@ -12,6 +12,7 @@ from analysis.effects import Effect
 from analysis.formatting import change
 from analysis.plots.curves import probe_curve
 from analysis.plots.style import BLACK, BLUE, GREEN, ORANGE, PURPLE, SKY, VERMILLION, canvas, headline, percent_axis, plain_log
+from analysis.rulers import ERROR
 from analysis.rules import TWO_PERCENT
 from analysis.study import Study
 
@@ -56,7 +57,7 @@ def issue(study: Study, judged: dict[str, Any], number: int) -> tuple[Figure, st
     for fix, colour, dashes in zip(fixes, COLOURS, DASHES, strict=False):
         probe_curve(curves, study, fix["key"], f"{fix['id']} {fix['name']}", colour, dashes)
     plain_log(curves)
-    curves.set(title="Near error on the probe", xlabel="epoch", ylabel="AbsRel (log scale)")
+    curves.set(title="Near error on the probe", xlabel="epoch", ylabel=f"{ERROR} (log scale)")
     measured = MeasuredStudy.of(study)
     _whiskers(gains, fixes, {name: [Effect.of(fix[name]) for fix in fixes] for name in GAINS}, GAINS)
     gains.axvspan(-TWO_PERCENT, TWO_PERCENT, color="#9AA5B1", alpha=0.25, zorder=0.5, linewidth=0)

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 PANELS = {
-    "wobble": ("Wobble of the error", "SD of ln near AbsRel around its trend (log scale)"),
+    "wobble": ("Wobble of the error", "SD of ln near error around its trend (log scale)"),
     "grad_norm_log_sd": ("Spread of the gradient", "SD of ln gradient norm between batches (log scale)"),
 }
 

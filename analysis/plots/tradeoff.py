@@ -11,6 +11,7 @@ from analysis.near_weight_curve import baseline_weight
 from analysis.plots.labels import place_labels
 from analysis.plots.style import BLACK, ORANGE, PURPLE, VERDICT_COLOUR, canvas, headline, plain_log
 from analysis.promises import full_key
+from analysis.rulers import ERROR, ERROR_EXPLAINED
 from analysis.rules import Beyond, distinct_fixes
 from analysis.study import Study
 
@@ -32,12 +33,12 @@ def trade_off(study: Study, judged: dict[str, Any]) -> tuple[Figure, str]:
     (x0, x1), (y0, y1) = _window(points, curve)
     inside = {name: at for name, at in points.items() if x0 <= at[0] <= x1 and y0 <= at[1] <= y1}
     _draw(ax, inside, curve, own)
-    ax.set(xlim=(x0, x1), ylim=(y0, y1), xlabel="final far AbsRel (log scale)", ylabel="final near AbsRel (log scale)")
+    ax.set(xlim=(x0, x1), ylim=(y0, y1), xlabel=f"final far {ERROR} (log scale)", ylabel=f"final near {ERROR} (log scale)")
     weights = {_weight_name(w, own): (*at, WEIGHT_TEXT) for w, at in curve.items()}
     place_labels(ax, {**inside, **weights}, list(curve.values()))
     _legend(ax, with_curve=len(curve) > 1)
     _outside(figure, {name: at for name, at in points.items() if name not in inside})
-    below = f"geometric means over {study.seeds_in_words}; lower left is better; colours: verdicts of the fixes"
+    below = f"error: {ERROR_EXPLAINED}; geometric means over {study.seeds_in_words}; lower left is better; colours: verdicts"
     headline(figure, _message(judged), below)
     if len(curve) < 2:
         return figure, "A higher near weight trades far error for near; a fix below and left of the star is better on both."

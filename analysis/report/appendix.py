@@ -6,9 +6,13 @@ import math
 from collections import Counter
 from typing import Any
 
+from analysis.comparisons import MeasuredStudy
 from analysis.effects import divergence
-from analysis.markup import NONE, Html, below, chip, joined, paragraphs, table
+from analysis.formatting import times
+from analysis.markup import NONE, Html, below, chip, joined, paragraphs, safe, table
+from analysis.other_rulers import SIDES, ByRuler, agreement, by_ruler
 from analysis.report.sentences import brief
+from analysis.rulers import ERROR, RULERS
 from analysis.study import Study
 
 SHARES = {
@@ -63,6 +67,33 @@ def readability(study: Study, judged: dict[str, Any]) -> Html:
 def rank(value: float) -> str:
     """A rank correlation as text."""
     return "?" if math.isnan(value) else f"{value:.2f}".replace("-", "−")
+
+
+def other_rulers(study: Study, judged: dict[str, Any]) -> Html:
+    """Near and far error of each fix as a multiple of the baseline's, by every ruler."""
+    found = by_ruler(MeasuredStudy.of(study), judged)
+    if not found:
+        return paragraphs(["No fix was trained alone."])
+    rows: list[list[Any]] = [[row.label, *(_ratios(row, ruler) for ruler in RULERS)] for row in found]
+    counts = [[" of ".join(map(str, agreement(found, ruler, side))) for side in SIDES] for ruler in RULERS]
+    rows.append([Html(f"<b>on the same side of 1 as by {safe(ERROR)}</b>"), *(" / ".join(count) for count in counts)])
+    headers = ["", *(said.replace("<", "≥") for said in RULERS.values())]
+    note = (
+        "Error / the baseline's error, near / far, geometric means over the seeds; below 1 is better. Bold: on the other side "
+        f"of 1 than by {ERROR}, both by over 2 %. The last row is of those that {ERROR} moves by over 2 %. SILog does not see "
+        "a scale that is wrong everywhere."
+    )
+    return joined(table(headers, rows, numeric=range(1, len(headers))), paragraphs([note], "quiet"))
+
+
+def _ratios(row: ByRuler, ruler: str) -> Html:
+    """Near / far, such as "0.94 / 1.02"."""
+    shown = []
+    for side in SIDES:
+        log = row.logs[ruler, side]
+        text = NONE.text if math.isnan(log) else times(log)
+        shown.append(f"<b>{text}</b>" if row.contradicts(ruler, side) else text)
+    return Html(" / ".join(shown))
 
 
 def divergences(study: Study, judged: dict[str, Any]) -> Html:

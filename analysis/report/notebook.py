@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from analysis.plots import available
 from analysis.promises import whole_less_one
 from analysis.report.method_text import method
+from analysis.rulers import ERROR_EXPLAINED
 from analysis.study import Study
 
 if TYPE_CHECKING:
@@ -54,7 +55,7 @@ def first_sections(study: Study) -> list[Section]:
         Section(
             "fixes",
             "The ten issues",
-            "Each fix alone against the baseline. Gain: by how many percent the error is lower.",
+            f"Each fix alone against the baseline. Error: {ERROR_EXPLAINED}. Gain: by how many percent it is lower.",
             ("sections.fixes",),
             figures("forest"),
         ),
@@ -103,6 +104,12 @@ def first_sections(study: Study) -> list[Section]:
 
 LAST = (
     Section("wrong", "What the document got wrong", "Its numbers and statements, recomputed.", ("appendix.audit",)),
+    Section(
+        "rulers",
+        "Do the other rulers agree?",
+        f"{ERROR_EXPLAINED} decides. The same trainings by the other rulers:",
+        ("appendix.other_rulers",),
+    ),
     Section("divergence", "Divergence", "Trials with values that are not finite.", ("appendix.divergences",)),
 )
 

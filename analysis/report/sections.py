@@ -15,6 +15,7 @@ from analysis.power import power_by_measure, seed_count_text
 from analysis.recommendation import candidate_text
 from analysis.report import sentences
 from analysis.report.loss_yaml import python_code, yaml_block
+from analysis.rulers import FAR, NEAR
 from analysis.rules import ADOPT, HARMFUL, VERDICTS, trained_alone
 from analysis.study import Study
 
@@ -86,7 +87,7 @@ def controls(study: Study, judged: dict[str, Any]) -> Html:
 def effects(study: Study, judged: dict[str, Any]) -> Html:
     """Main effects, then the interactions that are shown after Holm, each with its aliases."""
     measured = MeasuredStudy.of(study)
-    near, far = (factorial(measured, f"final_{side}_abs_rel") for side in ("near", "far"))
+    near, far = (factorial(measured, column) for column in (NEAR, FAR))
     assert near is not None and far is not None
     shown = [(one, other) for one, other in zip(near.pairs, far.pairs, strict=True) if one.sure]
     rows = [
@@ -202,7 +203,8 @@ def _condition(entry: dict[str, Any]) -> str:
     arrived = entry.get("arrived")
     if arrived:
         return f"{entry['measure']}; reached by {arrived['baseline']} baseline and {arrived['full']} recommended runs"
-    return f"{entry['measure']}; condition: {entry['condition']}: {'holds' if entry['condition_holds'] else 'not shown'}"
+    by = f"; by AbsRel {signed(other['estimate'])} {interval(other)}" if (other := entry.get("abs_rel")) else ""
+    return f"{entry['measure']}{by}; condition: {entry['condition']}: {'holds' if entry['condition_holds'] else 'not shown'}"
 
 
 def leave_one_out(study: Study, judged: dict[str, Any]) -> Html:

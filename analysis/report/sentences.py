@@ -8,6 +8,7 @@ from typing import Any
 from analysis.comparisons import MeasuredStudy
 from analysis.factorial import Term, averaged, factorial
 from analysis.formatting import change, signed, times
+from analysis.rulers import ERROR_EXPLAINED
 from analysis.rules import ADOPT, HARMFUL, NO_EFFECT, NOT_RUN, PROVED, TRADE, UNDECIDED, VERDICTS, trained_alone
 from analysis.study import Study
 
@@ -105,7 +106,7 @@ def promises_sentence(judged: dict[str, Any]) -> str:
 def promise_estimate(entry: dict[str, Any]) -> str:
     """The estimate in the terms of the promise."""
     if entry["promise"] == "near field":
-        return f"measured {change(entry['estimate'])}"
+        return f"measured {change(entry['estimate'])}, by AbsRel {change(entry['abs_rel']['estimate'])}"
     if entry["measure"] == "mean ln error over training":
         return f"mean error over training {change(entry['estimate'])}"
     return f"measured {times(entry['estimate'])} times as {'steady' if entry['promise'] == 'stability' else 'fast'}"
@@ -133,7 +134,7 @@ def measured_on(study: Study) -> str:
     pixels = f", {size['height']} x {size['width']} pixels" if {"height", "width"} <= set(size) else ""
     device = study.meta.get("device", "an unknown device")
     steps = f"{training['steps']} steps of batch {training.get('batch', '?')}"
-    text = f"Measured on {source}{f' ({counts})' if counts else ''}; {steps}{pixels}, on {device}."
+    text = f"Measured on {source}{f' ({counts})' if counts else ''}; {steps}{pixels}, on {device}; error: {ERROR_EXPLAINED}."
     return f"{text} {mixed}" if (mixed := mixed_software(study)) else text
 
 

@@ -59,6 +59,6 @@ ISSUE = register(
                 source="Solution 6-2",
             ),
         ),
-        symptom=Symptom("error with running against batch statistics", "ratio", "1"),
+        symptom=Symptom("near AbsRel with running against batch statistics", "ratio", "1"),
     )
 )

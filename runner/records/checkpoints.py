@@ -33,7 +33,7 @@ def write_checkpoints(
             path.unlink(missing_ok=True)
             continue
         c = checkpoints[which]
-        content = {**metadata, "key": key, "seed": seed, "step": c.step, "probe_abs_rel": c.probe_abs_rel, "state": c.state}
+        content = {**metadata, "key": key, "seed": seed, "step": c.step, "probe_error": c.probe_error, "state": c.state}
         write_atomically(path, lambda temporary, content=content: torch.save(content, temporary))  # type: ignore[misc]
 
 

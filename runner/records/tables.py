@@ -17,11 +17,13 @@ from runner.data import DEPTH_EDGES, SeedData
 from runner.records.files import read_table, table_bytes, write_bytes
 from runner.records.fingerprint import stale
 from runner.records.samples import sample_rows
-from runner.training import History, abs_rel, error_by_depth
+from runner.training import RANGES, RULERS, History, error_by_depth, rulers
 
 #: A group's tables, in the order of writing. The trials come last: where their file exists, the others are complete.
 KINDS = ("samples", "profiles", "curves", "trials")
 SUMS = ".sha256"
+#: A range and a ruler, "all_silog" -> its column after "final_", "trivial_" and "probe_": "silog".
+COLUMNS = {f"{which}_{ruler}": ruler if which == "all" else f"{which}_{ruler}" for which in RANGES for ruler in RULERS}
 
 
 def unused_name(folder: Path, group: str) -> str:
@@ -93,10 +95,9 @@ def trial_rows(keys: Sequence[str], data: SeedData, history: History, constant: 
         dead = diverged[k] >= 0
         row = {"key": key, "seed": data.seed, "status": "diverged" if dead else "finished"}
         row |= {"diverged_step": int(diverged[k]) if dead else None, "seconds": history.seconds / len(keys), **constant}
-        for which in ("all", "near", "far"):
-            name = error_column(which)
-            row[f"final_{name}"] = trivial[which] if dead else float(final[f"{which}_abs_rel"][k])
-            row[f"trivial_{name}"] = trivial[which]
+        for name, column in COLUMNS.items():
+            row[f"final_{column}"] = trivial[name] if dead else float(final[name][k])
+            row[f"trivial_{column}"] = trivial[name]
         row |= {f"val_{name}": np.nan if dead else float(values[k]) for name, values in final.items()}
         row |= steadiness(history, k)
         row["bn_gap"] = np.nan if dead or history.bn_gap is None else float(history.bn_gap[k])
@@ -117,8 +118,7 @@ def curve_rows(keys: Sequence[str], data: SeedData, history: History) -> pd.Data
     for place, probe in enumerate(history.probes):
         dead = (diverged >= 0) & (diverged < steps[place])
         frame = {"key": list(keys), "seed": data.seed, "step": steps[place], "epoch": int(probe["epoch"])}
-        for which in ("all", "near", "far"):
-            frame[f"probe_{error_column(which)}"] = np.where(dead, trivial[which], probe[f"probe_{which}_abs_rel"])
+        frame |= {f"probe_{column}": np.where(dead, trivial[name], probe[f"probe_{name}"]) for name, column in COLUMNS.items()}
         frame |= {name: values[place] for name, values in series.items()}
         frame |= {name: probe[name] for name in ("batch_near_error", "batch_far_error", "near_share", "threshold")}
         frames.append(pd.DataFrame(frame))
@@ -138,15 +138,15 @@ def profile_rows(keys: Sequence[str], data: SeedData, history: History) -> pd.Da
     return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame()
 
 
-def error_column(which: str) -> str:
-    return "abs_rel" if which == "all" else f"{which}_abs_rel"
-
-
 def trivial_errors(data: SeedData, depth: torch.Tensor | None = None) -> dict[str, float]:
-    """AbsRel, for each range of depth, of the predictor that gives the training median everywhere."""
+    """Every ruler, for each range of depth, of the predictor that gives the training median everywhere.
+
+    It is the same predictor for all rulers, not the best constant for each. SILog does not see its scale: by SILog a network
+    that has learnt something can be worse.
+    """
     true = data.validation.depth if depth is None else depth
     constant = torch.full_like(true, float(data.train.median_depth())).unsqueeze(0)
-    return {which: float(value[0]) for which, value in abs_rel(constant, true).items()}
+    return {name: float(value[0]) for name, value in rulers(constant, true).items()}
 
 
 def interval_means(values: np.ndarray, steps: Sequence[int]) -> np.ndarray:

@@ -10,15 +10,17 @@ import numpy as np
 import pandas as pd
 
 from runner.records import read_table, read_trials
+from runner.training import DECIDING, RULERS
 
 #: Objective -> its name in the dashboard and on the terminal.
 OBJECTIVE_NAMES = {
-    "near": "near AbsRel",
-    "far": "far AbsRel",
+    "near": f"near {RULERS[DECIDING]}",
+    "far": f"far {RULERS[DECIDING]}",
     "wobble": "wobble",
     "time_to_target": "steps to target",
 }
-FINAL_COLUMNS = {"near": "final_near_abs_rel", "far": "final_far_abs_rel"}
+FINAL_COLUMNS = {side: f"final_{side}_{DECIDING}" for side in ("near", "far")}
+PROBE_NEAR = f"probe_near_{DECIDING}"
 
 
 @dataclass(frozen=True)
@@ -78,13 +80,13 @@ def curve_measures(records: Path, trials: pd.DataFrame, baseline: str) -> pd.Dat
     parts = [p.with_name(p.name.replace("trials-", "curves-", 1)) for p in sorted(records.glob("trials-*.parquet"))]
     curves = pd.concat([read_table(part) for part in parts]).drop_duplicates(["key", "seed", "step"])
     by_trial = {trial: rows.sort_values("step") for trial, rows in curves.groupby(["key", "seed"])}
-    own = [rows["probe_near_abs_rel"].to_numpy() for (key, _), rows in by_trial.items() if key == baseline]
+    own = [rows[PROBE_NEAR].to_numpy() for (key, _), rows in by_trial.items() if key == baseline]
     if not own:
         return pd.DataFrame(columns=["wobble", "time_to_target"])
     target, measured = target_error(own), {}
     for key, seed, status in trials[["key", "seed", "status"]].itertuples(index=False):
         rows = by_trial[key, seed]
-        steps, errors = rows["step"].to_numpy(float), rows["probe_near_abs_rel"].to_numpy(float)
+        steps, errors = rows["step"].to_numpy(float), rows[PROBE_NEAR].to_numpy(float)
         diverged = status == "diverged"
         arrival = steps[-1] if diverged else min(first_arrival(steps, errors, target), steps[-1])
         measured[key, seed] = {"wobble": np.nan if diverged else wobble(errors), "time_to_target": arrival}

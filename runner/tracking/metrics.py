@@ -19,24 +19,29 @@ import yaml
 
 from runner.records import keys_and_seeds, read_table
 from runner.records.fingerprint import stale
+from runner.training import DECIDING, METRICS, RULERS
 
 Metric = tuple[str, float, int]  # (name, value, step)
 
-ERRORS = ("near_abs_rel", "far_abs_rel", "abs_rel")
+SIDES = ("near_", "far_", "")
+DECIDING_ERRORS = {f"{side}{DECIDING}": f"{place}_{side}{DECIDING}" for place, side in enumerate(SIDES, 1)}
+OTHER_ERRORS = [f"{side}{ruler}" for ruler in RULERS if ruler != DECIDING for side in SIDES]
+#: Error -> its name in MLflow: that of the ruler that decides comes first in MLflow's order, and has a number.
+ERRORS = DECIDING_ERRORS | {name: name for name in OTHER_ERRORS}
 STEADINESS = ("grad_norm_log_sd", "loss_spikes", "bn_gap")
 LOSSES = ("loss", "normalised_loss", "ssi", "silog", "grad_norm")
 BATCH_MEASURES = ("batch_near_error", "batch_far_error", "near_share", "threshold")
-VALIDATION_METRICS = ("abs_rel", "sq_rel", "rmse", "rmse_log", "silog", "delta1", "delta2", "delta3")
 
 SECOND = 1000  # milliseconds
 
 #: Column of the records -> name in MLflow.
-CURVES = {f"probe_{name}": f"probe/{place}_{name}" for place, name in enumerate(ERRORS, 1)}
+CURVES = {f"probe_{error}": f"probe/{name}" for error, name in ERRORS.items()}
 CURVES |= {name: f"training/{name}" for name in (*LOSSES, *BATCH_MEASURES)}
-FINALS = {f"final_{name}": f"final/{place}_{name}" for place, name in enumerate(ERRORS, 1)}
+FINALS = {f"final_{error}": f"final/{name}" for error, name in ERRORS.items()}
 FINALS |= {name: f"steadiness/{name}" for name in STEADINESS}
-FINALS |= {f"val_{at}_{name}": f"validation/{at}_{name}" for at in ("near", "far", "all") for name in VALIDATION_METRICS}
-WITH_SD = ("final/", "probe/")  # metrics whose SD is written; of all metrics, the SDs would hide the means
+FINALS |= {f"val_{at}_{name}": f"validation/{at}_{name}" for at in ("near", "far", "all") for name in METRICS}
+#: Metrics whose SD is written, those of the ruler that decides; of all metrics, the SDs would hide the means.
+WITH_SD = {f"{kind}/{name}" for kind in ("final", "probe") for name in DECIDING_ERRORS.values()}
 
 
 @dataclass(frozen=True)
@@ -104,7 +109,7 @@ def seed_means(table: pd.DataFrame, names: dict[str, str]) -> dict[Hashable, lis
     columns = [column for column in names if column in table]
     numbers = table.assign(**{column: pd.to_numeric(table[column]).astype(float) for column in columns})
     steps = numbers.groupby(["key", "step"])[columns]  # all configurations at once, because each call of pandas is slow
-    sd_names = {column: f"sd_{name}" for column, name in names.items() if name.startswith(WITH_SD)}
+    sd_names = {column: f"sd_{name}" for column, name in names.items() if name in WITH_SD}
     means = metrics_by(steps.mean(skipna=False).reset_index(), names, "key")
     sds = metrics_by(steps.std(skipna=False).reset_index(), sd_names, "key")
     return {key: metrics + sds[key] for key, metrics in means.items()}

@@ -1,7 +1,7 @@
 """The runs of a study's MLflow view, as plain data: MLflow is not imported here.
 
 A configuration becomes a run with the means over its seeds; its seeds become child runs. MLflow's pages sort by name: the
-fixes come first among the parameters (`1 fixes`), the near error first among the metrics (`final/1_near_abs_rel`). Charts are
+fixes come first among the parameters (`1 fixes`), the near error first among the metrics (`final/1_near_rmse_log`). Charts are
 grouped under the part of a metric's name before the slash.
 """
 
@@ -17,7 +17,17 @@ from typing import Any
 
 import pandas as pd
 
-from runner.tracking.metrics import CURVES, FINALS, SECOND, Metric, StudyTables, infinite_names, metrics_by, seed_means
+from runner.tracking.metrics import (
+    CURVES,
+    DECIDING_ERRORS,
+    FINALS,
+    SECOND,
+    Metric,
+    StudyTables,
+    infinite_names,
+    metrics_by,
+    seed_means,
+)
 
 #: Okabe-Ito. The baseline is black; the others are coloured in the order of the plan, so that colours never change.
 COLOURS = ("#0072b2", "#e69f00", "#009e73", "#cc79a7", "#d55e00", "#56b4e9", "#b8a800")
@@ -148,7 +158,7 @@ def shared_tags(tables: StudyTables, cell: Mapping[Any, Any]) -> dict[str, str]:
 
 
 CURVES_FILE, TRIALS_FILE = "curves.csv", "trials.csv"
-CHARTS = ("probe/1_near_abs_rel", "probe/2_far_abs_rel", "training/loss")  # all others are in the files
+CHARTS = (*(f"probe/{name}" for name in list(DECIDING_ERRORS.values())[:2]), "training/loss")  # all others are in the files
 MOST_POINTS = 5  # of a charted curve
 
 

@@ -9,14 +9,16 @@ import numpy as np
 from torch import Tensor
 
 from runner.networks import Networks
+from runner.training.metrics import DECIDING
 
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """A network after `step` steps, and its AbsRel on the probe: of near pixels, or of all where the probe has none near."""
+    """A network after `step` steps, and its error on the probe by the ruler that decides: of near pixels, or of all where the
+    probe has none near."""
 
     step: int
-    probe_abs_rel: float
+    probe_error: float
     state: dict[str, Tensor]
 
 
@@ -34,13 +36,13 @@ class CheckpointTracker:
 
     def update(self, probe: Mapping[str, np.ndarray], diverged: Tensor) -> None:
         """Compare the errors of an evaluation on the probe, [M] each, with the best so far."""
-        near, everywhere = probe["probe_near_abs_rel"], probe["probe_all_abs_rel"]
+        near, everywhere = (probe[f"probe_{which}_{DECIDING}"] for which in ("near", "all"))
         self.last, self.step = np.where(np.isfinite(near), near, everywhere), int(probe["step"])
         if self.which != "best_and_last":
             return
         errors = np.where(diverged.cpu().numpy(), np.inf, np.nan_to_num(self.last, nan=np.inf))
         for m, (error, best) in enumerate(zip(errors, self.best, strict=True)):
-            if error < (np.inf if best is None else best.probe_abs_rel):
+            if error < (np.inf if best is None else best.probe_error):
                 self.best[m] = Checkpoint(self.step, float(error), self.networks.state(m))
 
     def checkpoints(self) -> list[dict[str, Checkpoint]]:

@@ -17,7 +17,7 @@ from runner.networks import CustomStack, DepthRange, NetworkClass, Networks, at_
 from runner.training.checkpoints import Checkpoint, CheckpointTracker
 from runner.training.cuda_graphs import Captured
 from runner.training.machine_code import stack_for, summing_for
-from runner.training.metrics import abs_rel, all_metrics
+from runner.training.metrics import abs_rel, all_metrics, rulers
 from runner.training.optimiser import RowAdam
 from runner.training.precision import convolutions_in, forward_in
 from runner.training.training_settings import Training
@@ -191,8 +191,8 @@ def watch(history: History, at: Tensor, total: Tensor, norm: Tensor) -> Tensor:
 @torch.no_grad()
 def evaluate(history: History, networks: Networks, data: SeedData, known: dict[str, np.ndarray], validate: bool) -> None:
     """Evaluate on the probe, stored together with `known`, and if `validate` on the validation frames."""
-    errors = abs_rel(predicted_depth(networks, data.probe), data.probe.depth)
-    probe = {f"probe_{which}_abs_rel": value.cpu().numpy() for which, value in errors.items()}
+    errors = rulers(predicted_depth(networks, data.probe), data.probe.depth)
+    probe = {f"probe_{name}": value.cpu().numpy() for name, value in errors.items()}
     history.probes.append({**known, **probe})
     if validate:
         history.predicted = None  # freed first: both at once would waste memory

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -12,7 +13,17 @@ from runner.data import DEPTH_EDGES, NEAR
 
 RANGES = ("all", "near", "far")
 NEAR_AND_FAR = (0.0, NEAR)
-METRICS = ("abs_rel", "sq_rel", "rmse", "rmse_log", "silog", "delta1", "delta2", "delta3")
+#: Each ruler in words, for predicted p and true t; measured on probe and validation alike.
+RULERS = {
+    "rmse_log": "RMSE of ln depth",
+    "abs_rel": "AbsRel",
+    "delta1": "share with max(p/t, t/p) < 1.25",
+    "silog": "SILog",
+    "median_rel": "median of |p − t| / t",
+    "mean_log": "mean of |ln p/t|",
+}
+DECIDING = "rmse_log"  # in verdicts, in searches, and on the best checkpoint; the others stand beside it
+METRICS = (*RULERS, "sq_rel", "rmse", "delta2", "delta3")
 
 #: Predicted and true depth, [k, V] and [V] in metres -> values by name, [k, V] each.
 Values = Callable[[Tensor, Tensor], Mapping[str, Tensor]]
@@ -33,30 +44,50 @@ def abs_rel(predicted: Tensor, true: Tensor) -> dict[str, Tensor]:
     return {which: means["abs_rel"].to(predicted.dtype) for which, means in by_range(sums, pixels).items()}
 
 
+def rulers(predicted: Tensor, true: Tensor) -> dict[str, Tensor]:
+    """Every ruler for each range, `near_rmse_log` and so on, [K] each; predicted [K, ..] and true [..] in metres.
+
+    RMSE of ln depth, AbsRel, delta < 1.25 (strict), SILog (lambda 1, x100), the median of |p - t| / t (the lower middle one of
+    an even number), the mean of |ln p/t|. Pooled; NaN where the range has no pixel.
+    """
+    return by_pixel(predicted, true, ruler_values, tuple(RULERS))
+
+
 def all_metrics(predicted: Tensor, true: Tensor) -> dict[str, Tensor]:
-    """Every metric for each range, `near_abs_rel` and so on, [K] each: AbsRel, SqRel (Eigen), RMSE in metres, RMSE of ln
-    depth, SILog (lambda 1, x100), delta < 1.25, 1.25^2, 1.25^3 (strict). Pooled; NaN where the range has no pixel."""
+    """The rulers, and for each range also SqRel (Eigen), RMSE in metres, delta < 1.25^2 and 1.25^3."""
+    return by_pixel(predicted, true, lambda p, t: {**ruler_values(p, t), **other_values(p, t)}, METRICS)
 
-    def values(p: Tensor, t: Tensor) -> dict[str, Tensor]:
-        difference, log_ratio = p - t, p.log() - log_true
-        squared, ratio = difference.square(), torch.maximum(p / t, t / p)
-        return {
-            "abs_rel": difference.abs_().div_(t),
-            "sq_rel": squared / t,
-            "squared": squared,
-            "log_ratio": log_ratio,
-            "squared_log": log_ratio.square(),
-            **{f"delta{power}": ratio < 1.25**power for power in (1, 2, 3)},
-        }
 
-    pixels = Pixels.of(true, NEAR_AND_FAR)
-    log_true = pixels.true.log()
-    result: dict[str, Tensor] = {}
-    for which, means in by_range(pixels.sums(predicted, values), pixels).items():
-        means["rmse"], means["rmse_log"] = means["squared"].sqrt(), means["squared_log"].sqrt()
+def ruler_values(p: Tensor, t: Tensor) -> dict[str, Tensor]:
+    """Of each pixel what the rulers take means and the median of."""
+    ratio = p / t
+    delta1, log_ratio = torch.maximum(ratio, t / p) < 1.25, ratio.log_()
+    values = {"log_ratio": log_ratio, "squared_log": log_ratio.square(), "mean_log": log_ratio.abs()}
+    return {"abs_rel": (p - t).abs_().div_(t), "delta1": delta1, **values}
+
+
+def other_values(p: Tensor, t: Tensor) -> dict[str, Tensor]:
+    """Of each pixel what the metrics of validation alone take means of."""
+    squared, ratio = (p - t).square_(), torch.maximum(p / t, t / p)
+    return {"sq_rel": squared / t, "squared": squared, **{f"delta{power}": ratio < 1.25**power for power in (2, 3)}}
+
+
+def by_pixel(predicted: Tensor, true: Tensor, values: Values, names: Sequence[str]) -> dict[str, Tensor]:
+    """The metrics `names` for each range, from values of single pixels."""
+    pixels, result = Pixels.of(true, NEAR_AND_FAR), dict[str, Tensor]()
+
+    def reduce(p: Tensor, t: Tensor) -> dict[str, Tensor]:
+        found = values(p, t)
+        return {**pixels.bin_sums(found), "median_rel": pixels.medians(found["abs_rel"])}
+
+    sums = pixels.reduced(predicted, reduce)
+    medians = sums.pop("median_rel").unbind(1)
+    for (which, means), middle in zip(by_range(sums, pixels).items(), medians, strict=True):
         variance = means["squared_log"] - means["log_ratio"].square()  # in float64: the float32 values lose no digits
-        means["silog"] = 100.0 * variance.clamp(min=0.0).sqrt()
-        result |= {f"{which}_{name}": means[name].to(predicted.dtype) for name in METRICS}
+        roots = {"rmse_log": means["squared_log"], "silog": 1e4 * variance.clamp(min=0.0), "rmse": means.get("squared")}
+        means |= {name: square.sqrt() for name, square in roots.items() if square is not None}
+        means["median_rel"] = torch.where(means["abs_rel"].isnan(), torch.nan, middle)
+        result |= {f"{which}_{name}": means[name].to(predicted.dtype) for name in names}
     return result
 
 
@@ -95,19 +126,36 @@ class Pixels:
         order = torch.cat(bins)
         return cls(order, flat[order], torch.tensor([len(places) for places in bins], device=true.device))
 
-    def sums(self, predicted: Tensor, values: Values) -> dict[str, Tensor]:
-        """The sum of each value over each bin: predicted [K, ..] -> [K, bins], float64. A few networks at a time: the maps of
-        all would take gigabytes."""
-        flat, lengths = predicted.flatten(1), self.counts.tolist()
+    def reduced(self, predicted: Tensor, reduce: Values) -> dict[str, Tensor]:
+        """What `reduce` makes of the pixels, [k, V] -> [k, n], for all of predicted [K, ..]: [K, n]. A few networks at a time:
+        the maps of all would take gigabytes."""
         few = max(1, AT_ONCE[predicted.device.type] // max(len(self.order), 1))
-        parts = [
-            {
-                name: torch.stack([piece.sum(1, dtype=torch.float64) for piece in value.split(lengths, dim=1)], dim=1)
-                for name, value in values(rows.index_select(1, self.order), self.true).items()
-            }
-            for rows in flat.split(few)
-        ]
+        parts = [reduce(rows.index_select(1, self.order), self.true) for rows in predicted.flatten(1).split(few)]
         return {name: torch.cat([part[name] for part in parts]) for name in parts[0]}
+
+    def sums(self, predicted: Tensor, values: Values) -> dict[str, Tensor]:
+        """The sum of each value over each bin: predicted [K, ..] -> [K, bins], float64."""
+        return self.reduced(predicted, lambda p, t: self.bin_sums(values(p, t)))
+
+    def bin_sums(self, values: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """[k, V] -> [k, bins], float64."""
+        lengths = self.counts.tolist()
+        pieces = {name: value.split(lengths, dim=1) for name, value in values.items()}
+        return {name: torch.stack([p.sum(1, dtype=torch.float64) for p in of_bins], dim=1) for name, of_bins in pieces.items()}
+
+    def medians(self, value: Tensor) -> Tensor:
+        """Over all pixels and over those of each bin: [k, V] -> [k, 1 + bins]."""
+        return torch.stack([median(piece) for piece in (value, *value.split(self.counts.tolist(), dim=1))], dim=1)
+
+
+def median(values: Tensor) -> Tensor:
+    """Of each row, [k, n] -> [k]: of an even number the lower middle one; NaN without values. Any NaN makes it meaningless."""
+    middle = (values.shape[1] - 1) // 2
+    if middle < 0:
+        return values.new_full((len(values),), torch.nan)
+    if values.device.type != "cpu":
+        return values.median(dim=1).values
+    return torch.from_numpy(np.partition(values.numpy(), middle, axis=1)[:, middle])  # several times as fast as torch's
 
 
 def by_range(sums: Mapping[str, Tensor], pixels: Pixels) -> dict[str, dict[str, Tensor]]:

@@ -23,7 +23,9 @@ class Training(Section):
     cuda_graphs: bool = Field(False, description="on CUDA, a step as one graph; not measured on a GPU yet")
     machine_code: bool = Field(True, description="on a CPU, several times as fast where numba is installed")
     accumulate: int = Field(1, ge=1, description="equal parts of a batch; BatchNorm and loss see each alone")
-    checkpoints: Literal["none", "last", "best_and_last"] = Field("none", description="networks stored, by probe near AbsRel")
+    checkpoints: Literal["none", "last", "best_and_last"] = Field(
+        "none", description="networks stored; best by the near RMSE of ln depth on the probe"
+    )
 
     @model_validator(mode="after")
     def _equal_parts(self) -> Training:

@@ -6,6 +6,7 @@ import hashlib
 import json
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -26,6 +27,23 @@ class Planted:
     loss_level: float = 1.0
     same_as: str | None = None
     clash: bool = False
+
+
+#: What the other rulers say where the RMSE of ln depth is e: they agree.
+RULERS = {
+    "rmse_log": lambda e: e,
+    "abs_rel": lambda e: 0.9 * e,
+    "delta1": lambda e: np.exp(-e),
+    "silog": lambda e: 80.0 * e,
+    "median_rel": lambda e: 0.6 * e,
+    "mean_log": lambda e: 0.75 * e,
+}
+
+
+def by_rulers(kind: str, near: Any, far: Any, everywhere: Any) -> dict[str, Any]:
+    """The columns of errors: `final_near_rmse_log` and so on."""
+    errors = {"near_": near, "far_": far, "": everywhere}
+    return {f"{kind}_{side}{ruler}": of(e) for ruler, of in RULERS.items() for side, e in errors.items()}
 
 
 def key_of(cell: str) -> str:
@@ -51,9 +69,7 @@ def trial(cell: str, planted: Planted, seed: int, diverges: bool, probes: int, s
             "seed": seed,
             "step": at.astype(int),
             "epoch": np.maximum(at - 1, 0).astype(int) * 30 // steps,  # as the runner: that of the last step, a whole number
-            "probe_near_abs_rel": near,
-            "probe_far_abs_rel": far,
-            "probe_abs_rel": (near + 3 * far) / 4,
+            **by_rulers("probe", near, far, (near + 3 * far) / 4),
             "loss": loss,
             "normalised_loss": 1.3 * np.exp(0.1 * own.standard_normal(len(t))),
             "ssi": loss * 0.6,
@@ -67,7 +83,8 @@ def trial(cell: str, planted: Planted, seed: int, diverges: bool, probes: int, s
     )
     half = steps // 2
     if diverges:
-        curve.loc[curve["step"] > half, ["probe_near_abs_rel", "probe_far_abs_rel", "probe_abs_rel"]] = 1.1
+        for column, lost in by_rulers("probe", 1.1, 1.1, 1.1).items():
+            curve.loc[curve["step"] > half, column] = lost
         curve.loc[curve["step"] > half, ["loss", "normalised_loss", "grad_norm"]] = np.nan
     final = (1.1, 1.1) if diverges else (float(np.exp(near_end)), float(np.exp(far_end)))
     row = {
@@ -79,12 +96,8 @@ def trial(cell: str, planted: Planted, seed: int, diverges: bool, probes: int, s
         "seconds": 12.5,
         "group": 0,
         "device": "cpu",
-        "final_near_abs_rel": final[0],
-        "final_far_abs_rel": final[1],
-        "final_abs_rel": sum(final) / 2,
-        "trivial_near_abs_rel": 1.1,
-        "trivial_far_abs_rel": 1.1,
-        "trivial_abs_rel": 1.1,
+        **by_rulers("final", *final, sum(final) / 2),
+        **by_rulers("trivial", 1.1, 1.1, 1.1),
         "grad_norm_log_sd": 0.4 * planted.wobble * np.exp(0.05 * own.standard_normal()),
         "loss_spikes": int(own.poisson(2)),
         "bn_gap": 1.05 * np.exp(0.01 * own.standard_normal()),
@@ -150,14 +163,14 @@ def write_study(
 def profile(row: dict) -> pd.DataFrame:
     """Error by depth: the trial's near and far errors, with a dip at 1 m."""
     low = np.array([0.0, 0.35, 0.7, 1.0, 2.0, 4.0, 8.0])
-    level = np.where(low < 1.0, row["final_near_abs_rel"], row["final_far_abs_rel"])
+    level = np.where(low < 1.0, row["final_near_rmse_log"], row["final_far_rmse_log"])
     bins = {"low": low, "high": [*low[1:], np.inf], "pixels": 100, "abs_rel": level * (1 + 0.1 * np.abs(np.log(low + 0.2)))}
     return pd.DataFrame({"key": row["key"], "seed": row["seed"], **bins, "bias": 0.0})
 
 
 def predictions(row: dict) -> list[dict]:
     """Three frames of a slope, too far by the trial's near error."""
-    said = (SLOPE * (1 + row["final_near_abs_rel"])).astype(np.float16)
+    said = (SLOPE * (1 + row["final_near_rmse_log"])).astype(np.float16)
     return [{"key": row["key"], "sample": at, "metres": said.tobytes()} for at in range(3)]
 
 

@@ -48,7 +48,7 @@ ISSUES = {
     6: (
         "Batch normalisation",
         "major",
-        "error with running against batch statistics",
+        "near AbsRel with running against batch statistics",
         "ratio",
         "1",
         {"6-1": "slow-batchnorm", "6-2": "split-loss"},

@@ -119,7 +119,7 @@ def test_estimates_are_those_of_statsmodels(tmp_path: Path) -> None:
     for fixes, key in zip(*(product_cells(measured.study)[name] for name in ("fixes", "key")), strict=True):
         by_issue = {fix.split("-")[0]: fix for fix in fixes.split()}
         for seed in measured.study.seeds:
-            y = math.log(measured.table["final_near_abs_rel"][(key, seed)])
+            y = math.log(measured.table["final_near_rmse_log"][(key, seed)])
             rows.append({"y": y, "seed": seed, **{f"i{n}": by_issue.get(n, "none") for n in ("1", "2", "5")}})
     table = pd.DataFrame(rows)
     fit = smf.ols("y ~ C(seed) + C(i1, Sum) + C(i2, Sum) + C(i5, Sum)", table).fit()
@@ -154,7 +154,7 @@ def test_what_is_equal_by_algebra_has_no_effect_at_all(tmp_path: Path) -> None:
     gains = {row["key"]: truth(tuple(row["fixes"].split())) for row in measured.study.plan.to_dict("records")}
     luck = 0.1 * np.random.default_rng(0).standard_normal(len(measured.study.seeds))
     errors = [math.exp(luck[seed] - (1 + luck[seed]) * gains[key]) for key, seed in measured.table.index]
-    measured.table["final_near_abs_rel"] = errors
+    measured.table["final_near_rmse_log"] = errors
     found = factorial(measured)
     assert found is not None
     nothing = [term for term in found.mains if averaged(term.name) == 0.0]

@@ -56,7 +56,7 @@ def planted_study(rng: np.random.Generator, off: float, seeds: int) -> pd.DataFr
         for key, far in [*((f"w{w:g}", far) for w, far in PLANTED.items()), ("fix", PLANTED[3.0])]:
             noise = 0.02 * rng.standard_normal(2)
             near = -far - (off if key == "fix" else 0.0)
-            rows[key, seed] = {"final_far_abs_rel": math.exp(far + noise[0]), "final_near_abs_rel": math.exp(near + noise[1])}
+            rows[key, seed] = {"final_far_rmse_log": math.exp(far + noise[0]), "final_near_rmse_log": math.exp(near + noise[1])}
     return pd.DataFrame.from_dict(rows, orient="index")
 
 

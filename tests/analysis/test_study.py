@@ -118,12 +118,12 @@ def test_diverging_never_pays(copy: Path) -> None:
     part = sorted((copy / "records").glob("trials-*.parquet"))[0]
     table = pd.read_parquet(part)
     finished = table.index[table["status"] == "finished"]
-    table.loc[finished[0], ["status", "diverged_step", "final_far_abs_rel"]] = ["diverged", 3, 0.01]
-    table.loc[finished[1], "final_far_abs_rel"] = 7.5
+    table.loc[finished[0], ["status", "diverged_step", "final_far_rmse_log"]] = ["diverged", 3, 0.01]
+    table.loc[finished[1], "final_far_rmse_log"] = 7.5
     table.to_parquet(part, index=False)
     trials = load(copy).trials
     diverged = trials[trials["status"] == "diverged"]
-    assert (diverged["final_far_abs_rel"] >= 7.5).all()
+    assert (diverged["final_far_rmse_log"] >= 7.5).all()
 
 
 def test_a_stopped_product_is_its_complete_part(tmp_path: Path) -> None:

@@ -10,6 +10,8 @@ import numpy as np
 import pandas as pd
 import yaml
 
+from runner.training import RULERS
+
 FIXES = {
     1: ["1-1 mask-normalisation", "1-2 per-image"],
     2: ["2-1 plain-silog"],
@@ -81,8 +83,11 @@ def trial(fixes: str, seed: int, probes: int, dead: bool) -> tuple[dict[str, obj
     floor = 0.30 - 0.03 * len(fixes.split()) + 0.01 * noise.standard_normal()
     steps = 20 * np.arange(1, probes + 1)
     near = floor + 0.5 * np.exp(-steps / 60) + 0.01 * noise.standard_normal(probes)
-    curves = pd.DataFrame({"key": key(fixes), "seed": seed, "step": steps, "epoch": steps // 20, "probe_near_abs_rel": near})
-    curves = curves.assign(probe_far_abs_rel=1.1 * near, probe_abs_rel=1.05 * near, loss=3 * near, normalised_loss=near)
+    curves = pd.DataFrame({"key": key(fixes), "seed": seed, "step": steps, "epoch": steps // 20})
+    sides = {"near_": 1.0, "far_": 1.1, "": 1.05}
+    errors = {f"{side}{ruler}": scale * more for side, scale in sides.items() for more, ruler in enumerate(RULERS, 1)}
+    curves = curves.assign(**{f"probe_{name}": scale * near for name, scale in errors.items()})
+    curves = curves.assign(loss=3 * near, normalised_loss=near)
     curves = curves.assign(ssi=near, silog=2 * near, grad_norm=10 * near, batch_near_error=near, batch_far_error=near)
     curves = curves.assign(near_share=0.15, threshold=1.0)
     if dead:
@@ -90,6 +95,6 @@ def trial(fixes: str, seed: int, probes: int, dead: bool) -> tuple[dict[str, obj
     row: dict[str, object] = {"key": key(fixes), "seed": seed, "status": "diverged" if dead else "finished"}
     row |= {"diverged_step": int(steps[probes // 2]) if dead else None, "steps": int(steps[-1]), "seconds": 4.0}
     row |= {"group": f"seed{seed}-0", "device": "cpu"}
-    row |= {f"final_{where}abs_rel": scale * near[-1] for where, scale in (("near_", 1.0), ("far_", 1.1), ("", 1.05))}
-    row |= {f"val_{where}_abs_rel": np.nan if dead else near[-1] for where in ("all", "near", "far")}
+    row |= {f"final_{name}": scale * near[-1] for name, scale in errors.items()}
+    row |= {f"val_{where}_rmse_log": np.nan if dead else near[-1] for where in ("all", "near", "far")}
     return row | {"grad_norm_log_sd": INF if dead else 0.2, "loss_spikes": seed, "bn_gap": np.nan}, curves

@@ -145,7 +145,7 @@ def test_together_is_each_alone_to_the_last_bit(small_data, brief):
 def test_slow_batch_norm_changes_evaluation_alone(small_data, brief):
     history = run(["", "6-1"], small_data, brief, custom("Small"))
     assert torch.equal(history.series["loss"][:, 0], history.series["loss"][:, 1])
-    assert history.probes[-1]["probe_near_abs_rel"][0] != history.probes[-1]["probe_near_abs_rel"][1]
+    assert history.probes[-1]["probe_near_rmse_log"][0] != history.probes[-1]["probe_near_rmse_log"][1]
 
 
 def test_measuring_leaves_the_module_alone(small_data):

@@ -131,7 +131,7 @@ def test_only_what_uses_the_edited_fix_is_trained_again(tmp_path: Path, monkeypa
     assert len(after.trials) == 6 and not after.curves.duplicated(["key", "seed", "step"]).any()
     assert not after.profiles.duplicated(["key", "seed", "low"]).any()
     same = before.merge(after.trials, on=["key", "seed"])
-    assert (same["final_near_abs_rel_x"] == same["final_near_abs_rel_y"])[same["key"] != key].all()
+    assert (same["final_near_rmse_log_x"] == same["final_near_rmse_log_y"])[same["key"] != key].all()
     assert run(folder, True) == []
 
 

@@ -90,7 +90,7 @@ def test_any_other_study_is_shown(plain):
 def test_issues_and_numbers_are_the_parameters_of_a_study_without_search(plain):
     view = optuna.load_study(study_name="small", storage=write_dashboard_view(plain, read_study(plain)))
     trials = {trial.user_attrs["cell"]: trial for trial in view.trials}
-    assert view.metric_names == ["near AbsRel", "far AbsRel"]
+    assert view.metric_names == ["near RMSE of ln depth", "far RMSE of ln depth"]
     assert trials["+1-1"].params["issue 1"] == "1-1" and trials["baseline"].params["issue 1"] == "none"
     assert trials["near weight 8"].params["near_weight"] == 8.0 and trials["baseline"].params["near_weight"] == 5.0
     assert all(len(trial.values) == 2 for trial in trials.values())

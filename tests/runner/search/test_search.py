@@ -189,11 +189,11 @@ def test_the_baseline_and_the_recommendation_come_first(study):
 
 def test_a_value_is_the_geometric_mean_of_the_seeds(study):
     check_complete(study, 6)
-    rows = records(study).set_index(["key", "seed"])["final_near_abs_rel"]
+    rows = records(study).set_index(["key", "seed"])["final_near_rmse_log"]
     for trial in optuna_trials(study):
         own = rows[trial.user_attrs["key"]]
         assert trial.value == pytest.approx(math.sqrt(own[0] * own[1]))
-        assert trial.user_attrs["near AbsRel of each seed"] == [own[0], own[1]]
+        assert trial.user_attrs["near RMSE of ln depth of each seed"] == [own[0], own[1]]
 
 
 def test_a_finished_search_trains_nothing_more_and_takes_more_trials(study, tmp_path):
@@ -253,10 +253,10 @@ def test_a_diverged_training_counts_as_the_worst(study, tmp_path):
     copytree(study, tmp_path / "study")
     part = sorted((tmp_path / "study" / "records").glob("trials-*.parquet"))[0]
     table = pd.read_parquet(part)
-    table.loc[0, ["status", "diverged_step", "final_near_abs_rel"]] = ["diverged", 3, 1e-6]
+    table.loc[0, ["status", "diverged_step", "final_near_rmse_log"]] = ["diverged", 3, 1e-6]
     table.to_parquet(part)
     found = objective_values(tmp_path / "study", [0, 1], ["near", "far"], "none")[table.loc[0, "key"]]
-    finished = records(tmp_path / "study").query("status == 'finished'")["final_near_abs_rel"]
+    finished = records(tmp_path / "study").query("status == 'finished'")["final_near_rmse_log"]
     seed = int(table.loc[0, "seed"])
     assert found.diverged == 1 and np.isfinite(found.values).all()
     assert found.seeds["near"][seed] == pytest.approx(finished.max())

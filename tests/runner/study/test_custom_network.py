@@ -18,7 +18,7 @@ from runner.networks import NetworkError, StackedNetworks
 from runner.records import CheckpointError, load_network, read_checkpoint, read_trials
 from runner.records.fingerprint import changed_parts, fingerprint
 from runner.study import StudyError
-from runner.training import abs_rel
+from runner.training import rulers
 from runner.training.checkpoints import CheckpointTracker
 
 TINY = """
@@ -77,14 +77,16 @@ def agree(settings, study: Path) -> None:
     assert len(trials) == 6
     for trial in trials.itertuples():
         data = make_seed_data(settings.data, trial.seed)
-        probes = curves[(curves["key"] == trial.key) & (curves["seed"] == trial.seed)]["probe_near_abs_rel"].to_numpy()
+        probes = curves[(curves["key"] == trial.key) & (curves["seed"] == trial.seed)]["probe_near_rmse_log"].to_numpy()
         last, best = (study / "checkpoints" / f"{trial.key}-{trial.seed}-{which}.pt" for which in ("last", "best"))
         depth = 1.0 / load_network(last)(data.validation.rgb)
-        assert float(abs_rel(depth[None], data.validation.depth)["near"]) == pytest.approx(trial.final_near_abs_rel, rel=1e-5)
+        measured = rulers(depth[None], data.validation.depth)
+        for name in ("near_rmse_log", "far_rmse_log", "near_abs_rel", "far_median_rel", "near_mean_log", "far_silog"):
+            assert float(measured[name]) == pytest.approx(getattr(trial, f"final_{name}"), rel=1e-5)
         depth = 1.0 / load_network(best)(data.probe.rgb)
-        assert float(abs_rel(depth[None], data.probe.depth)["near"]) == pytest.approx(probes.min(), rel=1e-5)
+        assert float(rulers(depth[None], data.probe.depth)["near_rmse_log"]) == pytest.approx(probes.min(), rel=1e-5)
         facts = read_checkpoint(best)
-        assert facts["step"] == 3 * (int(np.argmin(probes)) + 1) and facts["probe_abs_rel"] == pytest.approx(probes.min())
+        assert facts["step"] == 3 * (int(np.argmin(probes)) + 1) and facts["probe_error"] == pytest.approx(probes.min())
         assert Configuration.of(*facts["fixes"], **facts["numbers"]).simplified().key == trial.key
 
 
@@ -118,10 +120,10 @@ def test_the_best_is_the_first_of_equals_and_never_a_diverged_one():
     nothing, third = torch.zeros(3, dtype=torch.bool), torch.tensor([False, False, True])
     seen = [(10, [0.5, np.nan, 0.5], nothing), (20, [0.4, np.nan, 0.1], third), (30, [0.4, np.nan, 0.1], third)]
     for step, near, diverged in seen:
-        probe = {"step": np.array(step), "probe_near_abs_rel": np.array(near), "probe_all_abs_rel": np.array([1.0, 0.9, 1.0])}
+        probe = {"step": np.array(step), "probe_near_rmse_log": np.array(near), "probe_all_rmse_log": np.array([1.0, 0.9, 1.0])}
         tracker.update(probe, diverged)
     kept = tracker.checkpoints()
-    assert [(k["best"].step, k["best"].probe_abs_rel) for k in kept] == [(20, 0.4), (10, 0.9), (10, 0.5)]
+    assert [(k["best"].step, k["best"].probe_error) for k in kept] == [(20, 0.4), (10, 0.9), (10, 0.5)]
     assert [k["last"].step for k in kept] == [30, 30, 30]
 
 

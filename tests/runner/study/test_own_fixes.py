@@ -67,7 +67,7 @@ def test_from_the_line_to_records_in_workers_and_trained_anew_where_edited(file,
     assert run(load_experiment(file), study) == sorted(2 * each)
     trials = read_trials(study / "records")
     assert len(trials) == 8 and (trials["status"] == "finished").all()
-    near = trials.pivot(index="seed", columns="key", values="final_near_abs_rel")
+    near = trials.pivot(index="seed", columns="key", values="final_near_rmse_log")
     assert near.nunique(axis=1).tolist() == [4, 4]  # each fix trains another network
 
     issues = {issue["number"]: issue for issue in json.loads((study / "issues.json").read_text())}

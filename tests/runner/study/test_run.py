@@ -58,7 +58,7 @@ def test_records_hold_what_the_plan_promises(study):
     assert set(zip(trials["key"], trials["seed"], strict=True)) == {
         (key, seed) for key in plan.loc[plan["status"] == "trained", "key"] for seed in (0, 1)
     }
-    assert (trials["status"] == "finished").all() and trials["final_near_abs_rel"].notna().all()
+    assert (trials["status"] == "finished").all() and trials["final_near_rmse_log"].notna().all()
     assert sorted(curves["step"].unique()) == [4, 8, 12]
     assert len(curves) == len(trials) * 3 and curves[["loss", "normalised_loss", "grad_norm"]].notna().all(axis=None)
     described = yaml.safe_load((study / "study.yaml").read_text())

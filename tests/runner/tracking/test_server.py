@@ -41,10 +41,10 @@ def test_pages(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         assert "seed 0" not in runs, "seeds must be collapsed under their configuration"
         assert "share key" not in runs, "the saved view must be accepted"
         charts = script.open_page(
-            driver, script.charts_link(link), ["baseline", "final/1_near_abs_rel", "final/3_abs_rel", "probe"]
+            driver, script.charts_link(link), ["baseline", "final/1_near_rmse_log", "final/3_rmse_log", "probe"]
         )
         assert "seed 0" not in charts
         compare = script.open_page(driver, script.compare_link(link, ["baseline", "+5-2"]), ["1 fixes", "Metrics", "Artifacts"])
-        assert compare.index("1 fixes") < compare.index("2 number of fixes") < compare.index("final/1_near_abs_rel")
+        assert compare.index("1 fixes") < compare.index("2 number of fixes") < compare.index("final/1_near_rmse_log")
         assert "5-2 linear-ramp" in compare
         assert "Something went wrong" not in compare

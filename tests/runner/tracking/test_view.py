@@ -19,7 +19,7 @@ from tracking_study import CELLS, cell_name, key, write_study
 from runner.tracking import TrackingError, serve_mlflow, write_view
 from runner.tracking import store as tracking_store
 from runner.tracking import view as tracking_view
-from runner.tracking.metrics import CURVES, FINALS
+from runner.tracking.metrics import CURVES, ERRORS, FINALS
 from runner.tracking.runs import CHARTS, MOST_POINTS
 from runner.tracking.store import prepare_sqlite, tracking_errors
 
@@ -102,18 +102,18 @@ def test_configurations_are_parents_and_seeds_their_children(study: Path) -> Non
 def test_curves_and_finals_equal_the_records(written: Path) -> None:
     client, runs = runs_of(written)
     curves, trials = records(written, "curves"), records(written, "trials")
-    for column in ("probe_near_abs_rel", "loss"):
+    for column in ("probe_near_rmse_log", "loss"):
         mine = curves[(curves["key"] == key("1-1")) & (curves["seed"] == 1)]
         written = client.get_metric_history(runs["+1-1 seed 1"].info.run_id, CURVES[column])
         assert [(m.step, m.value) for m in sorted(written, key=lambda m: m.step)] == list(
             zip(mine["step"], mine[column], strict=True)
         )
-    mean = curves[curves["key"] == key("1-1")].groupby("step")["probe_near_abs_rel"].agg(["mean", "std"])
-    for statistic, name in (("mean", "probe/1_near_abs_rel"), ("std", "sd_probe/1_near_abs_rel")):
+    mean = curves[curves["key"] == key("1-1")].groupby("step")["probe_near_rmse_log"].agg(["mean", "std"])
+    for statistic, name in (("mean", "probe/1_near_rmse_log"), ("std", "sd_probe/1_near_rmse_log")):
         written = client.get_metric_history(runs["+1-1"].info.run_id, name)
         assert {m.step: m.value for m in written} == pytest.approx(mean[statistic].to_dict())
     finals = trials[trials["key"] == key("1-1")]
-    for column in ("final_near_abs_rel", "final_far_abs_rel", "final_abs_rel", "loss_spikes", "val_near_abs_rel"):
+    for column in (*(f"final_{name}" for name in ERRORS), "loss_spikes", "val_near_rmse_log"):
         assert runs["+1-1"].data.metrics[FINALS[column]] == pytest.approx(finals[column].mean())
 
 
@@ -122,7 +122,12 @@ def test_names_make_compare_useful(written: Path) -> None:
     full, baseline = runs["full"].data, runs["baseline"].data
     assert sorted(full.params)[:3] == ["1 fixes", "2 number of fixes", "3 cell"]
     assert set(full.params) == set(baseline.params)
-    assert min(full.metrics) == "final/1_near_abs_rel"
+    assert sorted(full.metrics)[:5] == [
+        *("final/1_near_rmse_log", "final/2_far_rmse_log", "final/3_rmse_log", "final/abs_rel", "final/delta1")
+    ]
+    assert {m for m in full.metrics if m.startswith("sd_")} == {
+        f"sd_{kind}/{name}" for kind in ("final", "probe") for name in ("1_near_rmse_log", "2_far_rmse_log", "3_rmse_log")
+    }
     assert full.params["issue 05 Issue 5"] == "5-1 sigmoid" and baseline.params["issue 05 Issue 5"] == "-"
     assert runs["+1-1"].data.tags["same_as"] == "first 1"
     assert runs["+1-1"].data.tags["design"] == "one at a time, cumulative"
@@ -139,7 +144,7 @@ def test_divergence_shows_and_infinity_is_not_a_number(written: Path) -> None:
     for run in (dead, parent):
         values = [m.value for m in client.get_metric_history(run.info.run_id, "training/loss")]
         assert len(values) == 10 and sum(map(math.isnan, values)) == 4 and not any(map(math.isinf, values))
-    assert "validation/near_abs_rel" not in parent.data.metrics, "a mean over the finished seeds would be too good"
+    assert "validation/near_rmse_log" not in parent.data.metrics, "a mean over the finished seeds would be too good"
     assert runs["baseline"].data.tags["not_finite"] == "-"
 
 
@@ -243,12 +248,12 @@ def test_its_run_has_the_means_and_a_few_points(summarised: Path, written: Path)
         assert {**mine.tags, "content": ""} == {**parent.tags, "content": ""}
         assert alone[name].info.start_time == whole[name].info.start_time
         ends = {metric for metric in parent.metrics if not metric.startswith(("probe/", "training/", "sd_probe/"))}
-        assert "sd_final/1_near_abs_rel" in ends
+        assert "sd_final/1_near_rmse_log" in ends
         assert mine.metrics == pytest.approx(
             {metric: parent.metrics[metric] for metric in ends.union(CHARTS)}, rel=0, nan_ok=True
         )
     points, all_points = (
-        {m.step: m.value for m in c.get_metric_history(runs["full"].info.run_id, "probe/1_near_abs_rel")}
+        {m.step: m.value for m in c.get_metric_history(runs["full"].info.run_id, "probe/1_near_rmse_log")}
         for c, runs in ((client, alone), (whole_client, whole))
     )
     assert len(points) == MOST_POINTS < len(all_points)

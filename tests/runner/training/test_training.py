@@ -71,13 +71,13 @@ def test_hook_clamp_trains_bit_identically_to_the_baseline(small_data, brief):
     for k in (1, 2, 3):
         assert torch.equal(history.series["loss"][:, 0], history.series["loss"][:, k])
         assert torch.equal(history.series["grad_norm"][:, 0], history.series["grad_norm"][:, k])
-        assert all(np.array_equal(p["probe_near_abs_rel"][0], p["probe_near_abs_rel"][k]) for p in history.probes)
+        assert all(np.array_equal(p["probe_near_rmse_log"][0], p["probe_near_rmse_log"][k]) for p in history.probes)
 
 
 def test_slow_batch_norm_changes_evaluation_alone(small_data, brief):
     history = run(["", "6-1"], small_data, brief)
     assert torch.equal(history.series["loss"][:, 0], history.series["loss"][:, 1])
-    assert history.probes[-1]["probe_near_abs_rel"][0] != history.probes[-1]["probe_near_abs_rel"][1]
+    assert history.probes[-1]["probe_near_rmse_log"][0] != history.probes[-1]["probe_near_rmse_log"][1]
 
 
 def test_sharing_a_network_changes_no_bit(small_data, brief, monkeypatch):
@@ -137,7 +137,7 @@ def test_a_step_tells_when_its_kernels_change(small_data, brief):
 
 def test_training_learns(small_data, brief):
     history = run([""], small_data, brief.model_copy(update={"steps": 150, "evaluate_every": 50}))
-    errors = [float(p["probe_all_abs_rel"][0]) for p in history.probes]
+    errors = [float(p["probe_all_rmse_log"][0]) for p in history.probes]
     assert errors[-1] < 0.25 < errors[0] + 0.2
 
 
@@ -170,13 +170,13 @@ def test_a_poisoned_network_is_frozen_recorded_and_alone(small_data, brief, monk
     for k in (0, 2):
         assert torch.equal(clean.series["loss"][:, k], poisoned.series["loss"][:, k])
         for a, b in zip(clean.probes, poisoned.probes, strict=True):
-            assert a["probe_near_abs_rel"][k] == b["probe_near_abs_rel"][k]
+            assert a["probe_near_rmse_log"][k] == b["probe_near_rmse_log"][k]
     trials = trial_rows(["a", "b", "c"], small_data, poisoned, {})
     assert trials["status"].tolist() == ["finished", "diverged", "finished"]
     assert trials["diverged_step"].tolist() == [None, 7, None] or trials["diverged_step"].isna().tolist() == [True, False, True]
-    assert trials.loc[1, "final_near_abs_rel"] == trials.loc[1, "trivial_near_abs_rel"]
+    assert trials.loc[1, "final_near_rmse_log"] == trials.loc[1, "trivial_near_rmse_log"]
     curves = curve_rows(["a", "b", "c"], small_data, poisoned)
-    assert np.isfinite(curves["probe_near_abs_rel"]).all()
+    assert np.isfinite(curves["probe_near_rmse_log"]).all()
 
 
 @pytest.mark.parametrize("kind", [StackedNetworks, LaneNetworks])
@@ -213,4 +213,4 @@ def test_batches_are_passes_over_all_images(small_data):
 def test_one_step_is_a_run(small_data, brief):
     history = run(["", "6-2"], small_data, brief.model_copy(update={"steps": 1}))
     trials = trial_rows(["a", "b"], small_data, history, {})
-    assert trials["final_near_abs_rel"].notna().all() and len(curve_rows(["a", "b"], small_data, history)) == 2
+    assert trials["final_near_rmse_log"].notna().all() and len(curve_rows(["a", "b"], small_data, history)) == 2
