@@ -117,6 +117,7 @@ def curve_rows(keys: Sequence[str], data: SeedData, history: History) -> pd.Data
     for place, probe in enumerate(history.probes):
         dead = (diverged >= 0) & (diverged < steps[place])
         frame = {"key": list(keys), "seed": data.seed, "step": steps[place], "epoch": int(probe["epoch"])}
+        frame["learning_rate"] = float(probe["learning_rate"])
         for which in ("all", "near", "far"):
             frame[f"probe_{error_column(which)}"] = np.where(dead, trivial[which], probe[f"probe_{which}_abs_rel"])
         frame |= {name: values[place] for name, values in series.items()}

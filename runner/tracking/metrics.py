@@ -32,7 +32,7 @@ SECOND = 1000  # milliseconds
 
 #: Column of the records -> name in MLflow.
 CURVES = {f"probe_{name}": f"probe/{place}_{name}" for place, name in enumerate(ERRORS, 1)}
-CURVES |= {name: f"training/{name}" for name in (*LOSSES, *BATCH_MEASURES)}
+CURVES |= {name: f"training/{name}" for name in (*LOSSES, *BATCH_MEASURES, "learning_rate")}
 FINALS = {f"final_{name}": f"final/{place}_{name}" for place, name in enumerate(ERRORS, 1)}
 FINALS |= {name: f"steadiness/{name}" for name in STEADINESS}
 FINALS |= {f"val_{at}_{name}": f"validation/{at}_{name}" for at in ("near", "far", "all") for name in VALIDATION_METRICS}
