@@ -7,8 +7,6 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-import torch.nn.functional as F
-from torch import Tensor
 
 from runner.data.data_settings import Data
 from runner.data.formats import READERS
@@ -17,31 +15,28 @@ from runner.data.formats.pictures import read_colour
 from runner.data.frames import DataError, Frames
 from runner.data.splits import data_folder, list_frames, split
 from runner.data.synthetic.renderer import scenes
-from runner.networks import Networks
 
 NEAREST_PLAUSIBLE, FARTHEST_PLAUSIBLE = 0.01, 1000.0  # metres
 
 
 @dataclass(frozen=True)
 class SeedData:
-    """What the trials of a seed share: training, probe and validation frames, and the order of the batches."""
+    """What the trials of a seed share: training, probe and validation frames, the order of the batches, what is mirrored."""
 
     seed: int
     train: Frames
     probe: Frames
     validation: Frames
 
-    def pyramid(self, networks: Networks) -> list[Tensor]:
-        """The training set's true inverse depth at each of the networks' scales, by nearest neighbour: [N, 1, h, w] each."""
-        finest = self.train.inverse_depth()
-        sizes = networks.scale_sizes(finest.shape[-2], finest.shape[-1])
-        return [F.interpolate(finest, size=size, mode="nearest") for size in sizes]
-
     def batches(self, steps: int, batch: int) -> np.ndarray:
         """[steps, batch] indices: pass after pass over all training images, each pass in a new random order."""
         rng, count = np.random.default_rng([self.seed, 0xB47C]), len(self.train)
         passes = [rng.permutation(count) for _ in range(-(-steps * batch // count))]
         return np.concatenate(passes)[: steps * batch].reshape(steps, batch)
+
+    def mirrored(self, steps: int, batch: int) -> np.ndarray:
+        """[steps, batch] bool: which images of each batch are mirrored left to right, each with probability 1/2."""
+        return np.random.default_rng([self.seed, 0xF11B]).random((steps, batch)) < 0.5
 
     def to(self, device: torch.device) -> SeedData:
         """The same frames on `device`."""

@@ -118,6 +118,7 @@ def curve_rows(keys: Sequence[str], data: SeedData, history: History) -> pd.Data
     for place, probe in enumerate(history.probes):
         dead = (diverged >= 0) & (diverged < steps[place])
         frame = {"key": list(keys), "seed": data.seed, "step": steps[place], "epoch": int(probe["epoch"])}
+        frame["learning_rate"] = float(probe["learning_rate"])
         frame |= {f"probe_{column}": np.where(dead, trivial[name], probe[f"probe_{name}"]) for name, column in COLUMNS.items()}
         frame |= {name: values[place] for name, values in series.items()}
         frame |= {name: probe[name] for name in ("batch_near_error", "batch_far_error", "near_share", "threshold")}

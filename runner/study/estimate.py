@@ -27,11 +27,11 @@ from runner.execution import (
 )
 from runner.experiment import Experiment, Plan
 from runner.study.run import groups_of
-from runner.training import Training, train
+from runner.training import Training, evaluated, train, validated
 
 #: Scenes drawn to train on in a try, and the most steps between its evaluations: of a user's network, each step is long.
 FEW, STEPS, OWN_STEPS = 64, 8, 2
-#: Steps of the first part of a try, each evaluated: all but the first and those of the last tenth are timed.
+#: Steps of the first part of a try, each evaluated: all but the first and the last are timed, and the median taken.
 OFTEN, OWN_OFTEN = 11, 3
 
 
@@ -49,9 +49,8 @@ class Timing:
 
     def group(self, settings: Training) -> float:
         """Seconds that a group trains."""
-        every = {*range(settings.evaluate_every, settings.steps + 1, settings.evaluate_every), settings.steps}
-        last = sum(step > settings.steps * 0.9 for step in every)
-        return settings.steps * self.step + len(every) * self.probe + last * self.validation + self.end
+        evaluations = len(evaluated(settings)) * self.probe + len(validated(settings)) * self.validation
+        return settings.steps * self.step + evaluations + self.end
 
 
 def estimate_minutes(plan: Plan, device: torch.device, frames: FrameCache) -> float:

@@ -36,7 +36,7 @@ SECOND = 1000  # milliseconds
 
 #: Column of the records -> name in MLflow.
 CURVES = {f"probe_{error}": f"probe/{name}" for error, name in ERRORS.items()}
-CURVES |= {name: f"training/{name}" for name in (*LOSSES, *BATCH_MEASURES)}
+CURVES |= {name: f"training/{name}" for name in (*LOSSES, *BATCH_MEASURES, "learning_rate")}
 FINALS = {f"final_{error}": f"final/{name}" for error, name in ERRORS.items()}
 FINALS |= {name: f"steadiness/{name}" for name in STEADINESS}
 FINALS |= {f"val_{at}_{name}": f"validation/{at}_{name}" for at in ("near", "far", "all") for name in METRICS}

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, fields, replace
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from nfloss import Configuration, Losses
@@ -16,10 +17,12 @@ from runner.data import Frames, SeedData
 from runner.networks import CustomStack, DepthRange, NetworkClass, Networks, at_size
 from runner.training.checkpoints import Checkpoint, CheckpointTracker
 from runner.training.cuda_graphs import Captured
+from runner.training.evaluations import evaluated, validated
 from runner.training.machine_code import stack_for, summing_for
 from runner.training.metrics import abs_rel, all_metrics, rulers
-from runner.training.optimiser import RowAdam
+from runner.training.optimiser import RowAdam, on_device
 from runner.training.precision import convolutions_in, forward_in
+from runner.training.schedule import learning_rates
 from runner.training.training_settings import Training
 
 EVALUATED = 8  # frames at once; the batch size where BatchNorm's gap is measured
@@ -65,28 +68,41 @@ class Step:
         self, networks: Networks, losses: Losses, optimiser: RowAdam, data: SeedData, settings: Training, history: History
     ) -> None:
         self.networks, self.losses, self.optimiser, self.history = networks, losses, optimiser, history
-        self.settings, self.rgb, self.pyramid = settings, data.train.rgb, data.pyramid(networks)
-        device = self.rgb.device
+        self.settings, self.rgb, self.inverse_depth = settings, data.train.rgb, data.train.inverse_depth()
+        self.sizes, device = networks.scale_sizes(self.rgb.shape[-2], self.rgb.shape[-1]), self.rgb.device
         self.order = torch.from_numpy(data.batches(settings.steps, settings.batch)).to(device)
+        self.mirrored = torch.from_numpy(data.mirrored(settings.steps, settings.batch) & settings.flip).to(device)
+        self.rates = on_device(learning_rates(settings), device)
         self.at = torch.zeros(1, dtype=torch.long, device=device)
         self.precision = forward_in(settings.precision, device)
         self.prediction = self.truth = torch.empty(0)  # of the last step, finest scale
 
     def __call__(self) -> None:
-        batch = self.order.index_select(0, self.at)[0]
-        parts = [self.backward(part) for part in batch.split(-(-len(batch) // self.settings.accumulate))]
+        of_step = (table.index_select(0, self.at)[0] for table in (self.order, self.mirrored))
+        batches, mirrored = (of_batch.chunk(self.settings.accumulate) for of_batch in of_step)
+        parts = [self.backward(*part) for part in zip(batches, mirrored, strict=True)]
         terms, self.prediction, self.truth = parts[0] if len(parts) == 1 else self.joined(parts)
         norm = self.optimiser.norm()
         alive = watch(self.history, self.at, terms.total.detach(), norm)
-        self.optimiser.step(alive, norm, self.settings.clip_norm)
+        self.optimiser.step(alive, norm, self.settings.clip_norm, self.rates.index_select(0, self.at))
         assert terms.unweighted is not None
         relative = terms.total / (terms.unweighted + 1e-8)
         self.history.write(self.at, loss=terms.total, ssi=terms.ssi, silog=terms.silog, normalised_loss=relative)
         self.at += 1
 
-    def backward(self, batch: Tensor) -> tuple[Terms, Tensor, Tensor]:
+    def frames(self, batch: Tensor, mirrored: Tensor) -> tuple[Tensor, list[Tensor]]:
+        """Images [B, 3, H, W] of a batch, and their true inverse depth [B, 1, h, w] at each of the networks' scales.
+
+        Those that are `mirrored` [B] are so at full size, before the truth is resized (by nearest neighbour): a pixel of a
+        coarser scale is then that of the mirrored frame, whether widths are even or odd.
+        """
+        whole = [values.index_select(0, batch) for values in (self.rgb, self.inverse_depth)]
+        images, truth = (torch.where(mirrored.view(-1, 1, 1, 1), values.flip(-1), values) for values in whole)
+        return images, [F.interpolate(truth, size=size, mode="nearest") for size in self.sizes]
+
+    def backward(self, batch: Tensor, mirrored: Tensor) -> tuple[Terms, Tensor, Tensor]:
         """Add the gradients of a batch; returns its loss terms, and the prediction and truth at the finest scale."""
-        images, truth = self.rgb.index_select(0, batch), [scale.index_select(0, batch) for scale in self.pyramid]
+        images, truth = self.frames(batch, mirrored)
         with self.precision:
             predictions = self.networks(images, training=True)
         terms = self.losses.terms(predictions, truth, unweighted=True)
@@ -141,22 +157,22 @@ def train(
         trained, networks = list(configurations), CustomStack(custom, data.seed, momenta, device)
     tracker = CheckpointTracker(networks, settings.checkpoints, len(configurations))
     losses = Losses(trained, summing_for(device, settings))
-    optimiser = RowAdam(networks.parameters, settings.learning_rate, len(trained))
+    optimiser = RowAdam(networks.parameters, len(trained))
     history = History.empty(settings.steps, len(trained), device)
     one_step = Step(networks, losses, optimiser, data, settings, history)
     advance = Captured(one_step) if settings.cuda_graphs and device.type == "cuda" else one_step
+    on_probe, on_validation = set(evaluated(settings)), set(validated(settings))
     with convolutions_in(settings.precision):
-        for step in range(settings.steps):
-            epoch = step * settings.epochs // settings.steps
+        for done in range(1, settings.steps + 1):
+            epoch = (done - 1) * settings.epochs // settings.steps
             losses.set_epoch(epoch, of=settings.epochs)
             advance()
-            if (step + 1) % settings.evaluate_every == 0 or step + 1 == settings.steps:
-                last_tenth = step + 1 > settings.steps * 0.9
-                evaluate(history, networks, data, training_state(one_step, step + 1, epoch, depth_range), last_tenth)
+            if done in on_probe:
+                evaluate(history, networks, data, training_state(one_step, done, epoch, depth_range), done in on_validation)
                 optimiser.freeze(history.diverged_at >= 0)
                 diverged = networks.for_evaluations(history.diverged_at) >= 0
                 tracker.update(history.probes[-1], diverged)
-                on_progress(step + 1, int(diverged.sum()))
+                on_progress(done, int(diverged.sum()))
         with torch.no_grad():
             assert history.predicted is not None
             history.bn_gap = batch_norm_gap(networks, data.validation, history.predicted)
@@ -166,11 +182,12 @@ def train(
 
 
 def training_state(step: Step, number: int, epoch: int, depth_range: DepthRange) -> dict[str, np.ndarray]:
-    """What an evaluation records of the training itself: step, epoch, and [M] values of the last batch."""
+    """What an evaluation records of the training itself: step, epoch, learning rate, and [M] values of the last batch."""
     per_network = batch_errors(step.prediction, step.truth, depth_range)
     per_network["threshold"] = torch.tensor(step.losses.thresholds, dtype=torch.float64, device=step.truth.device)
     evaluations = {name: step.networks.for_evaluations(value).cpu().numpy() for name, value in per_network.items()}
-    return {"step": np.array(number), "epoch": np.array(epoch), **evaluations}
+    rate = learning_rates(step.settings)[number - 1]
+    return {"step": np.array(number), "epoch": np.array(epoch), "learning_rate": np.array(rate), **evaluations}
 
 
 def distinct_trainings(configurations: Sequence[Configuration]) -> tuple[list[Configuration], list[int]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 from torch.optim.adam import adam
@@ -24,12 +25,11 @@ class RowAdam:
 
     Args:
         parameters: [R, D], contiguous by rows or by columns.
-        learning_rate: of all networks.
         count: K, the number of rows that are networks; default: all.
     """
 
-    def __init__(self, parameters: Tensor, learning_rate: float, count: int | None = None) -> None:
-        self.parameters, self.learning_rate = parameters, learning_rate
+    def __init__(self, parameters: Tensor, count: int | None = None) -> None:
+        self.parameters = parameters
         self.count = len(parameters) if count is None else count
         rows = parameters.detach()
         self.first_moments, self.second_moments = torch.zeros_like(rows), torch.zeros_like(rows)
@@ -47,8 +47,11 @@ class RowAdam:
         return torch.stack(parts).sum(0).sqrt()[: self.count]
 
     @torch.no_grad()
-    def step(self, alive: Tensor, norm: Tensor, clip_norm: float) -> None:
-        """One step. The gradients of rows that are not `alive` are replaced by zeros; frozen rows do not change at all."""
+    def step(self, alive: Tensor, norm: Tensor, clip_norm: float, rate: float | Tensor) -> None:
+        """One step at a learning rate; a tensor [1] is read on its device, as `on_device` made it.
+
+        The gradients of rows that are not `alive` are replaced by zeros; frozen rows do not change at all.
+        """
         gradient = self.parameters.grad
         assert gradient is not None
         scale = (clip_norm / (norm + 1e-6)).clamp(max=1.0)  # as torch.nn.utils.clip_grad_norm_
@@ -61,8 +64,7 @@ class RowAdam:
         frozen = [row for row, is_frozen in enumerate(self.frozen) if is_frozen]
         before = [self.parameters[row].clone() for row in frozen]
         rows, first, second = self.state
-        rate, parts = self.learning_rate, contiguous_parts(gradient)
-        adam(rows, parts, first, second, [], self.steps, lr=rate, capturable=not asking, **ADAM)
+        adam(rows, contiguous_parts(gradient), first, second, [], self.steps, lr=rate, capturable=not asking, **ADAM)
         for row, values in zip(frozen, before, strict=True):
             self.parameters[row] = values
         self.parameters.grad = None
@@ -70,6 +72,11 @@ class RowAdam:
     def freeze(self, dead: Tensor) -> None:
         """From now on, these rows do not change; `dead` [K]."""
         self.frozen = [bool(d) for d in dead.tolist()]
+
+
+def on_device(rates: np.ndarray, device: torch.device) -> Tensor:
+    """Learning rates [steps] on a device, where a step of Adam reads its own. PyTorch's CUDA kernel reads float32."""
+    return torch.from_numpy(rates).to(device, torch.float32 if device.type == "cuda" else torch.float64)
 
 
 def contiguous_parts(matrix: Tensor) -> list[Tensor]:

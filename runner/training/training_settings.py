@@ -16,7 +16,12 @@ class Training(Section):
     steps: int = Field(300, ge=1)
     epochs: int = Field(30, ge=1, description="epochs that the steps represent: schedules are scaled to them")
     batch: int = Field(8, ge=1)
-    learning_rate: float = Field(1e-3, gt=0)
+    learning_rate: float = Field(4e-3, gt=0, description="of Adam, at its peak")
+    schedule: Literal["cosine", "constant", "step"] = Field(
+        "cosine", description="after the warm-up: to zero by half a cosine, constant, or a tenth after 60 and 85 % of the steps"
+    )
+    warmup: float = Field(0.05, ge=0, le=0.5, description="share of the steps in which the rate rises, whatever the schedule")
+    flip: bool = Field(True, description="mirror each training image left to right half of the time, the same for every arm")
     clip_norm: float = Field(100.0, gt=0, description="largest gradient norm of one network")
     evaluate_every: int = Field(10, ge=1, description="steps between evaluations on the probe")
     precision: Precision = Field("fp32", description="bf16: the network in training; tf32: convolutions on a GPU")
