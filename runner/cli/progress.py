@@ -10,7 +10,7 @@ from datetime import timedelta
 from types import TracebackType
 from typing import Any
 
-from runner.execution import Crash, Group, Observer
+from runner.execution import Crash, Group, Observer, StartBlock
 from runner.experiment import Experiment
 
 ON_TERMINAL, IN_PIPE = 5.0, 30.0  # seconds between plain lines: a log is read afterwards
@@ -23,8 +23,9 @@ class Display(Observer):
         self.experiment = experiment
         self.on_terminal = sys.stderr.isatty()
         self.bar = make_bar() if self.on_terminal else None
-        self.sizes: dict[str, int] = {}  # trials of each group
+        self.sizes: dict[str, float] = {}  # trials of each group; start networks count by their larger batch
         self.steps: dict[str, int] = {}
+        self.start_names = set[str]()
         self.diverged_now: dict[str, int] = {}
         self.started = self.last_line = time.monotonic()
 
@@ -42,10 +43,21 @@ class Display(Observer):
     def begin(self, summary: str, done: int, planned: int) -> None:
         self.done, self.planned = done, planned
         say(summary + (f", {done} trials there already" if done else ""))
-        self.total = max((planned - done) * self.experiment.training.steps, 1)
+        self.total: float = max((planned - done) * self.experiment.training.steps, 1)
         self.started = self.last_line = time.monotonic()
         if self.bar:
             self.task = self.bar.add_task("training", total=self.total, trials=self.trials())
+
+    def starts(self, blocks: Sequence[StartBlock]) -> None:
+        if not blocks:
+            return
+        settings, of_seeds = self.experiment.training, ", ".join(block.seeds_in_words for block in blocks)
+        say(f"first {settings.start_steps} steps of neutral training for the start networks of {of_seeds}")
+        self.sizes |= {block.name: len(block.seeds) * settings.start_batch / settings.batch for block in blocks}
+        self.start_names |= {block.name for block in blocks}
+        self.total += sum(self.sizes[block.name] for block in blocks) * settings.start_steps
+        if self.bar:
+            self.bar.update(self.task, total=self.total)
 
     def groups(self, groups: Sequence[Group]) -> None:
         self.sizes |= {group.name: len(group.configurations) for group in groups}
@@ -56,7 +68,7 @@ class Display(Observer):
             self.steps.pop(whole, None)
             self.diverged_now.pop(whole, None)
             self.sizes[group] = -(-self.sizes.get(whole, 0) // 2)
-        self.steps[group], self.diverged_now[group] = steps, diverged
+        self.steps[group], self.diverged_now[group] = steps, 0 if group in self.start_names else diverged
         self.show()
 
     def finished(self, trials: int, diverged: int) -> None:
@@ -70,7 +82,12 @@ class Display(Observer):
         say(f"nfloss: {line}")
 
     def trials(self) -> str:
-        return f"{self.done}/{self.planned} trials, {sum(self.diverged_now.values())} diverged"
+        """How many are done; before that, how far the start networks are."""
+        text = f"{self.done}/{self.planned} trials, {sum(self.diverged_now.values())} diverged"
+        share = sum(self.steps.get(name, 0) for name in self.start_names) / self.experiment.training.start_steps
+        if share < len(self.start_names):
+            return f"start networks {share / len(self.start_names):.0%} trained, {text}"
+        return text
 
     def show(self) -> None:
         """Move the bar, or say a line where it is time for one."""

@@ -65,11 +65,11 @@ def run(
     return code
 
 
-def train(settings: Experiment, folder: Path, resume: bool, max_seconds: float | None) -> int:
-    """Run a study; says what became of it and gives the exit status."""
+def train(settings: Experiment, folder: Path, resume: bool, max_seconds: float | None, starts_of: Path | None = None) -> int:
+    """Run a study; says what became of it and gives the exit status. `starts_of`: another, whose start networks may be used."""
     from runner.study import run_study
 
-    outcome = displayed(settings, folder, partial(run_study, settings, folder, resume, max_seconds))
+    outcome = displayed(settings, folder, partial(run_study, settings, folder, resume, max_seconds, starts_of=starts_of))
     if isinstance(outcome, int):
         return outcome
     if outcome.stopped:
@@ -141,7 +141,7 @@ def train_confirmation(study: Path, seeds: int, max_seconds: float | None = None
     fixes = analysis.verdicts(loaded)["fixes"]
     experiment = confirmation_experiment(read_study(study)["experiment"], candidates(loaded, fixes), seeds)
     print(f"confirming on seeds {experiment.seeds[0]} to {experiment.seeds[-1]}: {', '.join(experiment.design.explicit)}")
-    return train(experiment, confirmation_folder(study), True, max_seconds)
+    return train(experiment, confirmation_folder(study), True, max_seconds, starts_of=study)
 
 
 def confirm(study: Path, seeds: int) -> int:

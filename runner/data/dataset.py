@@ -17,6 +17,8 @@ from runner.data.splits import data_folder, list_frames, split
 from runner.data.synthetic.renderer import scenes
 
 NEAREST_PLAUSIBLE, FARTHEST_PLAUSIBLE = 0.01, 1000.0  # metres
+#: The series of scenes for neutral training: seeds are below it, so that none trains or is evaluated on them.
+START_SERIES = 2**63
 
 
 @dataclass(frozen=True)
@@ -61,6 +63,12 @@ def make_seed_data(data: Data, seed: int) -> SeedData:
     probe = min(data.probe, len(held_out) // 2)
     parts = (train, [held_out[i] for i in order[:probe]], [held_out[i] for i in order[probe : probe + data.validation]])
     return SeedData(seed, *(read_frames(data, part) for part in parts))
+
+
+def make_start_data(data: Data) -> SeedData:
+    """The scenes of neutral training, on the CPU, the same for every seed: as many as a seed trains on, and no others."""
+    train = scenes(START_SERIES, data.train, data.height, data.width, lidar=data.lidar)
+    return SeedData(START_SERIES, train, train.select([]), train.select([]))
 
 
 def read_frames(data: Data, frames: Sequence[FrameFiles]) -> Frames:

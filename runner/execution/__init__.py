@@ -7,18 +7,25 @@ from runner.execution.group_size import group_size
 from runner.execution.groups import Group, balanced, by_training, make_groups, record_key
 from runner.execution.observer import Observer
 from runner.execution.process import ALLOCATOR_ENVIRONMENT, keep_memory, signals_deferred
-from runner.execution.queue import Crash, GroupQueue, one_line
+from runner.execution.queue import Crash, GroupQueue, Results, one_line
 from runner.execution.run_group import software
+from runner.execution.starts import STARTS, StartBlock, StartError, Starts, TrainedStarts, start_blocks, train_starts
 from runner.execution.workers import context, start_fork_server, wait_for_fork_server, worker_environment
 
 __all__ = [
     "ALLOCATOR_ENVIRONMENT",
+    "STARTS",
     "Backend",
     "Crash",
     "FrameCache",
     "Group",
     "GroupQueue",
     "Observer",
+    "Results",
+    "StartBlock",
+    "StartError",
+    "Starts",
+    "TrainedStarts",
     "balanced",
     "by_training",
     "check_backend",
@@ -36,7 +43,9 @@ __all__ = [
     "resolve_device",
     "signals_deferred",
     "software",
+    "start_blocks",
     "start_fork_server",
+    "train_starts",
     "wait_for_fork_server",
     "worker_environment",
 ]

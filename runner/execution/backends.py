@@ -10,7 +10,8 @@ import torch
 from runner.execution.devices import one_thread, processes
 from runner.execution.frame_cache import FrameCache
 from runner.execution.queue import Ending, GroupQueue
-from runner.execution.run_group import Progress, run_in_process
+from runner.execution.run_group import run_in_process
+from runner.execution.starts import Progress
 from runner.execution.workers import Workers
 from runner.experiment import Experiment
 

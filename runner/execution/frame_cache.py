@@ -6,7 +6,7 @@ from pathlib import Path
 
 import torch
 
-from runner.data import Data, Frames, SeedData, make_seed_data
+from runner.data import START_SERIES, Data, Frames, SeedData, make_seed_data, make_start_data
 from runner.records import write_atomically
 
 CPU = torch.device("cpu")
@@ -39,6 +39,12 @@ class FrameCache:
             self._made[seed, device] = made
         return self._made[seed, device]
 
+    def start_data(self, seed: int, device: torch.device = CPU) -> SeedData:
+        """The frames that a seed's start network is trained on: of a folder, those that the seed trains on; of scenes, a series
+        of their own, which all seeds share.
+        """
+        return self.seed_data(START_SERIES if self.data.folder is None else seed, device)
+
     def share(self, seed: int, folder: Path) -> None:
         """Write a seed's frames where the caches of worker processes look for them."""
         if not (path := file_of(folder, seed)).exists():
@@ -46,12 +52,15 @@ class FrameCache:
 
     def _on_cpu(self, seed: int) -> SeedData:
         if self.folder is None:
-            return make_seed_data(self.data, seed)
+            return self._make(seed)
         path = file_of(self.folder, seed)
         if not path.exists():
-            write_seed_data(path, make_seed_data(self.data, seed))
+            write_seed_data(path, self._make(seed))
         parts = torch.load(path, mmap=True, weights_only=True)
         return SeedData(seed, **{name: Frames(**tensors) for name, tensors in parts.items()})
+
+    def _make(self, seed: int) -> SeedData:
+        return make_start_data(self.data) if seed == START_SERIES else make_seed_data(self.data, seed)
 
 
 def file_of(folder: Path, seed: int) -> Path:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from runner.execution.groups import Group
 from runner.execution.queue import Crash
+from runner.execution.starts import StartBlock
 
 
 class Observer:
@@ -14,11 +15,14 @@ class Observer:
     def begin(self, summary: str, done: int, planned: int) -> None:
         """A run begins: what is planned, in a line; trials recorded already; trials planned."""
 
+    def starts(self, blocks: Sequence[StartBlock]) -> None:
+        """These start networks are trained before the groups that go on from them."""
+
     def groups(self, groups: Sequence[Group]) -> None:
         """These groups are trained next."""
 
     def progress(self, group: str, steps: int, diverged: int) -> None:
-        """A group has done so many steps; so many of its trials have diverged."""
+        """A group, or a block of start networks, has done so many steps; so many of its trainings have diverged."""
 
     def finished(self, trials: int, diverged: int) -> None:
         """A group's records are on disk."""

@@ -1,4 +1,7 @@
-"""The queue of groups, and what a group comes to: its records, a crash, or two halves that are tried instead."""
+"""The queue of groups, and what a group comes to: its records, a crash, or two halves that are tried instead.
+
+A block of start networks goes through it like a group: before the groups that go on from them, which wait.
+"""
 
 from __future__ import annotations
 
@@ -9,24 +12,41 @@ from dataclasses import dataclass
 import torch
 
 from runner.execution.groups import Group, by_training
+from runner.execution.starts import StartBlock, TrainedStarts
 from runner.records import Records
+
+#: What is trained at once.
+Work = Group | StartBlock
 
 
 class GroupQueue:
-    """Groups that have not begun.
+    """Groups that have not begun, and blocks of start networks.
 
     Args:
-        may_start: asked before each group; once it returns False, no further group starts.
+        may_start: asked before each, with its kind; once it returns False, no further one starts.
+        given: gives a group what it goes on from; None while that is not there.
     """
 
-    def __init__(self, groups: Iterable[Group], may_start: Callable[[], bool]) -> None:
-        self.groups, self.may_start = deque(groups), may_start
+    def __init__(
+        self,
+        groups: Iterable[Work],
+        may_start: Callable[[type[Work]], bool],
+        given: Callable[[Group], Group | None] = lambda group: group,
+    ) -> None:
+        self.groups, self.may_start, self.given = deque(groups), may_start, given
 
-    def take(self) -> Group | None:
-        """The next group; None where no further one starts."""
-        if self.groups and not self.may_start():
+    def take(self) -> Work | None:
+        """The next that can start; None where none can, or none is left."""
+        for place, waiting in enumerate(self.groups):
+            ready = waiting if isinstance(waiting, StartBlock) else self.given(waiting)
+            if ready is None:
+                continue
+            if self.may_start(type(waiting)):
+                del self.groups[place]
+                return ready
             self.groups.clear()
-        return self.groups.popleft() if self.groups else None
+            break
+        return None
 
     def put_first(self, halves: Iterable[Group]) -> None:
         """Put groups before all others."""
@@ -45,11 +65,11 @@ class Results:
 class Crash:
     """A group that the machine did not finish: out of memory, a worker that died. Not a result; it is trained again."""
 
-    group: Group
+    group: Work
     reason: str
 
 
-Ending = Results | Crash
+Ending = Results | TrainedStarts | Crash
 
 #: What a machine does to a training: memory (host or device), a killed worker (BrokenProcessPool is a RuntimeError), files.
 MACHINE_ERRORS = (RuntimeError, MemoryError, OSError)
@@ -57,14 +77,14 @@ MACHINE_ERRORS = (RuntimeError, MemoryError, OSError)
 NO_MEMORY = ("can't allocate memory", "could not create a primitive")
 
 
-def ending(group: Group, outcome: Callable[[], Results], queue: GroupQueue) -> Iterator[Ending]:
-    """The group's records or its crash; nothing where it ran out of memory and its halves are queued instead."""
+def ending(group: Work, outcome: Callable[[], Results | TrainedStarts], queue: GroupQueue) -> Iterator[Ending]:
+    """What a group came to; nothing where it ran out of memory and its halves are queued instead."""
     try:
         result: Ending = outcome()
     except MACHINE_ERRORS as error:
         if torch.cuda.is_initialized():
             torch.cuda.empty_cache()  # what the device kept for the group
-        if out_of_memory(error) and len(by_training(group.configurations)) > 1:
+        if isinstance(group, Group) and out_of_memory(error) and len(by_training(group.configurations)) > 1:
             queue.put_first(group.halves())
             return
         result = Crash(group, one_line(error))

@@ -22,9 +22,9 @@ import torch
 from runner.data import Data
 from runner.execution.devices import cores, one_thread
 from runner.execution.frame_cache import FrameCache
-from runner.execution.groups import Group
-from runner.execution.queue import Ending, GroupQueue, Results, ending, one_line
-from runner.execution.run_group import Progress, fingerprints, run_group
+from runner.execution.queue import Ending, GroupQueue, Results, Work, ending, one_line
+from runner.execution.run_group import carry_out, fingerprints
+from runner.execution.starts import Progress, TrainedStarts
 from runner.execution.workers import WORKER_ENVIRONMENT
 from runner.experiment import Experiment, Ray
 from runner.records.fingerprint import changed_in
@@ -115,7 +115,7 @@ def run_on_ray(queue: GroupQueue, experiment: Experiment, device: torch.device, 
         name="nfloss", num_cpus=settings.cpus_per_task, num_gpus=gpus(settings, device), max_retries=settings.retries
     )
     board, everywhere = ProgressBoard(ray, progress), with_absolute_folder(experiment)
-    running = dict[Any, Group]()
+    running = dict[Any, Work]()
     try:
         while True:
             while len(running) < max(1, slots(ray, settings, device)) and (group := queue.take()) is not None:
@@ -132,7 +132,7 @@ def run_on_ray(queue: GroupQueue, experiment: Experiment, device: torch.device, 
         board.close()
 
 
-def result_of(ray: Any, reference: Any) -> Results:
+def result_of(ray: Any, reference: Any) -> Results | TrainedStarts:
     """A task's results; raises what it raised, or what the machine did to it, as a worker process would."""
     try:
         return ray.get(reference)
@@ -145,12 +145,12 @@ def result_of(ray: Any, reference: Any) -> Results:
         raise RuntimeError(one_line(error)) from None
 
 
-def train_on_node(group: Group, experiment: Experiment, kind: str, wanted: list[str], board: Any) -> Results:
+def train_on_node(group: Work, experiment: Experiment, kind: str, wanted: list[str], board: Any) -> Results | TrainedStarts:
     """One group in a task; `kind` of device: which of a node's GPUs, Ray decides."""
     check_node(group, experiment, wanted)
     device = torch.device(kind)
     with one_thread(device):
-        return run_group(group, experiment, frames_of(experiment.data), device, lambda *message: board.put.remote(*message))
+        return carry_out(group, experiment, frames_of(experiment.data), device, lambda *message: board.put.remote(*message))
 
 
 @lru_cache(maxsize=1)
@@ -167,13 +167,13 @@ def with_absolute_folder(experiment: Experiment) -> Experiment:
     return experiment.model_copy(update={"data": data.model_copy(update={"folder": str(Path(data.folder).resolve())})})
 
 
-def group_software(group: Group, experiment: Experiment) -> list[str]:
+def group_software(group: Work, experiment: Experiment) -> list[str]:
     """What the group's bits depend on but for the processor, for each configuration: Python, torch, the code, the frames."""
     versions = f"Python:{sys.version_info.major}.{sys.version_info.minor} torch:{torch.__version__}"
     return [f"{versions} {mark}" for mark in fingerprints(group, experiment)]
 
 
-def check_node(group: Group, experiment: Experiment, wanted: list[str]) -> None:
+def check_node(group: Work, experiment: Experiment, wanted: list[str]) -> None:
     """Raises ClusterError where this node has not the frames, or would train something else than was asked for."""
     folder = experiment.data.folder
     if folder is not None and not Path(folder).is_dir():

@@ -1,9 +1,9 @@
-"""One group, from its configurations to its records."""
+"""One group, from its configurations to its records; or one block of start networks."""
 
 from __future__ import annotations
 
 import platform
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from functools import partial
 
@@ -13,13 +13,12 @@ import torch
 from runner.execution.devices import one_thread, processor
 from runner.execution.frame_cache import FrameCache
 from runner.execution.groups import Group, record_key
-from runner.execution.queue import Ending, GroupQueue, Results, ending
+from runner.execution.queue import Ending, GroupQueue, Results, Work, ending
+from runner.execution.starts import Progress, StartBlock, TrainedStarts, start_fingerprint, train_starts
 from runner.experiment import Experiment
 from runner.records import Records, write_checkpoints
 from runner.records.fingerprint import fingerprint
 from runner.training import History, train, uses_machine_code
-
-Progress = Callable[[str, int, int], None]  # (group, steps done, diverged so far)
 
 
 def run_in_process(
@@ -28,7 +27,16 @@ def run_in_process(
     """One group after another in this process; on the CPU with one thread, so that results do not depend on cores."""
     with one_thread(device):
         while (group := queue.take()) is not None:
-            yield from ending(group, partial(run_group, group, experiment, frames, device, progress), queue)
+            yield from ending(group, partial(carry_out, group, experiment, frames, device, progress), queue)
+
+
+def carry_out(
+    work: Work, experiment: Experiment, frames: FrameCache, device: torch.device, progress: Progress
+) -> Results | TrainedStarts:
+    """Train a group, or a block of start networks."""
+    if isinstance(work, StartBlock):
+        return train_starts(work, experiment, frames, device, progress)
+    return run_group(work, experiment, frames, device, progress)
 
 
 def run_group(group: Group, experiment: Experiment, frames: FrameCache, device: torch.device, progress: Progress) -> Results:
@@ -43,10 +51,12 @@ def run_group(group: Group, experiment: Experiment, frames: FrameCache, device: 
         lambda steps, diverged: progress(group.name, steps, diverged),
         group.size,
         experiment.model.custom,
+        group.start,
     )
     keys = [record_key(configuration, group.rate) for configuration in group.configurations]
     keep_networks(group, keys, history, experiment)
-    constant = {"steps": settings.steps, "group": group.name, "device": str(device), **software(experiment, device)}
+    facts = {"steps": settings.steps, "start": settings.start, "group": group.name, "device": str(device)}
+    constant = {**facts, **software(experiment, device)}
     records = Records.of(keys, data, history, constant, first=group.seed == experiment.seeds[0])
     return Results(group, replace(records, trials=records.trials.assign(fingerprint=fingerprints(group, experiment))))
 
@@ -62,9 +72,12 @@ def software(experiment: Experiment, device: torch.device) -> dict[str, str | bo
     }
 
 
-def fingerprints(group: Group, experiment: Experiment) -> list[str]:
-    """The fingerprint of each of the group's configurations."""
-    return [fingerprint(configuration, experiment.data, experiment.model.network) for configuration in group.configurations]
+def fingerprints(work: Work, experiment: Experiment) -> list[str]:
+    """The fingerprint of each of a group's configurations, or that of start networks."""
+    if isinstance(work, StartBlock):
+        return [start_fingerprint(experiment)]
+    data, network, training = experiment.data, experiment.model.network, experiment.training
+    return [fingerprint(configuration, data, network, training) for configuration in work.configurations]
 
 
 def keep_networks(group: Group, keys: Sequence[str], history: History, experiment: Experiment) -> None:

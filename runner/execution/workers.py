@@ -22,8 +22,9 @@ from runner.data import Data
 from runner.execution.frame_cache import FrameCache
 from runner.execution.groups import Group
 from runner.execution.process import ALLOCATOR_ENVIRONMENT, sigint_ignored
-from runner.execution.queue import Ending, GroupQueue, Results, ending
-from runner.execution.run_group import Progress, run_group
+from runner.execution.queue import Ending, GroupQueue, Results, Work, ending
+from runner.execution.run_group import carry_out
+from runner.execution.starts import Progress, TrainedStarts
 from runner.experiment import Experiment
 
 WORKER_ENVIRONMENT = {**ALLOCATOR_ENVIRONMENT, "OMP_NUM_THREADS": "1"}
@@ -62,8 +63,9 @@ class Workers:
 
     def run(self, queue: GroupQueue, progress: Progress) -> Iterator[Ending]:
         """Run the groups and give their records, or their crashes, as they finish."""
-        running = dict[Future[Results], Group]()
-        self.frames.share(queue.groups[0].seed, Path(self._folder.name))  # this process has made them already
+        running = dict[Future[Results | TrainedStarts], Work]()
+        first = next(group.seed for group in queue.groups if isinstance(group, Group))
+        self.frames.share(first, Path(self._folder.name))  # this process has made them already
         wait_for_fork_server()
         while True:
             while len(running) < self.count and (group := queue.take()) is not None:
@@ -78,7 +80,7 @@ class Workers:
             for future in done:
                 yield from ending(running.pop(future), future.result, queue)
 
-    def _submit(self, group: Group) -> Future[Results]:
+    def _submit(self, group: Work) -> Future[Results | TrainedStarts]:
         with worker_environment():  # the pool starts processes as it needs them
             try:
                 return self._pool.submit(train_in_worker, group, self.experiment)
@@ -172,7 +174,7 @@ def exit_with_parent() -> None:
         os._exit(1)
 
 
-def train_in_worker(group: Group, experiment: Experiment) -> Results:
+def train_in_worker(group: Work, experiment: Experiment) -> Results | TrainedStarts:
     """Train one group."""
     assert _frames is not None
-    return run_group(group, experiment, _frames, torch.device("cpu"), lambda *message: _messages.put(message))
+    return carry_out(group, experiment, _frames, torch.device("cpu"), lambda *message: _messages.put(message))

@@ -64,7 +64,7 @@ class Plan:
 
     def table(self) -> pd.DataFrame:
         """A row per cell: cell, design, fixes, numbers, key, status, same_as, reason, fingerprint of code and frames."""
-        data, network = self.experiment.data, self.experiment.model.network
+        data, network, training = self.experiment.data, self.experiment.model.network, self.experiment.training
         rows = [
             {
                 "cell": a.cell.name,
@@ -75,7 +75,7 @@ class Plan:
                 "status": a.status,
                 "same_as": a.same_as,
                 "reason": a.reason,
-                "fingerprint": fingerprint(a.configuration, data, network) if a.configuration else None,
+                "fingerprint": fingerprint(a.configuration, data, network, training) if a.configuration else None,
             }
             for a in self.cells
         ]

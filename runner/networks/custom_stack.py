@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from copy import deepcopy
 
@@ -84,6 +84,12 @@ class CustomStack:
     def state(self, evaluation: int) -> dict[str, Tensor]:
         """The module's `state_dict`, copied to the CPU."""
         return {name: value.detach().cpu().clone() for name, value in self.modules[evaluation].state_dict().items()}
+
+    @torch.no_grad()
+    def load_state(self, state: Mapping[str, Tensor]) -> None:
+        """Set all modules to what `state` returned for one; what is trained stays a view of `parameters`."""
+        for module in self.modules:
+            module.load_state_dict(dict(state))
 
     def _pieces(self, row: Tensor) -> dict[str, Tensor]:
         """The parameters in a row [D], by name: views of it."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Protocol
 
 import torch.nn.functional as F
@@ -27,6 +28,10 @@ class Networks(Protocol):
 
     def state(self, evaluation: int) -> dict[str, Tensor]:
         """The complete state of one evaluation's network, copied to the CPU."""
+        ...
+
+    def load_state(self, state: Mapping[str, Tensor]) -> None:
+        """Set all networks and evaluations to what `state` returned for one."""
         ...
 
     def __call__(self, images: Tensor, training: bool, update_statistics: bool = True) -> list[Tensor]:

@@ -103,7 +103,7 @@ class StackedNetworks:
 
     Args:
         count: K.
-        seed: of the initial weights, the same for all K.
+        seed: of the initial weights, the same for all K; or one for each.
         momenta: BatchNorm's momentum of each evaluation; default: one evaluation a network, with PyTorch's 0.1.
         network_of: the network of each evaluation; default: evaluation m is of network m.
     """
@@ -111,7 +111,7 @@ class StackedNetworks:
     def __init__(
         self,
         count: int,
-        seed: int,
+        seed: int | Sequence[int],
         momenta: Sequence[float] | None = None,
         network_of: Sequence[int] | None = None,
         depth_range: DepthRange | None = None,
@@ -120,8 +120,9 @@ class StackedNetworks:
         dtype: torch.dtype = torch.float32,
     ) -> None:
         self.layers, self.depth_range = layers(widths), depth_range or DepthRange()
-        one = initial_parameters(self.layers, seed, self.depth_range).to(device, dtype)
-        self.parameters = one.repeat(count, 1).requires_grad_()
+        seeds = [seed] if isinstance(seed, int) else seed
+        rows = torch.stack([initial_parameters(self.layers, own, self.depth_range) for own in seeds]).to(device, dtype)
+        self.parameters = rows.repeat(count // len(seeds), 1).requires_grad_()
         self.sizes = [size for layer in self.layers for size in layer.sizes]
         momenta, owners = list(momenta or [0.1] * count), list(network_of or range(count))
         self.momenta = torch.tensor(momenta, device=device, dtype=dtype).unsqueeze(1)

@@ -4,10 +4,12 @@ from runner.records.checkpoints import CheckpointError, load_network, read_check
 from runner.records.files import WriteError, read_table, remove_temporary_files, write_atomically, write_bytes, write_table
 from runner.records.integrity import intact, set_aside_damaged
 from runner.records.samples import sample_indices
+from runner.records.start_files import read_start, start_file, write_start
 from runner.records.tables import KINDS, Records, curve_rows, keys_and_seeds, read_trials, trial_rows, write_group
 
 __all__ = [
     "KINDS", "CheckpointError", "Records", "WriteError", "curve_rows", "intact", "keys_and_seeds", "load_network",
-    "read_checkpoint", "read_table", "read_trials", "remove_temporary_files", "sample_indices", "set_aside_damaged",
-    "trial_rows", "write_atomically", "write_bytes", "write_checkpoints", "write_group", "write_table",
+    "read_checkpoint", "read_start", "read_table", "read_trials", "remove_temporary_files", "sample_indices",
+    "set_aside_damaged", "start_file", "trial_rows", "write_atomically", "write_bytes", "write_checkpoints", "write_group",
+    "write_start", "write_table",
 ]  # fmt: skip

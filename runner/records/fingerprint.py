@@ -28,20 +28,21 @@ from nfloss import Configuration
 from nfloss.slots import BASELINE, Choice
 from nfloss.user_code import TEXTS
 from runner.data import PICTURE_ENDINGS, READER_MODULES, Data, data_folder, every_file, list_frames
+from runner.training import OF_NEUTRAL, Training
 
 ROOTS = {package.__name__: Path(str(package.__file__)).parents[1] for package in (nfloss, runner)}
 
 #: What every training runs through: packages, and the modules of each that cannot change a result.
 SHARED = {
     "nfloss": ("issues/*", "claims/*", "testing/*", "near_field", "standalone", "symptoms", "yaml_block"),
-    "runner/training": (),
+    "runner/training": ("neutral",),
     "runner/networks": ("custom*",),
     "runner/data": ("synthetic/*", "formats/*", "splits", "split_lists", "statistics"),
-    "runner/execution": ("backends", "observer", "preload", "process", "ray_cluster"),
-    "runner/records": ("checkpoints", "files", "fingerprint", "integrity"),
+    "runner/execution": ("backends", "observer", "preload", "process", "ray_cluster", "starts"),
+    "runner/records": ("checkpoints", "files", "fingerprint", "integrity", "start_files"),
 }
 #: And what some run through: those on scenes, on frames of a folder (whose format's own module comes on top), with a network of
-#: yours. The issues' modules are told apart by the choices that are used.
+#: yours, from a start network. The issues' modules are told apart by the choices that are used.
 FORMATS = "runner/data/formats"
 SCENES = ("runner/data/synthetic/*",)
 READERS = (
@@ -50,16 +51,17 @@ READERS = (
     *(f"runner/data/formats/{n}" for n in ("decode", "files", "pictures", "text")),
 )
 CUSTOM_NETWORK = ("runner/networks/custom", "runner/networks/custom_stack")
+NEUTRAL = ("runner/training/neutral", "runner/execution/starts")
 #: Their content seldom changes without their size; that of the lists and calibrations beside them does.
 LARGE_FILES = (*PICTURE_ENDINGS, ".npy", ".npz", ".pfm", ".hdf5")
 DIGITS = 8
 
 
-def fingerprint(configuration: Configuration, data: Data, network: str | None = None) -> str:
+def fingerprint(configuration: Configuration, data: Data, network: str | None = None, training: Training | None = None) -> str:
     """What a trial's result depends on, a hash for each part: "shared:1a2b3c4d scenes:... residual:...".
 
     The parts: the shared code; the scenes' code, or a folder's files and the code that reads them; a network of yours; the
-    choice in each slot that is not the baseline's.
+    neutral training that it goes on from, if it does; the choice in each slot that is not the baseline's.
     """
     parts = {"shared": shared_code()}
     if data.folder is None:
@@ -68,6 +70,7 @@ def fingerprint(configuration: Configuration, data: Data, network: str | None = 
         format = READER_MODULES[data.format].__name__.rpartition(".")[2]
         parts |= {"frames": frames_read(data), "reader": code_of_modules(*READERS, f"{FORMATS}/{format}")}
     parts |= {"network": code_of_network(network)} if network else {}
+    parts |= {"start": neutral_training(training)} if training and training.start == "neutral" else {}
     choices = {slot: choice for slot, choice in configuration.choices.items() if choice != BASELINE[slot]}
     parts |= {slot: code_of(choice) for slot, choice in sorted(choices.items())}
     return " ".join(f"{name}:{value}" for name, value in parts.items())
@@ -102,6 +105,11 @@ def code_of_modules(*patterns: str) -> str:
         found = set(ROOTS[pattern.lstrip("!").split("/")[0]].glob(f"{pattern.lstrip('!')}.py"))
         chosen = chosen - found if pattern.startswith("!") else chosen | found
     return short("\n".join(sorted(meaning_of_file(path) for path in chosen if path.name != "__init__.py")))
+
+
+def neutral_training(training: Training) -> str:
+    """Hash of the settings of neutral training, and of its own code."""
+    return short(f"{[getattr(training, name) for name in OF_NEUTRAL]} {code_of_modules(*NEUTRAL)}")
 
 
 @cache

@@ -106,7 +106,10 @@ def trial_rows(keys: Sequence[str], data: SeedData, history: History, constant: 
 
 
 def curve_rows(keys: Sequence[str], data: SeedData, history: History) -> pd.DataFrame:
-    """One row per trial and evaluation on the probe. Series of each step are averaged since the evaluation before."""
+    """One row per trial and evaluation on the probe. Series of each step are averaged since the evaluation before.
+
+    A trial that goes on from a start network begins with that one's errors, as step 0.
+    """
     steps = [int(probe["step"]) for probe in history.probes]
     series = {
         name: interval_means(history.series[name].cpu().numpy(), steps) for name in ("loss", "normalised_loss", "ssi", "silog")
@@ -153,10 +156,10 @@ def trivial_errors(data: SeedData, depth: torch.Tensor | None = None) -> dict[st
 def interval_means(values: np.ndarray, steps: Sequence[int]) -> np.ndarray:
     """Means of a per-step series [steps, K] over the intervals that end at each evaluation: [evaluations, K].
 
-    Summed in float64, so that a column's mean does not depend on the memory layout of the columns.
+    Summed in float64, so that a column's mean does not depend on the memory layout of the columns. NaN at step 0.
     """
-    starts = [0, *steps[:-1]]
-    means = [values[start:end].mean(0, dtype=np.float64) for start, end in zip(starts, steps, strict=True)]
+    starts, before = [0, *steps[:-1]], np.full(values.shape[1], np.nan)
+    means = [values[start:end].mean(0, dtype=np.float64) if end else before for start, end in zip(starts, steps, strict=True)]
     return np.stack(means).astype(values.dtype)
 
 

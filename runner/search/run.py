@@ -71,7 +71,8 @@ def run_search(
         ValueError: as `open_run`.
     """
     search, observer = search_settings(experiment), observer or Observer()
-    with open_run(experiment, folder, resume, max_seconds, observer, partial(sampled_plan, experiment)) as run:
+    earlier = Path(search.warm_start) if search.warm_start else None
+    with open_run(experiment, folder, resume, max_seconds, observer, partial(sampled_plan, experiment), earlier) as run:
         trainer = StudyTrainer(run, open_searcher(run))
         try:
             at_once = search.batch(run.size, processes(experiment, run.device))

@@ -95,8 +95,8 @@ def check_code(folder: Path, cells: Mapping[str, Configuration], experiment: Exp
     Args:
         cells: key of the records -> configuration.
     """
-    data, network = experiment.data, experiment.model.network
-    rows = [(key, fingerprint(configuration, data, network)) for key, configuration in cells.items()]
+    data, network, training = experiment.data, experiment.model.network, experiment.training
+    rows = [(key, fingerprint(configuration, data, network, training)) for key, configuration in cells.items()]
     trials = read_trials(folder / "records")
     if len(trials) and (changed := what_changed(trials, pd.DataFrame(rows, columns=["key", "fingerprint"]))):
         raise StudyError(f"{folder}: trained with another {', '.join(changed)} than now, {what}")

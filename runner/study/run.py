@@ -13,12 +13,16 @@ import torch
 
 from runner.data import NEAR, DataError, SeedData
 from runner.execution import (
+    STARTS,
     Backend,
     Crash,
     FrameCache,
     Group,
     GroupQueue,
     Observer,
+    Results,
+    Starts,
+    TrainedStarts,
     check_backend,
     group_size,
     keep_memory,
@@ -58,23 +62,23 @@ class Outcome:
 
 
 class Budget:
-    """Seconds that a run may take: no group starts that, going by the longest so far, would end too late."""
+    """Seconds that a run may take: no group starts that, going by the longest of its kind so far, would end too late."""
 
     def __init__(self, seconds: float | None) -> None:
         self.seconds, self.started = seconds, time.monotonic()
-        self.longest, self.asked, self.spent = 0.0, False, False
+        self.longest, self.asked, self.spent = dict[type, float](), False, False
 
-    def may_start(self) -> bool:
-        """Asked before each group; the first always may."""
+    def may_start(self, kind: type = Group) -> bool:
+        """Asked before each group, or block of start networks; the first always may."""
         elapsed = time.monotonic() - self.started
-        if self.asked and self.seconds is not None and elapsed + self.longest > self.seconds:
+        if self.asked and self.seconds is not None and elapsed + self.longest.get(kind, 0.0) > self.seconds:
             self.spent = True
         self.asked = True
         return not self.spent
 
-    def took(self, seconds: float) -> None:
-        """A group took so long."""
-        self.longest = max(self.longest, seconds)
+    def took(self, seconds: float, kind: type = Group) -> None:
+        """One took so long."""
+        self.longest[kind] = max(self.longest.get(kind, 0.0), seconds)
 
 
 @dataclass
@@ -83,6 +87,7 @@ class StudyRun:
 
     plan: of the whole study; of a search, of its first cells
     size: networks that are trained together
+    starts: the networks that trainings go on from, where they do not start from scratch
     """
 
     plan: Plan
@@ -91,6 +96,7 @@ class StudyRun:
     frames: FrameCache
     size: int
     backend: Backend
+    starts: Starts
     budget: Budget
     observer: Observer
     damaged: tuple[str, ...] = ()
@@ -114,23 +120,34 @@ class StudyRun:
         describe(self.folder, self.plan, table, self.first, self.device, self.size)
 
     def train(self, groups: Sequence[Group]) -> list[Group]:
-        """Train groups and write their records as they finish; gives those that the machine failed to finish."""
+        """Train groups, with the start networks that they need, and write what they give as they finish; gives those that the
+        machine failed to finish."""
         if self.experiment.training.checkpoints != "none":
             groups = [replace(group, checkpoints=self.folder / "checkpoints") for group in groups]
+        starts = self.starts.missing(groups)
+        self.observer.starts(starts)
         self.observer.groups(groups)
-        lost = []
-        for result in self.backend(GroupQueue(groups, self.budget.may_start), self.observer.progress) if groups else ():
+        queue, lost = GroupQueue([*starts, *groups], self.budget.may_start, self.starts.given), list[Group]()
+        for result in self.backend(queue, self.observer.progress) if groups else ():
             if isinstance(result, Crash):
-                lost.append(result.group)
+                lost += [result.group] if isinstance(result.group, Group) else []
                 self.observer.crashed(result)
-                continue
-            trials = result.records.trials
-            self.budget.took(float(trials["seconds"].sum()))
-            with signals_deferred():
-                write_group(self.records, result.group.name, result.records)
-            self.observer.finished(len(trials), int((trials["status"] == "diverged").sum()))
+            else:
+                self.budget.took(self.keep(result), type(result.group))
+        lost += [group for group in queue.groups if isinstance(group, Group)]  # whose start network was not finished
         self.failed += sum(len(group.configurations) for group in lost)
         return lost
+
+    def keep(self, result: Results | TrainedStarts) -> float:
+        """Write what a group, or a block of start networks, gave; returns the seconds that it took."""
+        with signals_deferred():
+            if isinstance(result, TrainedStarts):
+                self.starts.keep(result)
+                return result.seconds
+            write_group(self.records, result.group.name, result.records)
+        trials = result.records.trials
+        self.observer.finished(len(trials), int((trials["status"] == "diverged").sum()))
+        return float(trials["seconds"].sum())
 
     def outcome(self, table: pd.DataFrame) -> Outcome:
         """What the records say has become of the plan, whose table is given."""
@@ -149,12 +166,14 @@ def open_run(
     max_seconds: float | None,
     observer: Observer,
     typical: Callable[[FrameCache], Plan] | None = None,
+    starts_of: Path | None = None,
 ) -> Iterator[StudyRun]:
     """Check everything that a run depends on, then start what trains and hold the folder. Nothing is written before.
 
     Args:
         typical: gives a plan like what will be trained, where the experiment's own does not say it (a search); the number of
             networks that are trained together is decided by it.
+        starts_of: another study, whose start networks are used where they are the same.
 
     Raises:
         ValueError: bad input, in one line: the experiment, its frames or network, the device, the cluster, the folder.
@@ -172,7 +191,8 @@ def open_run(
     with open_backend(experiment, device, frames, len(groups_of(trained, size))) as backend:
         check_frames(experiment, frames)
         with only_run(folder):
-            run = StudyRun(plan, folder, device, frames, size, backend, Budget(max_seconds), observer)
+            starts = Starts(experiment, folder, device, [starts_of] if starts_of else [])
+            run = StudyRun(plan, folder, device, frames, size, backend, starts, Budget(max_seconds), observer)
             run.damaged = repair(folder)
             if differing := differing_software(folder, software(experiment, device)):
                 observer.note(f"{folder}: {differing}; the last digits of its trials may differ, and the report says so")
@@ -180,11 +200,16 @@ def open_run(
 
 
 def run_study(
-    experiment: Experiment, folder: Path, resume: bool, max_seconds: float | None, observer: Observer | None = None
+    experiment: Experiment,
+    folder: Path,
+    resume: bool,
+    max_seconds: float | None,
+    observer: Observer | None = None,
+    starts_of: Path | None = None,
 ) -> Outcome:
     """Plan, train what is missing, record. As `open_run`, which says what it raises."""
     observer = observer or Observer()
-    with open_run(experiment, folder, resume, max_seconds, observer) as run:
+    with open_run(experiment, folder, resume, max_seconds, observer, starts_of=starts_of) as run:
         table = run.plan.table()
         run.describe(table)
         done = keys_and_seeds(read_trials(run.records, table))
@@ -208,7 +233,7 @@ def in_blocks(experiment: Experiment) -> bool:
 
 def repair(folder: Path) -> tuple[str, ...]:
     """Remove what a killed process left half written, set damaged records aside; gives the names of their groups."""
-    for place in (folder, folder / "records"):
+    for place in (folder, folder / "records", folder / STARTS):
         remove_temporary_files(place)
     return set_aside_damaged(folder / "records")
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
+from typing import Protocol
 
 import numpy as np
 import torch
@@ -28,6 +29,7 @@ from runner.training.training_settings import Training
 EVALUATED = 8  # frames at once; the batch size where BatchNorm's gap is measured
 ProgressCallback = Callable[[int, int], None]  # (steps done, diverged so far)
 SERIES = ("loss", "normalised_loss", "ssi", "silog", "grad_norm")
+BATCH_SERIES = ("near_share", "batch_near_error", "batch_far_error")
 
 
 @dataclass
@@ -61,11 +63,26 @@ class History:
         return replace(self, series=series, diverged_at=networks.for_evaluations(self.diverged_at))
 
 
+class TrainingLoss(Protocol):
+    """What networks are trained with (`nfloss.Losses`, or that of neutral training)."""
+
+    @property
+    def thresholds(self) -> tuple[float, ...]: ...
+
+    def terms(self, pred: Sequence[Tensor], gt: Sequence[Tensor], *, unweighted: bool) -> Terms: ...
+
+
 class Step:
     """One step of training, on the same tensors every time and without synchronising with the host: a GPU never waits."""
 
     def __init__(
-        self, networks: Networks, losses: Losses, optimiser: RowAdam, data: SeedData, settings: Training, history: History
+        self,
+        networks: Networks,
+        losses: TrainingLoss,
+        optimiser: RowAdam,
+        data: SeedData,
+        settings: Training,
+        history: History,
     ) -> None:
         self.networks, self.losses, self.optimiser, self.history = networks, losses, optimiser, history
         self.settings, self.rgb, self.inverse_depth = settings, data.train.rgb, data.train.inverse_depth()
@@ -135,6 +152,7 @@ def train(
     on_progress: ProgressCallback = lambda steps, diverged: None,
     size: int | None = None,
     custom: NetworkClass | None = None,
+    start: Mapping[str, Tensor] | None = None,
 ) -> History:
     """Train the configurations' networks together and return what was measured, a column a configuration.
 
@@ -144,6 +162,7 @@ def train(
         on_progress: called after each evaluation.
         size: the number of networks, filled up with copies of the first: the last bits of a result depend on it.
         custom: each configuration trains a copy of this network instead, one after another; `size` is then ignored.
+        start: the state that all networks go on from, which is evaluated first, as step 0; None: random initial weights.
     """
     started = time.monotonic()
     momenta = [c.choices["bn_momentum"](c.numbers) for c in configurations]
@@ -163,6 +182,10 @@ def train(
     advance = Captured(one_step) if settings.cuda_graphs and device.type == "cuda" else one_step
     on_probe, on_validation = set(evaluated(settings)), set(validated(settings))
     with convolutions_in(settings.precision):
+        if start is not None:
+            networks.load_state(start)
+            losses.set_epoch(0, of=settings.epochs)
+            evaluate(history, networks, data, training_state(one_step, 0, 0, depth_range), validate=False)
         for done in range(1, settings.steps + 1):
             epoch = (done - 1) * settings.epochs // settings.steps
             losses.set_epoch(epoch, of=settings.epochs)
@@ -182,11 +205,16 @@ def train(
 
 
 def training_state(step: Step, number: int, epoch: int, depth_range: DepthRange) -> dict[str, np.ndarray]:
-    """What an evaluation records of the training itself: step, epoch, learning rate, and [M] values of the last batch."""
-    per_network = batch_errors(step.prediction, step.truth, depth_range)
-    per_network["threshold"] = torch.tensor(step.losses.thresholds, dtype=torch.float64, device=step.truth.device)
+    """What an evaluation records of the training itself: step, epoch, learning rate, and [M] values of the last batch.
+
+    Rate and batch are NaN before the first step."""
+    thresholds = torch.tensor(step.losses.thresholds, dtype=torch.float64, device=step.rgb.device)
+    if number:
+        per_network, rate = batch_errors(step.prediction, step.truth, depth_range), learning_rates(step.settings)[number - 1]
+    else:
+        per_network, rate = dict.fromkeys(BATCH_SERIES, torch.full_like(thresholds, torch.nan, dtype=torch.float32)), np.nan
+    per_network["threshold"] = thresholds
     evaluations = {name: step.networks.for_evaluations(value).cpu().numpy() for name, value in per_network.items()}
-    rate = learning_rates(step.settings)[number - 1]
     return {"step": np.array(number), "epoch": np.array(epoch), "learning_rate": np.array(rate), **evaluations}
 
 

@@ -20,7 +20,7 @@ def learning_rates(settings: Training) -> np.ndarray:
     Hutter 2017), and `step` is divided by ten after 60 % and after 85 % of all steps.
     """
     step, warm = np.arange(settings.steps), round(settings.warmup * settings.steps)
-    share = np.ones(settings.steps)
+    share: np.ndarray = np.ones(settings.steps)
     if settings.schedule == "cosine":
         share = 0.5 + 0.5 * np.cos(math.pi * (step - warm) / (settings.steps - warm))
     elif settings.schedule == "step":

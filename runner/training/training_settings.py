@@ -9,6 +9,8 @@ from pydantic import Field, model_validator
 from runner.schema import Section
 from runner.training.precision import Precision
 
+OF_NEUTRAL = ("start_steps", "start_batch", "start_rate")
+
 
 class Training(Section):
     """How each network is trained."""
@@ -31,9 +33,23 @@ class Training(Section):
     checkpoints: Literal["none", "last", "best_and_last"] = Field(
         "none", description="networks stored; best by the near RMSE of ln depth on the probe"
     )
+    start: Literal["scratch", "neutral"] = Field(
+        "scratch",
+        description="random weights; neutral: all arms of a seed go on from one network, trained with plain L1 in ln depth",
+    )
+    start_steps: int = Field(2000, ge=1, description="of neutral training; cosine schedule with a warm-up")
+    start_batch: int = Field(32, ge=1, description="of neutral training, in one part")
+    start_rate: float = Field(0.015, gt=0, description="of neutral training, the largest learning rate")
 
     @model_validator(mode="after")
     def _equal_parts(self) -> Training:
         if self.batch % self.accumulate:
             raise ValueError(f"batch {self.batch} is not a multiple of accumulate {self.accumulate}; equal parts are needed")
+        return self
+
+    @model_validator(mode="after")
+    def _of_neutral_training(self) -> Training:
+        given = [name for name in OF_NEUTRAL if getattr(self, name) != type(self).model_fields[name].default]
+        if given and self.start == "scratch":
+            raise ValueError(f"{', '.join(given)}: of neutral training, and start is scratch; start: neutral is needed")
         return self

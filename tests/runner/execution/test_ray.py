@@ -127,7 +127,7 @@ def test_a_node_killed_in_the_middle_of_a_group_changes_nothing(cluster, tmp_pat
         errors
     )
     experiment = load_experiment(tmp_path / "ray" / "tiny.yaml")
-    groups, frames = GroupQueue(groups_of(plan_experiment(experiment), 2), lambda: True), FrameCache(experiment.data)
+    groups, frames = GroupQueue(groups_of(plan_experiment(experiment), 2), lambda kind: True), FrameCache(experiment.data)
     for result in run_in_process(groups, experiment, frames, torch.device("cpu"), lambda *news: None):
         write_group(tmp_path / "here" / "records", result.group.name, result.records)
     here, there = recorded(tmp_path / "here"), recorded(tmp_path / "ray" / "study")
@@ -161,7 +161,7 @@ class Large(Group):
 experiment = load_experiment(__import__("pathlib").Path(sys.argv[1]), ["execution.ray.retries=0", "training.steps=4"])
 groups = groups_of(plan_experiment(experiment), 2)
 mine = [Deadly("deadly", 0, groups[0].configurations, 2), Large("large", 0, groups[0].configurations, 2), groups[1]]
-for end in run_on_ray(GroupQueue(mine, lambda: True), experiment, torch.device("cpu"), lambda *news: None):
+for end in run_on_ray(GroupQueue(mine, lambda kind: True), experiment, torch.device("cpu"), lambda *news: None):
     print(end.group.name, len(end.records.trials) if isinstance(end, Results) else end.reason)
 """
 

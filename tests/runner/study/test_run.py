@@ -251,7 +251,7 @@ def test_a_worker_that_dies_takes_only_what_ran_along(tmp_path):
     groups = groups_of(plan_experiment(experiment), 2)
     deadly = Deadly("deadly", 0, groups[0].configurations, 2)
     with Workers(1, experiment, FrameCache(experiment.data)) as worker:
-        endings = list(worker.run(GroupQueue([deadly, *groups], lambda: True), lambda *news: None))
+        endings = list(worker.run(GroupQueue([deadly, *groups], lambda kind: True), lambda *news: None))
     assert [e.group.name for e in endings if isinstance(e, Crash)] == ["deadly"]
     assert [e.group.name for e in endings if isinstance(e, Results)] == [group.name for group in groups]
 

@@ -39,6 +39,7 @@ class LaneNetworks(StackedNetworks):
     @torch.no_grad()
     def load_state(self, state: Mapping[str, Tensor]) -> None:
         super().load_state({**state, "parameters": state["parameters"][self.order]})
+        self.parameters[self.count :] = 0.0
 
     def __call__(self, images: Tensor, training: bool, update_statistics: bool = True) -> list[Tensor]:
         if not training:
