@@ -32,6 +32,19 @@ def interval(entry: dict[str, Any]) -> str:
     return f"[{ends[0].replace('error ', '')}, {ends[1].replace('error ', '')}]"
 
 
+def ratio(entry: dict[str, Any]) -> str:
+    """A log gain with its interval as the error's ratio to the baseline's: "1.21 [1.13, 1.30]"."""
+    value, low, high = (_ratio(entry[end]) for end in ("estimate", "high", "low"))
+    return f"{value} [{low}, {high}]"
+
+
+def _ratio(gain: float) -> str:
+    if math.isnan(gain):
+        return "?"
+    error = math.exp(min(-gain, 700.0))
+    return "∞" if error > 1e6 else f"{error:.2f}" if 0.095 <= error < 9.995 else three_digits(error)
+
+
 def p_value(p: float) -> str:
     """A p value in two digits."""
     return "?" if p is None or math.isnan(p) else "< 0.001" if p < 0.001 else f"{p:.2g}" if p < 0.995 else "1"

@@ -75,7 +75,7 @@ def _forest(rows: list[dict[str, Any]], message: str, below: str) -> Figure:
 
 
 def _panel(ax: Axes, rows: list[dict[str, Any]], name: str) -> None:
-    limit = _limit([row["entry"][name] for row in rows if not row["proved"] and row["entry"][name]])
+    limit = axis_limit([row["entry"][name] for row in rows if not row["proved"] and row["entry"][name]])
     for place, row in enumerate(rows):
         if row["issue"] % 2 == 0:
             ax.axhspan(place - 0.5, place + 0.5, color="#F5F6F8", zorder=0, linewidth=0)
@@ -85,7 +85,7 @@ def _panel(ax: Axes, rows: list[dict[str, Any]], name: str) -> None:
                 0.03 * limit, place, "  same training" if name == "near" else "", va="center", fontsize=7.5, color="#777777"
             )
         elif row["entry"][name]:
-            _whisker(ax, place, row["entry"][name], row["colour"], limit)
+            whisker(ax, place, row["entry"][name], row["colour"], limit)
     ax.axvspan(-TWO_PERCENT, TWO_PERCENT, color="#9AA5B1", alpha=0.25, zorder=0.5, linewidth=0)
     ax.axvline(0, color="#444444", linewidth=0.9, zorder=1)
     percent_axis(ax, -limit, limit, apart=0.14)
@@ -95,21 +95,26 @@ def _panel(ax: Axes, rows: list[dict[str, Any]], name: str) -> None:
     ax.set_xlabel("error lower by (log scale)")
 
 
-def _limit(entries: list[dict[str, Any]]) -> float:
+def axis_limit(entries: list[dict[str, Any]]) -> float:
     """Half width of the axis in log ratio: what most intervals need; the rest is drawn as arrows."""
     reaches = sorted(max(abs(entry["low"]), abs(entry["high"])) for entry in entries)
     typical = reaches[int(0.7 * (len(reaches) - 1))] if reaches else NARROWEST
     return 1.08 * min(max(typical if math.isfinite(typical) else WIDEST, NARROWEST), WIDEST)
 
 
-def _whisker(ax: Axes, place: int, entry: dict[str, Any], colour: str, limit: float) -> None:
+def whisker(
+    ax: Axes, place: float, entry: dict[str, Any], colour: str, limit: float, marker: str = "o", size: float = 5.5
+) -> None:
     """Draw estimate and interval; an estimate outside the axis is an arrow with its value."""
     estimate, low, high = entry["estimate"], max(entry["low"], -limit), min(entry["high"], limit)
     if abs(estimate) > limit:
         side = math.copysign(1.0, estimate)
-        ax.plot(side * limit * 0.965, place, marker="<" if side < 0 else ">", color=colour, markersize=6, clip_on=False)
+        ax.plot(
+            side * limit * 0.965, place, marker="<" if side < 0 else ">", color=colour, markersize=size + 0.5, clip_on=False
+        )
         text = signed(estimate)
-        ax.text(side * limit * 0.92, place, text, va="center", ha="left" if side < 0 else "right", fontsize=8, color=colour)
+        ax.text(side * limit * 0.92, place, text, va="center", ha="left" if side < 0 else "right", fontsize=size + 2.5,
+                color=colour)  # fmt: skip
         return
     if low < high:
         ax.plot([low, high], [place, place], color=colour, linewidth=1.8, solid_capstyle="butt")
@@ -117,8 +122,8 @@ def _whisker(ax: Axes, place: int, entry: dict[str, Any], colour: str, limit: fl
     ax.plot(
         estimate,
         place,
-        marker="o",
-        markersize=5.5,
+        marker=marker,
+        markersize=size,
         color=colour,
         markerfacecolor="white" if spans else colour,
         markeredgewidth=1.4,

@@ -1,8 +1,18 @@
-"""The written results: the report of a study, the comparison of two studies, and the recommended loss as YAML."""
+"""The written results: the report of a study, the comparison of studies, and the recommended loss as YAML."""
 
 from analysis.report.build import terminal_summary, write_report
-from analysis.report.compare import comparison
+from analysis.report.compare import Comparison, Table, comparison
 from analysis.report.loss_yaml import annotated_yaml, evidence, yaml_block
 from analysis.report.method_text import method
 
-__all__ = ["annotated_yaml", "comparison", "evidence", "method", "terminal_summary", "write_report", "yaml_block"]
+__all__ = [
+    "Comparison",
+    "Table",
+    "annotated_yaml",
+    "comparison",
+    "evidence",
+    "method",
+    "terminal_summary",
+    "write_report",
+    "yaml_block",
+]

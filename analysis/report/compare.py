@@ -1,80 +1,212 @@
-"""Comparison of two studies, such as CPU and GPU: which verdicts agree, and which gains have the same sign."""
+"""Several studies side by side: do the verdicts of the first last elsewhere, longer, on other data, with other networks?"""
 
 from __future__ import annotations
 
+import hashlib
+import math
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
-from analysis.formatting import interval, signed
+from analysis.agreement import SIDES, Agreement, SharedFix, agreement, every_fix, shared_fixes
+from analysis.differences import difference_sentence
+from analysis.formatting import ratio
 from analysis.judge import verdicts
 from analysis.plots import draw_comparison
+from analysis.pooling import Pooled, pool, pooled_studies
 from analysis.report import sentences
-from analysis.study import Study, load
-from analysis.two_studies import SIDES, SharedFix, shared_fixes
+from analysis.study import StudyError, load
+
+LONGEST_NAME = 200  # bytes of a file's name, below the 255 of most file systems
+NONE = "–"
+LEGEND = (
+    "Near, far: error as a multiple of the baseline's, with its interval; below 1 is better. Together: whether the words "
+    "agree, and the error of all studies pooled (random effects, 95 %), unless the studies differ (Welch's test, p < 0.05)."
+)
 
 
-def comparison(first_dir: Path | str, second_dir: Path | str) -> str:
-    """Compare two complete studies, write report/compare-OTHER.md and .png into the first, and return the Markdown.
+@dataclass(frozen=True)
+class Table:
+    """Rows of text under a header; the first column names the row. Every `group` rows belong together, under their first."""
+
+    header: list[str]
+    rows: list[list[str]]
+    group: int = 1
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """What is printed and written: sentences before the table of fixes, sentences after it, and the promises; and the file
+    without its ending, to which .md and .png are added."""
+
+    title: str
+    before: list[str]
+    fixes: Table
+    after: list[str]
+    promises: Table | None
+    path: Path
+
+
+def comparison(first: Path | str, others: Sequence[Path | str]) -> Comparison:
+    """Compare a complete study with others, and write the comparison as Markdown and PNG into the first study's report folder.
 
     Raises:
-        StudyError: a study is broken or incomplete.
+        StudyError: a study is given twice, is broken or incomplete, or no fix was trained alone in two of them.
     """
-    studies = load(first_dir), load(second_dir)
+    studies = [load(folder) for folder in _once([Path(first), *map(Path, others)])]
     judged = [verdicts(study) for study in studies]
-    found = shared_fixes(*judged)
-    folder = studies[0].folder / "report"
-    folder.mkdir(exist_ok=True)
-    names = study_names(studies)
-    stem = f"compare-{studies[1].folder.resolve().name}"
-    (folder / f"{stem}.png").write_bytes(draw_comparison(names[0], names[1], found))
-    text = markdown(studies, judged, found) + f"\n![gains in both studies]({stem}.png)\n"
-    (folder / f"{stem}.md").write_text(text, encoding="utf-8")
-    return text + f"\nwritten to {folder / stem}.md and .png"
+    found = shared_fixes(judged)
+    if not found:
+        raise StudyError(
+            f"{', '.join(str(study.folder) for study in studies)}: no fix was trained alone in two of these studies"
+        )
+    names = study_names([study.folder for study in studies])
+    early = [bool((own.get("regime") or {}).get("early")) for own in judged]
+    chosen, why_not = pooled_studies(studies, names, early)
+    pooled = [_pooled(fix, chosen) for fix in found]
+    columns = [f"{name} (early)" if is_early else name for name, is_early in zip(names, early, strict=True)]
+    result = Comparison(
+        title=f"{names[0]} against {', '.join(names[1:])}",
+        before=[difference_sentence(studies, names)],
+        fixes=Table(["fix", *columns, "together"], _fix_rows(found, pooled), 1 + len(SIDES)),
+        after=[
+            *(agreement_sentence(names[0], name, agreement(found, at)) for at, name in enumerate(names[1:], 1)),
+            *filter(None, [LEGEND, why_not, *_not_shown(judged, names)]),
+        ],
+        promises=_promises(judged, columns),
+        path=studies[0].folder / "report" / file_stem([study.folder for study in studies]),
+    )
+    _write(result, draw_comparison(columns, found, pooled))
+    return result
 
 
-def markdown(studies: tuple[Study, Study], judged: list[dict[str, Any]], found: list[SharedFix]) -> str:
-    """The agreement, then a line per fix and per promise."""
-    names = study_names(studies)
-    lines = [f"## {names[0]} against {names[1]}", "", agreement_sentence(found), ""]
-    lines += [
-        f"* {name}: {sentences.measured_on(study)} {study.seeds_in_words}." for name, study in zip(names, studies, strict=True)
-    ]
-    lines += [
-        "",
-        f"| fix | near gain, {names[0]} | near gain, {names[1]} | far gain, {names[0]} | far gain, {names[1]} | verdicts |",
-    ]
-    lines.append("|---|---|---|---|---|---|")
-    for pair in found:
-        gains = [pair.first["near"], pair.second["near"], pair.first["far"], pair.second["far"]]
-        cells = [f"{signed(gain['estimate'])} {interval(gain)}" for gain in gains]
-        said = pair.first["verdict"] if pair.same_verdict else f"**{pair.first['verdict']} / {pair.second['verdict']}**"
-        lines.append("| " + " | ".join([f"{pair.id} {pair.name}", *cells, said]) + " |")
-    return "\n".join(lines + _promises(judged, names)) + "\n"
+def _once(folders: Sequence[Path]) -> Sequence[Path]:
+    """The folders; a StudyError if two of them are the same."""
+    known: dict[Path, Path] = {}
+    for folder in folders:
+        if (same := known.setdefault(folder.resolve(), folder)) is not folder:
+            both = str(folder) if str(folder) == str(same) else f"{same} and {folder}, which are one study,"
+            raise StudyError(f"{both} given twice: a study is compared with others, each given once")
+    return folders
 
 
-def agreement_sentence(found: list[SharedFix]) -> str:
-    """How many verdicts agree; and how many of the gains that are sure in both studies have the same sign, and which not."""
-    same = sum(pair.same_verdict for pair in found)
-    sure = [(pair, side) for pair in found for side in SIDES if pair.sure(side)]
-    against = [f"{side} error of {pair.id}" for pair, side in sure if not pair.same_sign(side)]
-    text = f"{same} of {len(found)} verdicts agree. Of {len(sure)} gains (near and far) whose interval excludes zero "
-    text += f"in both, {len(sure) - len(against)} have the same sign"
-    return f"{text}; opposite signs: {', '.join(against)}." if against else f"{text}."
+def _pooled(fix: SharedFix, chosen: Sequence[int]) -> dict[str, Pooled | None]:
+    """Side -> the gain of the chosen studies that have the fix, pooled."""
+    entries = [entry for at in chosen if (entry := fix.entries[at])]
+    return {side: pool([entry[side]["values"] for entry in entries]) for side in SIDES}
 
 
-def _promises(judged: list[dict[str, Any]], names: tuple[str, str]) -> list[str]:
-    """A table of the promises that both studies judge; no line if there are none."""
-    first, second = ({entry["promise"]: entry for entry in each["promises"]} for each in judged)
-    both = [(first[name], second[name]) for name in first if name in second]
-    cells = [
-        [one["asked"], *(f"{sentences.promise_estimate(entry)}: {entry['verdict']}" for entry in (one, other))]
-        for one, other in both
-    ]
-    head = ["", f"| promise | {names[0]} | {names[1]} |", "|---|---|---|"] if both else []
-    return head + [f"| {' | '.join(row)} |" for row in cells]
+def _fix_rows(found: Sequence[SharedFix], pooled: Sequence[dict[str, Pooled | None]]) -> list[list[str]]:
+    """Three rows for each fix: the words, the near errors, the far errors."""
+    rows = []
+    for fix, together in zip(found, pooled, strict=True):
+        rows.append([f"{fix.id} {fix.name}", *(entry["verdict"] if entry else NONE for entry in fix.entries), fix.together])
+        for side in SIDES:
+            rows.append([side, *(_error(entry, side) for entry in fix.entries), _pooled_text(together[side])])
+    return rows
 
 
-def study_names(studies: tuple[Study, Study]) -> tuple[str, str]:
-    """The names of the folders, with their parents if equal; two runs of one experiment have the same study name."""
-    one, two = (study.folder.resolve() for study in studies)
-    return (one.name, two.name) if one.name != two.name else (f"{one.parent.name}/{one.name}", f"{two.parent.name}/{two.name}")
+def _error(entry: dict[str, Any] | None, side: str) -> str:
+    if entry is None:
+        return NONE
+    return "the baseline's" if entry["same_as"] == "baseline" else ratio(entry[side])
+
+
+def _pooled_text(found: Pooled | None) -> str:
+    return NONE if found is None else "studies differ" if found.differs else ratio(found.as_dict())
+
+
+def agreement_sentence(first: str, other: str, found: Agreement) -> str:
+    """How many words, signs and ranks of one study agree with those of the first."""
+    turned = f" ({', '.join(found.opposite)})" if found.opposite else ""
+    against = f"; not {', '.join(found.against)}" if found.against else ""
+    ranks = ", ".join(f"{side} {_rank(*found.ranks[side])}" for side in SIDES)
+    return (
+        f"{other} against {first}: of {found.fixes} fixes {found.decided} are decided in both, of which {found.equal} have the "
+        f"same word and {len(found.opposite)} the opposite{turned}; of {found.sure} gains sure in both (near and far, interval "
+        f"without zero) {found.sure - len(found.against)} have the same sign{against}; rank correlation of the gains "
+        f"(Spearman): {ranks}."
+    )
+
+
+def _rank(correlation: float, fixes: int) -> str:
+    """
+    >>> _rank(0.874, 12), _rank(math.nan, 2)
+    ('0.87 (12 fixes)', 'not defined (2 fixes)')
+    """
+    said = "not defined" if math.isnan(correlation) else f"{correlation:.2f}".replace("-", "−")
+    return f"{said} ({fixes} fix{'es' * (fixes != 1)})"
+
+
+def _not_shown(judged: Sequence[dict[str, Any]], names: Sequence[str]) -> list[str]:
+    """Which fixes are not in the table, and why."""
+    every = every_fix(judged)
+    repeats = [fix.id for fix in every if len(fix.words) > 1 and fix.repeats_everywhere]
+    lines = [f"Not shown, in every study the training of the baseline or of another fix: {', '.join(repeats)}."] * bool(repeats)
+    alone: dict[str, list[str]] = {}
+    for fix in every:
+        if len(fix.words) == 1:
+            name = next(name for name, entry in zip(names, fix.entries, strict=True) if entry)
+            alone.setdefault(name, []).append(fix.id)
+    return [*lines, *(f"In {name} alone: {', '.join(ids)}." for name, ids in alone.items())]
+
+
+def _promises(judged: Sequence[dict[str, Any]], columns: Sequence[str]) -> Table | None:
+    """The promises that at least two studies judge; None if there are none."""
+    every = [{entry["asked"]: entry for entry in own["promises"]} for own in judged]
+    asked = dict.fromkeys(text for own in every for text in own)
+    rows = [[text, *(_promise(own.get(text)) for own in every)] for text in asked if sum(text in own for own in every) > 1]
+    return Table(["promise", *columns], rows) if rows else None
+
+
+def _promise(entry: dict[str, Any] | None) -> str:
+    return f"{entry['verdict']}: {sentences.promise_estimate(entry)}" if entry else NONE
+
+
+def study_names(folders: Sequence[Path]) -> list[str]:
+    """The folders' names, all of them with as many of their parents as tell them apart."""
+    parts = [folder.resolve().parts for folder in folders]
+    for length in range(1, max(map(len, parts)) + 1):
+        names = ["/".join(own[-length:]) for own in parts]
+        if len(set(names)) == len(names):
+            break
+    return names
+
+
+def file_stem(folders: Sequence[Path]) -> str:
+    """The comparison's file without its ending: `compare-B` or `compare-B+C`, of the folders as seen from beside the first.
+
+    Other studies give other names: what is not a plain letter of a path is quoted. A name that is too long is a hash of it.
+    """
+    beside = folders[0].resolve().parent
+    stem = "compare-" + "+".join(quote(os.path.relpath(folder.resolve(), beside), safe="") for folder in folders[1:])
+    return stem if len(stem) <= LONGEST_NAME else f"compare-{hashlib.sha256(stem.encode()).hexdigest()[:16]}"
+
+
+def _write(result: Comparison, png: bytes) -> None:
+    result.path.parent.mkdir(exist_ok=True)
+    Path(f"{result.path}.png").write_bytes(png)
+    Path(f"{result.path}.md").write_text(markdown(result), encoding="utf-8")
+
+
+def markdown(result: Comparison) -> str:
+    """The comparison as Markdown; its text is text, whatever the studies call their fixes."""
+    lines = [f"## {_plain(result.title)}", ""]
+    lines += [text for sentence in result.before for text in (_plain(sentence), "")]
+    lines += [*_markdown_table(result.fixes), ""]
+    lines += [f"* {_plain(sentence)}" for sentence in result.after]
+    if result.promises:
+        lines += ["", *_markdown_table(result.promises)]
+    return "\n".join(lines) + f"\n\n![error of each fix in each study]({quote(result.path.name)}.png)\n"
+
+
+def _markdown_table(table: Table) -> list[str]:
+    rows = [table.header, ["---"] * len(table.header), *table.rows]
+    return ["| " + " | ".join(_plain(cell) for cell in row) + " |" for row in rows]
+
+
+def _plain(text: str) -> str:
+    return " ".join(text.split()).replace("|", "\\|").replace("<", "&lt;")

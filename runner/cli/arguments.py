@@ -32,6 +32,7 @@ nfloss status runs/ablation
 nfloss confirm runs/ablation --seeds 10
 nfloss report runs/ablation
 nfloss report runs/ablation --compare runs/real_data
+nfloss report runs/lasting-1x --compare runs/lasting-4x runs/lasting-16x
 nfloss power runs/ablation --gain 3
 nfloss export runs/ablation --fixes 8-2 5-2
 nfloss mlflow runs/ablation --port 5001
@@ -142,7 +143,12 @@ COMMANDS: dict[Callable[..., int | None], list[Argument]] = {
     report: [
         STUDY,
         argument(
-            "--compare", dest="other", metavar="OTHER", type=Path, help="another study: which verdicts agree, which do not"
+            "--compare",
+            dest="others",
+            metavar="OTHER",
+            nargs="+",
+            type=Path,
+            help="other studies: which verdicts, signs and ranks agree, and the gains of all of them together",
         ),
     ],
     power: [

@@ -7,7 +7,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 BAD_INPUT, CRASHED, INTERRUPTED = 2, 1, 130
-REPORT_NEEDS = ("scipy", "statsmodels", "matplotlib", "nbformat", "nbclient", "nbconvert", "ipykernel")
+REPORT_NEEDS = ("scipy", "statsmodels", "matplotlib", "nbformat", "nbclient", "nbconvert", "ipykernel", "rich")
 
 
 def say(line: str) -> None:

@@ -15,13 +15,14 @@ def status(study: Path) -> None:
     print("\n".join(status_lines(study)))
 
 
-def report(study: Path, other: Path | None) -> None:
-    """Draw the conclusions of a study: verdicts, figures, notebook, one HTML page; or compare them with another study's."""
+def report(study: Path, others: list[Path] | None) -> None:
+    """Draw the conclusions of a study: verdicts, figures, notebook, one HTML page; or compare them with other studies'."""
     need_report(study)
-    if other is not None:
+    if others:
         from analysis.report import comparison
+        from runner.cli.compare import print_comparison
 
-        print(comparison(study, other))
+        print_comparison(comparison(study, others))
         return
     draw_report(study)
     say_conclusions(study)

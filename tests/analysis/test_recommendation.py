@@ -1,4 +1,4 @@
-"""What is recommended: supported fixes together, held by fresh seeds or dropped; and two studies compared."""
+"""What is recommended: supported fixes together, held by fresh seeds or dropped."""
 
 from __future__ import annotations
 
@@ -10,9 +10,7 @@ from synthetic import Planted, write_study
 
 from analysis import load, verdicts
 from analysis.recommendation import BEST, TOGETHER, candidates
-from analysis.report.compare import comparison
 from analysis.report.loss_yaml import annotated_yaml
-from analysis.two_studies import shared_fixes
 from nfloss import Configuration, SSISilogNearFieldLoss
 
 GOOD = {"1-1": Planted(near=0.10, far=0.03), "5-2": Planted(near=0.20, far=0.03), "2-1": Planted(near=-0.1)}
@@ -79,19 +77,6 @@ def test_nothing_supported_keeps_the_loss(tmp_path: Path) -> None:
     found = judged["recommendation"]
     assert found["candidates"] == {} and found["words"].startswith("no fix is supported")
     assert yaml.safe_load(annotated_yaml(loaded, judged, found))["loss"] == {"type": "ssi-silog-nearfield", "fixes": []}
-
-
-def test_two_studies_agree_or_not(tmp_path: Path) -> None:
-    """Planted: 1-1 alike in both, 2-1 of the opposite sign, 5-2 sure in one only."""
-    one = study(tmp_path / "one", {"1-1": Planted(0.1, 0.03), "2-1": Planted(-0.1), "5-2": Planted(0.2, 0.03)})
-    other = study(tmp_path / "two", {"1-1": Planted(0.2, 0.04), "2-1": Planted(0.1), "5-2": Planted(0.0, noise=0.1)}, first=20)
-    found = {pair.id: pair for pair in shared_fixes(verdicts(one), verdicts(other))}
-    assert found["1-1"].same_verdict and found["1-1"].sure("near") and found["1-1"].same_sign("near")
-    assert found["2-1"].sure("near") and not found["2-1"].same_sign("near") and not found["2-1"].same_verdict
-    assert not found["5-2"].sure("near")
-    text = comparison(one, other)
-    assert "opposite signs: near error of 2-1" in text and "| 3 times steadier |" in text
-    assert (one / "report" / "compare-two.png").read_bytes().startswith(b"\x89PNG")
 
 
 @pytest.mark.parametrize("absent", ["study.yaml", "plan.parquet"])

@@ -99,7 +99,7 @@ def wall(yaw: float, distance: float, height: float, family: str) -> Piece:
 
 def furnish(rng: Generator, camera: Camera, indoors: bool) -> list[Piece]:
     """Up to two props, spread over the view so that they seldom overlap."""
-    count = rng.integers(0, 3)
+    count = int(rng.integers(0, 3))
     bearings = (np.arange(count) + rng.random(count)) / max(count, 1) * 2 - 1
     nearest, farthest = (0.8, 2.5) if indoors else (1.0, 4)
     pieces = []
