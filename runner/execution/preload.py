@@ -1,4 +1,4 @@
-"""Imported by the process that workers are forked from: loads once all that training needs."""
+"""Imported by the process that workers are forked from: loads, and hashes, once all that training needs."""
 
 import os
 import threading
@@ -17,9 +17,12 @@ _watch = threading.Thread(target=_exit_with_parent)
 _watch.start()
 try:
     import runner.execution.workers  # noqa: F401
+    from runner.records.fingerprint import SCENES, code_of_modules, shared_code
     from runner.training import load_machine_code
 
     load_machine_code()
+    shared_code()  # hashed once for the records of all workers, as are the scenes
+    code_of_modules(*SCENES)
 finally:
     _loaded.set()
     _watch.join()  # threads do not outlive a fork
