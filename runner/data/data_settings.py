@@ -24,7 +24,7 @@ class Data(Section):
     split_by: Literal["frame", "scene"] | None = Field(
         None, description="what a seed splits at random; default: scenes (format folder: frames)"
     )
-    train: int = Field(768, ge=1, description="scenes to train on (a folder gives all it has)")
+    train: int = Field(6000, ge=1, description="scenes to train on, the same for all seeds (a folder gives all it has)")
     probe: int = Field(32, ge=1, description="frames of the probe, evaluated during training")
     validation: int = Field(160, ge=1, description="frames of the validation set")
     lidar: bool = Field(False, description="scenes with LiDAR-like sparse validity")

@@ -17,8 +17,9 @@ from runner.data.splits import data_folder, list_frames, split
 from runner.data.synthetic.renderer import scenes
 
 NEAREST_PLAUSIBLE, FARTHEST_PLAUSIBLE = 0.01, 1000.0  # metres
-#: The series of scenes for neutral training: seeds are below it, so that none trains or is evaluated on them.
-START_SERIES = 2**63
+#: The series of scenes that all seeds train on, and that neutral training uses: seeds are below them, so that no seed is
+#: evaluated on them.
+TRAINING_SERIES, START_SERIES = 2**63, 2**63 + 1
 
 
 @dataclass(frozen=True)
@@ -46,29 +47,40 @@ class SeedData:
 
 
 def make_seed_data(data: Data, seed: int) -> SeedData:
-    """The frames of a seed, on the CPU: rendered scenes, or pictures of a folder.
-
-    A folder is split by lists, by its subfolders or by the seed (`runner.data.splits`). The seed then divides the held-out
-    frames into probe and validation. Only frames that are used are read.
+    """The frames of a seed, on the CPU: scenes, of which all seeds train on the same, or pictures of a folder.
 
     Raises:
         DataError: frames that cannot be found, split or read.
     """
-    if data.folder is None:
-        counts = (data.train, data.probe, data.validation)
-        frames = scenes(seed, sum(counts), data.height, data.width, lidar=data.lidar)
-        return SeedData(seed, *(frames.select(part) for part in torch.arange(sum(counts)).split(counts)))
+    if data.folder is not None:
+        return SeedData(seed, *split_folder(data, seed))
+    return SeedData(seed, make_series(data, TRAINING_SERIES), *held_out_scenes(data, seed))
+
+
+def make_series(data: Data, series: int, places: range | None = None) -> Frames:
+    """The scenes that training or neutral training uses, or those at some places of them."""
+    places = range(data.train) if places is None else places
+    return scenes(series, len(places), data.height, data.width, start=places.start, lidar=data.lidar)
+
+
+def held_out_scenes(data: Data, seed: int) -> tuple[Frames, Frames]:
+    """A seed's own scenes: probe and validation."""
+    both = scenes(seed, data.probe + data.validation, data.height, data.width, lidar=data.lidar)
+    return both.select(slice(data.probe)), both.select(slice(data.probe, None))
+
+
+def split_folder(data: Data, seed: int) -> tuple[Frames, Frames, Frames]:
+    """Training, probe and validation frames of a folder.
+
+    A folder is split by lists, by its subfolders or by the seed (`runner.data.splits`). The seed then divides the held-out
+    frames into probe and validation. Only frames that are used are read.
+    """
     train, held_out = split(data, list_frames(data), seed)
     order = torch.randperm(len(held_out), generator=torch.Generator().manual_seed(seed)).tolist()
     probe = min(data.probe, len(held_out) // 2)
     parts = (train, [held_out[i] for i in order[:probe]], [held_out[i] for i in order[probe : probe + data.validation]])
-    return SeedData(seed, *(read_frames(data, part) for part in parts))
-
-
-def make_start_data(data: Data) -> SeedData:
-    """The scenes of neutral training, on the CPU, the same for every seed: as many as a seed trains on, and no others."""
-    train = scenes(START_SERIES, data.train, data.height, data.width, lidar=data.lidar)
-    return SeedData(START_SERIES, train, train.select([]), train.select([]))
+    first, second, third = (read_frames(data, part) for part in parts)
+    return first, second, third
 
 
 def read_frames(data: Data, frames: Sequence[FrameFiles]) -> Frames:

@@ -2,6 +2,7 @@
 
 from runner.execution.backends import Backend, check_backend, open_backend
 from runner.execution.devices import cores, one_thread, processes, processor, resolve_device
+from runner.execution.fork_server import context, start_fork_server, wait_for_fork_server, worker_environment
 from runner.execution.frame_cache import FrameCache
 from runner.execution.group_size import group_size
 from runner.execution.groups import Group, balanced, by_training, make_groups, record_key
@@ -10,7 +11,6 @@ from runner.execution.process import ALLOCATOR_ENVIRONMENT, keep_memory, signals
 from runner.execution.queue import Crash, GroupQueue, Results, one_line
 from runner.execution.run_group import software
 from runner.execution.starts import STARTS, StartBlock, StartError, Starts, TrainedStarts, start_blocks, train_starts
-from runner.execution.workers import context, start_fork_server, wait_for_fork_server, worker_environment
 
 __all__ = [
     "ALLOCATOR_ENVIRONMENT",

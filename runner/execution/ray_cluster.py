@@ -21,11 +21,11 @@ import torch
 
 from runner.data import Data
 from runner.execution.devices import cores, one_thread
+from runner.execution.fork_server import WORKER_ENVIRONMENT
 from runner.execution.frame_cache import FrameCache
 from runner.execution.queue import Ending, GroupQueue, Results, Work, ending, one_line
 from runner.execution.run_group import carry_out, fingerprints
 from runner.execution.starts import Progress, TrainedStarts
-from runner.execution.workers import WORKER_ENVIRONMENT
 from runner.experiment import Experiment, Ray
 from runner.records.fingerprint import changed_in
 

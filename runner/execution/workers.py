@@ -9,8 +9,6 @@ import threading
 from collections.abc import Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager
-from multiprocessing.forkserver import ensure_running
 from pathlib import Path
 from queue import Empty
 from tempfile import TemporaryDirectory
@@ -19,15 +17,12 @@ from typing import Any
 import torch
 
 from runner.data import Data
+from runner.execution.fork_server import context, start_fork_server, terminate, wait_for_fork_server, worker_environment
 from runner.execution.frame_cache import FrameCache
-from runner.execution.groups import Group
-from runner.execution.process import ALLOCATOR_ENVIRONMENT, sigint_ignored
 from runner.execution.queue import Ending, GroupQueue, Results, Work, ending
 from runner.execution.run_group import carry_out
-from runner.execution.starts import Progress, TrainedStarts
+from runner.execution.starts import Progress, StartBlock, TrainedStarts
 from runner.experiment import Experiment
-
-WORKER_ENVIRONMENT = {**ALLOCATOR_ENVIRONMENT, "OMP_NUM_THREADS": "1"}
 
 
 class Workers:
@@ -64,8 +59,9 @@ class Workers:
     def run(self, queue: GroupQueue, progress: Progress) -> Iterator[Ending]:
         """Run the groups and give their records, or their crashes, as they finish."""
         running = dict[Future[Results | TrainedStarts], Work]()
-        first = next(group.seed for group in queue.groups if isinstance(group, Group))
-        self.frames.share(first, Path(self._folder.name))  # this process has made them already
+        if any(isinstance(work, StartBlock) for work in queue.groups):
+            self.frames.start_data(self.experiment.seeds[0])  # drawn here, by all cores
+        self.frames.share(Path(self._folder.name))
         wait_for_fork_server()
         while True:
             while len(running) < self.count and (group := queue.take()) is not None:
@@ -91,55 +87,6 @@ class Workers:
     def _replace_pool(self) -> None:
         terminate(self._pool)
         self._pool = self._new_pool()
-
-
-def context() -> Any:
-    """The start method of worker processes: forkserver where there is one, else spawn."""
-    if "forkserver" not in multiprocessing.get_all_start_methods():
-        return multiprocessing.get_context("spawn")
-    forking = multiprocessing.get_context("forkserver")
-    forking.set_forkserver_preload(["runner.execution.preload"])
-    return forking
-
-
-def start_fork_server() -> None:
-    """Start the process that workers are forked from, ignoring SIGINT as they do, without waiting for it."""
-    if context().get_start_method() == "forkserver":
-        with worker_environment(), sigint_ignored():
-            ensure_running()
-
-
-def wait_for_fork_server() -> None:
-    """Wait for the fork server's imports, so that Ctrl-C cannot hit a half-started worker."""
-    if context().get_start_method() == "forkserver":
-        with worker_environment():
-            first = context().Process(target=int)
-            first.start()
-            first.join()
-
-
-@contextmanager
-def worker_environment() -> Iterator[None]:
-    """The environment that a worker reads as it starts: the allocator's settings, one thread, and the path of this code."""
-    path = os.pathsep.join(filter(None, (str(Path(__file__).parents[2]), os.environ.get("PYTHONPATH"))))
-    wanted = {**WORKER_ENVIRONMENT, "PYTHONPATH": path}
-    saved = {name: os.environ.get(name) for name in wanted}
-    os.environ.update(wanted)
-    try:
-        yield
-    finally:
-        for name, value in saved.items():
-            if value is None:
-                os.environ.pop(name, None)
-            else:
-                os.environ[name] = value
-
-
-def terminate(pool: ProcessPoolExecutor) -> None:
-    """End the workers at once, whatever they do."""
-    for process in list((pool._processes or {}).values()):
-        process.terminate()
-    pool.shutdown(wait=True, cancel_futures=True)
 
 
 def pass_on(messages: Any, progress: Progress) -> None:
