@@ -15,7 +15,7 @@ from nfloss import Configuration
 from runner.data import Data, DataError, FrameFiles, list_frames, make_seed_data, read_frames
 from runner.data.dataset import resize_nearest
 from runner.data.splits import Split, split
-from runner.execution import FrameCache
+from runner.execution import FrameCache, frame_cache
 from runner.experiment import ExperimentError, parse_experiment
 from runner.records.fingerprint import changed_parts, fingerprint
 from runner.study import run_study
@@ -262,16 +262,16 @@ def test_workers_map_what_one_of_them_read(tmp_path: Path) -> None:
     read = make_seed_data(data, 2)
     assert torch.equal(FrameCache(data).seed_data(2).train.depth, read.train.depth)
     assert torch.equal(FrameCache(data, shared).seed_data(2).validation.depth, read.validation.depth)
-    assert [path.name for path in shared.iterdir()] == ["seed2.pt"]
+    assert [path.name for path in shared.iterdir()] == ["2.pt"]
     (tmp_path / "nyu").rename(tmp_path / "gone")
     assert torch.equal(FrameCache(data, shared).seed_data(2).validation.rgb, read.validation.rgb)
 
 
 def test_a_cache_keeps_two_seeds_and_makes_each_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     made: list[int] = []
-    data = data_of(nyu(tmp_path))
-    monkeypatch.setattr("runner.execution.frame_cache.make_seed_data", lambda data, seed: made.append(seed) or seed)
+    data, split = data_of(nyu(tmp_path)), frame_cache.split_folder
+    monkeypatch.setattr(frame_cache, "split_folder", lambda data, seed: made.append(seed) or split(data, seed))
     frames = FrameCache(data)
     for seed in (0, 1, 0, 1, 2, 1, 0):
-        assert frames.seed_data(seed) == seed
+        assert torch.equal(frames.seed_data(seed).probe.depth, make_seed_data(data, seed).probe.depth)
     assert made == [0, 1, 2, 0]
