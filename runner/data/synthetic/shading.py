@@ -40,10 +40,12 @@ PLAIN = {"car", "glass", "tyre", "skin", "ceiling"}
 #: Metres between two tiles, bricks, windows or boards of a family; of the others, of two stains.
 PITCH = {"ground": 0.5, "floor": 0.3, "wall": 0.4, "facade": 2.0, "brick": 0.2, "kerb": 0.4, "platform": 0.2, "crate": 0.15}
 OTHER_PITCH = 0.3
+#: By what factor, at most, the pitch of a single thing differs from its family's.
+PITCH_SPREAD = 1.0
 #: By how much the albedo of two things of one colour differs.
 ALBEDO_SPREAD = 0.08
 #: Metres within which the lamp at the camera outshines the rest, and in which outdoor air takes 63 % of the light.
-LAMP_REACH, VISIBILITY = 1.0, (18.0, 22.0)
+LAMP_POWER, LAMP_REACH, VISIBILITY = 1.2, 1.0, (18.0, 22.0)
 
 
 @dataclass(frozen=True)
@@ -79,10 +81,11 @@ def random_paint(rng: Generator, families: tuple[str, ...]) -> Paint:
     plain = np.array([family in PLAIN for family in families])
     contrast = np.where(plain, 0.12, rng.uniform(0.4, 0.6, count))
     tint = rng.uniform(0.8, 1.2, (count, 3))
+    other = PITCH_SPREAD ** rng.uniform(-1, 1, count)
     return Paint(
         first=first.astype(np.float32),
         second=(first * (1 - contrast[:, None]) * tint).astype(np.float32),
-        pitch=np.array([PITCH.get(family, OTHER_PITCH) for family in families], np.float32),
+        pitch=(other * [PITCH.get(family, OTHER_PITCH) for family in families]).astype(np.float32),
         phase=rng.uniform(0, 6, (count, 3)).astype(np.float32),
     )
 
@@ -96,7 +99,7 @@ def random_light(rng: Generator, indoors: bool) -> Light:
         sun=sun,
         sun_power=0.1 if indoors else rng.uniform(0.3, 0.5),
         ambient=rng.uniform(0.18, 0.22) if indoors else rng.uniform(0.4, 0.5),
-        lamp_power=1.2,
+        lamp_power=LAMP_POWER,
         haze=1 / 200 if indoors else 1 / rng.uniform(*VISIBILITY),
         sky=(sky * rng.uniform(0.9, 1.0)).astype(np.float32),
     )
