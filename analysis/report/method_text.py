@@ -7,12 +7,13 @@ import textwrap
 from analysis.measures import DROPPED, LAST, LEAST_PROBES, RUN, TARGET
 
 POINTS = (
-    "A **trial** is a configuration and a seed. The seed fixes initial weights, data order and scene split, and is "
-    "the same for every configuration, so trials are compared in pairs. **Gain** = ln(baseline's error) − ln(the "
-    "fix's error), shown in percent by which the error is lower; intervals are Student t over seeds (95 %; 98.3 % for "
+    "A **trial** is a configuration and a seed. The seed fixes initial weights, data order, which images are mirrored, and "
+    "scene split, and is the same for every configuration, so trials are compared in pairs. **Gain** = ln(baseline's error) − "
+    "ln(the fix's error), shown in percent by which the error is lower; intervals are Student t over seeds (95 %; 98.3 % for "
     "the three promises). Where a value is infinite, the exact interval of the median.",
     "**Metrics that do not depend on the loss**: AbsRel of near pixels (true depth under 1 m) and of far pixels. *Final*: "
-    f"validation, mean of the last {LAST:.0%} of evaluations. *Wobble*: standard deviation of ln near AbsRel on the "
+    f"validation, mean of the last {LAST:.0%} of evaluations (of more than eight, eight at equal distances). *Wobble*: "
+    "standard deviation of ln near AbsRel on the "
     f"fixed probe around a Savitzky-Golay trend (order 2, a tenth of the run), the first {DROPPED:.0%} dropped (at "
     f"least {LEAST_PROBES} probes). *Time to the target*: first of {RUN} consecutive probes at or below {TARGET:.0%} "
     "of the baseline's log improvement (medians over its seeds); where over 20 % of the trials miss it, the mean of "
