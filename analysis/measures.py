@@ -21,7 +21,7 @@ LEAST_PROBES = 8  # fewer are not enough to fit a trend
 DROPPED = 0.05  # share of the run that wobble leaves out at its start
 TARGET = 0.95  # share of the baseline's log improvement
 RUN = 3  # consecutive probes at or below the target
-LAST = 0.10  # share of the evaluations that count as final
+LAST = 0.20  # share of the evaluations that count as final; runner/training/evaluations.py has the same
 SERIES = ("loss", "normalised_loss", "batch_near_error")
 
 
@@ -54,6 +54,11 @@ def first_arrival(steps: Sequence[float] | np.ndarray, errors: Sequence[float] |
     return math.inf
 
 
+def counted_as_final(evaluations: int) -> int:
+    """How many of so many evaluations count as final: the last fifth, one at least."""
+    return max(1, round(LAST * evaluations))
+
+
 def target_error(curves: Sequence[np.ndarray]) -> float:
     """Error at 95 % of the baseline's log improvement, between medians over seeds of its first and final errors.
 
@@ -61,7 +66,7 @@ def target_error(curves: Sequence[np.ndarray]) -> float:
     configuration would reach it only by chance.
     """
     start = float(np.median([math.log(curve[0]) for curve in curves]))
-    end = float(np.median([np.log(curve[-max(1, round(LAST * len(curve))) :]).mean() for curve in curves]))
+    end = float(np.median([np.log(curve[-counted_as_final(len(curve)) :]).mean() for curve in curves]))
     return math.exp(start + TARGET * (end - start))
 
 

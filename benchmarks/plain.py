@@ -1,14 +1,14 @@
 """The plain loop that a user would write: one network, one configuration, PyTorch's defaults, the loss as the document has it.
 
 It does what nfloss records of each trial that a user would look at: loss and gradient norm of every step, the rulers on the
-probe at every evaluation, all metrics on the validation set in the last tenth. Left out, in its favour: the unweighted loss of
+probe at every evaluation, all metrics on the validation set in the last fifth. Left out, in its favour: the unweighted loss of
 every step, symptoms, and the BatchNorm gap.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from statistics import fmean
 from typing import Any
@@ -18,13 +18,14 @@ import torch
 import torch.nn.functional as F
 from oracle import DOCUMENT_NUMBERS, depth_of, threshold_at, unweighted_loss, weighted_parts
 from plain_network import PlainNetwork
+from plain_training import scheduler
 from torch import Tensor
 from trial_spec import SEED, Spec, Trial, Trials
 
 from nfloss import Configuration
 from runner.data import Frames, SeedData, make_seed_data
 from runner.networks.stacked import DepthRange, initial_parameters, layers
-from runner.training import DECIDING, Training, all_metrics, rulers
+from runner.training import DECIDING, Training, all_metrics, evaluated, rulers, validated
 
 
 def train_plain(fixes: Sequence[str], data: SeedData, settings: Training) -> dict[str, Any]:
@@ -32,25 +33,37 @@ def train_plain(fixes: Sequence[str], data: SeedData, settings: Training) -> dic
     began = time.time()
     network = initial_network(fixes, data.seed).to(data.train.rgb.device)
     optimiser = torch.optim.Adam(network.parameters(), lr=settings.learning_rate)
-    images, truth = data.train.rgb, data.train.inverse_depth()
+    schedule = scheduler(optimiser, settings)
+    on_probe, on_validation = set(evaluated(settings)), set(validated(settings))
     losses, norms, probes, validations = list[float](), list[float](), list[dict[str, float]](), list[dict[str, float]]()
-    for step, batch in enumerate(torch.from_numpy(data.batches(settings.steps, settings.batch))):
+    for step, (images, truth) in enumerate(batches(data, settings)):
         threshold = threshold_at(fixes, DOCUMENT_NUMBERS, step * settings.epochs // settings.steps, settings.epochs)
-        loss = document_loss(fixes, network(images[batch]), truth[batch], threshold)
+        loss = document_loss(fixes, network(images), truth, threshold)
         optimiser.zero_grad()
         loss.backward()
         norm = torch.nn.utils.clip_grad_norm_(network.parameters(), settings.clip_norm)
         optimiser.step()
+        schedule.step()
         losses.append(loss.item())
         norms.append(norm.item())
-        done = step + 1
-        if done % settings.evaluate_every == 0 or done == settings.steps:
+        if step + 1 in on_probe:
             probes.append(probe_errors(network, data.probe))
-            if done > settings.steps * 0.9:
-                validations.append(validation_errors(network, data.validation))
+        if step + 1 in on_validation:
+            validations.append(validation_errors(network, data.validation))
     curve = means_between_probes(losses, settings.evaluate_every)
     measured = {"losses": losses, "grad_norms": norms, "probes": probes, "validations": validations, "curve": curve}
     return {**measured, "began": began, "ended": time.time()}
+
+
+def batches(data: SeedData, settings: Training) -> Iterator[tuple[Tensor, Tensor]]:
+    """Images and true inverse depth of each batch, some mirrored."""
+    frames = data.train.rgb, data.train.inverse_depth()
+    order = torch.from_numpy(data.batches(settings.steps, settings.batch))
+    mirrored = torch.from_numpy(data.mirrored(settings.steps, settings.batch) & settings.flip).to(frames[0].device)
+    for batch, turned in zip(order, mirrored, strict=True):
+        images, truth = (values[batch] for values in frames)
+        where = turned.view(-1, 1, 1, 1)
+        yield torch.where(where, images.flip(-1), images), torch.where(where, truth.flip(-1), truth)
 
 
 def initial_network(fixes: Sequence[str], seed: int) -> PlainNetwork:

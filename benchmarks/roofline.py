@@ -16,6 +16,7 @@ import code_paths  # noqa: F401
 from trial_spec import Spec
 
 from runner.networks.stacked import SCALES, Layer, layers
+from runner.training import evaluated, validated
 
 FLOAT = 4
 
@@ -39,15 +40,8 @@ class Work:
 
 def trial(spec: Spec) -> Work:
     """One trial of nfloss: its steps, its evaluations on probe and validation, and twice the validation set at the end."""
-    probes = -(-spec.steps // spec.evaluate_every)
-    last = [s for s in evaluated(spec) if s > spec.steps * 0.9]
-    images = spec.held_out * (probes + len(last) + 2)
+    images = spec.held_out * (len(evaluated(spec.training)) + len(validated(spec.training)) + 2)
     return step(spec) * spec.steps + forward(spec, 1) * images
-
-
-def evaluated(spec: Spec) -> list[int]:
-    every = list(range(spec.evaluate_every, spec.steps + 1, spec.evaluate_every))
-    return every if every and every[-1] == spec.steps else [*every, spec.steps]
 
 
 def step(spec: Spec) -> Work:

@@ -7,9 +7,9 @@ import textwrap
 from analysis.measures import DROPPED, LAST, LEAST_PROBES, RUN, TARGET
 
 POINTS = (
-    "A **trial** is a configuration and a seed. The seed fixes initial weights, data order and scene split, and is "
-    "the same for every configuration, so trials are compared in pairs. **Gain** = ln(baseline's error) − ln(the "
-    "fix's error), shown in percent by which the error is lower; intervals are Student t over seeds (95 %; 98.3 % for "
+    "A **trial** is a configuration and a seed. The seed fixes initial weights, data order, which images are mirrored, and "
+    "scene split, and is the same for every configuration, so trials are compared in pairs. **Gain** = ln(baseline's error) − "
+    "ln(the fix's error), shown in percent by which the error is lower; intervals are Student t over seeds (95 %; 98.3 % for "
     "the three promises). Where a value is infinite, the exact interval of the median.",
     "**Error**, which does not depend on the loss: the RMSE of ln depth, √(mean of (ln p/t)²) with predicted depth p and true "
     "depth t, pooled over the near pixels (t under 1 m) or the far ones; 0.10 is typically 10 % off. It alone decides. It "
@@ -17,7 +17,8 @@ POINTS = (
     "|p − t| / t), the share of pixels with max(p/t, t/p) < 1.25, SILog (100 times the standard deviation of ln p/t, blind to "
     "a wrong scale), the median of |p − t| / t (the lower middle one of an even number), the mean of |ln p/t|; the report says "
     "where they disagree. The profile of errors by depth and BatchNorm's gap, which decide nothing, are AbsRel. *Final*: "
-    f"validation, mean of the last {LAST:.0%} of evaluations. *Wobble*: standard deviation of the ln near error on the "
+    f"validation, mean of the last {LAST:.0%} of evaluations (of more than eight, eight at equal distances). "
+    "*Wobble*: standard deviation of the ln near error on the "
     f"fixed probe around a Savitzky-Golay trend (order 2, a tenth of the run), the first {DROPPED:.0%} dropped (at "
     f"least {LEAST_PROBES} probes). *Time to the target*: first of {RUN} consecutive probes at or below {TARGET:.0%} "
     "of the baseline's log improvement (medians over its seeds); where over 20 % of the trials miss it, the mean of "

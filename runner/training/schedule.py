@@ -24,5 +24,5 @@ def learning_rates(settings: Training) -> np.ndarray:
     if settings.schedule == "cosine":
         share = 0.5 + 0.5 * np.cos(math.pi * (step - warm) / (settings.steps - warm))
     elif settings.schedule == "step":
-        share = np.power(0.1, np.sum([100 * step >= percent * settings.steps for percent in DROPS], axis=0))
+        share = 0.1 ** np.sum([100 * step >= percent * settings.steps for percent in DROPS], axis=0)
     return settings.learning_rate * np.where(step < warm, (step + 1) / (warm + 1), share)

@@ -23,7 +23,7 @@ class Training(Section):
         "cosine", description="after the warm-up: to zero by half a cosine, constant, or a tenth after 60 and 85 % of the steps"
     )
     warmup: float = Field(0.05, ge=0, le=0.5, description="share of the steps in which the rate rises, whatever the schedule")
-    flip: bool = Field(True, description="mirror each training image left to right half of the time, the same for every arm")
+    flip: bool = Field(True, description="mirror each training image left to right half of the time, as the seed says")
     clip_norm: float = Field(100.0, gt=0, description="largest gradient norm of one network")
     evaluate_every: int = Field(10, ge=1, description="steps between evaluations on the probe")
     precision: Precision = Field("fp32", description="bf16: the network in training; tf32: convolutions on a GPU")

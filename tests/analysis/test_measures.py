@@ -9,7 +9,7 @@ import pytest
 from scipy.signal import savgol_filter
 
 from analysis.comparisons import speed_gain
-from analysis.measures import agreement, first_arrival, rank_agreement, target_error, wobble
+from analysis.measures import agreement, counted_as_final, first_arrival, rank_agreement, target_error, wobble
 
 
 def test_a_quadratic_in_the_logarithm_does_not_wobble() -> None:
@@ -68,9 +68,14 @@ def test_arrival_needs_three_in_a_row() -> None:
 def test_target_is_95_percent_of_the_log_improvement() -> None:
     curve = np.exp(np.array([0.0] + [-2.0] * 19))
     assert target_error([curve, curve, curve]) == pytest.approx(math.exp(-1.9))
-    straight = np.exp(-0.1 * np.arange(20))  # the last tenth: -1.8 and -1.9
-    assert target_error([straight]) == pytest.approx(math.exp(-0.95 * 1.85))
+    straight = np.exp(-0.1 * np.arange(20))  # the last fifth: -1.6, -1.7, -1.8 and -1.9
+    assert target_error([straight]) == pytest.approx(math.exp(-0.95 * 1.75))
     assert target_error([curve, curve, np.ones(20)]) == pytest.approx(math.exp(-1.9))  # the median: one lost seed moves nothing
+
+
+def test_what_counts_as_final() -> None:
+    """A fifth, rounded, and one at least."""
+    assert [counted_as_final(n) for n in (1, 2, 3, 7, 8, 10, 30, 240)] == [1, 1, 1, 1, 2, 2, 6, 48]
 
 
 def test_agreement_by_hand() -> None:

@@ -9,9 +9,9 @@ from runner.data import SeedData
 from runner.execution.group_size import LARGEST_GPU_GROUP, gpu_group
 from runner.experiment import parse_experiment
 from runner.networks import DepthRange, StackedNetworks
-from runner.training import Training
+from runner.training import Training, learning_rates
 from runner.training.loop import Step, train
-from runner.training.optimiser import RowAdam
+from runner.training.optimiser import RowAdam, on_device
 
 pytestmark = [
     pytest.mark.gpu,
@@ -87,15 +87,30 @@ def test_float64_agrees_with_the_cpu_after_fifty_steps(real_size):
     states = []
     for device in ("cpu", "cuda"):
         stack = StackedNetworks(len(made), 5, device=device, dtype=torch.float64)
-        losses, adam = Losses(made), RowAdam(stack.parameters, 1e-3)
+        losses, adam = Losses(made), RowAdam(stack.parameters)
         rgb, truth = real_size.train.rgb.double().to(device), real_size.train.inverse_depth().double().to(device)
         for step, batch in enumerate(real_size.batches(50, 8)):
             losses.set_epoch(step, of=50)
             losses(stack(rgb[batch], training=True), truth[batch]).sum().backward()
-            adam.step(torch.ones(len(made), dtype=torch.bool, device=device), adam.norm(), 1.0)
+            adam.step(torch.ones(len(made), dtype=torch.bool, device=device), adam.norm(), 1.0, 1e-3)
         states.append([stack.parameters.detach().cpu(), *(t.cpu() for t in (*stack.means.values(), *stack.variances.values()))])
     for ours, theirs in zip(*states, strict=True):
         torch.testing.assert_close(ours, theirs, rtol=1e-9, atol=1e-9)
+
+
+def test_a_rate_on_the_device_is_that_on_the_host():
+    """Read there in float32, of the tables of training."""
+    cuda, states = torch.device("cuda"), []
+    table = on_device(learning_rates(Training(steps=5)), cuda)
+    for on_host in (True, False):
+        stack = StackedNetworks(2, 5, device=cuda)
+        adam = RowAdam(stack.parameters)
+        for step in range(len(table)):
+            stack.parameters.grad = torch.ones_like(stack.parameters)
+            rate = table[step].item() if on_host else table.index_select(0, torch.tensor([step], device=cuda))
+            adam.step(torch.ones(2, dtype=torch.bool, device=cuda), adam.norm(), 1.0, rate)
+        states.append(stack.parameters.detach())
+    assert torch.equal(*states)
 
 
 def test_a_poisoned_network_leaves_the_others_bit_identical(small_data, brief, monkeypatch):

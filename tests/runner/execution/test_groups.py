@@ -1,14 +1,20 @@
 """The order of a product: its beginnings are balanced, and nothing is lost or doubled."""
 
 from collections import Counter
+from dataclasses import replace
 
+import pandas as pd
 import pytest
+import torch
 
 from nfloss import Configuration
+from runner.execution import FrameCache, Group
 from runner.execution.group_size import best_size
 from runner.execution.groups import balanced, by_training, choices_of, make_groups
+from runner.execution.run_group import run_group
 from runner.experiment import parse_experiment
 from runner.study import plan_experiment
+from runner.training import learning_rates
 
 
 @pytest.fixture(scope="module")
@@ -43,6 +49,30 @@ def test_few_configurations_go_seed_by_seed():
     assert Counter(c for group in groups[:2] for c in group.configurations) == Counter(configurations)
     together = next(group.configurations for group in groups if configurations[0] in group.configurations)
     assert configurations[3] in together  # 6-1 reads the baseline's network
+
+
+def test_a_groups_rate_is_the_peak_of_the_same_schedule():
+    """Trained with a rate of its own, a group's records are those of an experiment with that rate, to the last bit."""
+    training = {"steps": 12, "batch": 2, "evaluate_every": 1, "warmup": 0.25}
+    content = {
+        "name": "x",
+        "design": {"one_at_a_time": ["2-1"]},
+        "data": {"train": 8, "probe": 2, "validation": 2, "height": 16, "width": 16},
+    }
+    usual, other = (
+        parse_experiment({**content, "training": {**training, "learning_rate": rate}}, "x") for rate in (4e-3, 2e-3)
+    )
+    group = Group("x", 0, (Configuration.of(), Configuration.of("2-1")), 2)
+    cpu, frames, ignore = torch.device("cpu"), FrameCache(usual.data), lambda *news: None
+    twin = run_group(replace(group, rate=2e-3), usual, frames, cpu, ignore).records
+    own = run_group(group, other, frames, cpu, ignore).records
+    assert twin.curves["learning_rate"].tolist() == 2 * learning_rates(other.training).tolist()
+    assert set(twin.trials["key"]) == {f"{c.key}@0.00200" for c in group.configurations}
+    for ours, theirs in ((twin.trials, own.trials), (twin.curves, own.curves)):
+        drop = ["key", "seconds"]
+        pd.testing.assert_frame_equal(
+            *(table.sort_values("key").drop(columns=drop, errors="ignore") for table in (ours, theirs)), check_exact=True
+        )
 
 
 @pytest.mark.parametrize(

@@ -21,6 +21,7 @@ from runner.records import write_group
 from runner.study import plan_experiment
 from runner.study.folder import comparable
 from runner.study.run import groups_of
+from runner.training import learning_rates
 
 needs_ray = pytest.mark.skipif(find_spec("ray") is None, reason="ray is not installed")
 TINY = """
@@ -132,6 +133,10 @@ def test_a_node_killed_in_the_middle_of_a_group_changes_nothing(cluster, tmp_pat
         write_group(tmp_path / "here" / "records", result.group.name, result.records)
     here, there = recorded(tmp_path / "here"), recorded(tmp_path / "ray" / "study")
     assert len(here) == 14 and here.keys() == there.keys()
+    rates = learning_rates(experiment.training)[[19, 39, 59]].tolist()
+    assert all(
+        table["learning_rate"].tolist() == 2 * rates for name, table in there.items() if name.startswith("curves-seed0-0")
+    )
     for name, table in here.items():
         pd.testing.assert_frame_equal(table, there[name], check_exact=True, obj=name)
 

@@ -10,11 +10,13 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
+from plain_training import batches, in_float64, scheduler, take_steps
 from torch import nn
 
 from nfloss import Configuration, Losses, SSISilogNearFieldLoss
 from runner.experiment import ExperimentError, load_experiment
 from runner.networks import CustomStack, DepthRange, NetworkClass, NetworkError, at_size, check_contract
+from runner.training import Training
 from runner.training import loop as training
 from runner.training.loop import History, Step, predicted_depth, train
 from runner.training.optimiser import RowAdam
@@ -102,27 +104,27 @@ def test_a_coarser_prediction_is_resized_bilinearly_for_the_metrics(small_data):
 # --- Training -----------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize("schedule", ["cosine", "step", "constant"])
 @pytest.mark.parametrize("name", ["2-1", "6-1", "6-2 9-3"])
-def test_training_equals_the_plain_loop_in_float64(small_data, name):
-    """Trained with others, against the module itself with one loss, one torch.optim.Adam and clip_grad_norm_."""
-    steps, clip, made = 12, 0.5, configurations(["", name, "1-1"])
-    rgb, truth = small_data.train.rgb.double(), small_data.train.inverse_depth().double()
-    order = torch.from_numpy(small_data.batches(steps, 4))
+def test_training_equals_the_plain_loop_in_float64(small_data, name, schedule):
+    """Trained with others, against the module itself with one loss, one torch.optim.Adam, one of PyTorch's schedulers and
+    clip_grad_norm_, on frames mirrored one by one."""
+    data, made = in_float64(small_data), configurations(["", name, "1-1"])
+    settings = Training(steps=20, epochs=20, batch=4, learning_rate=1e-2, clip_norm=0.5, schedule=schedule, warmup=0.25)
     networks = CustomStack(custom("Small"), 5, [c.choices["bn_momentum"](c.numbers) for c in made], dtype=torch.float64)
-    losses, adam = Losses(made), RowAdam(networks.parameters, 1e-2)
+    take_steps(networks, made, data, settings)
     torch.manual_seed(5)
     plain, loss_fn = custom_modules.Small().double(), SSISilogNearFieldLoss(name.split())
     plain.norm.momentum = 0.01 if name == "6-1" else 0.1
-    optimiser = torch.optim.Adam(plain.parameters(), lr=1e-2)
-    for step in range(steps):
-        losses.set_epoch(step, of=steps)
-        losses(networks(rgb[order[step]], training=True), truth[order[step]]).sum().backward()
-        adam.step(torch.ones(3, dtype=torch.bool), adam.norm(), clip)
-        loss_fn.set_epoch(step, of=steps)
+    optimiser = torch.optim.Adam(plain.parameters(), lr=settings.learning_rate)
+    rates = scheduler(optimiser, settings)
+    for step, (images, truth) in enumerate(batches(data, settings)):
+        loss_fn.set_epoch(step, of=settings.steps)
         optimiser.zero_grad()
-        loss_fn(plain(rgb[order[step]]), truth[order[step]]).backward()
-        nn.utils.clip_grad_norm_(plain.parameters(), clip)
+        loss_fn(plain(images), truth).backward()
+        nn.utils.clip_grad_norm_(plain.parameters(), settings.clip_norm)
         optimiser.step()
+        rates.step()
     ours = networks.state(1)
     for key, value in plain.state_dict().items():
         torch.testing.assert_close(ours[key], value, rtol=1e-10, atol=1e-12, msg=key)
@@ -221,7 +223,7 @@ def stepped(data, settings, network, names, order):
     networks = CustomStack(network, 0, [0.1] * len(made))
     losses = Losses(made)
     history = History.empty(len(order), len(made), CPU)
-    step = Step(networks, losses, RowAdam(networks.parameters, 1e-3), data, settings, history)
+    step = Step(networks, losses, RowAdam(networks.parameters), data, settings, history)
     step.order = torch.tensor(order)
     for _ in order:
         step()
@@ -236,35 +238,39 @@ def test_equal_micro_batches_are_the_full_batch(small_data, brief):
     """A batch that has every image twice has the moments, mean weight and BatchNorm statistics of each half: only then must
     the fixes have the full batch's gradient."""
     order = [[0, 1, 0, 1], [5, 3, 5, 3], [2, 9, 2, 9]]
-    full, whole = stepped(small_data, brief, custom("Small"), EVERY_KIND, order)
-    parts, halved = stepped(small_data, brief.model_copy(update={"accumulate": 2}), custom("Small"), EVERY_KIND, order)
+    alike = brief.model_copy(update={"flip": False, "learning_rate": 1e-3})  # a mirrored image is another
+    full, whole = stepped(small_data, alike, custom("Small"), EVERY_KIND, order)
+    parts, halved = stepped(small_data, alike.model_copy(update={"accumulate": 2}), custom("Small"), EVERY_KIND, order)
     torch.testing.assert_close(parts.parameters, full.parameters, rtol=1e-4, atol=1e-5)
     for name in ("loss", "ssi", "silog", "normalised_loss", "grad_norm"):
         torch.testing.assert_close(halved.series[name], whole.series[name], rtol=1e-4, atol=1e-6)
 
 
-def test_micro_batches_are_batches_of_their_own_to_loss_and_batch_norm(small_data, brief):
-    """Against the mean of the gradients of four batches of two in a plain loop, which is not the gradient of the eight."""
-    order = [list(range(8)), list(range(8, 16))]
-    settings = brief.model_copy(update={"accumulate": 4})
-    ours, history = stepped(small_data, settings, custom("Small"), ["2-1"], order)
+def test_micro_batches_are_batches_of_their_own_to_loss_and_batch_norm(small_data):
+    """Against the mean of the gradients of four batches of two in a plain loop, which is not the gradient of the eight. Each
+    step of the schedule is one of the optimiser, and each part has its own mirrored images."""
+    settings = Training(steps=8, batch=8, learning_rate=1e-2, accumulate=4, warmup=0.25)
+    made, data = configurations(["2-1"]), in_float64(small_data)
+    networks, whole = (CustomStack(custom("Small"), 0, [0.1], dtype=torch.float64) for _ in range(2))
+    history = take_steps(networks, made, data, settings).history
     torch.manual_seed(0)
-    plain, loss_fn = custom_modules.Small(), SSISilogNearFieldLoss(["2-1"])
+    plain, loss_fn = custom_modules.Small().double(), SSISilogNearFieldLoss(["2-1"])
     plain.norm.momentum = 0.1
-    optimiser = torch.optim.Adam(plain.parameters(), lr=1e-3)
-    rgb, truth = small_data.train.rgb, small_data.train.inverse_depth()
-    for step, batch in enumerate(order):
+    optimiser = torch.optim.Adam(plain.parameters(), lr=settings.learning_rate)
+    rates = scheduler(optimiser, settings)
+    for step, (images, truth) in enumerate(batches(data, settings)):
         optimiser.zero_grad()
-        losses = [loss_fn(plain(rgb[batch[i : i + 2]]), truth[batch[i : i + 2]]) for i in range(0, 8, 2)]
+        losses = [loss_fn(plain(images[i : i + 2]), truth[i : i + 2]) for i in range(0, 8, 2)]
         mean = torch.stack(losses).mean()
-        torch.testing.assert_close(history.series["loss"][step, 0], mean.detach())
+        torch.testing.assert_close(history.series["loss"][step, 0], mean.detach().float())
         mean.backward()
-        nn.utils.clip_grad_norm_(plain.parameters(), brief.clip_norm)
+        nn.utils.clip_grad_norm_(plain.parameters(), settings.clip_norm)
         optimiser.step()
+        rates.step()
     for key, value in plain.state_dict().items():
-        torch.testing.assert_close(ours.state(0)[key], value, rtol=1e-4, atol=1e-5, msg=key)
-    whole, _ = stepped(small_data, brief, custom("Small"), ["2-1"], order)
-    assert not torch.allclose(whole.parameters, ours.parameters, rtol=1e-3, atol=1e-4)
+        torch.testing.assert_close(networks.state(0)[key], value, rtol=1e-10, atol=1e-12, msg=key)
+    take_steps(whole, made, data, settings.model_copy(update={"accumulate": 1}))
+    assert not torch.allclose(whole.parameters, networks.parameters, rtol=1e-3, atol=1e-4)
 
 
 def test_a_batch_divides_into_equal_parts(tmp_path):

@@ -30,7 +30,7 @@ pytestmark = pytest.mark.filterwarnings("ignore::optuna.exceptions.ExperimentalW
 
 NFLOSS = [sys.executable, "-m", "runner"]
 TINY = """
-design: {optuna: {trials: 6, at_once: 3, numbers: {near_weight: [1, 10]}, learning_rate: [0.0005, 0.002]}}
+design: {optuna: {trials: 6, at_once: 3, numbers: {near_weight: [1, 10]}, learning_rate: [0.002, 0.008]}}
 seeds: 2
 data: {train: 16, probe: 4, validation: 4, height: 16, width: 16}
 training: {steps: 12, batch: 2, evaluate_every: 4}

@@ -38,9 +38,9 @@ data: {train: 16, probe: 4, validation: 4, height: 16, width: 16}
 """
 
 
-@pytest.mark.parametrize(("every", "evaluations", "validations"), [(4, 3, 1), (1, 10, 1), (30, 1, 1), (10, 1, 1)])
+@pytest.mark.parametrize(("every", "evaluations", "validations"), [(4, 3, 1), (1, 10, 2), (30, 1, 1), (10, 1, 1)])
 def test_a_group_is_steps_evaluations_and_an_end(every: int, evaluations: int, validations: int) -> None:
-    """Ten steps: probes at every multiple and at the end; the validation set after step 9 (the last tenth)."""
+    """Ten steps: probes at every multiple and at the end; the validation set at the last fifth of them, one at least."""
     seconds = Timing(starting=7.0, frames=5.0, step=1.0, probe=100.0, validation=10_000.0, end=0.5)
     settings = Training(steps=10, evaluate_every=every)
     assert seconds.group(settings) == 10 * 1.0 + evaluations * 100.0 + validations * 10_000.0 + 0.5
@@ -57,7 +57,8 @@ def test_a_try_tells_steps_from_evaluations(every: int, monkeypatch: pytest.Monk
         for step in range(1, settings.steps + 1):
             clock[0] += 2.0 + (5.0 if step == 1 else 0.0)  # the first is cold
             if step % settings.evaluate_every == 0 or step == settings.steps:
-                clock[0] += 30.0 + (400.0 if step > settings.steps * 0.9 else 0.0)
+                validated = step == settings.steps or (settings.evaluate_every, step) == (1, 10)  # of eleven the last two
+                clock[0] += 30.0 + (400.0 if validated else 0.0)
                 look(step, 0)
         clock[0] += 9.0
 

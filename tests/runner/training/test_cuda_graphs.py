@@ -5,9 +5,11 @@ tests/runner/execution/test_gpu.py tests the same on a CUDA device where there i
 import pytest
 import torch
 from mixtures import EVERY, MIXED
+from plain_network import PlainNetwork
+from plain_training import batches, in_float64, scheduler
 from tape import Graph, captured, cuda_graphs_on_the_cpu  # noqa: F401
 
-from nfloss import Configuration, Losses
+from nfloss import Configuration, Losses, SSISilogNearFieldLoss
 from runner.networks import StackedNetworks
 from runner.training.cuda_graphs import Captured
 from runner.training.loop import History, Step
@@ -20,7 +22,7 @@ def steps_taken(names, data, settings, graphs):
     """Losses [steps, K], parameters, moments and running statistics after a run in which a network diverges and is frozen."""
     made = [Configuration.of(*name.split()) for name in names]
     networks, losses = StackedNetworks(len(made), 3), Losses(made)
-    adam, history = RowAdam(networks.parameters, 1e-3), History.empty(settings.steps, len(made), CPU)
+    adam, history = RowAdam(networks.parameters), History.empty(settings.steps, len(made), CPU)
     step = Step(networks, losses, adam, data, settings, history)
     advance = Captured(step) if graphs else step
     for number in range(settings.steps):
@@ -46,6 +48,29 @@ def test_replayed_steps_are_the_eager_steps(small_data, brief, names, accumulate
     eager, replayed = (steps_taken(names, small_data, settings, graphs) for graphs in (False, True))
     for ours, theirs in zip(replayed, eager, strict=True):
         assert torch.equal(ours.nan_to_num(nan=-7.0), theirs.nan_to_num(nan=-7.0))
+
+
+@pytest.mark.usefixtures("cuda_graphs_on_the_cpu")
+def test_a_rate_that_changes_with_every_step_needs_no_new_capture(small_data, brief, monkeypatch):
+    """One eager step, one capture; its replays are the steps of the plain loop, whose rates PyTorch's scheduler sets."""
+    captures, data = [], in_float64(small_data)
+    monkeypatch.setattr(torch.cuda, "CUDAGraph", lambda: captures.append(Graph()) or captures[-1])
+    networks, losses = StackedNetworks(1, 3, dtype=torch.float64), Losses([Configuration.of()])
+    history = History.empty(brief.steps, 1, CPU)
+    plain, loss_fn = PlainNetwork().double(), SSISilogNearFieldLoss()
+    plain.load_row(networks.parameters.detach()[0])
+    advance = Captured(Step(networks, losses, RowAdam(networks.parameters), data, brief, history))
+    for _ in range(brief.steps):
+        advance()
+    optimiser = torch.optim.Adam(plain.parameter_list(), lr=brief.learning_rate)
+    rates = scheduler(optimiser, brief)
+    for images, truth in batches(data, brief):
+        optimiser.zero_grad()
+        loss_fn(plain(images), truth).backward()
+        optimiser.step()
+        rates.step()
+    assert len(captures) == 1
+    torch.testing.assert_close(networks.parameters.detach()[0], plain.row(), rtol=1e-9, atol=1e-9)
 
 
 def test_the_tape_takes_no_effect_until_it_is_played():

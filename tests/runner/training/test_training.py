@@ -5,10 +5,12 @@ import pytest
 import torch
 from mixtures import EVERY, MIXED
 from plain_network import PlainNetwork, stack_statistics
+from plain_training import batches, in_float64, scheduler, take_steps
 
 from nfloss import Configuration, Losses, SSISilogNearFieldLoss
 from runner.networks import DepthRange, StackedNetworks
 from runner.records import curve_rows, trial_rows
+from runner.training import Training
 from runner.training import loop as training
 from runner.training.kernels.lanes.lane_networks import LaneNetworks
 from runner.training.loop import History, Step, train
@@ -27,31 +29,32 @@ def run(names, data, settings, unsimplified=True):
     return train(made, data, settings, DepthRange(), CPU)
 
 
-def test_fused_training_equals_the_plain_loop_in_float64(real_size):
-    """Fifty Adam steps of every fix and of mixtures together, against one model, one loss, one torch.optim.Adam at a time."""
-    names = [*EVERY, *MIXED]
-    made = configurations(names)
-    data, steps, clip = real_size, 50, 1.0
-    rgb, truth = data.train.rgb.double(), data.train.inverse_depth().double()
-    order = torch.from_numpy(data.batches(steps, 4))
+@pytest.mark.parametrize(
+    ("schedule", "names"),
+    [("cosine", [*EVERY, *MIXED]), ("step", MIXED[:2]), ("constant", MIXED[:1])],
+    ids=["cosine", "step", "constant"],
+)
+def test_fused_training_equals_the_plain_loop_in_float64(real_size, schedule, names):
+    """Fifty steps of every fix and of mixtures together, against one model, one loss, one torch.optim.Adam and one of PyTorch's
+    schedulers at a time, on frames that are mirrored one by one."""
+    made, data = configurations(names), in_float64(real_size)
+    settings = Training(steps=50, epochs=50, batch=4, learning_rate=1e-3, clip_norm=1.0, schedule=schedule)
     momenta = [c.choices["bn_momentum"](c.numbers) for c in made]
     stack = StackedNetworks(len(made), 5, momenta, dtype=torch.float64)
     start = stack.parameters.detach()[0].clone()
-    losses, adam = Losses(made), RowAdam(stack.parameters, 1e-3)
-    for step in range(steps):
-        losses.set_epoch(step, of=steps)
-        losses(stack(rgb[order[step]], training=True), truth[order[step]]).sum().backward()
-        adam.step(torch.ones(len(made), dtype=torch.bool), adam.norm(), clip)
+    take_steps(stack, made, data, settings)
     for k, (name, momentum) in enumerate(zip(names, momenta, strict=True)):
         plain, loss_fn = PlainNetwork(momentum).double(), SSISilogNearFieldLoss(name.split())
         plain.load_row(start)
-        optimiser = torch.optim.Adam(plain.parameter_list(), lr=1e-3)
-        for step in range(steps):
-            loss_fn.set_epoch(step, of=steps)
+        optimiser = torch.optim.Adam(plain.parameter_list(), lr=settings.learning_rate)
+        rates = scheduler(optimiser, settings)
+        for step, (images, truth) in enumerate(batches(data, settings)):
+            loss_fn.set_epoch(step, of=settings.steps)
             optimiser.zero_grad()
-            loss_fn(plain(rgb[order[step]]), truth[order[step]]).backward()
-            torch.nn.utils.clip_grad_norm_(plain.parameter_list(), clip)
+            loss_fn(plain(images), truth).backward()
+            torch.nn.utils.clip_grad_norm_(plain.parameter_list(), settings.clip_norm)
             optimiser.step()
+            rates.step()
         torch.testing.assert_close(stack.parameters.detach()[k], plain.row(), rtol=1e-9, atol=1e-9, msg=name)
         for ours, theirs in zip(stack_statistics(stack, k), plain.running_statistics(), strict=True):
             torch.testing.assert_close(ours, theirs, rtol=1e-9, atol=1e-9, msg=name)
@@ -122,7 +125,7 @@ def test_a_step_tells_when_its_kernels_change(small_data, brief):
     """A captured graph depends on the epoch's thresholds and the frozen networks; Python code decides nothing else."""
     losses = Losses(configurations(["", "9-2"]))
     networks = StackedNetworks(2, 0)
-    step = Step(networks, losses, RowAdam(networks.parameters, 1e-3), small_data, brief, History.empty(20, 2, CPU))
+    step = Step(networks, losses, RowAdam(networks.parameters), small_data, brief, History.empty(20, 2, CPU))
     losses.set_epoch(0, of=30)
     step()
     before = step.decided
@@ -182,24 +185,24 @@ def test_a_poisoned_network_is_frozen_recorded_and_alone(small_data, brief, monk
 @pytest.mark.parametrize("kind", [StackedNetworks, LaneNetworks])
 def test_a_frozen_network_stays_where_it_was(kind):
     stack = kind(2, 0)
-    adam = RowAdam(stack.parameters, 1e-2, 2)
+    adam = RowAdam(stack.parameters, 2)
     for _ in range(3):
         stack.parameters.grad = torch.ones_like(stack.parameters)
-        adam.step(torch.tensor([True, True]), adam.norm(), 1.0)
+        adam.step(torch.tensor([True, True]), adam.norm(), 1.0, 1e-2)
     adam.freeze(torch.tensor([False, True]))
     before = stack.parameters.detach().clone()
     stack.parameters.grad = torch.full_like(stack.parameters, torch.nan)
     stack.parameters.grad[0] = 1.0
-    adam.step(torch.tensor([True, False]), adam.norm(), 1.0)
+    adam.step(torch.tensor([True, False]), adam.norm(), 1.0, 1e-2)
     assert torch.equal(stack.parameters.detach()[1], before[1]) and not torch.equal(stack.parameters.detach()[0], before[0])
 
 
 def test_clipping_is_per_network():
     """Two gradients of norm 1 and 100, clipped at 1: Adam's first step is lr * sign, so look at its first moment."""
     parameters = torch.zeros(2, 4, requires_grad=True)
-    adam = RowAdam(parameters, 1e-3)
+    adam = RowAdam(parameters)
     parameters.grad = torch.tensor([[0.5] * 4, [50.0] * 4])
-    adam.step(torch.tensor([True, True]), adam.norm(), 1.0)
+    adam.step(torch.tensor([True, True]), adam.norm(), 1.0, 1e-3)
     torch.testing.assert_close(adam.first_moments, torch.full((2, 4), 0.05))
 
 
