@@ -25,6 +25,15 @@ EXTRA = $(foreach pair,$(SET),--set $(pair))
 ablation: $(VENV)/run ## train experiments/ablation.yaml and open with an answer; again after an interruption, it continues
 	$(RUN) run experiments/ablation.yaml $(EXTRA) $(if $(wildcard runs/ablation),--resume)
 
+lasting: lasting-1x lasting-4x lasting-16x ## do verdicts last? every fix alone, 1, 4 and 16 times as long (hours); again after an interruption, it continues
+	$(RUN) report runs/lasting-1x --compare runs/lasting-4x runs/lasting-16x
+
+# Of the same question each length has seeds of its own, so that the studies are independent, and the same number of evaluations.
+lasting-4x: LONGER = --set training.steps=960 --set training.evaluate_every=32 --set 'seeds=[10,11,12,13,14,15]'
+lasting-16x: LONGER = --set training.steps=3840 --set training.evaluate_every=128 --set 'seeds=[20,21,22,23]'
+lasting-1x lasting-4x lasting-16x: $(VENV)/run
+	$(RUN) run experiments/lasting.yaml --set name=$@ $(LONGER) $(EXTRA) $(if $(wildcard runs/$@),--resume)
+
 smoke: $(VENV)/run ## the whole way in under a minute, too short to conclude anything
 	rm -rf runs/smoke
 	$(RUN) run experiments/smoke.yaml $(EXTRA)
@@ -97,4 +106,4 @@ $(VENV)/bench: $(VENV)/run
 	$(PIP) -e '.[bench]'
 	@touch $@
 
-.PHONY: help ablation smoke mlflow dashboard audit test check fuzz soak slow docs docs-serve bench bench-gpu setup clean
+.PHONY: help ablation lasting lasting-1x lasting-4x lasting-16x smoke mlflow dashboard audit test check fuzz soak slow docs docs-serve bench bench-gpu setup clean

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from analysis.effects import ROUND_OFF
-from analysis.study import Study
+from analysis.study import Study, within
 
 DIFFERS_AT = 0.05  # p of Welch's test below which the studies have different gains
 
@@ -76,7 +76,7 @@ def pooled_studies(studies: Sequence[Study], names: Sequence[str], early: Sequen
     the same weights on the same frames are not independent, and pooled they would look surer than they are.
     """
     late = [at for at in range(len(studies)) if not early[at]]
-    losses = [studies[at].meta["experiment"].get("loss") or {} for at in late]
+    losses = [within(studies[at].meta, "experiment", "loss") or {} for at in late]
     if any(loss != losses[0] for loss in losses):
         return [], "Not pooled: the studies have other numbers of the loss, so other baselines."
     for one, other in itertools.combinations(late, 2):
@@ -91,5 +91,5 @@ def pooled_studies(studies: Sequence[Study], names: Sequence[str], early: Sequen
 
 def _frames(study: Study) -> str:
     """Where the frames come from: the folder, or nothing for the procedural scenes."""
-    folder = (study.meta["experiment"].get("data") or {}).get("folder")
+    folder = within(study.meta, "experiment", "data", "folder")
     return os.path.realpath(str(folder)) if folder else ""

@@ -273,16 +273,16 @@ def _yaml(path: Path) -> dict[str, Any]:
         raise StudyError(f"{path}: missing; is this a study directory?") from None
     except (yaml.YAMLError, ValueError, OSError) as error:  # YAML accepts dates and numbers that Python does not
         raise StudyError(f"{path}: not readable as YAML ({_first_line(error)})") from None
-    seeds = _within(content, "experiment", "seeds")
+    seeds = within(content, "experiment", "seeds")
     if not isinstance(seeds, list) or not seeds or not all(type(seed) is int for seed in seeds):
         raise StudyError(f"{path}: lacks experiment.seeds, a list of whole numbers")
-    counts = [_within(content, "experiment", "training", count) for count in ("steps", "epochs")]
+    counts = [within(content, "experiment", "training", count) for count in ("steps", "epochs")]
     if not all(type(count) is int and count > 0 for count in counts):
         raise StudyError(f"{path}: lacks experiment.training's steps and epochs, whole numbers above 0")
     return dict(content)
 
 
-def _within(content: Any, *names: str) -> Any:
+def within(content: Any, *names: str) -> Any:
     """The value at this path of names; None if one is missing."""
     for name in names:
         content = content.get(name) if isinstance(content, dict) else None

@@ -124,11 +124,11 @@ def agreement_sentence(first: str, other: str, found: Agreement) -> str:
     turned = f" ({', '.join(found.opposite)})" if found.opposite else ""
     against = f"; not {', '.join(found.against)}" if found.against else ""
     ranks = ", ".join(f"{side} {_rank(*found.ranks[side])}" for side in SIDES)
+    words = f"{found.equal} with the same word and {len(found.opposite)} with the opposite{turned}"
+    signs = f"{found.sure - len(found.against)} with the same sign{against}"
     return (
-        f"{other} against {first}: of {found.fixes} fixes {found.decided} are decided in both, of which {found.equal} have the "
-        f"same word and {len(found.opposite)} the opposite{turned}; of {found.sure} gains sure in both (near and far, interval "
-        f"without zero) {found.sure - len(found.against)} have the same sign{against}; rank correlation of the gains "
-        f"(Spearman): {ranks}."
+        f"{other} against {first}: of {found.fixes} fixes {found.decided} decided in both, {words}; of {found.sure} gains sure in "
+        f"both (near and far, interval without zero) {signs}; rank correlation of the gains (Spearman): {ranks}."
     )
 
 

@@ -89,3 +89,15 @@ def test_other_losses_and_early_studies_are_not_pooled(plain: Study) -> None:
         [],
         "Not pooled: fewer than two studies are not early.",
     )
+
+
+def test_whatever_a_study_yaml_holds_there_is_a_sentence(plain: Study) -> None:
+    """What `load` accepts may hold anything but for seeds, steps and epochs; it is somebody else's file."""
+    for odd in (None, "x", 3, [1, [2]], {"folder": {}, "height": None}, {1: {2: 3}}, float("nan"), {"x\ny": "<z>"}):
+        for section in ("data", "design", "model", "loss"):
+            other = copy.deepcopy(plain.meta)
+            other["experiment"][section] = odd
+            one = replace(plain, meta={**other, "machine": odd, "versions": odd, "device": odd})
+            for studies in ([plain, one], [one, one]):
+                assert difference_sentence(studies, ["a", "b"]).endswith(".")
+                assert pooled_studies(studies, ["a", "b"], [False, False])[1]

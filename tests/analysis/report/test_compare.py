@@ -21,6 +21,12 @@ FIXES = {
 }
 
 
+@pytest.fixture
+def undrawn(monkeypatch: pytest.MonkeyPatch) -> None:
+    """For tests of what is said, which need no figure and are quicker without."""
+    monkeypatch.setattr("analysis.report.compare.draw_comparison", lambda *_: b"")
+
+
 def make(folder: Path, fixes: dict[str, Planted] = FIXES, first: int = 0, seeds: int = 5, **more: object) -> Path:
     return write_study(folder, fixes, first_seed=first, seeds=seeds, probes=12, steps=120, **more)
 
@@ -64,10 +70,10 @@ def test_the_sentences(found: Comparison) -> None:
     assert found.before == ["What differs (one / two / three): seeds 0 to 4 / 10 to 14 / 20 to 23."]
     two, three, *rest = found.after
     assert two.startswith(
-        "two against one: of 3 fixes 3 are decided in both, of which 3 have the same word and 0 the opposite; of 6 gains"
+        "two against one: of 3 fixes 3 decided in both, 3 with the same word and 0 with the opposite; of 6 gains sure in both"
     )
-    assert "6 have the same sign; rank correlation of the gains (Spearman): near 1.00 (3 fixes), far 1.00 (3 fixes)." in two
-    assert "of 2 fixes 2 are decided in both, of which 1 have the same word and 1 the opposite (2-1)" in three
+    assert "6 with the same sign; rank correlation of the gains (Spearman): near 1.00 (3 fixes), far 1.00 (3 fixes)." in two
+    assert "of 2 fixes 2 decided in both, 1 with the same word and 1 with the opposite (2-1)" in three
     assert "; not near error of 2-1, far error of 2-1; " in three and "near not defined (2 fixes)" in three
     assert "Not shown, in every study the training of the baseline or of another fix: 4-1, 10-1." in rest
     assert "In three alone: 9-1." in rest
@@ -96,6 +102,7 @@ def test_five_studies_and_one_pair(three: list[Path], tmp_path: Path) -> None:
     assert comparison(three[1], [three[0]]).fixes.header == ["fix", "two", "one", "together"]
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_a_repeat_in_one_study_alone_is_shown(three: list[Path], tmp_path: Path) -> None:
     """4-1 trains what the baseline trains in one, and something of its own in the other: nothing is pooled."""
     other = make(tmp_path / "other", {"4-1": Planted(0.1), "10-1": Planted(same_as="baseline")}, first=40)
@@ -105,12 +112,14 @@ def test_a_repeat_in_one_study_alone_is_shown(three: list[Path], tmp_path: Path)
     assert "10-1" not in [cells[0].split()[0] for cells in found.fixes.rows]
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_shared_seeds_are_not_pooled(three: list[Path], tmp_path: Path) -> None:
     found = comparison(three[0], [make(tmp_path / "again", {**FIXES, "1-1": Planted(0.11)})])
     assert "Not pooled: one and again share seeds on the same frames, so their gains are not independent." in found.after
     assert {cells[-1] for at, cells in enumerate(found.fixes.rows) if at % 3} == {"–"}
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_an_early_study_is_marked(three: list[Path], monkeypatch: pytest.MonkeyPatch) -> None:
     """`regime` is optional in the verdicts; one that is early is marked and not pooled."""
     import analysis.report.compare as module
@@ -122,6 +131,7 @@ def test_an_early_study_is_marked(three: list[Path], monkeypatch: pytest.MonkeyP
     assert "Early, and so not pooled: two." in found.after
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_promises_that_two_studies_judge(tmp_path: Path) -> None:
     one = make(tmp_path / "one", full=Planted(-0.2, -0.1))
     two, three = make(tmp_path / "two", first=10, full=Planted(0.2)), make(tmp_path / "three", first=20)
@@ -142,11 +152,12 @@ def test_a_study_given_twice_is_one_line(three: list[Path], tmp_path: Path, monk
         comparison(three[0], [tmp_path / "link"])
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_a_copy_of_a_study_is_compared_and_not_pooled(three: list[Path], tmp_path: Path) -> None:
     """Nothing says that it is a copy; its seeds say that it is no evidence of its own."""
     copied = shutil.copytree(three[0], tmp_path / "copied")
     found = comparison(three[0], [copied])
-    assert found.after[0].startswith("copied against one: of 3 fixes 3 are decided in both, of which 3 have the same word")
+    assert found.after[0].startswith("copied against one: of 3 fixes 3 decided in both, 3 with the same word")
     assert "near 1.00 (3 fixes)" in found.after[0]
     assert any(line.startswith("Not pooled: one and copied share seeds") for line in found.after)
 
@@ -183,6 +194,7 @@ def test_names_of_studies_and_of_files(tmp_path: Path) -> None:
     assert long[0] != long[1] and max(map(len, long)) < 200
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_names_of_fixes_are_text(three: list[Path], tmp_path: Path) -> None:
     """In Markdown a bar ends a cell, and a tag is HTML."""
     studies = []
