@@ -17,7 +17,7 @@ POINTS = (
     "|p − t| / t), the share of pixels with max(p/t, t/p) < 1.25, SILog (100 times the standard deviation of ln p/t, blind to "
     "a wrong scale), the median of |p − t| / t (the lower middle one of an even number), the mean of |ln p/t|; the report says "
     "where they disagree. The profile of errors by depth and BatchNorm's gap, which decide nothing, are AbsRel. *Final*: "
-    f"validation, mean of the last {LAST:.0%} of evaluations (of more than eight, eight at equal distances). "
+    f"validation, mean of the last {LAST:.0%} of evaluations (of more than four, four at equal distances). "
     "*Wobble*: standard deviation of the ln near error on the "
     f"fixed probe around a Savitzky-Golay trend (order 2, a tenth of the run), the first {DROPPED:.0%} dropped (at "
     f"least {LEAST_PROBES} probes). *Time to the target*: first of {RUN} consecutive probes at or below {TARGET:.0%} "

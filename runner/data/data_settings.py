@@ -26,7 +26,7 @@ class Data(Section):
     )
     train: int = Field(6000, ge=1, description="scenes to train on, the same for all seeds (a folder gives all it has)")
     probe: int = Field(32, ge=1, description="frames of the probe, evaluated during training")
-    validation: int = Field(160, ge=1, description="frames of the validation set")
+    validation: int = Field(320, ge=1, description="frames of the validation set")
     lidar: bool = Field(False, description="scenes with LiDAR-like sparse validity")
     height: int = Field(32, ge=LARGEST_STRIDE, multiple_of=LARGEST_STRIDE)
     width: int = Field(48, ge=LARGEST_STRIDE, multiple_of=LARGEST_STRIDE)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from runner.training.training_settings import Training
 
 LAST = 0.20  #: share of the evaluations that count as final; analysis/measures.py has the same
-MOST = 8  #: validations of a training: more would hardly steady their mean, and each costs as much as several steps
+MOST = 4  #: validations of a training: more would hardly steady their mean, and each costs as much as several steps
 
 
 def evaluated(settings: Training) -> list[int]:
