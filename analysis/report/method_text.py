@@ -8,7 +8,9 @@ from analysis.measures import DROPPED, LAST, LEAST_PROBES, RUN, TARGET
 
 POINTS = (
     "A **trial** is a configuration and a seed. The seed fixes initial weights, data order and scene split, and is "
-    "the same for every configuration, so trials are compared in pairs. **Gain** = ln(baseline's error) − ln(the "
+    "the same for every configuration, so trials are compared in pairs. With `training.start: neutral` all trials of a seed "
+    "go on from one network, trained before with plain L1 in ln depth on other scenes (of a folder: on the seed's own "
+    "training frames). **Gain** = ln(baseline's error) − ln(the "
     "fix's error), shown in percent by which the error is lower; intervals are Student t over seeds (95 %; 98.3 % for "
     "the three promises). Where a value is infinite, the exact interval of the median.",
     "**Metrics that do not depend on the loss**: AbsRel of near pixels (true depth under 1 m) and of far pixels. *Final*: "
@@ -38,7 +40,8 @@ POINTS = (
     "**Verdict on a promise**, in this order: equivalent (90 % interval inside the band), confirmed (lower end at or "
     "above the promise), refuted, worse (upper end below zero), refuted, smaller than promised (upper end below the "
     "promise), inconclusive; void if another error got worse. The band is a change of 25 % in wobble, of 5 % in time, "
-    "of 2 % in near error; for a series in the log, of 0.05 in agreement (a share of the evaluations).",
+    "of 2 % in near error; for a series in the log, of 0.05 in agreement (a share of the evaluations). Wobble and time are "
+    "judged where training began from scratch, not where it went on from a trained network.",
     "**Divergence** is a result: wobble and time are infinite, the error is that of predicting the training set's "
     "median depth; a diverged trial is never left out and never run again.",
     "**What this cannot tell**: other data, networks, optimisers or longer training; effects smaller than the "

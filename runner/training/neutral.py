@@ -45,7 +45,7 @@ class LogDepthLoss:
     thresholds: tuple[float, ...] = ()
 
     def terms(self, pred: Sequence[Tensor], gt: Sequence[Tensor], unweighted: bool = False) -> Terms:
-        """Of K networks, [K]. `pred` [K, B, 1, h, w], `gt` [B, 1, h, w]: inverse depth at each scale in 1/m, 0 where invalid."""
+        """Of K networks, [K]. `pred` [K, B, 1, h, w], `gt` [B, 1, h, w]: inverse depth at each scale, 1/m, 0 where invalid."""
         scales = []
         for predicted, true in zip(pred, gt, strict=True):
             valid = true > 0
