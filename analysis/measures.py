@@ -46,11 +46,15 @@ def wobble(values: Sequence[float] | np.ndarray) -> float:
 
 
 def first_arrival(steps: Sequence[float] | np.ndarray, errors: Sequence[float] | np.ndarray, target: float) -> float:
-    """Step of the first of three consecutive probes at or below `target`; inf if there is none."""
-    below = np.asarray(errors, dtype=float) <= target
+    """Step of the first of three consecutive probes at or below `target`; inf if there is none.
+
+    Step 0, of a network that training goes on from, is no arrival: nothing was trained yet.
+    """
+    at = np.asarray(steps, dtype=float)
+    below = (np.asarray(errors, dtype=float) <= target) & (at > 0)
     for i in range(len(below) - RUN + 1):
         if below[i : i + RUN].all():
-            return float(np.asarray(steps)[i])
+            return float(at[i])
     return math.inf
 
 

@@ -11,7 +11,7 @@ import numpy as np
 from analysis.comparisons import MeasuredStudy
 from analysis.effects import Effect, effect
 from analysis.rulers import ERROR, FAR, NEAR
-from analysis.rules import ALPHA, level_warning, not_worse, promise_verdict, unless_void
+from analysis.rules import ALPHA, NOT_JUDGED, level_warning, not_worse, promise_verdict, unless_void
 from analysis.study import Study
 
 FULL = ("1-1", "2-1", "3-1", "4-2", "5-1", "6-1", "7-1", "8-1", "9-3", "10-1")
@@ -46,9 +46,17 @@ def whole_less_one(study: Study) -> dict[str, str]:
 
 
 def judge_promises(measured: MeasuredStudy) -> list[dict[str, Any]]:
-    """One entry each for stability, convergence and near field; empty if the whole recommendation was not run."""
+    """One entry each for stability, convergence and near field; empty if the whole recommendation was not run.
+
+    The first two are about a whole training: where networks went on from a trained one, they are measured and not judged.
+    """
     base, full = measured.study.baseline, full_key(measured.study)
-    return [] if full is None else [judge(measured, base, full) for judge in (_stability, _convergence, _near)]
+    if full is None:
+        return []
+    whole = [judge(measured, base, full) for judge in (_stability, _convergence)]
+    if not measured.study.from_scratch:
+        whole = [{**entry, "verdict": NOT_JUDGED} for entry in whole]
+    return [*whole, _near(measured, base, full)]
 
 
 def _entry(name: str, asked: str, found: Effect, verdict: str, **more: Any) -> dict[str, Any]:

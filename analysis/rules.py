@@ -20,6 +20,7 @@ SMALLER = "refuted, smaller than promised"
 IMPROVES = "inconclusive, improves"
 INCONCLUSIVE = "inconclusive"
 VOID = "void"
+NOT_JUDGED = "not judged: training went on from a trained network"
 
 ADOPT, TRADE, NO_EFFECT, HARMFUL, UNDECIDED = "adopt", "trade", "no effect", "harmful", "undecided"
 PROVED = "proved: the same training as the baseline"

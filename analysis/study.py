@@ -52,6 +52,11 @@ class Study:
         return tuple(int(seed) for seed in self.meta["experiment"]["seeds"])
 
     @property
+    def from_scratch(self) -> bool:
+        """Whether trainings began with random weights, and not with a trained network."""
+        return self.meta["experiment"]["training"].get("start") != "neutral"
+
+    @property
     def seeds_in_words(self) -> str:
         """Their number as text: "5 seeds"."""
         return seeds_in_words(len(self.seeds))

@@ -47,7 +47,7 @@ def available(study: Study) -> list[str]:
     lacking = {
         "forest": not single,
         "leave_one_out": not whole_less_one(study),
-        "stability": full_key(study) is None,
+        "stability": full_key(study) is None or not study.from_scratch,
         "error_by_depth": study.profiles.empty,
         "samples": study.samples.empty or not (study.folder / "samples.npz").exists(),
         "effects": product_cells(study).empty,

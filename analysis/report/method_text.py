@@ -8,7 +8,9 @@ from analysis.measures import DROPPED, LAST, LEAST_PROBES, RUN, TARGET
 
 POINTS = (
     "A **trial** is a configuration and a seed. The seed fixes initial weights, data order, which images are mirrored, and "
-    "scene split, and is the same for every configuration, so trials are compared in pairs. **Gain** = ln(baseline's error) − "
+    "scene split, and is the same for every configuration, so trials are compared in pairs. With `training.start: neutral` all trials "
+    "of a seed go on from one network, trained before with plain L1 in ln depth on other scenes (of a folder: on the seed's own "
+    "training frames). **Gain** = ln(baseline's error) − "
     "ln(the fix's error), shown in percent by which the error is lower; intervals are Student t over seeds (95 %; 98.3 % for "
     "the three promises). Where a value is infinite, the exact interval of the median.",
     "**Error**, which does not depend on the loss: the RMSE of ln depth, √(mean of (ln p/t)²) with predicted depth p and true "
@@ -45,7 +47,8 @@ POINTS = (
     "above the promise), refuted, worse (upper end below zero), refuted, smaller than promised (upper end below the "
     "promise), inconclusive; void if another error got worse. The band is a change of 25 % in wobble, of 5 % in time, "
     "of 2 % in near error (the document names no metric for its near-field quality: the same ruler decides, AbsRel is said "
-    "beside it); for a series in the log, of 0.05 in agreement (a share of the evaluations).",
+    "beside it); for a series in the log, of 0.05 in agreement (a share of the evaluations). Wobble and time are "
+    "judged where training began from scratch, not where it went on from a trained network.",
     "**Divergence** is a result: wobble and time are infinite, the error by each ruler is that of predicting the training "
     "set's median depth everywhere, at least that of the worst run that finished; a diverged trial is never left out and "
     "never run again.",

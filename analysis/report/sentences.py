@@ -134,6 +134,8 @@ def measured_on(study: Study) -> str:
     pixels = f", {size['height']} x {size['width']} pixels" if {"height", "width"} <= set(size) else ""
     device = study.meta.get("device", "an unknown device")
     steps = f"{training['steps']} steps of batch {training.get('batch', '?')}"
+    if not study.from_scratch:
+        steps += f", from networks of {training['start_steps']} steps of neutral training (L1 in ln depth)"
     text = f"Measured on {source}{f' ({counts})' if counts else ''}; {steps}{pixels}, on {device}; error: {ERROR_EXPLAINED}."
     return f"{text} {mixed}" if (mixed := mixed_software(study)) else text
 

@@ -16,7 +16,7 @@ def plan(experiment: Path, overrides: list[str], seeds: int | None, budget: int 
     """Account for every cell (trained, same as another, clash) and estimate the time. Writes nothing."""
     from runner.execution import FrameCache, resolve_device
     from runner.experiment import design_aliases
-    from runner.study import estimate_minutes, plan_experiment, resumption
+    from runner.study import estimate_minutes, plan_experiment, resumption, start_networks
 
     settings = read_experiment(experiment, overrides, seeds)
     if budget is not None:
@@ -37,8 +37,9 @@ def plan(experiment: Path, overrides: list[str], seeds: int | None, budget: int 
         "trials": the_plan.trials,
         "networks": the_plan.networks,
     }
+    starts = start_networks(settings, device)
     if as_json:
-        print(json.dumps({**counts, "minutes": estimate_minutes(the_plan, device, frames)}, indent=1))
+        print(json.dumps({**counts, "starts": starts, "minutes": estimate_minutes(the_plan, device, frames)}, indent=1))
         return
     if len(the_plan.cells) <= 100:
         rows = [
@@ -49,7 +50,8 @@ def plan(experiment: Path, overrides: list[str], seeds: int | None, budget: int 
     if aliases := design_aliases(settings.design):
         print("aliases, effects that this design cannot separate:")
         print("\n".join(f"  {' = '.join(pair)}" for pair in aliases) + "\n")
-    print(", ".join(f"{value} {name}" for name, value in counts.items() if name != "experiment"), flush=True)
+    line = ", ".join(f"{value} {name}" for name, value in counts.items() if name != "experiment")
+    print(line + start_line(settings, starts), flush=True)
     print(minutes_line(estimate_minutes(the_plan, device, frames)))
     if there := resumption(the_plan, Path("runs") / settings.name):
         print(there)
@@ -74,7 +76,7 @@ def propose(settings: Experiment, trials: int) -> None:
 def plan_search(settings: Experiment, as_json: bool) -> None:
     """The size of a search's space, what is asked for, and how long it takes."""
     from runner.execution import FrameCache, resolve_device
-    from runner.study import estimate_minutes, plan_experiment
+    from runner.study import estimate_minutes, plan_experiment, start_networks
 
     need_optuna("a search")
     from runner.search import sampled_plan, search_settings, search_space, space_size
@@ -84,12 +86,21 @@ def plan_search(settings: Experiment, as_json: bool) -> None:
     space, trials, seeds = search_space(settings, frames), search_settings(settings).trials, len(settings.seeds)
     the_plan = sampled_plan(settings, frames)
     counts = {"experiment": settings.name, "combinations": space.combinations, "cells": trials, "seeds": seeds}
+    starts = start_networks(settings, device)
     if as_json:
-        print(json.dumps({**counts, "trials": trials * seeds, "minutes": estimate_minutes(the_plan, device, frames)}, indent=1))
+        counts |= {"trials": trials * seeds, "starts": starts}
+        print(json.dumps({**counts, "minutes": estimate_minutes(the_plan, device, frames)}, indent=1))
         return
     print(f"the space: {space_size(space)}")
-    print(f"{trials} cells asked for x {seeds} seeds = {trials * seeds} trials", flush=True)
+    print(f"{trials} cells asked for x {seeds} seeds = {trials * seeds} trials" + start_line(settings, starts), flush=True)
     print(minutes_line(estimate_minutes(the_plan, device, frames)))
+
+
+def start_line(settings: Experiment, starts: int) -> str:
+    """A further line on the start networks; empty where trainings start from scratch."""
+    training = settings.training
+    of_each = f"{training.start_steps} steps of {training.start_batch} images each"
+    return f"\nstart: {starts} start networks first, {of_each}, once for all configurations" if starts else ""
 
 
 def minutes_line(minutes: float) -> str:

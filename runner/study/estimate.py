@@ -16,29 +16,33 @@ from runner.data import SeedData, make_seed_data
 from runner.execution import (
     FrameCache,
     Group,
+    StartBlock,
     context,
     group_size,
     one_line,
     one_thread,
     processes,
+    start_blocks,
     start_fork_server,
     wait_for_fork_server,
     worker_environment,
 )
 from runner.experiment import Experiment, Plan
 from runner.study.run import groups_of
-from runner.training import Training, evaluated, train, validated
+from runner.training import Training, evaluated, train, train_neutral, validated
 
 #: Scenes drawn to train on in a try, and the most steps between its evaluations: of a user's network, each step is long.
 FEW, STEPS, OWN_STEPS = 64, 8, 2
 #: Steps of the first part of a try, each evaluated: all but the first and the last are timed, and the median taken.
 OFTEN, OWN_OFTEN = 11, 3
+#: Steps of neutral training in a try: what the further ones take more, is timed.
+BRIEF, LONGER, OWN_BRIEF, OWN_LONGER = 3, 11, 1, 3
 
 
 @dataclass(frozen=True)
 class Timing:
     """Seconds: until the worker was there; a seed's frames; a step, an evaluation on the probe, one on the validation set,
-    and what comes after the last."""
+    and what comes after the last; a block of start networks, where there are any."""
 
     starting: float
     frames: float
@@ -46,6 +50,7 @@ class Timing:
     probe: float
     validation: float
     end: float
+    start: float = 0.0
 
     def group(self, settings: Training) -> float:
         """Seconds that a group trains."""
@@ -79,7 +84,13 @@ def estimate_minutes(plan: Plan, device: torch.device, frames: FrameCache) -> fl
     drawing = -(-len(experiment.seeds) // busy) * mean(t.frames for t in timings)
     each = mean(t.group(experiment.training) for t in timings)
     training = batches * longest(groups, busy, alike=experiment.model.custom is None) * each
-    return round((starting + drawing + training) / 60.0, 2)
+    blocks = len(start_blocks(experiment, experiment.seeds, device))
+    return round((starting + drawing + -(-blocks // workers) * mean(t.start for t in timings) + training) / 60.0, 2)
+
+
+def start_networks(experiment: Experiment, device: torch.device) -> int:
+    """How many start networks an experiment needs in all; 0 where trainings start from scratch."""
+    return sum(len(block.seeds) for block in start_blocks(experiment, experiment.seeds, device))
 
 
 def longest(groups: Sequence[Group], workers: int, alike: bool) -> float:
@@ -115,8 +126,10 @@ def time_group(group: Group, experiment: Experiment, device: torch.device, asked
         few = replace(data, validation=data.probe)
         often, _, _ = timed(group, few, experiment, device, steps=OWN_OFTEN if own else OFTEN, every=1)
         seldom, last, end = timed(group, data, experiment, device, steps=3 * every, every=every)
+        blocks = start_blocks(experiment, [group.seed], device)
+        start = timed_start(blocks[0], data, experiment, device, frames) if blocks else 0.0
     step = max(seldom - often, 0.0) / (every - 1) if every > 1 else often
-    return Timing(starting, frames, step, max(often - step, 0.0), max(last - seldom, 0.0), end)
+    return Timing(starting, frames, step, max(often - step, 0.0), max(last - seldom, 0.0), end, start)
 
 
 def timed(
@@ -133,6 +146,20 @@ def timed(
     train(group.configurations, data, brief, model.depth_range, device, look, group.size, model.custom)
     *usual, last, end = (after - before for before, after in pairwise([*clock, time.monotonic()]))
     return median(usual), last, end
+
+
+def timed_start(block: StartBlock, data: SeedData, experiment: Experiment, device: torch.device, frames: float) -> float:
+    """The seconds of a block of start networks, from a brief training and a longer one; `frames`: a seed's frames take so long,
+    and about as long those that start networks alone are trained on."""
+    model, training = experiment.model, experiment.training
+    brief, longer = (OWN_BRIEF, OWN_LONGER) if model.custom else (BRIEF, LONGER)
+    took = []
+    for steps in (brief, longer):
+        began, settings = time.monotonic(), training.model_copy(update={"start_steps": steps})
+        train_neutral(block.seeds, data, settings, model.depth_range, device, custom=model.custom)
+        took.append(time.monotonic() - began)
+    step = max(took[1] - took[0], 0.0) / (longer - brief)
+    return training.start_steps * step + (0.0 if experiment.data.folder else frames)
 
 
 def timed_frames(experiment: Experiment, seed: int, device: torch.device) -> tuple[SeedData, float]:

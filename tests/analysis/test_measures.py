@@ -65,6 +65,10 @@ def test_arrival_needs_three_in_a_row() -> None:
     assert first_arrival(steps[:2], [1, 1], 1.0) == math.inf
 
 
+def test_a_network_that_training_goes_on_from_has_not_arrived() -> None:
+    assert first_arrival([0, 10, 20, 30], [1, 1, 1, 1], 1.0) == 10
+
+
 def test_target_is_95_percent_of_the_log_improvement() -> None:
     curve = np.exp(np.array([0.0] + [-2.0] * 19))
     assert target_error([curve, curve, curve]) == pytest.approx(math.exp(-1.9))

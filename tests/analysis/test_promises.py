@@ -3,19 +3,37 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 
-from analysis import promises
+from analysis import load, promises, verdicts
 from analysis.effects import effect
 from analysis.judge import _proved
+from analysis.plots.figures import available
+from analysis.report.sentences import measured_on, promises_sentence
 
 
 def test_promises_of_a_recommendation_that_keeps_them(judged: dict) -> None:
     found_verdicts = {entry["promise"]: entry["verdict"] for entry in judged["promises"]}
     assert found_verdicts == {"stability": "confirmed", "convergence": "confirmed", "near field": "confirmed"}
     assert judged["promises"][1]["measure"] == "steps to the target"
+
+
+def test_speed_and_steadiness_are_measured_and_not_judged_where_a_trained_network_went_on(small: Path, judged: dict) -> None:
+    study = load(small)
+    training = {**study.meta["experiment"]["training"], "start": "neutral", "start_steps": 3000}
+    on = replace(study, meta={**study.meta, "experiment": {**study.meta["experiment"], "training": training}})
+    found, said = verdicts(on), "not judged: training went on from a trained network"
+    assert [entry["verdict"] for entry in found["promises"]] == [said, said, "confirmed"]
+    assert [entry["interval"] for entry in found["promises"]] == [entry["interval"] for entry in judged["promises"]]
+    assert [fix["verdict"] for fix in found["fixes"]] == [fix["verdict"] for fix in judged["fixes"]]
+    assert f"3 times steadier: {said} (measured" in promises_sentence(found)
+    assert "from networks of 3000 steps of neutral training" in measured_on(on)
+    assert "from networks of" not in measured_on(study)
+    assert set(available(study)) - set(available(on)) == {"stability"}
 
 
 def test_the_limits_of_the_promises_are_the_documents(judged: dict) -> None:

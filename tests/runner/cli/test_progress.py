@@ -7,7 +7,7 @@ import sys
 import pytest
 
 from runner.cli.progress import Display
-from runner.execution import Group, make_groups
+from runner.execution import Group, StartBlock, make_groups
 from runner.experiment import make_plan, parse_experiment
 
 EXPERIMENT = {"name": "x", "design": {"one_at_a_time": ["1-1", "5-2", "8-1"]}, "seeds": 1, "training": {"steps": 10}}
@@ -49,6 +49,30 @@ def test_halves_of_a_group_replace_it(display: Display, capsys: pytest.CaptureFi
     display.started -= 60
     display.progress(half.name, 5, 0)
     assert capsys.readouterr().err.splitlines()[-1] == "0/4 trials, 0 diverged, 0:01:00 spent, about 0:01:00 left"
+
+
+def test_start_networks_are_shown_before_the_trials_and_count_by_their_batch(capsys: pytest.CaptureFixture[str]) -> None:
+    """Two blocks of four networks, 30 steps of twice the batch: 2 x 4 x 2 x 30 = 480 of 480 + 4 x 10 steps in all; 22 steps of
+    one are 176."""
+    training = {"steps": 10, "start": "neutral", "start_steps": 30}
+    display = Display(parse_experiment({**EXPERIMENT, "training": training}, "here"))
+    blocks = [StartBlock((0, 1, 2, 3)), StartBlock((4, 5, 6, 7))]
+    plan = make_plan(display.experiment)
+    display.begin(plan.summary, 0, plan.trials)
+    display.starts(blocks)
+    assert capsys.readouterr().err.splitlines()[1:] == [
+        "first 30 steps of neutral training for the start networks of seeds 0 to 3, seeds 4 to 7"
+    ]
+    display.last_line -= 31
+    display.started -= 176
+    display.progress(blocks[1].name, 22, 1)
+    said = "start networks 37% trained, 0/4 trials, 0 diverged, 0:02:56 spent, about 0:05:44 left"
+    assert capsys.readouterr().err.splitlines() == [said]
+    for block in blocks:
+        display.progress(block.name, 30, 0)
+    assert display.trials() == "0/4 trials, 0 diverged"
+    display.starts([])
+    assert capsys.readouterr().err == ""
 
 
 @pytest.mark.parametrize("rich", [True, False])

@@ -1,6 +1,8 @@
 """A whole study on a device that is not the host (tests/runner/pretend_device.py) is the host's, to the last bit: frames moved,
-every fix trained, a network diverging, evaluations, checkpoints, records. In processes of their own, for the device stays."""
+every fix trained, start networks, a network diverging, evaluations, checkpoints, records. In processes of their own, for the
+device stays."""
 
+import json
 import os
 import subprocess
 import sys
@@ -17,9 +19,10 @@ pytestmark = pytest.mark.skipif(
 HERE = Path(__file__).parents[1]
 
 STUDY = """
-import sys
+import json, sys
 from pathlib import Path
 from pretend_device import DEVICE, Pretending
+from runner.execution import starts
 from runner.execution.observer import Observer
 from runner.networks import CustomStack
 from runner.networks import StackedNetworks
@@ -27,11 +30,12 @@ from runner.experiment import parse_experiment
 from runner.study import run as study
 from runner.training import metrics
 
+more, starts.BLOCK["pretend"] = json.loads(sys.argv[2]), starts.BLOCK["cpu"]
 training = {"steps": 8, "batch": 4, "evaluate_every": 4, "machine_code": False, "accumulate": 2, "checkpoints": "last"}
 experiment = parse_experiment({
     "name": "tiny", "design": {"one_at_a_time": "all", "leave_one_out": True}, "seeds": 2, "workers": 1, "group_size": 9,
-    "data": {"train": 12, "probe": 4, "validation": 4, "height": 16, "width": 16}, "training": training,
-    "model": sys.argv[2] if len(sys.argv) > 2 else {},
+    "data": {"train": 12, "probe": 4, "validation": 4, "height": 16, "width": 16},
+    "training": training | more.get("training", {}), "model": more.get("model", {}),
 }, "x")
 
 def poisoned(made):
@@ -41,7 +45,7 @@ def poisoned(made):
     return make
 
 for networks in (StackedNetworks, CustomStack):
-    networks.__init__ = poisoned(networks.__init__)
+    networks.__init__, networks.load_state = poisoned(networks.__init__), poisoned(networks.load_state)
 metrics.AT_ONCE["pretend"] = metrics.AT_ONCE["cuda"]
 
 class Strict(Observer):
@@ -78,10 +82,17 @@ def in_a_process(script: str, *arguments: object) -> subprocess.CompletedProcess
     return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=300)
 
 
-@pytest.fixture(scope="module", params=[[], [HERE / "custom_modules.py:Small"]], ids=["the stack", "own networks"])
+KINDS = {
+    "the stack": {},
+    "own networks": {"model": f"{HERE / 'custom_modules.py'}:Small"},
+    "from start networks": {"training": {"start": "neutral", "start_steps": 3, "start_batch": 4}},
+}
+
+
+@pytest.fixture(scope="module", params=KINDS.values(), ids=KINDS)
 def studies(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("pretend")
-    done = in_a_process(STUDY, folder, *request.param)
+    done = in_a_process(STUDY, folder, json.dumps(request.param))
     assert done.returncode == 0, done.stderr
     return folder
 

@@ -141,6 +141,27 @@ def test_a_node_killed_in_the_middle_of_a_group_changes_nothing(cluster, tmp_pat
         pd.testing.assert_frame_equal(table, there[name], check_exact=True, obj=name)
 
 
+@needs_ray
+def test_start_networks_are_trained_there_as_here(cluster, tmp_path):
+    """Two seeds of one block, and one of another: the networks that come back are this machine's, and so are the records."""
+    text = TINY.replace("seeds: 2", "seeds: [0, 1, 4]")
+    text = text.replace("steps: 60, batch: 2, evaluate_every: 20", "steps: 4, batch: 2, start: neutral, start_steps: 6")
+    for name, more in (("ray", ["--execution", "ray"]), ("here", [])):
+        run = begin(tmp_path / name, text, *more, RAY_ADDRESS=cluster.address)
+        said, errors = run.communicate(timeout=600)
+        assert (run.returncode, said) == (0, "9 planned, 9 done, 0 diverged, 0 failed\n"), errors
+        assert "first 6 steps of neutral training for the start networks of seeds 0 to 3, seeds 4 to 7\n" in errors
+    here, there = (recorded(tmp_path / name / "study") for name in ("here", "ray"))
+    assert here.keys() == there.keys()
+    for name, table in here.items():
+        pd.testing.assert_frame_equal(table, there[name], check_exact=True, obj=name)
+    starts = [sorted((tmp_path / name / "study" / "starts").glob("*.pt")) for name in ("here", "ray")]
+    for one, other in zip(*starts, strict=True):
+        one, other = (torch.load(path, weights_only=True) for path in (one, other))
+        assert one["fingerprint"] == other["fingerprint"]
+        assert all(torch.equal(value, other["state"][part]) for part, value in one["state"].items())
+
+
 #: A group that ends the process it comes to; one that no machine has the memory for, until it is halved; and one as usual.
 HARD = """
 import os, sys, torch

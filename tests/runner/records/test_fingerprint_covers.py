@@ -20,7 +20,7 @@ APART = {
     *("nfloss/claims", "nfloss/testing", "nfloss/near_field.py", "nfloss/standalone.py", "nfloss/symptoms.py"),
     *("nfloss/yaml_block.py", "runner/networks/custom_check.py", "runner/data/statistics.py"),
     *(f"runner/execution/{name}.py" for name in ("backends", "observer", "preload", "process", "ray_cluster")),
-    *(f"runner/records/{name}.py" for name in ("checkpoints", "files", "fingerprint", "integrity")),
+    *(f"runner/records/{name}.py" for name in ("checkpoints", "files", "fingerprint", "integrity", "start_files")),
 }
 
 SCRIPT = '''
@@ -32,6 +32,7 @@ from nfloss.slots import functions_of
 from runner.data import Data
 from runner.data.formats import READER_MODULES as MODULES
 from runner.records import fingerprint
+from runner.training import Training
 
 root, data = Path(sys.argv[1]), Path(sys.argv[2])
 FORMATS = [Data(folder=str(data), format=name, depth_scale=module.READER.scale or 1000) for name, module in MODULES.items()]
@@ -46,7 +47,8 @@ def fingerprints():
         cached.cache_clear()
     scenes = [fingerprint.fingerprint(c, Data()) for c in alone]
     folders = [fingerprint.fingerprint(Configuration.of(), data) for data in FORMATS]
-    return [*scenes, *folders, fingerprint.fingerprint(Configuration.of(), Data(), network)]
+    own = fingerprint.fingerprint(Configuration.of(), Data(), network)
+    return [*scenes, *folders, own, fingerprint.fingerprint(Configuration.of(), Data(), None, Training(start="neutral"))]
 
 
 def edited(text, every):
@@ -111,20 +113,22 @@ def test_every_module_is_covered(moved: dict) -> None:
     modules, formats = moved["modules of fixes"], moved["formats"]
     for name in covered_modules():
         flags = moved["moved"][name]["behaviour"]
-        scenes, folders, custom = flags[: len(modules)], flags[len(modules) : -1], flags[-1]
+        scenes, folders, (custom, neutral) = flags[: len(modules)], flags[len(modules) : -2], flags[-2:]
         if name.startswith("nfloss/issues/"):  # the fixes whose functions it has, and no other training
             own = [name.removesuffix(".py").replace("/", ".") in of_fix for of_fix in modules]
             assert scenes == own and any(own), name
-            assert not any(folders) and not custom, name
+            assert not any((*folders, custom, neutral)), name
         elif name.startswith("runner/data/synthetic/"):
-            assert all(scenes) and custom and not any(folders), name
+            assert all((*scenes, custom, neutral)) and not any(folders), name
         elif name.startswith(("runner/data/formats/", "runner/data/split")):
             module = Path(name).stem
             own = [module in (one, {"7scenes": "seven_scenes"}.get(one)) for one in formats]
             assert folders == (own if any(own) else [True] * len(formats)), name
-            assert not any(scenes) and not custom, name
+            assert not any((*scenes, custom, neutral)), name
         elif name.startswith("runner/networks/custom"):
-            assert custom and not any(scenes) and not any(folders), name
+            assert custom and not any((*scenes, *folders, neutral)), name
+        elif name in ("runner/training/neutral.py", "runner/execution/starts.py"):
+            assert neutral and not any(flags[:-1]), name
         else:
             assert all(flags), name
 

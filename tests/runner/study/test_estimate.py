@@ -10,7 +10,7 @@ import torch
 from commands import nfloss
 
 from nfloss import Configuration
-from runner.execution import Group
+from runner.execution import Group, StartBlock
 from runner.experiment import parse_experiment
 from runner.study import estimate
 from runner.study.estimate import Timing, longest, time_group
@@ -74,6 +74,25 @@ def test_a_try_tells_steps_from_evaluations(every: int, monkeypatch: pytest.Monk
     tried = time_group(group, parse_experiment(content, "tried"), torch.device("cpu"), asked=990.0)
     assert tried.starting == 10.0 and tried.end == 9.0 and tried.validation == 400.0
     assert (tried.step, tried.probe) == ((32.0, 0.0) if every == 1 else (2.0, 30.0))
+
+
+@pytest.mark.parametrize(("data", "seconds"), [({}, 5.0), ({"folder": "frames", "depth_scale": 1000}, 0.0)])
+def test_a_block_of_start_networks_is_its_steps_and_scenes_of_its_own(
+    data: dict, seconds: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A step of 2 s, after 7 s in which networks are made; a folder's frames are those of the seed, there already."""
+    clock = [1000.0]
+
+    def training(seeds, frames, settings, depth_range, device, custom) -> None:  # type: ignore[no-untyped-def]
+        assert seeds == (4, 5, 6, 7)
+        clock[0] += 7.0 + 2.0 * settings.start_steps
+
+    monkeypatch.setattr(estimate, "train_neutral", training)
+    monkeypatch.setattr(estimate, "time", SimpleNamespace(monotonic=lambda: clock[0]))
+    content = {"name": "x", "design": {"one_at_a_time": ["5-2"]}, "data": data}
+    content["training"] = {"start": "neutral", "start_steps": 100}
+    took = estimate.timed_start(StartBlock((4, 5, 6, 7)), None, parse_experiment(content, "x"), torch.device("cpu"), frames=5.0)
+    assert took == 200.0 + seconds
 
 
 def test_a_users_networks_take_the_time_that_they_are() -> None:

@@ -1,4 +1,5 @@
-"""Fifty runs killed (SIGKILL) at random instants and resumed: the records equal those of an undisturbed run, bit for bit."""
+"""Sixty runs killed (SIGKILL) at random instants and resumed: the records equal those of an undisturbed run, bit for bit, and
+so do the start networks of those that go on from them."""
 
 from __future__ import annotations
 
@@ -8,35 +9,38 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+import torch
 from commands import recorded
 
-KILLS = 50
+KILLS = {"scratch": 50, "neutral": 10}
+EACH = [(start, number) for start, count in KILLS.items() for number in range(count)]
 TINY = """
 design: {one_at_a_time: ["1-1", "6-2"]}
 seeds: 2
 data: {train: 16, probe: 4, validation: 4, height: 16, width: 16}
-training: {steps: 6, batch: 2, evaluate_every: 3}
+training: {steps: 6, batch: 2, evaluate_every: 3, START}
 device: cpu
 group_size: 1
 workers: 1
 """
+STARTS = {"scratch": "start: scratch", "neutral": "start: neutral, start_steps: 20, start_batch: 2"}
 
 
 @pytest.fixture(scope="module")
-def killed(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("killed")
-    (folder / "tiny.yaml").write_text(TINY)
+def killed(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder, kills = tmp_path_factory.mktemp(request.param), KILLS[request.param]
+    (folder / "tiny.yaml").write_text(TINY.replace("START", STARTS[request.param]))
     script = Path(__file__).parents[1] / "kills.py"
-    command = [sys.executable, script, folder / "tiny.yaml", folder, KILLS, 0]
+    command = [sys.executable, script, folder / "tiny.yaml", folder, kills, 0]
     done = subprocess.run(list(map(str, command)), capture_output=True, text=True, timeout=900)
     assert done.returncode == 0, done.stderr
     groups = [int(line.split()[1]) for line in done.stdout.splitlines()]
-    assert len(groups) == KILLS
-    assert sum(0 < count < 6 for count in groups) >= KILLS // 10, groups  # in the midst of it, not before or after alone
+    assert len(groups) == kills
+    assert sum(0 < count < 6 for count in groups) >= kills // 10, groups  # in the midst of it, not before or after alone
     return folder
 
 
-@pytest.mark.parametrize("number", range(KILLS))
+@pytest.mark.parametrize(("killed", "number"), EACH, indirect=["killed"])
 def test_records_are_those_of_an_undisturbed_run(killed: Path, number: int) -> None:
     whole, resumed = recorded(killed / "whole"), recorded(killed / str(number))
     assert list(resumed) == list(whole)
@@ -44,7 +48,18 @@ def test_records_are_those_of_an_undisturbed_run(killed: Path, number: int) -> N
         pd.testing.assert_frame_equal(resumed[name], table, check_exact=True)
 
 
-@pytest.mark.parametrize("number", range(KILLS))
+@pytest.mark.parametrize(("killed", "number"), [pair for pair in EACH if pair[0] == "neutral"], indirect=["killed"])
+def test_start_networks_are_those_of_an_undisturbed_run(killed: Path, number: int) -> None:
+    names = [f"seed{seed}.pt" for seed in range(4)]
+    whole, resumed = (
+        [torch.load(killed / run / "starts" / name, weights_only=True) for name in names] for run in ("whole", str(number))
+    )
+    for one, other in zip(whole, resumed, strict=True):
+        assert one["fingerprint"] == other["fingerprint"] and one["state"].keys() == other["state"].keys()
+        assert all(torch.equal(value, other["state"][part]) for part, value in one["state"].items())
+
+
+@pytest.mark.parametrize(("killed", "number"), EACH, indirect=["killed"])
 def test_nothing_is_left_half_written(killed: Path, number: int) -> None:
     """Hidden files are those that were being written; the lock's own stays."""
     assert {path.name for path in (killed / str(number)).rglob(".*")} <= {".running"}
