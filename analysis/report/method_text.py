@@ -8,10 +8,10 @@ from analysis.measures import DROPPED, LAST, LEAST_PROBES, RUN, TARGET
 
 POINTS = (
     "A **trial** is a configuration and a seed. The seed fixes initial weights, data order, which images are mirrored, and "
-    "scene split, and is the same for every configuration, so trials are compared in pairs. With `training.start: neutral` all trials "
-    "of a seed go on from one network, trained before with plain L1 in ln depth on other scenes (of a folder: on the seed's own "
-    "training frames). **Gain** = ln(baseline's error) − "
-    "ln(the fix's error), shown in percent by which the error is lower; intervals are Student t over seeds (95 %; 98.3 % for "
+    "scene split, and is the same for every configuration, so trials are compared in pairs. With `training.start: neutral` "
+    "all trials of a seed go on from one network, trained before with plain L1 in ln depth on other scenes (of a folder: on "
+    "the seed's own training frames). **Gain** = ln(baseline's error) − ln(the fix's error), shown in percent by which the "
+    "error is lower; intervals are Student t over seeds (95 %; 98.3 % for "
     "the three promises). Where a value is infinite, the exact interval of the median.",
     "**Error**, which does not depend on the loss: the RMSE of ln depth, √(mean of (ln p/t)²) with predicted depth p and true "
     "depth t, pooled over the near pixels (t under 1 m) or the far ones; 0.10 is typically 10 % off. It alone decides. It "
