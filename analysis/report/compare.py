@@ -127,8 +127,8 @@ def agreement_sentence(first: str, other: str, found: Agreement) -> str:
     words = f"{found.equal} with the same word and {len(found.opposite)} with the opposite{turned}"
     signs = f"{found.sure - len(found.against)} with the same sign{against}"
     return (
-        f"{other} against {first}: of {found.fixes} fixes {found.decided} decided in both, {words}; of {found.sure} gains sure in "
-        f"both (near and far, interval without zero) {signs}; rank correlation of the gains (Spearman): {ranks}."
+        f"{other} against {first}: of {found.fixes} fixes {found.decided} decided in both, {words}; of {found.sure} gains sure "
+        f"in both (near and far, interval without zero) {signs}; rank correlation of the gains (Spearman): {ranks}."
     )
 
 
