@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import math
 import shutil
 from pathlib import Path
 
 import pytest
 from synthetic import Planted, write_study
 
+from analysis.formatting import ratio
 from analysis.report.compare import Comparison, Table, comparison, file_stem, markdown, study_names
 from analysis.study import StudyError
 
@@ -178,6 +180,21 @@ def test_broken_incomplete_and_unrelated_studies_are_one_line_and_nothing_is_wri
             comparison(first, [three[1], other] if other != unrelated else [other])
         assert len(str(error.value).splitlines()) == 1
     assert not (first / "report").exists()
+
+
+@pytest.mark.parametrize(
+    ("estimate", "low", "high", "said"),
+    [
+        (0.0, -0.1, 0.1, "1.00 [0.90, 1.11]"),
+        (math.log(2), math.log(1.6), math.log(2.5), "0.50 [0.40, 0.62]"),
+        (-math.log(12.34), -math.log(1500), -math.log(9.996), "12.3 [10, 1500]"),
+        (math.log(25), -math.inf, math.inf, "0.04 [0, ∞]"),
+        (math.nan, math.nan, math.nan, "? [?, ?]"),
+    ],
+)
+def test_a_gain_as_a_ratio_of_errors(estimate: float, low: float, high: float, said: str) -> None:
+    """exp(-gain): a gain's lower end is the error's upper end."""
+    assert ratio({"estimate": estimate, "low": low, "high": high}) == said
 
 
 def test_names_of_studies_and_of_files(tmp_path: Path) -> None:
