@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
-from torch import Tensor
 
 from nfloss import Configuration
 from nfloss.evaluation.rows import code_path
 from runner.execution.group_size import even_size
+from runner.training import StartNetwork
 
 
 @dataclass(frozen=True)
@@ -20,7 +20,7 @@ class Group:
 
     rate: their learning rate, where that is not the experiment's
     checkpoints: the folder where its networks are kept, if they are
-    start: the state that they go on from; None: random initial weights
+    start: the network that they go on from; None: random initial weights
     """
 
     name: str
@@ -29,7 +29,7 @@ class Group:
     size: int
     rate: float | None = None
     checkpoints: Path | None = None
-    start: Mapping[str, Tensor] | None = field(default=None, compare=False, repr=False)
+    start: StartNetwork | None = field(default=None, compare=False, repr=False)
 
     def halves(self) -> tuple[Group, Group]:
         """The same trainings in two groups."""

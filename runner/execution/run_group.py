@@ -51,7 +51,7 @@ def run_group(group: Group, experiment: Experiment, frames: FrameCache, device: 
         lambda steps, diverged: progress(group.name, steps, diverged),
         group.size,
         experiment.model.custom,
-        group.start,
+        group.start.state if group.start else None,
     )
     keys = [record_key(configuration, group.rate) for configuration in group.configurations]
     keep_networks(group, keys, history, experiment)

@@ -158,4 +158,4 @@ class Starts:
                 f"training.start: the neutral training of seed {group.seed} diverged at step {network.diverged_step} with "
                 f"start_rate {rate:g}; give a smaller one, in a new study"
             )
-        return replace(group, start=network.state)
+        return replace(group, start=network)

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from io import BytesIO
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -31,12 +33,24 @@ REPORTED = 50  # steps between two reports of progress
 class StartNetwork:
     """A network after its neutral training: its complete state, on the CPU.
 
+    Between processes it goes as bytes, not as tensors in shared memory, of which containers have little.
+
     diverged_step: of the first loss or gradient that was not finite; None where there was none
     """
 
     seed: int
     state: dict[str, Tensor]
     diverged_step: int | None = None
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        buffer = BytesIO()
+        torch.save(self.state, buffer)
+        return of_bytes, (self.seed, buffer.getvalue(), self.diverged_step)
+
+
+def of_bytes(seed: int, state: bytes, diverged_step: int | None) -> StartNetwork:
+    """A start network as it arrives in another process."""
+    return StartNetwork(seed, torch.load(BytesIO(state), weights_only=True), diverged_step)
 
 
 class LogDepthLoss:

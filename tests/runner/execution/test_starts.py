@@ -84,10 +84,10 @@ def test_a_group_waits_for_its_start_network_and_another_goes_first(tmp_path: Pa
     assert [queue.take(), queue.take(), queue.take()] == [first, second, None]
     kept(starts, network(4))
     taken = queue.take()
-    assert taken == groups[1] and taken.start["parameters"].item() == 4.0
+    assert taken == groups[1] and taken.start.state["parameters"].item() == 4.0
     assert queue.take() is None and len(queue.groups) == 2
     kept(starts, network(0))
-    assert [queue.take().start["parameters"].item() for _ in range(2)] == [0.0, 0.0] and not queue.groups
+    assert [queue.take().start.state["parameters"].item() for _ in range(2)] == [0.0, 0.0] and not queue.groups
 
 
 def test_no_time_left_ends_the_queue_of_its_kind_and_waiting_is_not_asked(tmp_path: Path) -> None:

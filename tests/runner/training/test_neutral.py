@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from functools import partial
+from multiprocessing.reduction import ForkingPickler
 
 import numpy as np
 import pytest
@@ -18,7 +19,7 @@ from runner.networks import CustomStack, DepthRange, NetworkClass, StackedNetwor
 from runner.records import curve_rows
 from runner.training import Training, abs_rel, neutral, train, train_neutral
 from runner.training.kernels.lanes.lane_networks import LaneNetworks
-from runner.training.neutral import LogDepthLoss, learning_rate, neutral_settings
+from runner.training.neutral import LogDepthLoss, StartNetwork, learning_rate, neutral_settings
 
 CPU = torch.device("cpu")
 SETTINGS = Training(start="neutral", start_steps=40, start_batch=6, start_rate=2e-3, clip_norm=1.0)
@@ -161,6 +162,15 @@ def test_a_network_of_yours_is_trained_alone_and_gone_on_from(small_data: SeedDa
         assert module.first.weight.data_ptr() == networks.parameters[k].data_ptr()  # still a view of what is trained
     history = train([Configuration.of()], small_data, brief, DepthRange(), CPU, custom=OWN, start=start.state)
     assert int(history.probes[0]["step"]) == 0 and history.diverged_at.tolist() == [-1]
+
+
+def test_between_processes_it_goes_as_bytes() -> None:
+    """Tensors would go through shared memory: `multiprocessing` pickles them as handles of it."""
+    state = {"a": torch.arange(3.0), "b": torch.ones(2, dtype=torch.bfloat16), "count": torch.tensor(7)}
+    sent = ForkingPickler.dumps(StartNetwork(5, state, 9))
+    found = ForkingPickler.loads(sent)
+    assert (found.seed, found.diverged_step) == (5, 9) and found.state.keys() == state.keys()
+    assert all(torch.equal(found.state[name], value) and not value.is_shared() for name, value in state.items())
 
 
 def test_a_training_that_diverges_says_at_which_step(small_data: SeedData, monkeypatch: pytest.MonkeyPatch) -> None:
