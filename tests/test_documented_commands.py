@@ -76,6 +76,8 @@ def smaller(settings: dict[str, Any]) -> dict[str, Any]:
     folder = {"folder": "../frames", "depth_scale": 1000} if "folder" in settings.get("data", {}) else {}
     less = {key: settings[key] | values if key in settings else values for key, values in LITTLE.items()}
     less["data"] = {**LITTLE["data"], **folder}
+    if settings.get("training", {}).get("start") == "neutral":
+        less["training"] |= {"start_steps": 4, "start_batch": 4}
     design = settings["design"]
     if design.get("one_at_a_time") == "all":
         design |= {"one_at_a_time": ["2-1", "8-1"], "leave_one_out": False, "near_weights": [1]}
