@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 # torch first and by itself: the pinned version brings CUDA where the index offers it for this machine, else a CPU build.
-PIP    := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
+PIP    := $(BIN)/python -m pip install --quiet --no-compile --disable-pip-version-check -c constraints.txt
 RUN    := MLFLOW_DISABLE_TELEMETRY=true DO_NOT_TRACK=true $(BIN)/nfloss
 
 # Whether there is somebody to ask: of a release with known holes, pip-audit must find one. It does not where nothing answers, or
@@ -11,8 +11,9 @@ RUN    := MLFLOW_DISABLE_TELEMETRY=true DO_NOT_TRACK=true $(BIN)/nfloss
 AUDITS = echo 'pillow==9.0.0' | $(BIN)/pip-audit --disable-pip --no-deps -r /dev/stdin --timeout 5 --progress-spinner off \
 	-f json 2>/dev/null | grep -q '"vulns": \[{'
 
-# Compiles the machine code that training uses, once for this machine.
+# Once for this machine, on all cores: the machine code that training uses; Python's modules, which pip would compile on one core.
 LOAD = $(BIN)/python -c 'from runner.training import load_machine_code; load_machine_code()'
+COMPILE = $(BIN)/python -m compileall -qq -j 0 -x '/tests/' $(VENV)/lib nfloss runner analysis
 
 .DEFAULT_GOAL := help
 
@@ -94,16 +95,17 @@ $(VENV)/torch: constraints.txt
 
 $(VENV)/run: $(VENV)/torch pyproject.toml
 	$(PIP) -e '.[all]'
-	@$(LOAD)
+	@$(LOAD) & loading=$$!; $(COMPILE); wait $$loading
 	@touch $@
 
 $(VENV)/dev: $(VENV)/torch pyproject.toml
 	$(PIP) -e '.[all,dev]'
-	@$(LOAD)
+	@$(LOAD) & loading=$$!; $(COMPILE); wait $$loading
 	@touch $(VENV)/run $@
 
 $(VENV)/bench: $(VENV)/run
 	$(PIP) -e '.[bench]'
+	@$(COMPILE) || true
 	@touch $@
 
 .PHONY: help ablation lasting lasting-1x lasting-4x lasting-16x smoke mlflow dashboard audit test check fuzz soak slow docs docs-serve bench bench-gpu setup clean

@@ -81,7 +81,7 @@ def smaller(settings: dict[str, Any]) -> dict[str, Any]:
     design = settings["design"]
     if design.get("one_at_a_time") == "all":
         design |= {"one_at_a_time": ["2-1", "8-1"], "leave_one_out": False, "near_weights": [1]}
-    return settings | less | {"seeds": 2, "workers": 2} | ({"confirm": 2} if "confirm" in settings else {})
+    return settings | less | {"seeds": 2, "workers": 1} | ({"confirm": 2} if "confirm" in settings else {})
 
 
 def write_frames(folder: Path) -> None:

@@ -8,10 +8,15 @@ from __future__ import annotations
 import atexit
 import json
 import os
+import shutil
+import signal
 import subprocess
 import sys
 import tempfile
+import time
 import traceback
+import weakref
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 from typing import NoReturn
@@ -19,29 +24,76 @@ from typing import NoReturn
 import pandas as pd
 
 
+class Command:
+    """A command that goes on in the background, in a session of its own, as from a shell.
+
+    Args:
+        arguments: of `nfloss`.
+        cwd: where it is typed; default: here.
+        deaf: to SIGINT, as what a script's background begins.
+        environment: beside that of this process.
+    """
+
+    def __init__(self, *arguments: object, cwd: Path | None = None, deaf: bool = False, **environment: str) -> None:
+        self.args, self.returncode = ["nfloss", *map(str, arguments)], None
+        self._folder = Path(tempfile.mkdtemp(prefix="nfloss-test-"))
+        weakref.finalize(self, shutil.rmtree, self._folder, ignore_errors=True)
+        order = {"arguments": self.args[1:], "cwd": str(cwd or Path.cwd()), "deaf": deaf}
+        server = loaded()
+        assert server.stdin is not None
+        line = json.dumps({**order, "environment": {**os.environ, **environment}, "folder": str(self._folder)})
+        server.stdin.write(line + "\n")
+        server.stdin.flush()
+        while not (told := self._folder / "pid").exists():
+            assert server.poll() is None, "the process that commands are forked from has died"
+            time.sleep(0.002)
+        self.pid = int(told.read_text())
+
+    def poll(self) -> int | None:
+        """The exit status, as `subprocess` has it; None while it runs."""
+        if self.returncode is None and (ended := self._folder / "status").exists():
+            self.returncode = int(ended.read_text())
+        return self.returncode
+
+    def wait(self, timeout: float = 300.0) -> int:
+        until = time.monotonic() + timeout
+        while (code := self.poll()) is None:
+            if time.monotonic() > until:
+                self.kill()
+                raise subprocess.TimeoutExpired(self.args, timeout)
+            time.sleep(0.002)
+        return code
+
+    def communicate(self, timeout: float = 300.0) -> tuple[str, str]:
+        """What it printed and what it complained, once it has ended."""
+        self.wait(timeout)
+        return (self._folder / "out").read_text(), (self._folder / "err").read_text()
+
+    def send_signal(self, kind: int) -> None:
+        if self.poll() is None:
+            os.kill(self.pid, kind)
+
+    def kill(self) -> None:
+        self.send_signal(signal.SIGKILL)
+
+
 def nfloss(*arguments: object, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
     """Run a command as from a shell; its status, what it printed, what it complained."""
-    with tempfile.TemporaryDirectory(prefix="nfloss-test-") as folder:
-        files = [Path(folder) / name for name in ("out", "err")]
-        order = {"arguments": list(map(str, arguments)), "cwd": str(cwd or Path.cwd()), "files": list(map(str, files))}
-        server = loaded()
-        assert server.stdin is not None and server.stdout is not None
-        server.stdin.write(json.dumps(order) + "\n")
-        server.stdin.flush()
-        answer = server.stdout.readline()
-        assert answer, "the process that commands are forked from has died"
-        out, err = (path.read_text() for path in files)
-        return subprocess.CompletedProcess(["nfloss", *order["arguments"]], int(answer), out, err)
+    return ended(Command(*arguments, cwd=cwd))
 
 
-def begin(folder: Path, text: str, *more: str, **environment: str) -> subprocess.Popen[str]:
-    """A run of the experiment `text` into folder/study that goes on in the background, in an interpreter of its own."""
+def ended(command: Command) -> subprocess.CompletedProcess[str]:
+    """Wait for a command's end."""
+    out, err = command.communicate(600.0)
+    return subprocess.CompletedProcess(command.args, command.wait(), out, err)
+
+
+def begin(folder: Path, text: str, *more: str, **environment: str) -> Command:
+    """A run of the experiment `text` into folder/study that goes on in the background."""
     folder.mkdir(exist_ok=True)
     (folder / "tiny.yaml").write_text(text)
     arguments = ["run", folder / "tiny.yaml", "--out-dir", folder / "study", "--no-report", "--no-tracking", *more]
-    command = [sys.executable, "-m", "runner", *map(str, arguments)]
-    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
-    return subprocess.Popen(command, env={**os.environ, **environment}, text=True, **pipes)
+    return Command(*arguments, **environment)
 
 
 def recorded(study: Path) -> dict[str, pd.DataFrame]:
@@ -54,14 +106,18 @@ def recorded(study: Path) -> dict[str, pd.DataFrame]:
 def loaded() -> subprocess.Popen[str]:
     """The process that commands are forked from, one for each process of the tests."""
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}  # threads do not survive a fork
-    command = [sys.executable, __file__]
-    server = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment)
+    server = subprocess.Popen([sys.executable, __file__], stdin=subprocess.PIPE, text=True, env=environment)
     atexit.register(server.kill)
     return server
 
 
+# --- In the process that commands are forked from -------------------------------------------------------------------------
+
+
 def load_everything() -> None:
     """What every command would load and hash again, for a process that others are forked from."""
+    import pyarrow.dataset  # pandas does when it first reads or writes records
+    import pyarrow.parquet  # noqa: F401
     import torch
 
     import runner.cli.progress
@@ -82,25 +138,50 @@ def load_everything() -> None:
 def serve() -> None:
     load_everything()
     for line in sys.stdin:
-        child = os.fork()
-        if not child:
-            carry_out(**json.loads(line))
+        if not os.fork():
+            attend(**json.loads(line))
+        reap()
+
+
+def reap() -> None:
+    """Let those go who have attended to a command that has ended."""
+    with suppress(ChildProcessError):  # nobody is left
+        while os.waitpid(-1, os.WNOHANG)[0]:
+            pass
+
+
+def attend(folder: str, **order: object) -> NoReturn:
+    """Fork the command, tell its process, wait for it, tell its status: several commands may run at a time."""
+    child = os.fork()
+    if not child:
+        carry_out(folder, **order)  # type: ignore[arg-type]
+    with suppress(FileNotFoundError):  # nobody asks any more
+        tell(Path(folder) / "pid", child)
         _, status = os.waitpid(child, 0)
-        print(os.waitstatus_to_exitcode(status), flush=True)
+        tell(Path(folder) / "status", os.waitstatus_to_exitcode(status))
+    os._exit(0)
 
 
-def carry_out(arguments: list[str], cwd: str, files: list[str]) -> NoReturn:
+def tell(path: Path, number: int) -> None:
+    """All at once: who looks finds nothing or all."""
+    path.with_suffix(".new").write_text(str(number))
+    path.with_suffix(".new").rename(path)
+
+
+def carry_out(folder: str, arguments: list[str], cwd: str, deaf: bool, environment: dict[str, str]) -> NoReturn:
     from runner.cli import main
 
     code: object = 1
     try:
         os.setsid()
+        signal.signal(signal.SIGINT, signal.SIG_IGN if deaf else signal.default_int_handler)
         os.chdir(cwd)
-        os.environ.pop("OMP_NUM_THREADS")
-        for number, path in zip((1, 2), files, strict=True):
-            os.dup2(os.open(path, os.O_WRONLY | os.O_CREAT), number)
+        os.environ.clear()
+        os.environ.update(environment)
+        for number, name in ((1, "out"), (2, "err")):
+            os.dup2(os.open(Path(folder) / name, os.O_WRONLY | os.O_CREAT), number)
         os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
-        sys.stdout, sys.stderr = (os.fdopen(number, "w") for number in (1, 2))
+        sys.stdout, sys.stderr = (os.fdopen(number, "w", buffering=1) for number in (1, 2))
         main(arguments)
     except SystemExit as end:
         code = end.code

@@ -5,8 +5,6 @@ import math
 import random
 import shutil
 import signal
-import subprocess
-import sys
 import time
 from collections import Counter
 from pathlib import Path
@@ -16,7 +14,7 @@ import optuna
 import pandas as pd
 import pytest
 import yaml
-from commands import nfloss
+from commands import begin, ended, nfloss
 from planted_search import search_planted, true_best, true_of
 
 from nfloss import Configuration
@@ -28,7 +26,6 @@ from runner.search.storage import JOURNAL, open_storage
 
 pytestmark = pytest.mark.filterwarnings("ignore::optuna.exceptions.ExperimentalWarning")
 
-NFLOSS = [sys.executable, "-m", "runner"]
 TINY = """
 design: {optuna: {trials: 6, at_once: 3, numbers: {near_weight: [1, 10]}, learning_rate: [0.002, 0.008]}}
 seeds: 2
@@ -39,15 +36,8 @@ workers: 1
 """
 
 
-def command(folder: Path, *more, text=TINY):
-    folder.mkdir(exist_ok=True)
-    (folder / "tiny.yaml").write_text(text)
-    out = ["run", folder / "tiny.yaml", "--out-dir", folder / "study", "--no-report", "--no-tracking"]
-    return [*NFLOSS, *map(str, out), *map(str, more)]
-
-
 def run(folder: Path, *more, text=TINY):
-    return nfloss(*command(folder, *more, text=text)[len(NFLOSS) :])
+    return ended(begin(folder, text, *more))
 
 
 def optuna_trials(study: Path) -> list[optuna.trial.FrozenTrial]:
@@ -207,7 +197,7 @@ def test_a_finished_search_trains_nothing_more_and_takes_more_trials(study, tmp_
 def test_killed_anywhere_it_goes_on_and_tells_each_trial_once(tmp_path):
     rng = random.Random(3)
     for _ in range(3):
-        process = subprocess.Popen(command(tmp_path, "--resume"), stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+        process = begin(tmp_path, TINY, "--resume")
         until = time.monotonic() + 60
         while not (tmp_path / "study" / JOURNAL).exists() and time.monotonic() < until:
             time.sleep(0.05)
@@ -236,7 +226,7 @@ def test_killed_while_asking_or_after_training_nothing_is_lost(study, tmp_path):
 
 
 def test_a_second_process_is_refused_while_the_first_lives(tmp_path):
-    first = subprocess.Popen(command(tmp_path, "--resume"), stderr=subprocess.PIPE, stdout=subprocess.PIPE)
+    first = begin(tmp_path, TINY, "--resume")
     until = time.monotonic() + 60
     while not any((tmp_path / "study" / "records").glob("trials-*.parquet")) and time.monotonic() < until:
         time.sleep(0.01)

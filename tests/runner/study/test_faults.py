@@ -15,7 +15,7 @@ from pathlib import Path
 import pandas as pd
 import psutil
 import pytest
-from commands import nfloss
+from commands import Command, nfloss
 
 NFLOSS = [sys.executable, "-m", "runner"]
 TINY = """
@@ -38,6 +38,11 @@ def command(folder: Path, *more: object) -> list[str]:
 
 def run(folder: Path, *more: object) -> subprocess.CompletedProcess[str]:
     return nfloss(*command(folder, *more)[len(NFLOSS) :])
+
+
+def begin(folder: Path, *more: object, deaf: bool = False) -> Command:
+    """The same in the background."""
+    return Command(*command(folder, *more)[len(NFLOSS) :], deaf=deaf)
 
 
 def trials(folder: Path) -> pd.DataFrame:
@@ -221,7 +226,7 @@ def test_memory_that_runs_out_halves_groups(tmp_path: Path) -> None:
 def test_a_worker_that_is_killed_is_counted_and_its_trials_trained_on_resume(tmp_path: Path, whole: Path) -> None:
     """As the system's out-of-memory killer does it."""
     slow = ["--set", "workers=2", "--set", "training.steps=12"]
-    process = subprocess.Popen(command(tmp_path, *slow), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    process = begin(tmp_path, *slow)
     victim, deadline = None, time.monotonic() + 120
     while victim is None and process.poll() is None and time.monotonic() < deadline:
         busy = [child for child in children(process.pid) if child.cpu_times().user > 0.2]  # at work, not starting
@@ -319,10 +324,7 @@ def test_ctrl_c_while_records_are_written_waits(tmp_path: Path, ctrl_c: None) ->
 
 def test_sigterm_ends_what_a_script_began_in_the_background(tmp_path: Path) -> None:
     """A shell's script begins such processes deaf to SIGINT."""
-    process = subprocess.Popen(
-        command(tmp_path, "--set", "training.steps=100000"), stderr=subprocess.PIPE, text=True,
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_IGN),
-    )  # fmt: skip
+    process = begin(tmp_path, "--set", "training.steps=100000", deaf=True)
     deadline = time.monotonic() + 120
     while not (tmp_path / "study" / "study.yaml").exists() and time.monotonic() < deadline:
         time.sleep(0.05)
@@ -334,7 +336,7 @@ def test_sigterm_ends_what_a_script_began_in_the_background(tmp_path: Path) -> N
 
 @pytest.mark.parametrize("kind", [signal.SIGINT, signal.SIGTERM])
 def test_signals_exit_130_and_the_rest_is_trained_on_resume(tmp_path: Path, whole: Path, kind: signal.Signals) -> None:
-    process = subprocess.Popen(command(tmp_path, "--set", "workers=1"), stderr=subprocess.PIPE, text=True)
+    process = begin(tmp_path, "--set", "workers=1")
     records, deadline = tmp_path / "study" / "records", time.monotonic() + 120
     while not list(records.glob("trials-*")) and process.poll() is None and time.monotonic() < deadline:
         time.sleep(0.01)

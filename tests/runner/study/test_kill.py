@@ -18,7 +18,7 @@ TINY = """
 design: {one_at_a_time: ["1-1", "6-2"]}
 seeds: 2
 data: {train: 16, probe: 4, validation: 4, height: 16, width: 16}
-training: {steps: 6, batch: 2, evaluate_every: 3, START}
+training: {steps: 2, batch: 2, evaluate_every: 1, START}
 device: cpu
 group_size: 1
 workers: 1

@@ -3,8 +3,6 @@
 import json
 import os
 import signal
-import subprocess
-import sys
 import time
 from pathlib import Path
 
@@ -13,12 +11,11 @@ import psutil
 import pytest
 import torch
 import yaml
-from commands import nfloss
+from commands import Command, nfloss
 from watching import Watching
 
 from runner.execution import Group
 
-NFLOSS = [sys.executable, "-m", "runner"]
 TINY = """
 design: {one_at_a_time: ["1-1", "4-1", "10-1", "6-2"]}
 seeds: 2
@@ -106,8 +103,8 @@ def test_another_experiment_cannot_resume_a_study(study, tmp_path):
 def test_interrupt_exits_130_and_resumes(study, tmp_path):
     """SIGINT in the middle, then --resume: the records equal those of an undisturbed study."""
     (tmp_path / "tiny.yaml").write_text(TINY)
-    command = [*NFLOSS, "run", tmp_path / "tiny.yaml", "--out-dir", tmp_path / "study", "--no-report", "--no-tracking"]
-    process = subprocess.Popen([*map(str, command), "--set", "workers=1"], stderr=subprocess.PIPE, text=True)
+    command = ["run", tmp_path / "tiny.yaml", "--out-dir", tmp_path / "study", "--no-report", "--no-tracking"]
+    process = Command(*command, "--set", "workers=1")
     folder, deadline = tmp_path / "study" / "records", time.monotonic() + 60
     while not list(folder.glob("trials-*")) and process.poll() is None and time.monotonic() < deadline:
         time.sleep(0.02)
@@ -115,7 +112,7 @@ def test_interrupt_exits_130_and_resumes(study, tmp_path):
     _, errors = process.communicate(timeout=60)
     assert process.returncode in (130, 0), errors
     assert process.returncode == 0 or "--resume" in errors
-    again = nfloss(*map(str, command[3:]), "--resume", "--set", "workers=1")
+    again = nfloss(*command, "--resume", "--set", "workers=1")
     assert again.returncode == 0, again.stderr
     pd.testing.assert_frame_equal(records(study, "trials"), records(tmp_path / "study", "trials"), check_exact=True)
 
@@ -123,11 +120,7 @@ def test_interrupt_exits_130_and_resumes(study, tmp_path):
 def test_ctrl_c_while_workers_load_is_one_line_and_leaves_nobody(tmp_path):
     """A terminal sends it to every process of the run; the parent alone is to hear it."""
     (tmp_path / "tiny.yaml").write_text(TINY)
-    command = [*NFLOSS, "run", tmp_path / "tiny.yaml", "--out-dir", tmp_path / "study", "--set", "workers=2"]
-    process = subprocess.Popen(
-        list(map(str, command)), stderr=subprocess.PIPE, text=True, start_new_session=True,
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
-    )  # fmt: skip
+    process = Command("run", tmp_path / "tiny.yaml", "--out-dir", tmp_path / "study", "--set", "workers=2")
     loading, deadline = [], time.monotonic() + 60
     while not any("forkserver" in " ".join(child.cmdline()) for child in loading) and time.monotonic() < deadline:
         time.sleep(0.05)
@@ -258,8 +251,7 @@ def test_a_worker_that_dies_takes_only_what_ran_along(tmp_path):
 
 def test_workers_leave_with_a_parent_that_is_killed(tmp_path):
     (tmp_path / "tiny.yaml").write_text(TINY.replace("steps: 12", "steps: 100000"))
-    command = [*NFLOSS, "run", tmp_path / "tiny.yaml", "--out-dir", tmp_path / "study", "--set", "workers=2"]
-    process = subprocess.Popen(list(map(str, command)), stderr=subprocess.DEVNULL)
+    process = Command("run", tmp_path / "tiny.yaml", "--out-dir", tmp_path / "study", "--set", "workers=2")
     workers, deadline = [], time.monotonic() + 60
     while len(workers) < 4 and time.monotonic() < deadline:  # two, their template, multiprocessing's tracker
         time.sleep(0.2)
