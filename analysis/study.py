@@ -13,8 +13,16 @@ if TYPE_CHECKING:
 
 PLAN = ("cell", "design", "fixes", "numbers", "key", "status", "same_as", "reason")
 SYMPTOMS = ("issue", "fix", "key", "name", "unit", "cured", "value")
-TRIALS = ("key", "seed", "status", "diverged_step", "steps", "final_near_abs_rel", "final_far_abs_rel", "final_abs_rel")
-CURVES = ("key", "seed", "step", "epoch", "probe_near_abs_rel", "loss")
+ERRORS = tuple(f"{where}{ruler}" for ruler in ("rmse_log", "abs_rel", "delta1") for where in ("near_", "far_", ""))
+TRIALS = (
+    "key",
+    "seed",
+    "status",
+    "diverged_step",
+    "steps",
+    *(f"{kind}_{name}" for kind in ("final", "trivial") for name in ERRORS),
+)
+CURVES = ("key", "seed", "step", "epoch", "probe_near_abs_rel", "probe_rmse_log", "loss")
 PROFILES = ("key", "seed", "low", "high", "pixels", "abs_rel", "bias")
 SAMPLES = ("key", "sample", "metres")
 DEFINITIONS = ("fix", "what", "x", "y")

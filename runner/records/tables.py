@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
-from itertools import count
+from itertools import count, product
 from pathlib import Path
 from typing import Any
 
@@ -17,11 +17,12 @@ from runner.data import DEPTH_EDGES, SeedData
 from runner.records.files import read_table, table_bytes, write_bytes
 from runner.records.fingerprint import stale
 from runner.records.samples import sample_rows
-from runner.training import History, abs_rel, error_by_depth
+from runner.training import History, all_metrics, error_by_depth
 
 #: A group's tables, in the order of writing. The trials come last: where their file exists, the others are complete.
 KINDS = ("samples", "profiles", "curves", "trials")
 SUMS = ".sha256"
+RANGES, RULERS = ("all", "near", "far"), ("rmse_log", "abs_rel", "delta1")
 
 
 def unused_name(folder: Path, group: str) -> str:
@@ -93,10 +94,10 @@ def trial_rows(keys: Sequence[str], data: SeedData, history: History, constant: 
         dead = diverged[k] >= 0
         row = {"key": key, "seed": data.seed, "status": "diverged" if dead else "finished"}
         row |= {"diverged_step": int(diverged[k]) if dead else None, "seconds": history.seconds / len(keys), **constant}
-        for which in ("all", "near", "far"):
-            name = error_column(which)
-            row[f"final_{name}"] = trivial[which] if dead else float(final[f"{which}_abs_rel"][k])
-            row[f"trivial_{name}"] = trivial[which]
+        for which, ruler in product(RANGES, RULERS):
+            name, own = error_column(which, ruler), f"{which}_{ruler}"
+            row[f"final_{name}"] = trivial[own] if dead else float(final[own][k])
+            row[f"trivial_{name}"] = trivial[own]
         row |= {f"val_{name}": np.nan if dead else float(values[k]) for name, values in final.items()}
         row |= steadiness(history, k)
         row["bn_gap"] = np.nan if dead or history.bn_gap is None else float(history.bn_gap[k])
@@ -118,7 +119,8 @@ def curve_rows(keys: Sequence[str], data: SeedData, history: History) -> pd.Data
         dead = (diverged >= 0) & (diverged < steps[place])
         frame = {"key": list(keys), "seed": data.seed, "step": steps[place], "epoch": int(probe["epoch"])}
         for which in ("all", "near", "far"):
-            frame[f"probe_{error_column(which)}"] = np.where(dead, trivial[which], probe[f"probe_{which}_abs_rel"])
+            frame[f"probe_{error_column(which)}"] = np.where(dead, trivial[f"{which}_abs_rel"], probe[f"probe_{which}_abs_rel"])
+        frame["probe_rmse_log"] = np.where(dead, trivial["all_rmse_log"], probe["probe_all_rmse_log"])
         frame |= {name: values[place] for name, values in series.items()}
         frame |= {name: probe[name] for name in ("batch_near_error", "batch_far_error", "near_share", "threshold")}
         frames.append(pd.DataFrame(frame))
@@ -138,15 +140,15 @@ def profile_rows(keys: Sequence[str], data: SeedData, history: History) -> pd.Da
     return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame()
 
 
-def error_column(which: str) -> str:
-    return "abs_rel" if which == "all" else f"{which}_abs_rel"
+def error_column(which: str, ruler: str = "abs_rel") -> str:
+    return ruler if which == "all" else f"{which}_{ruler}"
 
 
 def trivial_errors(data: SeedData, depth: torch.Tensor | None = None) -> dict[str, float]:
-    """AbsRel, for each range of depth, of the predictor that gives the training median everywhere."""
+    """Every metric, `near_abs_rel` and so on, of the predictor that gives the training median everywhere."""
     true = data.validation.depth if depth is None else depth
     constant = torch.full_like(true, float(data.train.median_depth())).unsqueeze(0)
-    return {which: float(value[0]) for which, value in abs_rel(constant, true).items()}
+    return {name: float(value[0]) for name, value in all_metrics(constant, true).items()}
 
 
 def interval_means(values: np.ndarray, steps: Sequence[int]) -> np.ndarray:

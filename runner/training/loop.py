@@ -191,8 +191,9 @@ def watch(history: History, at: Tensor, total: Tensor, norm: Tensor) -> Tensor:
 @torch.no_grad()
 def evaluate(history: History, networks: Networks, data: SeedData, known: dict[str, np.ndarray], validate: bool) -> None:
     """Evaluate on the probe, stored together with `known`, and if `validate` on the validation frames."""
-    errors = abs_rel(predicted_depth(networks, data.probe), data.probe.depth)
-    probe = {f"probe_{which}_abs_rel": value.cpu().numpy() for which, value in errors.items()}
+    errors = all_metrics(predicted_depth(networks, data.probe), data.probe.depth)
+    wanted = ("all_abs_rel", "near_abs_rel", "far_abs_rel", "all_rmse_log")
+    probe = {f"probe_{name}": errors[name].cpu().numpy() for name in wanted}
     history.probes.append({**known, **probe})
     if validate:
         history.predicted = None  # freed first: both at once would waste memory

@@ -54,6 +54,7 @@ def trial(cell: str, planted: Planted, seed: int, diverges: bool, probes: int, s
             "probe_near_abs_rel": near,
             "probe_far_abs_rel": far,
             "probe_abs_rel": (near + 3 * far) / 4,
+            "probe_rmse_log": 1.3 * (near + 3 * far) / 4,
             "loss": loss,
             "normalised_loss": 1.3 * np.exp(0.1 * own.standard_normal(len(t))),
             "ssi": loss * 0.6,
@@ -68,6 +69,7 @@ def trial(cell: str, planted: Planted, seed: int, diverges: bool, probes: int, s
     half = steps // 2
     if diverges:
         curve.loc[curve["step"] > half, ["probe_near_abs_rel", "probe_far_abs_rel", "probe_abs_rel"]] = 1.1
+        curve.loc[curve["step"] > half, "probe_rmse_log"] = 1.3 * 1.1
         curve.loc[curve["step"] > half, ["loss", "normalised_loss", "grad_norm"]] = np.nan
     final = (1.1, 1.1) if diverges else (float(np.exp(near_end)), float(np.exp(far_end)))
     row = {
@@ -85,11 +87,22 @@ def trial(cell: str, planted: Planted, seed: int, diverges: bool, probes: int, s
         "trivial_near_abs_rel": 1.1,
         "trivial_far_abs_rel": 1.1,
         "trivial_abs_rel": 1.1,
+        **rulers("final", *final),
+        **rulers("trivial", 1.1, 1.1),
         "grad_norm_log_sd": 0.4 * planted.wobble * np.exp(0.05 * own.standard_normal()),
         "loss_spikes": int(own.poisson(2)),
         "bn_gap": 1.05 * np.exp(0.01 * own.standard_normal()),
     }
     return row, curve
+
+
+def rulers(kind: str, near: float, far: float) -> dict[str, float]:
+    """RMSE of ln depth, 1.3 times AbsRel, and the share of pixels within 25 %."""
+    ranges = {"near_": near, "far_": far, "": (near + far) / 2}
+    return {
+        **{f"{kind}_{where}rmse_log": 1.3 * error for where, error in ranges.items()},
+        **{f"{kind}_{where}delta1": float(np.exp(-2 * error)) for where, error in ranges.items()},
+    }
 
 
 def write_study(
