@@ -25,7 +25,7 @@ EXTRA = $(foreach pair,$(SET),--set $(pair))
 ablation: $(VENV)/run ## train experiments/ablation.yaml and open with an answer; again after an interruption, it continues
 	$(RUN) run experiments/ablation.yaml $(EXTRA) $(if $(wildcard runs/ablation),--resume)
 
-smoke: $(VENV)/run ## the whole way in under a minute, too short to conclude anything
+smoke: $(VENV)/run ## the whole way in under a minute, too short to conclude anything: its report says "early"
 	rm -rf runs/smoke
 	$(RUN) run experiments/smoke.yaml $(EXTRA)
 

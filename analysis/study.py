@@ -23,7 +23,7 @@ TRIALS = (
     *(f"{kind}_{name}" for kind in ("final", "trivial") for name in ERRORS),
 )
 CURVES = ("key", "seed", "step", "epoch", "probe_near_abs_rel", "probe_rmse_log", "loss")
-PROFILES = ("key", "seed", "low", "high", "pixels", "abs_rel", "bias")
+PROFILES = ("key", "seed", "low", "high", "pixels", "abs_rel", "bias", "trivial_abs_rel")
 SAMPLES = ("key", "sample", "metres")
 DEFINITIONS = ("fix", "what", "x", "y")
 PRODUCT = "cartesian"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from analysis.plots.style import BLUE, GREY, VERMILLION, canvas, headline, percent_axis, saved, style
+from analysis.plots.style import BLUE, GREY, VERMILLION, canvas, headline, mark_early, percent_axis, saved, style
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -16,8 +16,11 @@ TITLES = {"near": "Near field (under 1 m)", "far": "Far field"}
 WIDEST = math.log(2.5)
 
 
-def draw_comparison(first: str, second: str, found: list[SharedFix]) -> bytes:
-    """A PNG of near and far gains with their intervals; vermillion if both are sure and the signs differ."""
+def draw_comparison(first: str, second: str, found: list[SharedFix], early: bool) -> bytes:
+    """A PNG of near and far gains with their intervals; vermillion if both are sure and the signs differ.
+
+    `early`: whether one of the studies is, which the headline then says.
+    """
     with style():
         figure, axes = canvas(11.0, 5.8, columns=2)
         for ax, side in zip(axes[0], TITLES, strict=True):
@@ -27,6 +30,8 @@ def draw_comparison(first: str, second: str, found: list[SharedFix]) -> bytes:
         same = sum(pair.same_sign(side) for pair, side in sure)
         below = "95 % intervals; blue: sure in both and alike, vermillion: sure in both and opposite, grey: not sure in both"
         headline(figure, f"{same} of {len(sure)} gains that are sure in both studies have the same sign", below)
+        if early:
+            mark_early(figure)
         return saved(figure, "png")["png"]
 
 

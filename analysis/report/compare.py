@@ -8,6 +8,7 @@ from typing import Any
 from analysis.formatting import interval, signed
 from analysis.judge import verdicts
 from analysis.plots import draw_comparison
+from analysis.regime import is_early, said, why_early
 from analysis.report import sentences
 from analysis.study import Study, load
 from analysis.two_studies import SIDES, SharedFix, shared_fixes
@@ -26,7 +27,8 @@ def comparison(first_dir: Path | str, second_dir: Path | str) -> str:
     folder.mkdir(exist_ok=True)
     names = study_names(studies)
     stem = f"compare-{studies[1].folder.resolve().name}"
-    (folder / f"{stem}.png").write_bytes(draw_comparison(names[0], names[1], found))
+    early = any(map(is_early, judged))
+    (folder / f"{stem}.png").write_bytes(draw_comparison(names[0], names[1], found, early))
     text = markdown(studies, judged, found) + f"\n![gains in both studies]({stem}.png)\n"
     (folder / f"{stem}.md").write_text(text, encoding="utf-8")
     return text + f"\nwritten to {folder / stem}.md and .png"
@@ -36,6 +38,8 @@ def markdown(studies: tuple[Study, Study], judged: list[dict[str, Any]], found: 
     """The agreement, then a line per fix and per promise."""
     names = study_names(studies)
     lines = [f"## {names[0]} against {names[1]}", "", agreement_sentence(found), ""]
+    for name, one in zip(names, judged, strict=True):
+        lines += [f"* {name} is early, so nothing is to be concluded from it: {why_early(one)}."] if is_early(one) else []
     lines += [
         f"* {name}: {sentences.measured_on(study)} {study.seeds_in_words}." for name, study in zip(names, studies, strict=True)
     ]
@@ -47,8 +51,9 @@ def markdown(studies: tuple[Study, Study], judged: list[dict[str, Any]], found: 
     for pair in found:
         gains = [pair.first["near"], pair.second["near"], pair.first["far"], pair.second["far"]]
         cells = [f"{signed(gain['estimate'])} {interval(gain)}" for gain in gains]
-        said = pair.first["verdict"] if pair.same_verdict else f"**{pair.first['verdict']} / {pair.second['verdict']}**"
-        lines.append("| " + " | ".join([f"{pair.id} {pair.name}", *cells, said]) + " |")
+        words = [said(one, entry["verdict"]) for one, entry in zip(judged, (pair.first, pair.second), strict=True)]
+        both = words[0] if words[0] == words[1] else f"**{words[0]} / {words[1]}**"
+        lines.append("| " + " | ".join([f"{pair.id} {pair.name}", *cells, both]) + " |")
     return "\n".join(lines + _promises(judged, names)) + "\n"
 
 
