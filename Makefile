@@ -35,7 +35,7 @@ lasting-16x: LONGER = --set training.steps=8000 --set training.evaluate_every=32
 lasting-1x lasting-4x lasting-16x: $(VENV)/run
 	$(RUN) run experiments/lasting.yaml --set name=$@ $(LONGER) $(EXTRA) $(if $(wildcard runs/$@),--resume)
 
-smoke: $(VENV)/run ## the whole way in under a minute, too short to conclude anything
+smoke: $(VENV)/run ## the whole way in under a minute, too short to conclude anything: its report says "early"
 	rm -rf runs/smoke
 	$(RUN) run experiments/smoke.yaml $(EXTRA)
 

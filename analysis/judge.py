@@ -10,7 +10,8 @@ from typing import Any
 from analysis.comparisons import MeasuredStudy, compare
 from analysis.effects import Effect, holm
 from analysis.promises import full_key, judge_promises, judge_readability, whole_less_one
-from analysis.recommendation import judge_candidates
+from analysis.recommendation import judge_candidates, no_recommendation
+from analysis.regime import judge_regime, marked
 from analysis.rules import (
     ADOPT,
     ALPHA,
@@ -46,11 +47,13 @@ def verdicts(study: Study | Path | str) -> dict[str, Any]:
     measured = MeasuredStudy.of(study)
     readings = judge_readability(measured)
     fixes = _fixes(measured, {entry["fix"]: entry for entry in readings})
-    recommended = judge_candidates(study, fixes)
+    regime = judge_regime(measured)
+    recommended = no_recommendation(study) if regime["early"] else judge_candidates(study, fixes)
     _confirm(fixes, recommended)
-    return {
+    judged = {
         "study": study.name,
         "seeds": list(study.seeds),
+        "regime": regime,
         "reach": level_warning(len(study.seeds), ALPHA),
         "fixes": fixes,
         "promises": judge_promises(measured),
@@ -61,6 +64,7 @@ def verdicts(study: Study | Path | str) -> dict[str, Any]:
         "cumulative": _cumulative(measured),
         "readability": readings,
     }
+    return marked(judged) if regime["early"] else judged
 
 
 def _fixes(measured: MeasuredStudy, readings: dict[str, dict[str, Any]]) -> list[dict[str, Any]]:

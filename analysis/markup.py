@@ -7,6 +7,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from analysis.regime import is_early, said
+
 
 @dataclass(frozen=True)
 class Html:
@@ -60,6 +62,11 @@ def chip(verdict: str, text: str = "") -> Html:
     """A verdict, or `text` in its place, on the colour of the verdict."""
     tone = verdict.replace(",", "").replace(" ", "-")
     return Html(f'<span class="chip {tone}">{safe(text or verdict)}</span>')
+
+
+def verdict_chip(judged: dict[str, Any], verdict: str, text: str = "") -> Html:
+    """As `chip`; of an early study with "early" before the text, and without the colour."""
+    return chip("early" if is_early(judged) else verdict, said(judged, text or verdict))
 
 
 def estimate_with_interval(estimate: str, interval: str, sure: bool) -> Html:

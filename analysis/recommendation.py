@@ -88,7 +88,7 @@ def judge_candidates(study: Study, fixes: Sequence[dict[str, Any]]) -> dict[str,
     chosen = best or (nothing if fresh or not wanted else next(iter(wanted.values())))
     found = {
         "fixes": chosen["fixes"],
-        "numbers": {**(study.meta["experiment"].get("loss") or {}), **chosen["numbers"]},
+        "numbers": {**_own_numbers(study), **chosen["numbers"]},
         "candidates": wanted,
         "confirmed": bool(best),
         "fresh_seeds": list(fresh.seeds) if fresh else [],
@@ -97,6 +97,17 @@ def judge_candidates(study: Study, fixes: Sequence[dict[str, Any]]) -> dict[str,
         "words": _sentence(wanted, fresh, best),
     }
     return with_extensions(study, found)
+
+
+def no_recommendation(study: Study) -> dict[str, Any]:
+    """The entry "recommendation" of an early study, from which nothing is recommended; what fresh seeds say does not count."""
+    nothing = {"fixes": [], "numbers": _own_numbers(study), "candidates": {}, "confirmed": False, "fresh_seeds": []}
+    return {**nothing, "entries": [], "document": None, "words": "none, since the study is early"}
+
+
+def _own_numbers(study: Study) -> dict[str, float]:
+    """The numbers of the loss that the study sets for all its configurations."""
+    return study.meta["experiment"].get("loss") or {}
 
 
 def confirmation(study: Study) -> Study | None:

@@ -8,16 +8,16 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from analysis.rulers import FINALS, PROBE_NEAR, RISING
+from analysis.rulers import FINALS, PROBE, PROBE_NEAR, RISING, TRIVIALS
 
 if TYPE_CHECKING:
     import pandas as pd
 
 PLAN = ("cell", "design", "fixes", "numbers", "key", "status", "same_as", "reason")
 SYMPTOMS = ("issue", "fix", "key", "name", "unit", "cured", "value")
-TRIALS = ("key", "seed", "status", "diverged_step", "steps", *FINALS)
-CURVES = ("key", "seed", "step", "epoch", PROBE_NEAR, "loss")
-PROFILES = ("key", "seed", "low", "high", "pixels", "abs_rel", "bias")
+TRIALS = ("key", "seed", "status", "diverged_step", "steps", *FINALS, *TRIVIALS)
+CURVES = ("key", "seed", "step", "epoch", PROBE_NEAR, PROBE, "loss")
+PROFILES = ("key", "seed", "low", "high", "pixels", "abs_rel", "bias", "trivial_abs_rel")
 SAMPLES = ("key", "sample", "metres")
 DEFINITIONS = ("fix", "what", "x", "y")
 PRODUCT = "cartesian"

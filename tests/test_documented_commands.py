@@ -116,7 +116,12 @@ def test_commands_of_a_page_run_in_its_order(home: Path, page: Path) -> None:
             ask(home, words)
         else:
             code, said = run(home, words)
-            assert code == 0, f"{line}\n{said}"
+            assert code == 0 or refused_as_early(words, code, said), f"{line}\n{said}"
+
+
+def refused_as_early(words: list[str], code: int, said: str) -> bool:
+    """What concludes from a study refuses one of four steps, which is early: in a line that says so."""
+    return words[:2] in (["nfloss", "confirm"], ["nfloss", "export"]) and code == 2 and ": early, so " in said
 
 
 def check(words: list[str]) -> None:

@@ -9,7 +9,7 @@ import numpy as np
 
 from analysis.near_weight_curve import baseline_weight, near_weight_keys
 from analysis.plots.representatives import representatives
-from analysis.plots.style import BLACK, BLUE, GREEN, ORANGE, VERMILLION, canvas, headline, mean_with_band, plain_log
+from analysis.plots.style import BLACK, BLUE, GREEN, GREY, ORANGE, VERMILLION, canvas, headline, mean_with_band, plain_log
 from analysis.study import Study
 
 if TYPE_CHECKING:
@@ -29,7 +29,9 @@ def error_by_depth(study: Study, judged: dict[str, Any]) -> tuple[Figure, str]:
     figure, axes = canvas(11.5, 4.7, columns=2, gridspec_kw={"width_ratios": [1, 1.7]})
     own, ratio = axes[0]
     depth, errors = profile(study, study.baseline)
-    mean_with_band(own, depth, np.log(errors), 0.14, color=BLACK, linestyle="-", marker="o", markersize=4, label="baseline")
+    trivial = profile(study, study.baseline, "trivial_abs_rel")[1]
+    mean_with_band(own, depth, np.log(errors), 0.14, color=BLACK, linestyle="-", marker="o", markersize=4, label="the baseline")
+    mean_with_band(own, depth, np.log(trivial), 0.14, color=GREY, linestyle=(0, (5, 2)), label="one depth everywhere")
     shown = {role: (one.label, one.key) for role, one in representatives(study, judged).items() if role != "baseline"}
     weights = [(w, key) for w, key in near_weight_keys(study).items() if w != baseline_weight(study)]
     if weights:
@@ -44,18 +46,22 @@ def error_by_depth(study: Study, judged: dict[str, Any]) -> tuple[Figure, str]:
         plain_log(ax)
         ax.axvline(1.0, color="#999999", linewidth=0.9, linestyle=":")
         ax.set_xlabel("true depth, metres (log scale)")
-    own.set(title="The baseline", ylabel="AbsRel (log scale)")
+    own.set(title="Baseline and one depth everywhere", ylabel="AbsRel (log scale)")
+    own.legend()
     ratio.set(title="Others, relative to the baseline (below 1 is better)", ylabel="AbsRel / the baseline's (log scale)")
     figure.legend(*ratio.get_legend_handles_labels(), loc="outside lower center", ncols=2)
     below = f"final network, validation frames, geometric mean over {study.seeds_in_words}, band: 95 % t interval; dotted: 1 m"
-    headline(figure, _message(errors, depth), below)
-    return figure, "AbsRel by true depth: left the baseline, right the other configurations as a multiple of it."
+    headline(figure, _message(errors, trivial), below)
+    return figure, (
+        "AbsRel by true depth: left the baseline beside one depth everywhere, which is right at that depth alone; right the "
+        "other configurations as a multiple of the baseline."
+    )
 
 
-def profile(study: Study, key: str) -> tuple[np.ndarray, np.ndarray]:
+def profile(study: Study, key: str, measure: str = "abs_rel") -> tuple[np.ndarray, np.ndarray]:
     """Middles of the bins in metres [bins] and AbsRel [seeds, bins], of finished seeds and of bins that all of them have."""
     own = study.profiles[study.profiles["key"] == key]
-    wide = own.pivot(index="seed", columns="low", values="abs_rel").dropna(axis="columns")
+    wide = own.pivot(index="seed", columns="low", values=measure).dropna(axis="columns")
     high = own.drop_duplicates("low").set_index("low")["high"]
     middles = [_middle(float(low), float(high[low])) for low in wide.columns]
     return np.array(middles), wide.to_numpy(float)
@@ -66,7 +72,6 @@ def _middle(low: float, high: float) -> float:
     return high / 1.4 if low == 0 else low * 1.25 if math.isinf(high) else math.sqrt(low * high)
 
 
-def _message(errors: np.ndarray, depth: np.ndarray) -> str:
-    mean = np.exp(np.log(errors).mean(axis=0))
-    best = int(np.argmin(mean))
-    return f"The baseline's AbsRel is lowest around {depth[best]:.2g} m ({mean[best]:.2g})"
+def _message(errors: np.ndarray, trivial: np.ndarray) -> str:
+    better = np.log(errors).mean(axis=0) < np.log(trivial).mean(axis=0)
+    return f"The baseline beats one depth everywhere in {better.sum()} of {len(better)} bins of true depth"

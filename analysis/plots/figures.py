@@ -9,8 +9,9 @@ from typing import Any
 
 from analysis.factorial import DESIGNS, has_pairs, product_cells
 from analysis.markup import Html, safe
-from analysis.plots.style import saved, style
+from analysis.plots.style import mark_early, saved, style
 from analysis.promises import full_key, whole_less_one
+from analysis.regime import early_sentence, is_early
 from analysis.study import Study
 
 MODULES = {
@@ -61,13 +62,16 @@ def available(study: Study) -> list[str]:
 
 
 def draw(name: str, study: Study, judged: dict[str, Any], *which: int) -> Picture:
-    """Draw a figure, write it to report/figures/ as PNG and SVG, and return it.
+    """Draw a figure, write it to report/figures/ as PNG and SVG, and return it. Of an early study its headline says so.
 
     `which` is the number of the issue, for the figure "issue".
     """
     module = importlib.import_module(f"analysis.plots.{MODULES[name]}")
     with style():
         figure, sentence = getattr(module, name)(study, judged, *which)
+        if is_early(judged):
+            mark_early(figure)
+            sentence = early_sentence(sentence)
         files = saved(figure, "png", "svg")
     folder = study.folder / "report" / "figures"
     folder.mkdir(parents=True, exist_ok=True)

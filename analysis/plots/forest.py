@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 from analysis.formatting import change, signed
 from analysis.plots.style import GREY, VERDICT_COLOUR, canvas, headline, percent_axis
+from analysis.regime import said
 from analysis.rulers import ERROR_EXPLAINED
-from analysis.rules import ADOPT, HARMFUL, NO_EFFECT, TRADE, TWO_PERCENT, UNDECIDED
+from analysis.rules import ADOPT, HARMFUL, NO_EFFECT, TRADE, TWO_PERCENT, UNDECIDED, trained_alone
 from analysis.study import Study
 
 if TYPE_CHECKING:
@@ -22,10 +23,10 @@ WIDEST, NARROWEST = math.log(1.7), math.log(1.1)
 
 def forest(study: Study, judged: dict[str, Any]) -> tuple[Figure, str]:
     """Each fix alone against the baseline."""
-    rows = [_row(entry, f"{entry['id']}  {entry['name']}", entry["issue"]) for entry in judged["fixes"] if entry["key"]]
-    count = Counter(entry["verdict"] for entry in judged["fixes"] if entry["key"])
-    said = {ADOPT: "to adopt", TRADE: "a trade", NO_EFFECT: "without effect", HARMFUL: "harmful", UNDECIDED: "undecided"}
-    message = f"{len(rows)} fixes alone: " + ", ".join(f"{count[verdict]} {text}" for verdict, text in said.items())
+    rows = [_row(judged, entry, f"{entry['id']}  {entry['name']}", entry["issue"]) for entry in trained_alone(judged)]
+    count = Counter(entry["verdict"] for entry in trained_alone(judged))
+    words = {ADOPT: "to adopt", TRADE: "a trade", NO_EFFECT: "without effect", HARMFUL: "harmful", UNDECIDED: "undecided"}
+    message = f"{len(rows)} fixes alone: " + ", ".join(f"{count[verdict]} {text}" for verdict, text in words.items())
     seeds = f"{study.seeds_in_words} paired, 95 % intervals"
     below = f"validation error: {ERROR_EXPLAINED}; each against the baseline, {seeds}; right is better"
     sentence = (
@@ -38,9 +39,9 @@ def leave_one_out(study: Study, judged: dict[str, Any]) -> tuple[Figure, str]:
     """The whole recommendation against the whole less one fix."""
     names = {entry["id"]: entry["name"] for entry in judged["fixes"]}
     entries = judged["leave_one_out"]
-    rows = [_row(entry, f"{entry['id']}  {names.get(entry['id'], '')}", place) for place, entry in enumerate(entries)]
-    for row in rows:
-        row["verdict"] = {ADOPT: "helps", HARMFUL: "hurts"}.get(row["verdict"], row["verdict"])
+    rows = [_row(judged, entry, f"{entry['id']}  {names.get(entry['id'], '')}", at) for at, entry in enumerate(entries)]
+    for row, entry in zip(rows, entries, strict=True):
+        row["verdict"] = said(judged, {ADOPT: "helps", HARMFUL: "hurts"}.get(entry["verdict"], entry["verdict"]))
     moving = [entry for entry in entries if not entry["same_as"]]
     largest = max(moving, key=lambda entry: abs(entry["near"]["estimate"]), default=None)
     message = "No fix of the recommendation changes it"
@@ -53,11 +54,19 @@ def leave_one_out(study: Study, judged: dict[str, Any]) -> tuple[Figure, str]:
     return _forest(rows, message, below), sentence
 
 
-def _row(entry: dict[str, Any], label: str, issue: int) -> dict[str, Any]:
+def _row(judged: dict[str, Any], entry: dict[str, Any], label: str, issue: int) -> dict[str, Any]:
     proved = entry["same_as"] in ("baseline", "full")
     note = "same training" if proved else f"same training as {entry['same_as']}" if entry["same_as"] else ""
-    return {"label": label, "issue": issue, "proved": proved, "note": note, "verdict": entry["verdict"], "entry": entry,
-            "colour": VERDICT_COLOUR[entry["verdict"]]}  # fmt: skip
+    verdict, colour = said(judged, entry["verdict"]), VERDICT_COLOUR[entry["verdict"]]
+    return {
+        "label": label,
+        "issue": issue,
+        "proved": proved,
+        "note": note,
+        "verdict": verdict,
+        "entry": entry,
+        "colour": colour,
+    }
 
 
 def _forest(rows: list[dict[str, Any]], message: str, below: str) -> Figure:

@@ -35,7 +35,8 @@ def samples(study: Study, judged: dict[str, Any]) -> tuple[Figure, str]:
             ratio = np.log(said / np.where(known, depth[row], np.nan))
             limit = np.log(LARGEST_RATIO)
             maps["ratio"] = axes[row][3 + 2 * place].imshow(ratio, cmap="RdBu_r", vmin=-limit, vmax=limit)
-    titles = ["image", "true depth", *(title for one in shown for title in (one.short, "its error"))]
+    shares = {one.key: within(study, one.key) for one in shown}
+    titles = ["image", "true depth", *(title for one in shown for title in (one.short, f"error; δ {shares[one.key]:.2f}"))]
     for at, title in enumerate(titles):
         axes[0][at].set_title(title, fontsize=9)
     for ax in axes.flat:
@@ -52,9 +53,15 @@ def samples(study: Study, judged: dict[str, Any]) -> tuple[Figure, str]:
     )
     ratios = [0.5, 0.7, 1.0, 1.4, 2.0]
     bar.set_ticks([np.log(r) for r in ratios], labels=[f"{r:g}" for r in ratios])
-    below = f"validation frames of seed {study.seeds[0]}, final networks; error maps: blue: predicted too near, red: too far"
-    headline(figure, "Predicted depth and its errors", below)
+    message = f"The baseline is within a factor of 1.25 of the true depth for {shares[study.baseline]:.0%} of the pixels"
+    below = f"validation frames of seed {study.seeds[0]}, final networks; error maps: blue: predicted too near, red: too far; "
+    headline(figure, message.replace("%", " %"), below + f"δ: that share on all validation frames, {study.seeds_in_words}")
     return (figure, "Frames with few, some and many near pixels; one seed shows where errors are, not their mean.")
+
+
+def within(study: Study, key: str) -> float:
+    """The mean over seeds of the share of validation pixels with max(predicted / true, true / predicted) < 1.25."""
+    return float(study.trials.loc[study.trials["key"] == key, "final_delta1"].mean())
 
 
 def frames(study: Study) -> tuple[np.ndarray, np.ndarray]:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from analysis.regime import early_sentence
 from analysis.rules import ADOPT, HARMFUL, NO_EFFECT, TRADE, UNDECIDED
 
 if TYPE_CHECKING:
@@ -32,6 +33,7 @@ STYLE: Any = {
 }  # fmt: skip
 
 
+HEADLINE = "headline"  # marks a headline's message among a figure's texts
 MARGIN = 0.12  # inches
 NO_DATES: Any = {"png": {"Software": None}, "svg": {"Date": None, "Creator": None}}
 PERCENT_TICKS = (-900, -400, -200, -100, -50, -20, -10, -5, -2, 0, 2, 5, 10, 20, 30, 50, 70, 90)
@@ -74,8 +76,15 @@ def headline(figure: Figure, message: str, below: str = "") -> None:
     engine = figure.get_layout_engine()
     if engine is not None:
         engine.set(rect=(0, 0, 1, 1 - 0.66 / height))  # type: ignore[call-arg]
-    figure.text(0.008, 1 - 0.08 / height, message, ha="left", va="top", fontsize=12.5, fontweight="bold")
+    figure.text(0.008, 1 - 0.08 / height, message, ha="left", va="top", fontsize=12.5, fontweight="bold", gid=HEADLINE)
     figure.text(0.008, 1 - 0.34 / height, below, ha="left", va="top", fontsize=9.5, color="#555555")
+
+
+def mark_early(figure: Figure) -> None:
+    """Write "Early: " before the message of a figure that has a headline."""
+    for text in figure.texts:
+        if text.get_gid() == HEADLINE:
+            text.set_text(early_sentence(text.get_text()))
 
 
 def percent_axis(axes: Axes, low: float, high: float, which: str = "x", apart: float = 0.115) -> None:

@@ -11,6 +11,7 @@ from analysis.near_weight_curve import baseline_weight
 from analysis.plots.labels import place_labels
 from analysis.plots.style import BLACK, ORANGE, PURPLE, VERDICT_COLOUR, canvas, headline, plain_log
 from analysis.promises import full_key
+from analysis.regime import said
 from analysis.rulers import ERROR, ERROR_EXPLAINED
 from analysis.rules import Beyond, distinct_fixes
 from analysis.study import Study
@@ -36,7 +37,7 @@ def trade_off(study: Study, judged: dict[str, Any]) -> tuple[Figure, str]:
     ax.set(xlim=(x0, x1), ylim=(y0, y1), xlabel=f"final far {ERROR} (log scale)", ylabel=f"final near {ERROR} (log scale)")
     weights = {_weight_name(w, own): (*at, WEIGHT_TEXT) for w, at in curve.items()}
     place_labels(ax, {**inside, **weights}, list(curve.values()))
-    _legend(ax, with_curve=len(curve) > 1)
+    _legend(ax, judged, with_curve=len(curve) > 1)
     _outside(figure, {name: at for name, at in points.items() if name not in inside})
     below = f"error: {ERROR_EXPLAINED}; geometric means over {study.seeds_in_words}; lower left is better; colours: verdicts"
     headline(figure, _message(judged), below)
@@ -113,9 +114,9 @@ def _weight_name(weight: float, own: float) -> str:
     return f"baseline, weight {weight:g}" if weight == own else f"weight {weight:g}"
 
 
-def _legend(ax: Axes, with_curve: bool) -> None:
+def _legend(ax: Axes, judged: dict[str, Any], with_curve: bool) -> None:
     for verdict, colour in VERDICT_COLOUR.items():
-        ax.plot([], [], "o", color=colour, label=verdict)
+        ax.plot([], [], "o", color=colour, label=said(judged, verdict))
     if with_curve:
         ax.plot([], [], "s", color=ORANGE, linestyle=(0, (5, 1.5)), label="baseline at other near weights")
     ax.legend(loc="best", fontsize=8.5)

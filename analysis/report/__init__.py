@@ -4,15 +4,9 @@ from analysis.report.build import terminal_summary, write_report
 from analysis.report.compare import Comparison, Table, comparison
 from analysis.report.loss_yaml import annotated_yaml, evidence, yaml_block
 from analysis.report.method_text import method
+from analysis.report.networks import network_lines
 
 __all__ = [
-    "Comparison",
-    "Table",
-    "annotated_yaml",
-    "comparison",
-    "evidence",
-    "method",
-    "terminal_summary",
-    "write_report",
-    "yaml_block",
-]
+    "Comparison", "Table", "annotated_yaml", "comparison", "evidence", "method", "network_lines", "terminal_summary",
+    "write_report", "yaml_block",
+]  # fmt: skip

@@ -9,7 +9,7 @@ from typing import Any
 from analysis.comparisons import MeasuredStudy
 from analysis.effects import divergence
 from analysis.formatting import times
-from analysis.markup import NONE, Html, below, chip, joined, paragraphs, safe, table
+from analysis.markup import NONE, Html, below, joined, paragraphs, safe, table, verdict_chip
 from analysis.other_rulers import SIDES, ByRuler, agreement, by_ruler
 from analysis.report.sentences import brief
 from analysis.rulers import ERROR, RULERS
@@ -52,7 +52,13 @@ def readability(study: Study, judged: dict[str, Any]) -> Html:
         points = [f"{100 * entry[name]:+.0f}".replace("-", "−") for name in ("estimate", "low", "high")]
         difference = Html(f"{points[0]} points{below(f'[{points[1]}, {points[2]}]')}")
         rows.append(
-            [SHARES[entry["series"]], f"{entry['agreement']:.0%}", difference, rank(entry["rank"]), chip(entry["verdict"])]
+            [
+                SHARES[entry["series"]],
+                f"{entry['agreement']:.0%}",
+                difference,
+                rank(entry["rank"]),
+                verdict_chip(judged, entry["verdict"]),
+            ]
         )
     headers = [
         "logged series (the baseline's training)",

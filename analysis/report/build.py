@@ -7,7 +7,8 @@ from typing import Any
 
 from analysis.formatting import interval, p_value, signed
 from analysis.judge import read_verdicts, verdicts
-from analysis.report import sentences
+from analysis.regime import is_early, said
+from analysis.report import networks, sentences
 from analysis.report.loss_yaml import yaml_block
 from analysis.rules import ADOPT, HARMFUL, TRADE
 from analysis.study import Study, load, require_complete, seeds_in_words
@@ -38,13 +39,14 @@ def write_report(study_dir: Path | str) -> Path:
 
 
 def terminal_summary(study_dir: Path | str) -> str:
-    """Three lines: the verdicts, the promises with the recommendation, and the path of the report."""
+    """How good the networks are; the verdicts; the promises with the recommendation; last the path of the report."""
     folder = Path(study_dir)
     judged = read_verdicts(folder) if (folder / "verdicts.json").exists() else verdicts(folder)
     said = "; ".join(f"{entry['asked']}: {entry['verdict']}" for entry in judged["promises"])
     page = folder / "report" / "report.html"
     counts = sentences.verdict_counts(judged, (ADOPT, TRADE, HARMFUL))
     return "\n".join([
+        *networks.terminal_lines(judged),
         f"{judged['study']}: {counts}; {seeds_in_words(len(judged['seeds']))}",
         f"promises: {said or 'the whole recommendation was not run'}; recommendation: {judged['recommendation']['words']}",
         f"report: {page}" if page.exists() else f"report: not written yet; nfloss report {folder}",
@@ -53,7 +55,7 @@ def terminal_summary(study_dir: Path | str) -> str:
 
 def summary(study: Study, judged: dict[str, Any]) -> str:
     """Markdown for a pull request: the results, the fixes, the recommended loss, the promises."""
-    lines = [f"## {study.name}: {sentences.verdict_counts(judged)}", ""]
+    lines = [f"## {study.name}: {sentences.verdict_counts(judged)}", "", *networks.markdown_lines(judged), ""]
     lines += [text for sentence in sentences.answer_sentences(study, judged) for text in (sentence, "")]
     shown, missing = sentences.shown_and_missing(judged)
     if shown:
@@ -62,8 +64,8 @@ def summary(study: Study, judged: dict[str, Any]) -> str:
             "|---|---|---|---|---|---|---|",
         ]
     titles = {issue["number"]: f"{issue['number']} {issue['title']}" for issue in judged["issues"]}
-    lines += [*(_line(titles[fix["issue"]], fix) for fix in shown), *(["", missing] if missing else [])]
-    lines += ["", "```yaml", yaml_block(judged["recommendation"]), "```"]
+    lines += [*(_line(judged, titles[fix["issue"]], fix) for fix in shown), *(["", missing] if missing else [])]
+    lines += [] if is_early(judged) else ["", "```yaml", yaml_block(judged["recommendation"]), "```"]
     if judged["promises"]:
         lines += ["", "| promise | verdict | measured | seeds |", "|---|---|---|---|"]
         lines += [
@@ -73,7 +75,7 @@ def summary(study: Study, judged: dict[str, Any]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _line(title: str, fix: dict[str, Any]) -> str:
+def _line(judged: dict[str, Any], title: str, fix: dict[str, Any]) -> str:
     if not fix["key"]:
         numbers = ["", "", ""]
     elif fix["same_as"] == "baseline":
@@ -81,4 +83,5 @@ def _line(title: str, fix: dict[str, Any]) -> str:
     else:
         numbers = [f"{signed(fix[side]['estimate'])} {interval(fix[side])}" for side in ("near", "far")]
         numbers.append(p_value(fix["p_holm"]))
-    return "| " + " | ".join([title, f"{fix['id']} {fix['name']}", *numbers, f"**{fix['verdict']}**", fix["detail"]]) + " |"
+    verdict = f"**{said(judged, fix['verdict'])}**"
+    return "| " + " | ".join([title, f"{fix['id']} {fix['name']}", *numbers, verdict, fix["detail"]]) + " |"

@@ -17,6 +17,7 @@ from analysis.formatting import ratio
 from analysis.judge import verdicts
 from analysis.plots import draw_comparison
 from analysis.pooling import Pooled, pool, pooled_studies
+from analysis.regime import is_early, why_early
 from analysis.report import sentences
 from analysis.study import StudyError, load
 
@@ -64,16 +65,21 @@ def comparison(first: Path | str, others: Sequence[Path | str]) -> Comparison:
             f"{', '.join(str(study.folder) for study in studies)}: no fix was trained alone in two of these studies"
         )
     names = study_names([study.folder for study in studies])
-    early = [bool((own.get("regime") or {}).get("early")) for own in judged]
+    early = [is_early(own) for own in judged]
     chosen, why_not = pooled_studies(studies, names, early)
     pooled = [_pooled(fix, chosen) for fix in found]
-    columns = [f"{name} (early)" if is_early else name for name, is_early in zip(names, early, strict=True)]
+    columns = [f"{name} (early)" if mark else name for name, mark in zip(names, early, strict=True)]
     result = Comparison(
         title=f"{names[0]} against {', '.join(names[1:])}",
         before=[difference_sentence(studies, names)],
         fixes=Table(["fix", *columns, "together"], _fix_rows(found, pooled), 1 + len(SIDES)),
         after=[
             *(agreement_sentence(names[0], name, agreement(found, at)) for at, name in enumerate(names[1:], 1)),
+            *(
+                f"{name} is early, so nothing is to be concluded from it: {why_early(own)}."
+                for name, own in zip(names, judged, strict=True)
+                if is_early(own)
+            ),
             *filter(None, [LEGEND, why_not, *_not_shown(judged, names)]),
         ],
         promises=_promises(judged, columns),

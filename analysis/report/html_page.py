@@ -41,6 +41,9 @@ table.nf small { color: var(--quiet); font-size: 12px; }
 .chip.harmful, .chip.refuted-worse, .chip.refuted-smaller-than-promised, .chip.void { background: #fbe0cf; color: #8a3b00; }
 .chip.trade { background: #fdeeca; color: #6b4a00; }
 .chip.undecided, .chip.inconclusive, .chip.inconclusive-improves { background: #d9eaf6; color: #00466e; }
+.chip.early { background: none; border: 1px dashed #8a929c; }
+p.early { background: #fff4d6; border-left: 4px solid #c98a00; padding: 7px 12px; max-width: none; }
+.poor { color: #a33c00; }
 .take { display: flex; gap: 14px; flex-wrap: wrap; } .take pre { flex: 1 1 400px; }
 .input, .jp-Cell-inputWrapper { display: none; }
 body.code .input, body.code .jp-CodeCell .jp-Cell-inputWrapper { display: block; }

@@ -6,8 +6,9 @@ import math
 from typing import Any
 
 from analysis.formatting import three_digits
-from analysis.markup import Html, chip, joined, paragraphs, safe, table
+from analysis.markup import Html, joined, paragraphs, safe, table, verdict_chip
 from analysis.power import seed_sd, seeds_to_tell
+from analysis.regime import is_early, said
 from analysis.report import appendix, sections
 from analysis.rules import ADOPT, FIVE_PERCENT, HARMFUL, NO_EFFECT, TRADE
 from analysis.study import Study
@@ -21,16 +22,19 @@ def overview(study: Study, judged: dict[str, Any], number: int) -> Html:
     issue = next(issue for issue in study.issues if issue["number"] == number)
     fixes = [fix for fix in judged["fixes"] if fix["issue"] == number]
     verdict = next(entry for entry in judged["issues"] if entry["number"] == number)
-    head = Html(f'<p class="answer">{chip(verdict["verdict"]).text} {safe(issue["says"])}</p>')
-    parts = [head, what_to_do(study, fixes), gains_table(fixes), proofs(study, fixes), symptom(study, number)]
+    head = Html(f'<p class="answer">{verdict_chip(judged, verdict["verdict"]).text} {safe(issue["says"])}</p>')
+    parts = [head, what_to_do(judged, fixes), gains_table(judged, fixes), proofs(study, fixes), symptom(study, number)]
     if number == READABILITY:
         parts.append(appendix.readability(study, judged))
     return joined(*parts)
 
 
-def what_to_do(study: Study, fixes: list[dict[str, Any]]) -> Html:
-    """Advice on each fix, as a list."""
-    items = [f"<li><b>{safe(fix['id'])} {safe(fix['name'])}</b>: {safe(advice(fix))}</li>" for fix in fixes]
+def what_to_do(judged: dict[str, Any], fixes: list[dict[str, Any]]) -> Html:
+    """Advice on each fix, as a list; of an early study the verdicts alone."""
+    texts = {
+        fix["id"]: f"{said(judged, fix['verdict'])}; {fix['detail']}." if is_early(judged) else advice(fix) for fix in fixes
+    }
+    items = [f"<li><b>{safe(fix['id'])} {safe(fix['name'])}</b>: {safe(texts[fix['id']])}</li>" for fix in fixes]
     return Html(f"<ul>{''.join(items)}</ul>")
 
 
@@ -52,14 +56,14 @@ def advice(fix: dict[str, Any]) -> str:
     return f"undecided; {fix['detail']}.{more}"
 
 
-def gains_table(fixes: list[dict[str, Any]]) -> Html:
+def gains_table(judged: dict[str, Any], fixes: list[dict[str, Any]]) -> Html:
     """Gains near, far and beyond the near weight curve, and stability."""
     rows = [
         [
             Html(f"<b>{safe(fix['id'])}</b> {safe(fix['summary'])}"),
             *sections.gain_cells(fix),
             sections.gain_cell(fix["stability"] if fix["key"] and fix["same_as"] != "baseline" else None, ""),
-            chip(fix["verdict"]),
+            verdict_chip(judged, fix["verdict"]),
         ]
         for fix in fixes
     ]

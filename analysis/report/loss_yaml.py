@@ -8,6 +8,7 @@ from typing import Any
 import yaml
 
 from analysis.formatting import interval, signed
+from analysis.regime import is_early, said, why_early
 from analysis.report.sentences import measured_on
 from analysis.rules import NOT_RUN
 from analysis.study import Study
@@ -34,15 +35,16 @@ def evidence(study: Study, judged: dict[str, Any], fixes: Sequence[str]) -> list
     """The study, its data and recommendation, and a line for each of these fixes. Gain: percent by which an error is lower."""
     known = {fix["id"]: fix for fix in judged["fixes"]}
     head = [f"Study {study.name}: {len(study.seeds)} paired seeds, 95 % intervals. {measured_on(study)}"]
+    head += [f"Early, so nothing is to be concluded from it: {why_early(judged)}."] if is_early(judged) else []
     head.append(f"Its recommendation: {judged['recommendation']['words']}.")
-    return head + [f"{fix} alone: {_said(known[fix])}" if fix in known else f"{fix}: {NOT_RUN}" for fix in fixes]
+    return head + [f"{fix} alone: {_said(judged, known[fix])}" if fix in known else f"{fix}: {NOT_RUN}" for fix in fixes]
 
 
-def _said(fix: dict[str, Any]) -> str:
+def _said(judged: dict[str, Any], fix: dict[str, Any]) -> str:
     if not fix["key"]:
         return NOT_RUN
     near, far = (f"{signed(fix[side]['estimate'])} {interval(fix[side])}" for side in ("near", "far"))
-    return f"{fix['verdict']}; near gain {near}, far gain {far}"
+    return f"{said(judged, fix['verdict'])}; near gain {near}, far gain {far}"
 
 
 def annotated_yaml(study: Study, judged: dict[str, Any], found: dict[str, Any]) -> str:

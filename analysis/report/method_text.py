@@ -5,6 +5,7 @@ from __future__ import annotations
 import textwrap
 
 from analysis.measures import DROPPED, LAST, LEAST_PROBES, RUN, TARGET
+from analysis.regime import LEAST_EVALUATIONS, STILL_FALLS
 
 POINTS = (
     "A **trial** is a configuration and a seed. The seed fixes initial weights, data order, which images are mirrored, and "
@@ -25,6 +26,16 @@ POINTS = (
     f"least {LEAST_PROBES} probes). *Time to the target*: first of {RUN} consecutive probes at or below {TARGET:.0%} "
     "of the baseline's log improvement (medians over its seeds); where over 20 % of the trials miss it, the mean of "
     "ln error over training, whose margin is what the baseline's own curve would gain if it ran 20 % faster.",
+    "**How good the networks are**, the report's first table: delta < 1.25 (the share of pixels with max(p/t, t/p) < 1.25), "
+    "AbsRel and RMSE of ln depth, final, means over seeds: of the baseline, of the configuration with the lowest RMSE of ln "
+    "depth over all pixels, of the document's whole recommendation, and of the *trivial predictor*, which says the training "
+    "set's median depth everywhere.",
+    "A study is **early** if its baseline does not beat the trivial predictor near and far (for both, the mean over seeds of "
+    "ln(its RMSE of ln depth / the trivial predictor's) is below zero), or if its RMSE of ln depth on the probe, all pixels, "
+    f"falls by more than {STILL_FALLS:.0%} in the last fifth of training (median slope between every two evaluations of a "
+    f"seed, all seeds together), or if that fifth has under {LEAST_EVALUATIONS} evaluations. Nothing is concluded from an "
+    "early study: its verdicts are printed as such, its promises are void, nothing is recommended, confirmed or exported. "
+    "Longer training can change such verdicts.",
     "**Beyond any near weight**: the baseline is also run with other near weights, which trade far error for near; their "
     "errors form a curve. A fix's gain beyond it is its distance in ln near error to that curve at the fix's own far "
     "error, by seed (isotonic regression, monotone cubics between the weights; outside the curve its nearest end counts). "

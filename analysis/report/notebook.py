@@ -24,7 +24,7 @@ START = """from pathlib import Path
 from analysis import load, verdicts
 from analysis.judge import write_verdicts
 from analysis.plots import draw
-from analysis.report import appendix, issue_page, sections
+from analysis.report import appendix, issue_page, networks, sections
 
 study = load("..")
 judged = verdicts(study)
@@ -117,7 +117,8 @@ LAST = (
 def cells(study: Study) -> list[Cell]:
     """The cells in reading order, without sections that the study has no data for."""
     first = first_sections(study)
-    parts: list[Cell] = [("markdown", f"# Which fixes help? {plain(study.name)}"), ("code", START), _shown("sections.answer")]
+    parts: list[Cell] = [("markdown", f"# Which fixes help? {plain(study.name)}"), ("code", START)]
+    parts += [_shown("networks.networks"), _shown("sections.answer")]
     parts.append(("markdown", contents(study, first)))
     for section in first:
         parts += _section(section)

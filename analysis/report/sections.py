@@ -10,9 +10,10 @@ from analysis.comparisons import MeasuredStudy
 from analysis.effects import percent
 from analysis.factorial import Term, averaged, factorial
 from analysis.formatting import interval, p_value, signed, times
-from analysis.markup import NONE, Html, below, chip, estimate_with_interval, joined, paragraphs, safe, table
+from analysis.markup import NONE, Html, below, chip, estimate_with_interval, joined, paragraphs, safe, table, verdict_chip
 from analysis.power import power_by_measure, seed_count_text
 from analysis.recommendation import candidate_text
+from analysis.regime import is_early, why_early
 from analysis.report import sentences
 from analysis.report.loss_yaml import python_code, yaml_block
 from analysis.rulers import FAR, NEAR
@@ -26,7 +27,9 @@ MOST_ALIASES = 4  # in a table row
 def answer(study: Study, judged: dict[str, Any]) -> Html:
     """The number of fixes with each verdict, if any were trained alone; then the results as sentences."""
     count = Counter(fix["verdict"] for fix in trained_alone(judged))
-    chips = " ".join(f'<span class="count">{chip(verdict).text} <b>{count[verdict]}</b></span>' for verdict in VERDICTS)
+    chips = " ".join(
+        f'<span class="count">{verdict_chip(judged, verdict).text} <b>{count[verdict]}</b></span>' for verdict in VERDICTS
+    )
     first, *rest = sentences.answer_sentences(study, judged)
     counted = [Html(f'<p class="counts">{chips}</p>')] if count else []
     return joined(*counted, paragraphs([first], "answer"), paragraphs(rest))
@@ -43,6 +46,8 @@ def recommendation(study: Study, judged: dict[str, Any]) -> Html:
         whole = found["document"]
         rows.append([Html("<b>the document's whole recommendation</b>"), NONE, *_fresh(whole), ""])
     parts = [paragraphs([f"{found['words'][0].upper()}{found['words'][1:]}."], "answer")]
+    if is_early(judged):
+        return joined(*parts, paragraphs([f"{why_early(judged)[0].upper()}{why_early(judged)[1:]}."]))
     if rows:
         fresh = found["fresh_seeds"]
         lead = f"On {len(fresh)} fresh seeds ({fresh[0]} to {fresh[-1]}), which chose no fix, against the baseline:"
@@ -74,7 +79,12 @@ def _fresh(entry: dict[str, Any]) -> list[Html]:
 def controls(study: Study, judged: dict[str, Any]) -> Html:
     """The near weights, each judged like a fix against the curve of the others, as a check of the method."""
     rows = [
-        [f"baseline at near weight {e['weight']:g}", *gain_cells({**e, "same_as": None}), chip(e["verdict"]), e["detail"]]
+        [
+            f"baseline at near weight {e['weight']:g}",
+            *gain_cells({**e, "same_as": None}),
+            verdict_chip(judged, e["verdict"]),
+            e["detail"],
+        ]
         for e in judged["controls"]
     ]
     if not rows:
@@ -140,11 +150,10 @@ def fixes(study: Study, judged: dict[str, Any]) -> Html:
     rows = []
     for fix in shown:
         issue = issues[fix["issue"]]
-        group = Html(
-            f"<b>{issue['number']} {safe(issue['title'])}</b>{below(issue['severity'])}<br>{chip(issue['verdict']).text}"
-        )
+        title = f"<b>{issue['number']} {safe(issue['title'])}</b>{below(issue['severity'])}"
+        group = Html(f"{title}<br>{verdict_chip(judged, issue['verdict']).text}")
         name = Html(f"<b>{safe(fix['id'])}</b> {safe(fix['name'])}")
-        rows.append([group, name, *gain_cells(fix), chip(fix["verdict"]), fix["detail"]])
+        rows.append([group, name, *gain_cells(fix), verdict_chip(judged, fix["verdict"]), fix["detail"]])
     headers = ["issue", "fix", "near gain", "far gain", "beyond any near weight", "p Holm", "verdict", "why"]
     parts = [table(headers, rows, numeric=(2, 3, 4, 5), first_of=0)] if rows else []
     return joined(*parts, *([paragraphs([missing], "quiet")] if missing else []))
@@ -174,12 +183,16 @@ def promises(study: Study, judged: dict[str, Any]) -> Html:
     entries = judged["promises"]
     if not entries:
         return paragraphs(["The document's whole recommendation is not in this study."])
-    rows = [[e["promise"], e["asked"], chip(e["verdict"]), *_promise_numbers(e), e["n"], _condition(e)] for e in entries]
+    rows = [
+        [e["promise"], e["asked"], verdict_chip(judged, e["verdict"]), *_promise_numbers(e), e["n"], _condition(e)]
+        for e in entries
+    ]
     level = f"{entries[0]['level']:.1%} interval".replace("%", " %")
     headers = ["promise", "asked", "verdict", "measured", level, "seeds", "measure and condition"]
     reach = sorted({e["reach"] for e in entries if e["reach"]})
     said = paragraphs((text[0].upper() + text[1:] + "." for text in reach), "quiet")
-    return joined(table(headers, rows, numeric=(3, 4, 5)), said, _beside(entries[0]))
+    early = [paragraphs(["Void, whatever was measured, since the study is early."])] if is_early(judged) else []
+    return joined(*early, table(headers, rows, numeric=(3, 4, 5)), said, _beside(entries[0]))
 
 
 def _beside(stability: dict[str, Any]) -> Html:
@@ -217,7 +230,17 @@ def leave_one_out(study: Study, judged: dict[str, Any]) -> Html:
         near, far, _, p = gain_cells(entry)
         single = NONE if fix is None else gain_cells(fix)[0]
         name = Html(f"<b>{safe(entry['id'])}</b> {safe(fix['name'] if fix else '')}")
-        rows.append([name, single, near, far, p, chip(entry["verdict"], said.get(entry["verdict"], "")), entry["detail"]])
+        rows.append(
+            [
+                name,
+                single,
+                near,
+                far,
+                p,
+                verdict_chip(judged, entry["verdict"], said.get(entry["verdict"], "")),
+                entry["detail"],
+            ]
+        )
     headers = ["fix", "near gain alone", "near gain in the whole", "far gain in the whole", "p Holm", "in the whole", "why"]
     return table(headers, rows, numeric=(1, 2, 3, 4))
 

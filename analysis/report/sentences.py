@@ -8,6 +8,7 @@ from typing import Any
 from analysis.comparisons import MeasuredStudy
 from analysis.factorial import Term, averaged, factorial
 from analysis.formatting import change, signed, times
+from analysis.regime import early_sentence, is_early, said
 from analysis.rulers import ERROR_EXPLAINED
 from analysis.rules import ADOPT, HARMFUL, NO_EFFECT, NOT_RUN, PROVED, TRADE, UNDECIDED, VERDICTS, trained_alone
 from analysis.study import Study
@@ -26,9 +27,11 @@ USES = {"train": "train", "probe": "probe", "validation": "validate"}
 
 def answer_sentences(study: Study, judged: dict[str, Any]) -> list[str]:
     """The results in six sentences: the fixes alone, the fixes averaged, the promises, the recommendation, certainty, data."""
-    results = verdict_sentence(judged), main_effects_sentence(study), promises_sentence(judged)
+    results = [verdict_sentence(judged), main_effects_sentence(study), promises_sentence(judged)]
+    if is_early(judged):
+        results = [early_sentence(text) for text in results if text]
     recommended = f"Recommendation: {judged['recommendation']['words']}."
-    return [text for text in (*results, recommended, certainty_sentence(study, judged), measured_on(study)) if text]
+    return [text for text in [*results, recommended, certainty_sentence(study, judged), measured_on(study)] if text]
 
 
 def verdict_counts(judged: dict[str, Any], named: Sequence[str] = ()) -> str:
@@ -39,7 +42,7 @@ def verdict_counts(judged: dict[str, Any], named: Sequence[str] = ()) -> str:
     for verdict in VERDICTS:
         ids = [fix["id"] for fix in judged_fixes if fix["verdict"] == verdict]
         parts.append(f"{len(ids)} {verdict}" + (f" ({', '.join(ids)})" if ids and verdict in named else ""))
-    return ", ".join(parts)
+    return said(judged, ", ".join(parts))
 
 
 def verdict_sentence(judged: dict[str, Any]) -> str:

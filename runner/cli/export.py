@@ -18,14 +18,20 @@ def export_loss(study: Path, fixes: Sequence[str] | None) -> tuple[str, list[Pat
     """Write the recommended loss, or the one with these fixes, into the study's export/; gives the YAML block and the files.
 
     Raises:
-        ValueError: a fix that is not known, or fixes that clash; own fixes that are no longer where they were.
+        ValueError: the study is early and no fixes are named; a fix that is not known, or fixes that clash; own fixes that are
+            no longer where they were.
     """
     import analysis
     from analysis.judge import read_verdicts
     from analysis.recommendation import with_extensions
+    from analysis.regime import is_early, why_early
     from analysis.report import annotated_yaml, evidence
 
     loaded, judged = analysis.load(study), read_verdicts(study)
+    if fixes is None and is_early(judged):
+        raise ValueError(
+            f"{study}: early, so nothing is recommended: {why_early(judged)}; or name fixes of your own choice: --fixes 5-2"
+        )
     for extension in loaded.meta["experiment"].get("extensions") or []:
         load_extension(extension)
     found = judged["recommendation"]

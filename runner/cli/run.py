@@ -21,6 +21,10 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 
+class EarlyStudy(ValueError):
+    """A study from which nothing may be concluded yet, in one line."""
+
+
 def run(
     experiment: Path,
     overrides: list[str],
@@ -55,7 +59,10 @@ def run(
     drawn = not (no_report or missing)
     if drawn and settings.confirm:
         left = None if max_seconds is None else max(0.0, max_seconds - (time.monotonic() - began))
-        code = train_confirmation(folder, settings.confirm, left)
+        try:
+            code = train_confirmation(folder, settings.confirm, left)
+        except EarlyStudy as error:
+            say(str(error))
     if drawn:
         draw_report(folder)
     if settings.tracking.mlflow and not no_tracking:  # after the report: the view shows verdicts and figures
@@ -131,21 +138,31 @@ def say_damaged(groups: Sequence[str], folder: Path) -> None:
 
 
 def train_confirmation(study: Path, seeds: int, max_seconds: float | None = None) -> int:
-    """What the study's evidence supports, the baseline and the document's recommendation, on seeds that chose nothing."""
+    """What the study's evidence supports, the baseline and the document's recommendation, on seeds that chose nothing.
+
+    Raises:
+        EarlyStudy: nothing may be concluded from the study yet.
+    """
     import analysis
     from analysis.recommendation import candidates, confirmation_folder
+    from analysis.regime import is_early, why_early
     from runner.experiment import confirmation_experiment
     from runner.study import read_study
 
     loaded = analysis.load(study)
-    fixes = analysis.verdicts(loaded)["fixes"]
-    experiment = confirmation_experiment(read_study(study)["experiment"], candidates(loaded, fixes), seeds)
+    judged = analysis.verdicts(loaded)
+    if is_early(judged):
+        raise EarlyStudy(f"{study}: early, so there is nothing to confirm: {why_early(judged)}")
+    experiment = confirmation_experiment(read_study(study)["experiment"], candidates(loaded, judged["fixes"]), seeds)
     print(f"confirming on seeds {experiment.seeds[0]} to {experiment.seeds[-1]}: {', '.join(experiment.design.explicit)}")
     return train(experiment, confirmation_folder(study), True, max_seconds, starts_of=study)
 
 
 def confirm(study: Path, seeds: int) -> int:
-    """Train a study's recommendation again on fresh seeds, beside the baseline and the document's; draw the report anew."""
+    """Train a study's recommendation again on fresh seeds, beside the baseline and the document's; draw the report anew.
+
+    An early study has no recommendation, and is refused.
+    """
     need_report(study)
     code = train_confirmation(study, seeds)
     if not code:

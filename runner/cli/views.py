@@ -9,10 +9,14 @@ from runner.cli.terminal import need_optuna, need_report, say
 
 
 def status(study: Path) -> None:
-    """Show which trials are done and which are missing."""
+    """Show which trials are done and which are missing; of a study with a report, how good its networks are."""
     from runner.study import status_lines
 
     print("\n".join(status_lines(study)))
+    if (study / "verdicts.json").exists():
+        from analysis.report import network_lines
+
+        print("\n".join(network_lines(study)))
 
 
 def report(study: Path, others: list[Path] | None) -> None:
@@ -97,7 +101,7 @@ def draw_report(folder: Path) -> None:
 
 
 def say_conclusions(folder: Path) -> None:
-    """Three lines, the last of which names the report."""
+    """How good the networks are, the verdicts, and last the name of the report."""
     import analysis
 
     print(analysis.terminal_summary(folder))

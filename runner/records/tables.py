@@ -130,12 +130,15 @@ def curve_rows(keys: Sequence[str], data: SeedData, history: History) -> pd.Data
 
 
 def profile_rows(keys: Sequence[str], data: SeedData, history: History) -> pd.DataFrame:
-    """One row per finished trial and bin of true depth that has pixels: the final network's error on the validation frames."""
+    """One row per finished trial and bin of true depth that has pixels: the final network's error on the validation frames,
+    and that of the trivial predictor."""
     assert history.predicted is not None
     by_depth = {name: value.cpu().numpy() for name, value in error_by_depth(history.predicted, data.validation.depth).items()}
     filled = by_depth["pixels"] > 0
     bins = {"low": np.array(DEPTH_EDGES)[filled], "high": np.array([*DEPTH_EDGES[1:], np.inf])[filled]}
     bins["pixels"] = by_depth["pixels"][filled]
+    trivial = error_by_depth(trivial_prediction(data, data.validation.depth), data.validation.depth)
+    bins["trivial_abs_rel"] = trivial["abs_rel"][0].cpu().numpy()[filled]
     alive = [(k, key) for k, key in enumerate(keys) if int(history.diverged_at[k]) < 0]
     errors = [{name: by_depth[name][k][filled] for name in ("abs_rel", "bias")} for k, _ in alive]
     tables = [pd.DataFrame({"key": key, "seed": data.seed, **bins, **own}) for (_, key), own in zip(alive, errors, strict=True)]
@@ -149,8 +152,12 @@ def trivial_errors(data: SeedData, depth: torch.Tensor | None = None) -> dict[st
     that has learnt something can be worse.
     """
     true = data.validation.depth if depth is None else depth
-    constant = torch.full_like(true, float(data.train.median_depth())).unsqueeze(0)
-    return {name: float(value[0]) for name, value in rulers(constant, true).items()}
+    return {name: float(value[0]) for name, value in rulers(trivial_prediction(data, true), true).items()}
+
+
+def trivial_prediction(data: SeedData, true: torch.Tensor) -> torch.Tensor:
+    """The training median everywhere, metres: [1, ..] for true depth [..]."""
+    return torch.full_like(true, float(data.train.median_depth())).unsqueeze(0)
 
 
 def interval_means(values: np.ndarray, steps: Sequence[int]) -> np.ndarray:

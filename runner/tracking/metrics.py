@@ -95,11 +95,15 @@ def read_tables(folder: Path) -> StudyTables:
 
 
 def read_verdicts(path: Path) -> dict[str, str]:
-    """Key of a configuration -> the verdicts of the fixes that it stands for; empty where there is no report yet."""
-    verdicts: dict[str, str] = {}
-    for entry in json.loads(path.read_text(encoding="utf-8"))["fixes"] if path.exists() else []:
+    """Key of a configuration -> the verdicts of the fixes that it stands for, which in an early study say so; empty where there
+    is no report yet."""
+    if not path.exists():
+        return {}
+    judged, verdicts = json.loads(path.read_text(encoding="utf-8")), dict[str, str]()
+    early = "early: " if judged["regime"]["early"] else ""
+    for entry in judged["fixes"]:
         if entry.get("key") and entry.get("verdict"):
-            verdict = f"{entry['id']} {entry['verdict']}"
+            verdict = f"{entry['id']} {early}{entry['verdict']}"
             verdicts[entry["key"]] = f"{verdicts[entry['key']]}; {verdict}" if entry["key"] in verdicts else verdict
     return verdicts
 

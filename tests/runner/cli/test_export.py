@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import shutil
 import types
 from pathlib import Path
 
 import pytest
 import torch
 from commands import nfloss
-from synthetic import Planted, write_study
+from synthetic import Planted, make_early, write_study
 
 from analysis import load, verdicts
 from analysis.judge import write_verdicts
@@ -62,6 +63,20 @@ def test_the_evidence_is_in_the_docstring(study: Path) -> None:
     assert f"near gain {100 * (1 - 2.718281828 ** -near['estimate']):+.1f} %" in text
     assert "6 paired seeds" in text and "1-1: not in this study" in text.replace("1-1 alone", "1-1")
     assert "Chosen by hand" in text and max(map(len, text.split('"""')[1].splitlines())) <= 104
+
+
+def test_of_an_early_study_only_what_the_user_names(study: Path, tmp_path: Path) -> None:
+    early = Path(shutil.copytree(study, tmp_path / "s", ignore=shutil.ignore_patterns("export")))
+    make_early(early)
+    write_verdicts(verdicts(early), early)
+    with pytest.raises(
+        ValueError, match=r"early, so nothing is recommended: the baseline.* --set training\.steps=4800; or name"
+    ):
+        export_loss(early, None)
+    assert not (early / "export").exists()
+    text = export_loss(early, ["5-2"])[1][2].read_text()
+    assert "Chosen by hand" in text and "Early, so nothing is to be concluded" in text and "early: " in text
+    assert export_loss(early, [])[0].startswith("loss:")
 
 
 @pytest.mark.parametrize(

@@ -189,13 +189,16 @@ def test_a_resumed_study_brings_its_new_seed(study: Path) -> None:
     assert runs["full seed 2"].data.tags["mlflow.parentRunId"] == runs["full"].info.run_id
 
 
+def write_verdicts(study: Path, early: bool = False) -> None:
+    """One fix to adopt, one that was not trained."""
+    fixes = [{"id": "1-1", "key": key("1-1"), "verdict": "adopt"}, {"id": "9-1", "key": None, "verdict": "undecided"}]
+    (study / "verdicts.json").write_text(json.dumps({"regime": {"early": early}, "fixes": fixes}))
+
+
 def test_verdicts_and_report_join_without_rewriting(study: Path) -> None:
     write_view(study)
     before = runs_of(study)[1]["+1-1"].info.run_id
-    verdicts = {
-        "fixes": [{"id": "1-1", "key": key("1-1"), "verdict": "adopt"}, {"id": "9-1", "key": None, "verdict": "undecided"}]
-    }
-    (study / "verdicts.json").write_text(json.dumps(verdicts))
+    write_verdicts(study)
     (study / "report" / "figures").mkdir(parents=True)
     (study / "report" / "figures" / "forest.png").write_bytes(b"png")
     (study / "report" / "report.html").write_text("<p>report</p>")
@@ -277,9 +280,17 @@ def test_a_verdict_joins_a_configuration_without_seeds(study: Path) -> None:
     write_study(study, most_trials=0)
     write_view(study)
     before = ids_of(study)
-    (study / "verdicts.json").write_text(json.dumps({"fixes": [{"id": "1-1", "key": key("1-1"), "verdict": "adopt"}]}))
+    write_verdicts(study)
     write_view(study)
     assert ids_of(study) == before and runs_of(study)[1]["+1-1"].data.tags["verdict"] == "1-1 adopt"
+
+
+def test_verdicts_of_an_early_study_say_so(study: Path) -> None:
+    write_verdicts(study, early=True)
+    write_view(study)
+    runs = runs_of(study)[1]
+    assert runs["+1-1"].data.tags["verdict"] == "1-1 early: adopt" == runs["+1-1 seed 1"].data.tags["verdict"]
+    assert runs["+5-2"].data.tags["verdict"] == "-"
 
 
 @pytest.mark.parametrize("most_trials", [500, 0])
