@@ -134,7 +134,9 @@ def measured_on(study: Study) -> str:
     device = study.meta.get("device", "an unknown device")
     steps = f"{training['steps']} steps of batch {training.get('batch', '?')}"
     if not study.from_scratch:
+        first = study.curves[(study.curves["key"] == study.baseline) & (study.curves["step"] == 0)]
         steps += f", from networks of {training['start_steps']} steps of neutral training (L1 in ln depth)"
+        steps += f", whose near error on the probe is {first['probe_near_abs_rel'].mean():.3f}"
     text = f"Measured on {source}{f' ({counts})' if counts else ''}; {steps}{pixels}, on {device}."
     return f"{text} {mixed}" if (mixed := mixed_software(study)) else text
 
