@@ -9,7 +9,7 @@ from analysis.comparisons import MeasuredStudy
 from analysis.factorial import Term, averaged, factorial
 from analysis.formatting import change, signed, times
 from analysis.regime import early_sentence, is_early, said
-from analysis.rulers import ERROR_EXPLAINED
+from analysis.rulers import ERROR_EXPLAINED, PROBE_NEAR
 from analysis.rules import ADOPT, HARMFUL, NO_EFFECT, NOT_RUN, PROVED, TRADE, UNDECIDED, VERDICTS, trained_alone
 from analysis.study import Study
 
@@ -138,7 +138,9 @@ def measured_on(study: Study) -> str:
     device = study.meta.get("device", "an unknown device")
     steps = f"{training['steps']} steps of batch {training.get('batch', '?')}"
     if not study.from_scratch:
+        first = study.curves[(study.curves["key"] == study.baseline) & (study.curves["step"] == 0)]
         steps += f", from networks of {training['start_steps']} steps of neutral training (L1 in ln depth)"
+        steps += f", whose near error on the probe is {first[PROBE_NEAR].mean():.3f}"
     text = f"Measured on {source}{f' ({counts})' if counts else ''}; {steps}{pixels}, on {device}; error: {ERROR_EXPLAINED}."
     return f"{text} {mixed}" if (mixed := mixed_software(study)) else text
 

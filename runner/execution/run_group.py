@@ -58,7 +58,8 @@ def run_group(group: Group, experiment: Experiment, frames: FrameCache, device: 
     facts = {"steps": settings.steps, "start": settings.start, "group": group.name, "device": str(device)}
     constant = {**facts, **software(experiment, device)}
     records = Records.of(keys, data, history, constant, first=group.seed == experiment.seeds[0])
-    return Results(group, replace(records, trials=records.trials.assign(fingerprint=fingerprints(group, experiment))))
+    trials = records.trials.assign(fingerprint=fingerprints(group, experiment))
+    return Results(replace(group, start=None), replace(records, trials=trials))  # the start network need not travel back
 
 
 def software(experiment: Experiment, device: torch.device) -> dict[str, str | bool]:

@@ -31,7 +31,9 @@ def test_speed_and_steadiness_are_measured_and_not_judged_where_a_trained_networ
     assert [entry["interval"] for entry in found["promises"]] == [entry["interval"] for entry in judged["promises"]]
     assert [fix["verdict"] for fix in found["fixes"]] == [fix["verdict"] for fix in judged["fixes"]]
     assert f"3 times steadier: {said} (measured" in promises_sentence(found)
-    assert "from networks of 3000 steps of neutral training" in measured_on(on)
+    assert "from networks of 3000 steps of neutral training (L1 in ln depth), whose near error on the probe is 0.900" in (
+        measured_on(on)  # ln 0.9 is where the planted curves begin
+    )
     assert "from networks of" not in measured_on(study)
     assert set(available(study)) - set(available(on)) == {"stability"}
 
