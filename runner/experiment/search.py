@@ -32,7 +32,7 @@ class Search(Section):
     trials: int = Field(60, ge=2, description="distinct cells to train, the baseline and the recommendation included")
     fixes: Any = Field("all", description="all, document, issues, or fixes; of each issue a cell has one fix or none")
     numbers: dict[str, list[float]] = Field(default_factory=dict, description="number of the loss: [low, high]")
-    learning_rate: list[float] | None = Field(None, description="[low, high]; a few log-spaced levels are tried")
+    learning_rate: list[float] | None = Field(None, description="[low, high] of its peak; a few log-spaced levels are tried")
     objectives: list[Objective] = Field(["near"], min_length=1, description="one, or several for a Pareto front")
     sampler: Literal["tpe", "nsga2"] = "tpe"
     sampler_seed: int = Field(0, ge=0, lt=2**31)
