@@ -56,13 +56,8 @@ def draw_comparison(names: Sequence[str], found: Sequence[SharedFix], pooled: Se
             )
         if lines > len(names):
             axes[0][0].plot([], [], "d", color=BLACK, markersize=SIZE + 1, label="pooled")
-<<<<<<< ours
-        figure.legend(loc="outside lower center", ncols=min(lines, 3))
-        below = f"error: {ERROR_EXPLAINED}, against the baseline's, right is better; hollow where the interval spans zero"
-=======
         figure.legend(loc="outside lower center", ncols=min(lines, 4))
-        below = "error against the baseline's with its interval, right is better; hollow where the interval spans zero"
->>>>>>> theirs
+        below = f"error: {ERROR_EXPLAINED}, against the baseline's, right is better; hollow where the interval spans zero"
         headline(figure, _message(found), below)
         return saved(figure, "png")["png"]
 
