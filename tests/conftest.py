@@ -1,5 +1,6 @@
 """One thread per test process: two in one process get in each other's way. And no test sees another's own code."""
 
+import os
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -10,9 +11,16 @@ import torch
 
 from nfloss import extensions, registry
 
-MINUTES = ("test_documented_commands.py", "test_kill.py")
+#: What takes longest, longest first.
+LONG = (
+    "test_documented_commands.py", "test_faults.py", "test_ray.py", "test_lanes.py", "test_known_facts.py",
+    "test_pretend_device.py", "test_kill.py", "test_search.py", "test_run.py", "test_postgresql.py", "test_report.py",
+    "test_training.py", "test_minimal.py", "test_factorial.py", "test_confirmation.py", "test_verdicts.py",
+    "test_recommendation.py", "test_storage.py", "test_bench.py", "test_fingerprint_covers.py",
+)  # fmt: skip
 
 torch.set_num_threads(1)
+os.fsync = lambda file: None  # no test pulls the plug, and disks take their time
 
 
 @pytest.fixture(autouse=True)
@@ -39,9 +47,9 @@ def own_code(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[], 
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """What takes minutes begins first, then files of few tests, which are long ones: at the end nobody waits for another."""
-    of_file = Counter(item.path for item in items)
-    items.sort(key=lambda item: (item.path.name not in MINUTES, of_file[item.path]))
+    """What takes longest begins first, then files of few tests, which are long ones: at the end nobody waits for another."""
+    of_file, place = Counter(item.path for item in items), {name: place for place, name in enumerate(LONG)}
+    items.sort(key=lambda item: (place.get(item.path.name, len(LONG)), of_file[item.path]))
 
 
 def lies_in(folder: Path, module: object) -> bool:

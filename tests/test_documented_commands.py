@@ -1,7 +1,7 @@
 """Every command of the documentation is run, page by page, as a user would; one that is marked is not, and its reader sees it.
 
 The user's folder has the repository's own experiments, with less to train, and frames beside it. A report is drawn where a
-later command of the page reads it.
+later command of the page reads it, and the MLflow view written by `make ablation`, whose view is shown.
 """
 
 from __future__ import annotations
@@ -134,7 +134,7 @@ def check(words: list[str]) -> None:
 
 def run(home: Path, words: list[str]) -> tuple[int, str]:
     if words[0] == "nfloss":
-        brief = ["--no-report"] if words[1] == "run" and words[2] not in READ_LATER else []
+        brief = ["--no-tracking", *["--no-report"] * (words[2] not in READ_LATER)] if words[1] == "run" else []
         done = nfloss(*words[1:], *brief, cwd=home)
     else:
         done = subprocess.run(made(words), cwd=home, capture_output=True, text=True, timeout=300)

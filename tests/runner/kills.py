@@ -15,10 +15,10 @@ import signal
 import sys
 import time
 from pathlib import Path
-from typing import Any
 
+import pandas as pd
 import torch
-from commands import load_everything
+from commands import audit_once, load_everything, write_without_waiting
 
 from runner.cli import main
 from runner.data import make_seed_data
@@ -29,20 +29,16 @@ torch.set_num_threads(1)  # threads do not survive a fork
 
 
 def describe_once(experiment: Path) -> None:
-    """What describes a study is made once, for all runs: they differ in when they are killed.
-
-    In a process of its own: where there is an accelerator, autograd's threads are begun with it, and do not survive a fork.
-    """
+    """What describes a study is made once, for all runs: they differ in when they are killed."""
+    audit_once()
     with multiprocessing.get_context("fork").Pool(1) as apart:
-        claims, symptoms = apart.apply(descriptions, (experiment,))
-    description.audit = lambda: claims
+        symptoms = apart.apply(symptom_table, (experiment,))
     description.symptom_table = lambda plan, first: symptoms
 
 
-def descriptions(experiment: Path) -> tuple[Any, Any]:
+def symptom_table(experiment: Path) -> pd.DataFrame:
     settings = load_experiment(experiment)
-    data = make_seed_data(settings.data, 0)
-    return description.audit(), description.symptom_table(plan_experiment(settings), data)
+    return description.symptom_table(plan_experiment(settings), make_seed_data(settings.data, 0))
 
 
 def begin(experiment: Path, folder: Path) -> int:
@@ -79,6 +75,7 @@ def kill_one(experiment: Path, folder: Path, after: float) -> int:
 def kill_many(experiment: Path, folder: Path, count: int, seed: int) -> None:
     describe_once(experiment)
     load_everything()
+    write_without_waiting()
     finish(experiment, folder / "warm")
     started = time.monotonic()
     finish(experiment, folder / "whole")

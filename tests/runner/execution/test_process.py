@@ -9,19 +9,20 @@ import sys
 
 import pytest
 
+from runner.execution import process
+
 pytestmark = pytest.mark.skipif(not hasattr(ctypes.CDLL(None), "mallopt"), reason="glibc's allocator alone is told")
 
 #: Twenty times eight megabytes in eight pieces, all freed before the next time.
 WORK = """
 import resource
+import runpy
 import sys
 
 import numpy as np
 
-from runner.execution.process import keep_memory
-
 if sys.argv[1] == "keep":
-    keep_memory()
+    runpy.run_path(sys.argv[2])["keep_memory"]()
 before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
 for _ in range(20):
     pieces = [np.ones(2**17) for _ in range(8)]
@@ -32,7 +33,8 @@ print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
 
 def pages(how: str, **told: str) -> int:
     untold = {name: value for name, value in os.environ.items() if not name.startswith("MALLOC_")}
-    ran = subprocess.run([sys.executable, "-c", WORK, how], capture_output=True, text=True, check=True, env=untold | told)
+    command = [sys.executable, "-c", WORK, how, process.__file__]  # by itself: the package would load torch
+    ran = subprocess.run(command, capture_output=True, text=True, check=True, env=untold | told)
     return int(ran.stdout)
 
 

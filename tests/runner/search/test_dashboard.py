@@ -1,8 +1,6 @@
 """The Optuna dashboard is served on this machine, for a search and for any other study."""
 
 import json
-import subprocess
-import sys
 import threading
 import urllib.request
 from contextlib import contextmanager
@@ -14,6 +12,7 @@ from commands import nfloss
 
 pytest.importorskip("optuna_dashboard")
 
+from runner.cli import main, terminal
 from runner.search.dashboard import VIEW_JOURNAL, fix_combinations, make_dashboard, newest_study, write_dashboard_view
 from runner.study import StudyError, read_study
 
@@ -111,9 +110,11 @@ def test_a_port_that_is_taken_is_one_line(plain):
         make_dashboard(plain, int(link.rpartition(":")[2]))
 
 
-def test_without_optuna_one_line_says_what_to_install(tmp_path):
-    code = "import sys, runner.cli as cli, runner.cli.terminal as t; t.find_spec = lambda name: None; cli.main(sys.argv[1:])"
+def test_without_optuna_one_line_says_what_to_install(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(terminal, "find_spec", lambda name: None)
+    (tmp_path / "small.yaml").write_text(SMALL.replace("DESIGN", "optuna: {trials: 3}"))
     for arguments in (["dashboard"], ["plan", str(tmp_path / "small.yaml")], ["run", str(tmp_path / "small.yaml")]):
-        (tmp_path / "small.yaml").write_text(SMALL.replace("DESIGN", "optuna: {trials: 3}"))
-        done = subprocess.run([sys.executable, "-c", code, *arguments], capture_output=True, text=True, timeout=120)
-        assert done.returncode == 2 and "pip install" in done.stderr and len(done.stderr.splitlines()) == 1, done.stderr
+        with pytest.raises(SystemExit) as ended:
+            main(arguments)
+        said = capsys.readouterr().err
+        assert ended.value.code == 2 and "pip install" in said and len(said.splitlines()) == 1, said

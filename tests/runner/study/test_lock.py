@@ -9,11 +9,12 @@ from pathlib import Path
 
 import pytest
 
+from runner.study import lock
 from runner.study.lock import LockedError, holder, only_run
 
 HOLD = """
-import pathlib, sys, time
-from runner.study.lock import only_run
+import pathlib, runpy, sys, time
+only_run = runpy.run_path(sys.argv[2])["only_run"]  # by itself: the package would load torch
 with only_run(pathlib.Path(sys.argv[1])):
     print('held', flush=True)
     time.sleep(60)
@@ -22,7 +23,8 @@ with only_run(pathlib.Path(sys.argv[1])):
 
 @pytest.mark.parametrize("end", [signal.SIGKILL, signal.SIGTERM])
 def test_refused_while_the_first_lives(tmp_path: Path, end: signal.Signals) -> None:
-    with subprocess.Popen([sys.executable, "-c", HOLD, str(tmp_path / "s")], stdout=subprocess.PIPE, text=True) as first:
+    command = [sys.executable, "-c", HOLD, str(tmp_path / "s"), lock.__file__]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as first:
         assert first.stdout is not None and first.stdout.readline() == "held\n"
         with pytest.raises(LockedError, match=f"process {first.pid} on"), only_run(tmp_path / "s"):
             pass
