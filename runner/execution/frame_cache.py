@@ -64,7 +64,8 @@ class FrameCache:
         if self.data.folder is not None:
             return self.seed_data(seed, device)
         (train,) = self._parts(START_SERIES, device)
-        return SeedData(START_SERIES, train, train.select([]), train.select([]))
+        none = train.select(slice(0, 0))
+        return SeedData(START_SERIES, train, none, none)
 
     def share(self, folder: Path) -> None:
         """Write the frames that this process has made where the caches of worker processes look for them."""
