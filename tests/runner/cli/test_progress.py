@@ -54,7 +54,7 @@ def test_halves_of_a_group_replace_it(display: Display, capsys: pytest.CaptureFi
 def test_start_networks_are_shown_before_the_trials_and_count_by_their_batch(capsys: pytest.CaptureFixture[str]) -> None:
     """Two blocks of four networks, 30 steps of twice the batch: 2 x 4 x 2 x 30 = 480 of 480 + 4 x 10 steps in all; 22 steps of
     one are 176."""
-    training = {"steps": 10, "start": "neutral", "start_steps": 30}
+    training = {"steps": 10, "start": "neutral", "start_steps": 30, "start_batch": 16}
     display = Display(parse_experiment({**EXPERIMENT, "training": training}, "here"))
     blocks = [StartBlock((0, 1, 2, 3)), StartBlock((4, 5, 6, 7))]
     plan = make_plan(display.experiment)

@@ -59,7 +59,7 @@ def trained(data: SeedData) -> tuple[History, list[torch.Tensor], list[torch.Ten
     for step, said in zip(STEPS, probes, strict=True):
         errors = {f"probe_{name}": value.numpy() for name, value in rulers(said, data.probe.depth).items()}
         rest = {name: np.zeros(2) for name in ("batch_near_error", "batch_far_error", "near_share", "threshold")}
-        history.probes.append({"step": np.array(step), "epoch": np.array(0), **errors, **rest})
+        history.probes.append({"step": np.array(step), "epoch": np.array(0), "learning_rate": np.array(1e-3), **errors, **rest})
     for said in validations:
         values = all_metrics(said, data.validation.depth)
         history.validations.append({name: value.numpy() for name, value in values.items()})
