@@ -123,14 +123,16 @@ def test_shared_seeds_are_not_pooled(three: list[Path], tmp_path: Path) -> None:
 
 @pytest.mark.usefixtures("undrawn")
 def test_an_early_study_is_marked(three: list[Path], monkeypatch: pytest.MonkeyPatch) -> None:
-    """`regime` is optional in the verdicts; one that is early is marked and not pooled."""
+    """Its column says so, it is not pooled, and a sentence says why."""
     import analysis.report.compare as module
 
     judge = module.verdicts
-    monkeypatch.setattr(module, "verdicts", lambda study: {**judge(study), "regime": {"early": study.name == "two"}})
+    said = {"reasons": ["its error still falls"], "advice": "train longer"}
+    monkeypatch.setattr(module, "verdicts", lambda study: {**judge(study), "regime": {"early": study.name == "two", **said}})
     found = comparison(three[0], three[1:])
     assert found.fixes.header == ["fix", "one", "two (early)", "three", "together"]
     assert "Early, and so not pooled: two." in found.after
+    assert "two is early, so nothing is to be concluded from it: its error still falls; train longer." in found.after
 
 
 @pytest.mark.usefixtures("undrawn")
