@@ -17,9 +17,9 @@ from nfloss import Configuration
 from runner.data import Frames, SeedData
 from runner.networks import CustomStack, DepthRange, NetworkClass, StackedNetworks
 from runner.records import curve_rows
-from runner.training import Training, abs_rel, neutral, train, train_neutral
+from runner.training import Training, learning_rates, neutral, rulers, train, train_neutral
 from runner.training.kernels.lanes.lane_networks import LaneNetworks
-from runner.training.neutral import LogDepthLoss, StartNetwork, learning_rate, neutral_settings
+from runner.training.neutral import LogDepthLoss, StartNetwork, neutral_settings
 
 CPU = torch.device("cpu")
 SETTINGS = Training(start="neutral", start_steps=40, start_batch=6, start_rate=2e-3, clip_norm=1.0)
@@ -53,6 +53,7 @@ def test_neutral_training_equals_the_plain_loop_in_float64(real_size: SeedData, 
     trained = train_neutral([4, 9], data, SETTINGS, DepthRange(), CPU)
     assert [(network.seed, network.diverged_step) for network in trained] == [(4, None), (9, None)]
     order, truth = torch.from_numpy(data.batches(40, 6)), data.train.inverse_depth()
+    mirrored = torch.from_numpy(data.mirrored(40, 6)).view(40, 6, 1, 1, 1)
     for network in trained:
         plain = PlainNetwork().double()
         plain.load_row(StackedNetworks(1, network.seed, dtype=torch.float64).parameters.detach()[0])
@@ -60,9 +61,10 @@ def test_neutral_training_equals_the_plain_loop_in_float64(real_size: SeedData, 
         for step, batch in enumerate(order):
             adam.param_groups[0]["lr"] = rate(step)
             adam.zero_grad()
-            predictions = plain(data.train.rgb[batch])
+            images, depth = (torch.where(mirrored[step], x[batch].flip(-1), x[batch]) for x in (data.train.rgb, truth))
+            predictions = plain(images)
             sizes = [prediction.shape[-2:] for prediction in predictions]
-            resized = [torch.nn.functional.interpolate(truth[batch], size, mode="nearest") for size in sizes]
+            resized = [torch.nn.functional.interpolate(depth, size, mode="nearest") for size in sizes]
             valid = [(p[t > 0].log() - t[t > 0].log()).abs().mean() for p, t in zip(predictions, resized, strict=True)]
             (sum(valid) / len(valid)).backward()
             torch.nn.utils.clip_grad_norm_(plain.parameter_list(), SETTINGS.clip_norm)
@@ -93,15 +95,15 @@ def test_a_batch_without_valid_pixels_teaches_nothing() -> None:
 @pytest.mark.parametrize("steps", [1, 2, 10, 3000])
 def test_the_rate_rises_to_its_largest_and_falls_to_almost_nothing(steps: int) -> None:
     settings = neutral_settings(Training(start="neutral", start_steps=steps))
-    rates = np.array([learning_rate(step, settings) for step in range(steps)])
-    assert rates.max() == pytest.approx(4e-3) and (rates > 0).all()
+    rates = learning_rates(settings)
+    assert rates.max() == pytest.approx(0.015) and (rates > 0).all()
     assert steps < 1000 or rates[-1] < 1e-8
 
 
 def test_its_settings_are_its_own_and_the_rest_is_the_experiments() -> None:
     settings = Training(steps=7, batch=4, accumulate=2, clip_norm=3.0, start="neutral", start_steps=9, start_batch=5)
     found = neutral_settings(settings)
-    assert (found.steps, found.batch, found.learning_rate, found.accumulate, found.clip_norm) == (9, 5, 4e-3, 1, 3.0)
+    assert (found.steps, found.batch, found.learning_rate, found.accumulate, found.clip_norm) == (9, 5, 0.015, 1, 3.0)
 
 
 @pytest.mark.parametrize("name", ["start_steps", "start_batch", "start_rate"])
@@ -141,12 +143,12 @@ def test_step_0_is_the_start_network_on_the_probe_for_every_configuration(small_
     networks = StackedNetworks(1, 0)
     networks.load_state(start.state)
     with torch.no_grad():
-        expected = abs_rel(1.0 / networks(small_data.probe.rgb, training=False)[0], small_data.probe.depth)
+        expected = rulers(1.0 / networks(small_data.probe.rgb, training=False)[0], small_data.probe.depth)
     configurations = [Configuration.of(), Configuration.of("6-1"), Configuration.of("1-1", "8-1")]
     history = train(configurations, small_data, brief, DepthRange(), CPU, start=start.state)
     first = curve_rows(["a", "b", "c"], small_data, history).query("step == 0")
     assert len(first) == 3 and first[["loss", "grad_norm", "near_share", "batch_near_error"]].isna().all(axis=None)
-    assert first["probe_near_abs_rel"].to_numpy() == pytest.approx(float(expected["near"]), rel=1e-5)
+    assert first["probe_near_abs_rel"].to_numpy() == pytest.approx(float(expected["near_abs_rel"]), rel=1e-5)
     assert first["probe_abs_rel"].nunique() == 1 and (first["threshold"] == 1.0).all()
 
 
