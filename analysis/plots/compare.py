@@ -55,7 +55,7 @@ def draw_comparison(names: Sequence[str], found: Sequence[SharedFix], pooled: Se
             )
         if lines > len(names):
             axes[0][0].plot([], [], "d", color=BLACK, markersize=SIZE + 1, label="pooled")
-        figure.legend(loc="outside lower center", ncols=min(lines, 3))
+        figure.legend(loc="outside lower center", ncols=min(lines, 4))
         below = "error against the baseline's with its interval, right is better; hollow where the interval spans zero"
         headline(figure, _message(found), below)
         return saved(figure, "png")["png"]

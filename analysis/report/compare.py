@@ -204,8 +204,11 @@ def markdown(result: Comparison) -> str:
 
 
 def _markdown_table(table: Table) -> list[str]:
-    rows = [table.header, ["---"] * len(table.header), *table.rows]
-    return ["| " + " | ".join(_plain(cell) for cell in row) + " |" for row in rows]
+    body = [[_plain(cell) for cell in row] for row in table.rows]
+    for row in body[:: table.group]:
+        row[0] = f"**{row[0]}**"
+    rows = [list(map(_plain, table.header)), ["---"] * len(table.header), *body]
+    return [f"| {' | '.join(row)} |" for row in rows]
 
 
 def _plain(text: str) -> str:

@@ -84,7 +84,7 @@ def test_the_sentences(found: Comparison) -> None:
 def test_markdown_and_figure_are_written_into_the_first(found: Comparison, three: list[Path]) -> None:
     assert found.path == three[0] / "report" / "compare-two+three"
     text = Path(f"{found.path}.md").read_text()
-    assert text == markdown(found) and "| 2-1 weighted-moments | harmful | harmful | adopt | opposite |" in text
+    assert text == markdown(found) and "| **2-1 weighted-moments** | harmful | harmful | adopt | opposite |" in text
     assert "](compare-two%2Bthree.png)" in text
     assert Path(f"{found.path}.png").read_bytes().startswith(b"\x89PNG")
     assert not any((other / "report").exists() for other in three[1:])
