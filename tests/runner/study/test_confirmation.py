@@ -107,8 +107,8 @@ def test_a_run_confirms_and_says_so(
 def test_an_early_study_confirms_and_recommends_nothing(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Ten steps on sixteen scenes; what the user chooses may still be exported."""
-    (tmp_path / "tiny.yaml").write_text(yaml.safe_dump(TINY))
+    """Ten steps at a rate that teaches nothing; what the user chooses may still be exported."""
+    (tmp_path / "tiny.yaml").write_text(yaml.safe_dump({**TINY, "training": {**TINY["training"], "learning_rate": 1e-6}}))
     folder = tmp_path / "study"
     assert command("run", str(tmp_path / "tiny.yaml"), "--out-dir", str(folder), "--no-tracking") == 0
     said = capsys.readouterr()
