@@ -363,6 +363,19 @@ def test_headlines_of_figures_say_so(early: Path) -> None:
         assert drawn.split('id="headline"')[1].split("-->")[0].split("<!--")[1].strip().startswith("Early: "), name
 
 
+def test_the_error_by_depth_is_drawn_beside_that_of_one_depth(trained: Study, trained_judged: dict) -> None:
+    """Planted: the baseline is the better one but in the bin at 2 m, where that depth is."""
+    from analysis.plots.depth import error_by_depth
+
+    figure, sentence = error_by_depth(trained, trained_judged)
+    own = figure.axes[0]
+    assert [line.get_label() for line in own.get_lines()][:2] == ["the baseline", "one depth everywhere"]
+    expected = [abs(2 / (low + 0.2) - 1) for low in (0.0, 0.35, 0.7, 1.0, 2.0, 4.0, 8.0)]
+    assert own.get_lines()[1].get_ydata() == pytest.approx(expected, rel=1e-12)
+    assert figure.texts[0].get_text() == "The baseline beats one depth everywhere in 6 of 7 bins of true depth"
+    assert "one depth everywhere" in sentence
+
+
 def test_two_studies_of_which_one_is_early(early: Path, trained: Study) -> None:
     from analysis.report import comparison
 

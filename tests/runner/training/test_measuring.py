@@ -6,6 +6,7 @@ import torch
 
 from runner.data import Frames
 from runner.networks import DepthRange, StackedNetworks
+from runner.records.tables import profile_rows
 from runner.search.sampler import main_effects
 from runner.training.loop import History, batch_errors, batch_norm_gap, predicted_depth, watch
 
@@ -51,6 +52,22 @@ def test_the_gap_is_the_error_by_running_statistics_over_that_by_the_batchs_own(
         assert batch_norm_gap(networks, small_data.validation, running) == pytest.approx(by_hand, rel=1e-4)
     assert by_hand[0] != pytest.approx(by_hand[1], rel=3e-4)
     assert all(torch.equal(now, then) for now, then in zip(networks.means.values(), before, strict=True))
+
+
+def test_the_profile_has_the_error_of_one_depth_everywhere(small_data):
+    """Each bin's mean of |median - t| / t over its pixels of the validation frames, against a loop in float64."""
+    networks = StackedNetworks(1, 0)
+    history = History.empty(1, 1, torch.device("cpu"))
+    with torch.no_grad():
+        history.predicted = predicted_depth(networks, small_data.validation)
+    rows = profile_rows(["k"], small_data, history).to_dict("records")
+    train = sorted(t for t in small_data.train.depth.flatten().tolist() if t > 0)
+    median = train[(len(train) - 1) // 2]  # as torch, the lower of two in the middle
+    pixels = [t for t in small_data.validation.depth.flatten().tolist() if t > 0]
+    assert sum(row["pixels"] for row in rows) == len(pixels)
+    for row in rows:
+        own = [abs(median - t) / t for t in pixels if row["low"] <= t < row["high"]]
+        assert row["trivial_abs_rel"] == pytest.approx(sum(own) / len(own), rel=1e-5)
 
 
 def test_main_effects_are_those_of_a_ridge_regression():
