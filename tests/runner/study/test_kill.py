@@ -5,6 +5,8 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 
 import pandas as pd
@@ -27,40 +29,47 @@ STARTS = {"scratch": "start: scratch", "neutral": "start: neutral, start_steps: 
 
 
 @pytest.fixture(scope="module")
-def killed(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder, kills = tmp_path_factory.mktemp(request.param), KILLS[request.param]
-    (folder / "tiny.yaml").write_text(TINY.replace("START", STARTS[request.param]))
-    script = Path(__file__).parents[1] / "kills.py"
-    command = [sys.executable, script, folder / "tiny.yaml", folder, kills, 0]
-    done = subprocess.run(list(map(str, command)), capture_output=True, text=True, timeout=900)
-    assert done.returncode == 0, done.stderr
-    groups = [int(line.split()[1]) for line in done.stdout.splitlines()]
-    assert len(groups) == kills
-    assert sum(0 < count < 6 for count in groups) >= kills // 10, groups  # in the midst of it, not before or after alone
-    return folder
+def killed(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
+    """The folder of the runs with this kind of start, made when first asked for."""
+
+    @cache
+    def folder_of(start: str) -> Path:
+        folder, kills = tmp_path_factory.mktemp(start), KILLS[start]
+        (folder / "tiny.yaml").write_text(TINY.replace("START", STARTS[start]))
+        script = Path(__file__).parents[1] / "kills.py"
+        command = [sys.executable, script, folder / "tiny.yaml", folder, kills, 0]
+        done = subprocess.run(list(map(str, command)), capture_output=True, text=True, timeout=900)
+        assert done.returncode == 0, done.stderr
+        groups = [int(line.split()[1]) for line in done.stdout.splitlines()]
+        assert len(groups) == kills
+        assert sum(0 < count < 6 for count in groups) >= kills // 10, groups  # in the midst of it, not before or after alone
+        return folder
+
+    return folder_of
 
 
-@pytest.mark.parametrize(("killed", "number"), EACH, indirect=["killed"])
-def test_records_are_those_of_an_undisturbed_run(killed: Path, number: int) -> None:
-    whole, resumed = recorded(killed / "whole"), recorded(killed / str(number))
+@pytest.mark.parametrize(("start", "number"), EACH)
+def test_records_are_those_of_an_undisturbed_run(killed: Callable[[str], Path], start: str, number: int) -> None:
+    whole, resumed = recorded(killed(start) / "whole"), recorded(killed(start) / str(number))
     assert list(resumed) == list(whole)
     for name, table in whole.items():
         pd.testing.assert_frame_equal(resumed[name], table, check_exact=True)
 
 
-@pytest.mark.parametrize(("killed", "number"), [pair for pair in EACH if pair[0] == "neutral"], indirect=["killed"])
-def test_start_networks_are_those_of_an_undisturbed_run(killed: Path, number: int) -> None:
+@pytest.mark.parametrize("number", range(KILLS["neutral"]))
+def test_start_networks_are_those_of_an_undisturbed_run(killed: Callable[[str], Path], number: int) -> None:
     names = [f"seed{seed}.pt" for seed in range(4)]
     whole, resumed = (
-        [torch.load(killed / run / "starts" / name, weights_only=True) for name in names] for run in ("whole", str(number))
+        [torch.load(killed("neutral") / run / "starts" / name, weights_only=True) for name in names] for run in ("whole", str(number))
     )
     for one, other in zip(whole, resumed, strict=True):
         assert one["fingerprint"] == other["fingerprint"] and one["state"].keys() == other["state"].keys()
         assert all(torch.equal(value, other["state"][part]) for part, value in one["state"].items())
 
 
-@pytest.mark.parametrize(("killed", "number"), EACH, indirect=["killed"])
-def test_nothing_is_left_half_written(killed: Path, number: int) -> None:
+@pytest.mark.parametrize(("start", "number"), EACH)
+def test_nothing_is_left_half_written(killed: Callable[[str], Path], start: str, number: int) -> None:
     """Hidden files are those that were being written; the lock's own stays."""
-    assert {path.name for path in (killed / str(number)).rglob(".*")} <= {".running"}
-    assert {path.name for path in (killed / str(number)).iterdir()} == {path.name for path in (killed / "whole").iterdir()}
+    folder = killed(start)
+    assert {path.name for path in (folder / str(number)).rglob(".*")} <= {".running"}
+    assert {path.name for path in (folder / str(number)).iterdir()} == {path.name for path in (folder / "whole").iterdir()}
