@@ -60,13 +60,13 @@ check: $(VENV)/dev ## lint, format, types, import rules; known holes in dependen
 	else echo "dependencies not audited: no list of known holes can be reached from here"; fi
 
 fuzz: $(VENV)/dev ## ten thousand mutated experiments, a thousand images, records and loss blocks (minutes)
-	NFLOSS_FUZZ=10000 $(BIN)/python -m pytest -q tests/test_fuzz.py
+	NFLOSS_FUZZ=10000 $(BIN)/python -m pytest -q --timeout 0 tests/test_fuzz.py
 
 soak: $(VENV)/dev ## five thousand tiny trials in one process: memory and open files stay flat (minutes)
-	NFLOSS_SOAK=5000 $(BIN)/python -m pytest -q -s tests/runner/study/test_soak.py
+	NFLOSS_SOAK=5000 $(BIN)/python -m pytest -q -s --timeout 0 tests/runner/study/test_soak.py
 
 slow: $(VENV)/dev ## the tests that take minutes each
-	$(BIN)/python -m pytest -m slow -n $(shell nproc 2>/dev/null || echo 2) --dist loadfile
+	$(BIN)/python -m pytest -m slow --timeout 0 -n $(shell nproc 2>/dev/null || echo 2) --dist loadfile
 
 bench: $(VENV)/bench ## trials per minute beside a plain loop, Ray Tune, Optuna and mushin-py (BENCH=--full: every figure, an hour)
 	$(BIN)/python benchmarks/bench.py $(BENCH)

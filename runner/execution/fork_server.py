@@ -43,9 +43,9 @@ def wait_for_fork_server() -> None:
 
 @contextmanager
 def worker_environment() -> Iterator[None]:
-    """The environment that a worker reads as it starts: the allocator's settings, one thread, and the path of this code."""
+    """The environment that a worker reads as it starts: the allocator's settings, one thread, where the code is, its parent."""
     path = os.pathsep.join(filter(None, (str(Path(__file__).parents[2]), os.environ.get("PYTHONPATH"))))
-    wanted = {**WORKER_ENVIRONMENT, "PYTHONPATH": path}
+    wanted = {**WORKER_ENVIRONMENT, "PYTHONPATH": path, "NFLOSS_PARENT": str(os.getpid())}
     saved = {name: os.environ.get(name) for name in wanted}
     os.environ.update(wanted)
     try:

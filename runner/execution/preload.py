@@ -3,7 +3,8 @@
 import os
 import threading
 
-_parent, _loaded = os.getppid(), threading.Event()
+#: Told by the parent, for it may have ended before this line.
+_parent, _loaded = int(os.environ.get("NFLOSS_PARENT", os.getppid())), threading.Event()
 
 
 def _exit_with_parent() -> None:

@@ -117,7 +117,8 @@ def test_interrupt_exits_130_and_resumes(study, tmp_path):
     pd.testing.assert_frame_equal(records(study, "trials"), records(tmp_path / "study", "trials"), check_exact=True)
 
 
-def test_ctrl_c_while_workers_load_is_one_line_and_leaves_nobody(tmp_path):
+@pytest.mark.parametrize("after", [0.0, 0.5])
+def test_ctrl_c_while_workers_load_is_one_line_and_leaves_nobody(tmp_path, after):
     """A terminal sends it to every process of the run; the parent alone is to hear it."""
     (tmp_path / "tiny.yaml").write_text(TINY)
     process = Command("run", tmp_path / "tiny.yaml", "--out-dir", tmp_path / "study", "--set", "workers=2")
@@ -125,7 +126,7 @@ def test_ctrl_c_while_workers_load_is_one_line_and_leaves_nobody(tmp_path):
     while not any("forkserver" in " ".join(child.cmdline()) for child in loading) and time.monotonic() < deadline:
         time.sleep(0.05)
         loading = psutil.Process(process.pid).children(recursive=True)
-    time.sleep(0.5)  # in the middle of it
+    time.sleep(after)  # as they begin, and in the middle of it
     os.killpg(process.pid, signal.SIGINT)
     _, errors = process.communicate(timeout=60)
     assert (process.returncode, errors) == (130, "nfloss: interrupted; what was recorded is safe, continue with --resume\n")
