@@ -134,14 +134,14 @@ def divergence(base: Sequence[bool] | np.ndarray, other: Sequence[bool] | np.nda
 
 
 def holm(p_values: Sequence[float]) -> list[float]:
-    """Holm-corrected p values in the given order. NaN stays NaN and is not counted."""
-    from statsmodels.stats.multitest import multipletests
+    """Holm-corrected p values in the given order. NaN stays NaN and is not counted.
 
+    statsmodels has it too, and collects garbage at every call: a quarter of a second.
+    """
     p = np.asarray(p_values, dtype=float)
-    known = np.isfinite(p)
+    order = np.argsort(p)[: np.isfinite(p).sum()]  # the unknown are sorted last
     corrected = np.full(len(p), math.nan)
-    if known.any():
-        corrected[known] = multipletests(p[known], method="holm")[1]
+    corrected[order] = np.minimum(np.maximum.accumulate(p[order] * np.arange(len(order), 0, -1)), 1.0)
     return [float(x) for x in corrected]
 
 

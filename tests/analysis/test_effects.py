@@ -8,8 +8,11 @@ import math
 import numpy as np
 import pandas as pd
 import pytest
+from hypothesis import given
+from hypothesis.strategies import floats, lists
 from scipy import stats
 from statsmodels.stats.contingency_tables import mcnemar
+from statsmodels.stats.multitest import multipletests
 
 from analysis.effects import difference_gains, divergence, effect, holm, percent, ratio_gains, sign_flip
 from analysis.near_weight_curve import near_on_curve
@@ -110,6 +113,11 @@ def test_holm_by_hand_and_unknown_counts_for_nothing() -> None:
     assert holm([0.01, 0.04, 0.03]) == pytest.approx([0.03, 0.06, 0.06])
     corrected = holm([0.01, math.nan, 0.04])
     assert corrected[0] == pytest.approx(0.02) and math.isnan(corrected[1])
+
+
+@given(lists(floats(0.0, 1.0), min_size=1, max_size=30))
+def test_holm_is_statsmodels(p_values: list[float]) -> None:
+    assert holm(p_values) == pytest.approx(list(multipletests(p_values, method="holm")[1]), abs=1e-12)
 
 
 def test_percent() -> None:
