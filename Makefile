@@ -30,8 +30,8 @@ lasting: lasting-1x lasting-4x lasting-16x ## do verdicts last? every fix alone,
 	$(RUN) report runs/lasting-1x --compare runs/lasting-4x runs/lasting-16x
 
 # Of the same question each length has seeds of its own, so that the studies are independent, and the same number of evaluations.
-lasting-4x: LONGER = --set training.steps=2000 --set training.evaluate_every=80 --set 'seeds=[10,11,12,13,14,15]'
-lasting-16x: LONGER = --set training.steps=8000 --set training.evaluate_every=320 --set 'seeds=[20,21,22,23]'
+lasting-4x: LONGER = --set training.steps=1600 --set training.evaluate_every=64 --set 'seeds=[10,11,12,13,14,15]'
+lasting-16x: LONGER = --set training.steps=6400 --set training.evaluate_every=256 --set 'seeds=[20,21,22,23]'
 lasting-1x lasting-4x lasting-16x: $(VENV)/run
 	$(RUN) run experiments/lasting.yaml --set name=$@ $(LONGER) $(EXTRA) $(if $(wildcard runs/$@),--resume)
 

@@ -23,9 +23,9 @@ from runner.records.fingerprint import fingerprint, short
 from runner.training import StartNetwork, train_neutral
 
 STARTS = "starts"  # in the study's
-#: Seeds whose networks are trained together. On a CPU, fours keep two cores busy from a few seeds on; sixteen in the lanes of
-#: vector registers take 0.6 of the time for each, on one core. A GPU's step takes as long for sixteen as for one.
-BLOCK = {"cpu": 4}
+#: Seeds whose networks are trained together. On a CPU, pairs keep all cores busy from few seeds on and train none in vain; sixteen
+#: in the lanes of vector registers take 0.6 of the time for each, on one core. A GPU's step takes as long for sixteen as for one.
+BLOCK = {"cpu": 2}
 BLOCK_ELSEWHERE = 16
 
 

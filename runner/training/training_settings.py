@@ -37,7 +37,7 @@ class Training(Section):
         "scratch",
         description="random weights; neutral: all arms of a seed go on from one network, trained with plain L1 in ln depth",
     )
-    start_steps: int = Field(2000, ge=1, description="of neutral training; cosine schedule with a warm-up")
+    start_steps: int = Field(1500, ge=1, description="of neutral training; cosine schedule with a warm-up")
     start_batch: int = Field(32, ge=1, description="of neutral training, in one part")
     start_rate: float = Field(0.015, gt=0, description="of neutral training, the largest learning rate")
 

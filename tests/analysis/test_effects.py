@@ -8,7 +8,7 @@ import math
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis.strategies import floats, lists
 from scipy import stats
 from statsmodels.stats.contingency_tables import mcnemar
@@ -115,6 +115,7 @@ def test_holm_by_hand_and_unknown_counts_for_nothing() -> None:
     assert corrected[0] == pytest.approx(0.02) and math.isnan(corrected[1])
 
 
+@settings(max_examples=10, deadline=None)  # statsmodels collects garbage at each call
 @given(lists(floats(0.0, 1.0), min_size=1, max_size=30))
 def test_holm_is_statsmodels(p_values: list[float]) -> None:
     assert holm(p_values) == pytest.approx(list(multipletests(p_values, method="holm")[1]), abs=1e-12)

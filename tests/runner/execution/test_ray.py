@@ -150,7 +150,7 @@ def test_start_networks_are_trained_there_as_here(cluster, tmp_path):
         run = begin(tmp_path / name, text, *more, RAY_ADDRESS=cluster.address)
         said, errors = run.communicate(timeout=600)
         assert (run.returncode, said) == (0, "9 planned, 9 done, 0 diverged, 0 failed\n"), errors
-        assert "first 6 steps of neutral training for the start networks of seeds 0 to 3, seeds 4 to 7\n" in errors
+        assert "first 6 steps of neutral training for the start networks of seeds 0 to 1, seeds 4 to 5\n" in errors
     here, there = (recorded(tmp_path / name / "study") for name in ("here", "ray"))
     assert here.keys() == there.keys()
     for name, table in here.items():

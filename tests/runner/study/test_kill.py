@@ -58,7 +58,7 @@ def test_records_are_those_of_an_undisturbed_run(killed: Callable[[str], Path], 
 
 @pytest.mark.parametrize("number", range(KILLS["neutral"]))
 def test_start_networks_are_those_of_an_undisturbed_run(killed: Callable[[str], Path], number: int) -> None:
-    names = [f"seed{seed}.pt" for seed in range(4)]
+    names = ["seed0.pt", "seed1.pt"]
     folder = killed("neutral")
     whole, resumed = (
         [torch.load(folder / run / "starts" / name, weights_only=True) for name in names] for run in ("whole", str(number))
