@@ -1,4 +1,4 @@
-"""Which peak learning rate the experiments use: the unfixed loss, at the document's near weight and unweighted, at several rates.
+"""Which peak learning rate the experiments use: the loss without fixes, as reviewed and at near weight 1, at several rates.
 
     python benchmarks/learning_rates.py [--rates 0.001 0.002 0.004] [--seeds 3] [--folder ../frames --depth-scale 1000]
 

@@ -23,8 +23,9 @@ from runner.records.fingerprint import fingerprint, short
 from runner.training import StartNetwork, train_neutral
 
 STARTS = "starts"  # in the study's
-#: Seeds whose networks are trained together. On a CPU, pairs keep all cores busy from few seeds on and train none in vain; sixteen
-#: in the lanes of vector registers take 0.6 of the time for each, on one core. A GPU's step takes as long for sixteen as for one.
+#: Seeds whose networks are trained together. On a CPU, pairs keep all cores busy from few seeds on, and few are trained in vain
+#: (sixteen in the lanes of vector registers would take 0.6 of the time for each, on one core). A GPU's step takes as long for
+#: sixteen as for one.
 BLOCK = {"cpu": 2}
 BLOCK_ELSEWHERE = 16
 
