@@ -28,14 +28,11 @@ ROOT = Path(__file__).parents[1]
 COLUMNS = ("final_near_rmse_log", "final_far_rmse_log", "final_delta1", "final_near_delta1")
 
 
-def measure(settings: dict[str, Any], rate: float, seeds: int) -> dict[str, pd.DataFrame]:
-    """The trials of the baseline and of near weight 1 at this rate."""
-    settings = settings | {"design": {"near_weights": [1]}, "seeds": seeds, "confirm": 0}
-    settings["training"] = settings["training"] | {"learning_rate": rate}
-    with TemporaryDirectory() as folder:
-        study = Path(folder) / "study"
-        run_study(parse_experiment(settings, "rates"), study, False, None)
-        trials = read_trials(study / "records").merge(pd.read_parquet(study / "plan.parquet")[["key", "cell"]], on="key")
+def measure(settings: dict[str, Any], rate: float, study: Path, starts_of: Path) -> dict[str, pd.DataFrame]:
+    """The trials of the baseline and of near weight 1 at this rate, which go on from the start networks of another study."""
+    settings = settings | {"design": {"near_weights": [1]}, "training": settings["training"] | {"learning_rate": rate}}
+    run_study(parse_experiment(settings, "rates"), study, False, None, starts_of=starts_of)
+    trials = read_trials(study / "records").merge(pd.read_parquet(study / "plan.parquet")[["key", "cell"]], on="key")
     return dict(list(trials.groupby("cell")))
 
 
@@ -53,13 +50,15 @@ def main() -> None:
     parser.add_argument("--depth-scale", type=float, default=1000.0, help="16-bit value of one metre in --folder")
     given = parser.parse_args()
     name = "real_data.yaml" if given.folder else "lasting.yaml"
-    settings = yaml.safe_load((ROOT / "experiments" / name).read_text(encoding="utf-8"))
+    settings = yaml.safe_load((ROOT / "experiments" / name).read_text(encoding="utf-8")) | {"seeds": given.seeds, "confirm": 0}
     if given.folder:
         settings["data"] = {"folder": given.folder, "depth_scale": given.depth_scale}
     print("| loss | rate | RMSE of ln depth near | far | delta < 1.25 | near | diverged |\n|---|---|---|---|---|---|---|")
-    for rate in given.rates:
-        for loss, trials in measure(settings, rate, given.seeds).items():
-            print(row(loss, rate, trials), flush=True)
+    with TemporaryDirectory() as folder:
+        studies = [Path(folder) / f"{rate:g}" for rate in given.rates]
+        for rate, study in zip(given.rates, studies, strict=True):
+            for loss, trials in measure(settings, rate, study, studies[0]).items():
+                print(row(loss, rate, trials), flush=True)
 
 
 if __name__ == "__main__":
