@@ -1,7 +1,7 @@
 """Make the pictures of README and of these pages: `python docs/pictures.py runs/ablation [--cell +5-2] [--out docs]`.
 
-`fixes-alone.png` and `trade-off.png` are figures of the study's report, copied. `mlflow-runs.png` (the configurations with their
-mean curves), `mlflow-compare.png` (the baseline beside one other cell) and `dashboard.png` (the Optuna dashboard) are
+`fixes-alone.png` and `trade-off.png` are figures of the study's report, copied. `mlflow-runs.png` (the configurations with
+their mean curves), `mlflow-compare.png` (the baseline beside one other cell) and `dashboard.png` (the Optuna dashboard) are
 screenshots at 1280 pixels. They need Chromium with its driver (Debian: `apt-get install chromium chromium-driver`) and
 `pip install selenium`; without these it says so and leaves them as they are.
 """
