@@ -1,5 +1,5 @@
-"""Runs killed (SIGKILL) at random instants and resumed: the records equal those of an undisturbed run, bit for bit, and so do the
-start networks of those that go on from them. NFLOSS_KILLS=60 kills so many of each kind."""
+"""Runs killed (SIGKILL) at random instants and resumed: the records equal those of an undisturbed run, bit for bit, and so do
+the start networks of those that go on from them. NFLOSS_KILLS=60 kills so many of each kind."""
 
 from __future__ import annotations
 
