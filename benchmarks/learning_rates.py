@@ -50,7 +50,8 @@ def main() -> None:
     parser.add_argument("--depth-scale", type=float, default=1000.0, help="16-bit value of one metre in --folder")
     given = parser.parse_args()
     name = "real_data.yaml" if given.folder else "lasting.yaml"
-    settings = yaml.safe_load((ROOT / "experiments" / name).read_text(encoding="utf-8")) | {"seeds": given.seeds, "confirm": 0}
+    content = yaml.safe_load((ROOT / "experiments" / name).read_text(encoding="utf-8"))
+    settings = content | {"name": "rates", "seeds": given.seeds, "confirm": 0}
     if given.folder:
         settings["data"] = {"folder": given.folder, "depth_scale": given.depth_scale}
     print("| loss | rate | RMSE of ln depth near | far | delta < 1.25 | near | diverged |\n|---|---|---|---|---|---|---|")
