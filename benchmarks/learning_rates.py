@@ -1,10 +1,10 @@
-"""Which peak learning rate the experiments use: the loss without fixes, as reviewed and at near weight 1, at several rates.
+"""How much the peak learning rate matters: the loss without fixes, as reviewed and at near weight 1, at several rates.
 
     python benchmarks/learning_rates.py [--rates 0.001 0.002 0.004] [--seeds 3] [--folder ../frames --depth-scale 1000]
 
 Trains experiments/lasting.yaml's regime on the scenes (or experiments/real_data.yaml's on the frames of --folder) and prints a
 Markdown table: RMSE of ln depth on validation frames near and far, and the share of pixels within 25 % of the truth, means over
-seeds. All fixes of a study train at one rate; it is chosen here, where no fix takes part.
+seeds. All fixes of a study train at one rate, which is judged here, where no fix takes part.
 """
 
 from __future__ import annotations
