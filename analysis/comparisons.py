@@ -9,11 +9,19 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from analysis.deciding import Beyond, Levels
 from analysis.effects import Effect, difference_gains, divergence, effect, ratio_gains
 from analysis.measures import trial_measures
-from analysis.near_weight_curve import ERRORS, beyond_gains, near_weight_keys, nearest_weight, weight_at_far, weight_text
+from analysis.near_weight_curve import (
+    ERRORS,
+    beyond_gains,
+    near_weight_keys,
+    nearest_weight,
+    reaches,
+    weight_at_far,
+    weight_text,
+)
 from analysis.rulers import FAR, NEAR, PROBE_NEAR
-from analysis.rules import Beyond
 from analysis.study import Study, require_complete
 
 if TYPE_CHECKING:
@@ -42,11 +50,11 @@ class MeasuredStudy:
         require_complete(study)
         return cls(study, trial_measures(study), near_weight_keys(study))
 
-    def gain(self, measure: str, base: str, key: str, level: float = 0.95) -> Effect:
+    def gain(self, measure: str, base: str, key: str, level: float = 0.95, bound: float = 0.95) -> Effect:
         """Paired log gain of `key` over `base` on one measure, of which lower values are better."""
-        return effect(ratio_gains(self.table[measure], base, key, self.study.seeds), level)
+        return effect(ratio_gains(self.table[measure], base, key, self.study.seeds), level, bound)
 
-    def beyond(self, key: str) -> Beyond | None:
+    def beyond(self, key: str, levels: Levels) -> Beyond | None:
         """Position of a configuration relative to the near weight curve; None if fewer than three near weights were run.
 
         A near weight is itself compared with the curve of the others.
@@ -57,7 +65,10 @@ class MeasuredStudy:
             return None
         curve, point = np.array([self.log_errors(own) for own in others.values()]), self.log_errors(key)
         nearest, same_far = nearest_weight(list(others), curve, point), weight_at_far(list(others), curve, float(point[0]))
-        return Beyond(effect(gains), weight_text(*nearest), weight_text(*same_far), covered=same_far[1] == 0)
+        curve_far, far = (np.log([self.values(FAR, own) for own in keys]) for keys in (others.values(), [key]))
+        places = range(len(gains)) if len(gains) > 1 else ()
+        without = tuple(reaches(*(np.delete(errors, at, axis=1) for errors in (curve_far, far))) for at in places)
+        return Beyond(effect(gains, *levels), weight_text(*nearest), weight_text(*same_far), reaches(curve_far, far), without)
 
     def log_errors(self, key: str) -> np.ndarray:
         """Mean over seeds of (ln far, ln near) final error, [2]: the point in the trade-off figure."""
@@ -104,13 +115,13 @@ def speed_gain(steps: np.ndarray, y: np.ndarray, factor: float) -> float:
     return float(np.mean(y - np.interp(np.minimum(steps * factor, steps[-1]), steps, y)))
 
 
-def compare(measured: MeasuredStudy, base: str, key: str) -> dict[str, Any]:
-    """Every gain of `key` over `base` as plain numbers, for verdicts.json."""
+def compare(measured: MeasuredStudy, base: str, key: str, levels: Levels) -> dict[str, Any]:
+    """Every gain of `key` over `base` as plain numbers, for verdicts.json: near and far at `levels`, the others 95 %."""
     speed = measured.convergence(base, key)
-    beyond = measured.beyond(key) if base == measured.study.baseline != key else None
+    beyond = measured.beyond(key, levels) if base == measured.study.baseline != key else None
     return {
-        "near": measured.gain(NEAR, base, key).as_dict(),
-        "far": measured.gain(FAR, base, key).as_dict(),
+        "near": measured.gain(NEAR, base, key, *levels).as_dict(),
+        "far": measured.gain(FAR, base, key, *levels).as_dict(),
         "beyond_near_weight_curve": None if beyond is None else beyond.as_dict(),
         "stability": measured.gain("wobble", base, key).as_dict(),
         "convergence": {**speed["effect"].as_dict(), "measure": speed["measure"]},

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from analysis.rulers import FINALS, PROBE, PROBE_NEAR, RISING, TRIVIALS
+from analysis.rulers import FINALS, PROBE, PROBE_NEAR, TRIVIALS
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -193,7 +193,6 @@ def _records(folder: Path, plan: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFra
     bare = len(trials) - len(curves[["key", "seed"]].drop_duplicates())
     if bare:
         raise StudyError(f"{folder}: {bare} trials have no curves; their curves file is damaged")
-    trials = no_better_diverged(trials)
     return trials, curves.drop(columns="part").sort_values(["key", "seed", "step"], ignore_index=True)
 
 
@@ -222,21 +221,6 @@ def _empty(columns: tuple[str, ...]) -> pd.DataFrame:
     import pandas as pd
 
     return pd.DataFrame({column: [] for column in columns})
-
-
-def no_better_diverged(trials: pd.DataFrame) -> pd.DataFrame:
-    """The trials, with final errors of diverged ones at least those of the worst finished trial, by every ruler.
-
-    A diverged trial is recorded with the error of the trivial predictor (one depth everywhere), which a poor finished network
-    can exceed; without this a configuration could gain by diverging.
-    """
-    diverged = trials["status"] == "diverged"
-    trials = trials.copy()
-    for name in FINALS if diverged.any() else ():
-        finished, lost = trials.loc[~diverged, name], trials.loc[diverged, name]
-        bounded = lost.clip(upper=finished.min()) if name.endswith(RISING) else lost.clip(lower=finished.max())
-        trials.loc[diverged, name] = bounded
-    return trials
 
 
 def _once(trials: pd.DataFrame, folder: Path) -> pd.DataFrame:

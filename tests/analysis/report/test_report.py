@@ -46,7 +46,7 @@ def test_the_page_needs_nothing_from_elsewhere(page: Path) -> None:
     assert (
         text.index("how good the networks are")
         < text.index("one depth everywhere")
-        < text.index("Of 25 fixes")
+        < text.index("Of 24 fixes")
         < text.index("The recommended loss</a>")
         < text.index('id="recommendation"')
         < text.index('id="fixes"')
