@@ -157,7 +157,8 @@ def fixes(study: Study, judged: dict[str, Any]) -> Html:
         title = f"<b>{issue['number']} {safe(issue['title'])}</b>{below(issue['severity'])}"
         group = Html(f"{title}<br>{verdict_chip(judged, issue['verdict']).text}")
         name = Html(f"<b>{safe(fix['id'])}</b> {safe(fix['name'])}")
-        verdict = Html(verdict_chip(judged, fix["verdict"]).text + below(sentences.support_text(fix)))
+        held = sentences.support_text(fix)
+        verdict = Html(verdict_chip(judged, fix["verdict"]).text + (below(held) if held else ""))
         rows.append([group, name, *gain_cells(fix), verdict, sentences.why(fix)])
     headers = ["issue", "fix", "near gain", "far gain", "beyond any near weight", "verdict", "why"]
     note = f"Intervals: {shared_level(judged['levels'])}. Holds in: repeats of the verdict without one of the seeds."

@@ -131,7 +131,8 @@ def promise_estimate(entry: dict[str, Any]) -> str:
         return f"measured {change(entry['estimate'])}, by AbsRel {change(entry['abs_rel']['estimate'])}"
     if entry["measure"] == "mean ln error over training":
         return f"mean error over training {change(entry['estimate'])}"
-    return f"measured {times(entry['estimate'])} times as {'steady' if entry['promise'] == 'stability' else 'fast'}"
+    interval = f"[{times(entry['low'])}, {times(entry['high'])}]"
+    return f"measured {times(entry['estimate'])} times as {'steady' if entry['promise'] == 'stability' else 'fast'} {interval}"
 
 
 def certainty_sentence(study: Study, judged: dict[str, Any]) -> str:

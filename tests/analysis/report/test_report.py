@@ -36,6 +36,13 @@ def test_everything_is_written(page: Path, rich: Path) -> None:
     summary = (rich / "report" / "summary.md").read_text()
     assert "| 8 Inverse depth against depth | 8-2 detached-scale |" in summary
     assert "3 times steadier" in summary
+    assert "near gain % [99.74 %]" in summary and "holds in 4 of 4" in summary  # 5 % shared by 19 fixes
+
+
+def test_the_page_says_at_which_level_and_how_firmly_it_decides(page: Path) -> None:
+    text = page.read_text()
+    assert "Intervals: 99.74 % (5 % shared by 19 fixes)." in text and "holds&nbsp;in&nbsp;4&nbsp;of&nbsp;4" in text
+    assert "its series" in text and "would say" in text and "10-1 is the same training as 1-1" in text
 
 
 def test_the_page_needs_nothing_from_elsewhere(page: Path) -> None:
