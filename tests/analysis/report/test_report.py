@@ -39,8 +39,12 @@ def test_everything_is_written(page: Path, rich: Path) -> None:
     assert "near gain % [99.74 %]" in summary and "holds in 4 of 4" in summary  # 5 % shared by 19 fixes
 
 
-def test_the_page_says_at_which_level_and_how_firmly_it_decides(page: Path) -> None:
-    text = page.read_text()
+def test_the_report_says_at_which_level_and_how_firmly_it_decides(rich: Path) -> None:
+    from analysis import verdicts
+    from analysis.report import sections
+
+    study = load(rich)
+    text = "".join(part(study, verdicts(study)).text for part in (sections.fixes, sections.answer))
     assert "Intervals: 99.74 % (5 % shared by 19 fixes)." in text and "holds&nbsp;in&nbsp;4&nbsp;of&nbsp;4" in text
     assert "its series" in text and "would say" in text and "10-1 is the same training as 1-1" in text
 
