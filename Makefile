@@ -65,7 +65,8 @@ fuzz: $(VENV)/dev ## ten thousand mutated experiments, a thousand images, record
 soak: $(VENV)/dev ## five thousand tiny trials in one process: memory and open files stay flat (minutes)
 	NFLOSS_SOAK=5000 $(BIN)/python -m pytest -q -s --timeout 0 tests/runner/study/test_soak.py
 
-slow: $(VENV)/dev ## the tests that take minutes each
+slow: $(VENV)/dev ## the tests that take minutes each, and the killed runs sixty times
+	NFLOSS_KILLS=60 $(BIN)/python -m pytest -q --timeout 0 tests/runner/study/test_kill.py
 	$(BIN)/python -m pytest -m slow --timeout 0 -n $(shell nproc 2>/dev/null || echo 2) --dist loadfile
 
 bench: $(VENV)/bench ## trials per minute beside a plain loop, Ray Tune, Optuna and mushin-py (BENCH=--full: every figure, an hour)

@@ -1,10 +1,10 @@
-"""Which peak learning rate the experiments use: the loss without fixes, as reviewed and at near weight 1, at several rates.
+"""How much the peak learning rate matters: the loss without fixes, as reviewed and at near weight 1, at several rates.
 
     python benchmarks/learning_rates.py [--rates 0.001 0.002 0.004] [--seeds 3] [--folder ../frames --depth-scale 1000]
 
 Trains experiments/lasting.yaml's regime on the scenes (or experiments/real_data.yaml's on the frames of --folder) and prints a
 Markdown table: RMSE of ln depth on validation frames near and far, and the share of pixels within 25 % of the truth, means over
-seeds. All fixes of a study train at one rate; it is chosen here, where no fix takes part.
+seeds. All fixes of a study train at one rate, which is judged here, where no fix takes part.
 """
 
 from __future__ import annotations
@@ -50,7 +50,8 @@ def main() -> None:
     parser.add_argument("--depth-scale", type=float, default=1000.0, help="16-bit value of one metre in --folder")
     given = parser.parse_args()
     name = "real_data.yaml" if given.folder else "lasting.yaml"
-    settings = yaml.safe_load((ROOT / "experiments" / name).read_text(encoding="utf-8")) | {"seeds": given.seeds, "confirm": 0}
+    content = yaml.safe_load((ROOT / "experiments" / name).read_text(encoding="utf-8"))
+    settings = content | {"name": "rates", "seeds": given.seeds, "confirm": 0}
     if given.folder:
         settings["data"] = {"folder": given.folder, "depth_scale": given.depth_scale}
     print("| loss | rate | RMSE of ln depth near | far | delta < 1.25 | near | diverged |\n|---|---|---|---|---|---|---|")

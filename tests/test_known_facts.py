@@ -15,6 +15,7 @@ EXPERIMENT = {
     "name": "facts",
     "design": {"one_at_a_time": ["1-1", "4-1", "5-1w", "8-1w", "10-1"], "near_weights": [1.0, 2.0, 3.0, 8.0]},
     "seeds": 4,
+    "data": {"train": 2000},
     "training": {"steps": 240, "batch": 8, "evaluate_every": 8},
 }
 

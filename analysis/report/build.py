@@ -30,7 +30,7 @@ def write_report(study_dir: Path | str) -> Path:
     require_complete(study)
     folder = study.folder / "report"
     (folder / "figures").mkdir(parents=True, exist_ok=True)
-    notebook = execute(build(cells(study)), folder)  # judges, writes verdicts.json and the figures
+    notebook = execute(build(cells(study)), study.folder)  # judges, writes verdicts.json and the figures
     judged = read_verdicts(study.folder)
     (folder / "summary.md").write_text(summary(study, judged), encoding="utf-8")
     (folder / "report.ipynb").write_text(nbformat.writes(notebook) + "\n", encoding="utf-8")

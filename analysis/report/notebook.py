@@ -19,16 +19,16 @@ from analysis.study import Study
 if TYPE_CHECKING:
     from nbformat import NotebookNode
 
-START = """from pathlib import Path
+START = """import os
 
 from analysis import load, verdicts
 from analysis.judge import write_verdicts
 from analysis.plots import draw
 from analysis.report import appendix, issue_page, networks, sections
 
-study = load("..")
+study = load(os.environ.get("NFLOSS_STUDY", ".."))
 judged = verdicts(study)
-path = write_verdicts(judged, Path(".."))"""
+path = write_verdicts(judged, study.folder)"""
 Cell = tuple[str, str]  # kind, source
 
 
@@ -180,17 +180,21 @@ def build(parts: list[Cell]) -> NotebookNode:
     return v4.new_notebook(cells=found, metadata={**kernel, "language_info": {"name": "python"}})
 
 
-def execute(notebook: NotebookNode, folder: Path) -> NotebookNode:
-    """The notebook, run in `folder` with this interpreter's packages; an error in a cell is raised."""
+def execute(notebook: NotebookNode, study: Path) -> NotebookNode:
+    """The notebook, run with this interpreter's packages; an error in a cell is raised.
+
+    The kernel works in an empty folder: Python looks for modules where it works, and a study may be somebody else's.
+    """
     from nbclient import NotebookClient
     from traitlets.config import Config
 
     root = str(Path(__file__).resolve().parents[2])
     paths = os.pathsep.join(filter(None, (root, os.environ.get("PYTHONPATH", ""))))
-    with tempfile.TemporaryDirectory(prefix="nf-") as sockets:
+    told = {"PYTHONPATH": paths, "MPLBACKEND": "agg", "NFLOSS_STUDY": str(study.resolve())}
+    with tempfile.TemporaryDirectory(prefix="nf-") as sockets, tempfile.TemporaryDirectory(prefix="nf-") as empty:
         ipc = Config({"KernelManager": {"transport": "ipc", "ip": f"{sockets}/k"}})
         options: dict[str, Any] = {"kernel_name": "python3", "timeout": 600, "record_timing": False, "config": ipc}
-        client = NotebookClient(notebook, resources={"metadata": {"path": str(folder)}}, **options)
-        client.execute(env={**os.environ, "PYTHONPATH": paths, "MPLBACKEND": "agg"})
+        client = NotebookClient(notebook, resources={"metadata": {"path": empty}}, **options)
+        client.execute(env={**os.environ, **told})
     notebook.metadata["language_info"] = {"name": "python"}
     return notebook

@@ -29,6 +29,9 @@ def main(given: Sequence[str] | None = None) -> NoReturn:
     except KeyboardInterrupt:
         say("interrupted")
         code = INTERRUPTED
+    except BrokenPipeError:  # as in `nfloss audit | head`: who reads has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # for what is still to be flushed
+        code = 0
     except (ValueError, OSError) as error:  # the errors that are the user's to mend
         if os.environ.get("NFLOSS_TRACEBACK"):
             raise

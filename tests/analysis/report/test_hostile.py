@@ -51,6 +51,10 @@ def study(tmp_path_factory: pytest.TempPathFactory) -> Path:
     meta = yaml.safe_load((folder / "study.yaml").read_text())
     meta |= {"name": HOSTILE, "device": HOSTILE, "git_commit": HOSTILE, "machine": {HOSTILE: HOSTILE}}
     (folder / "study.yaml").write_text(yaml.safe_dump(meta))
+    (folder / "report").mkdir()
+    for place in (folder, folder / "report"):
+        for module in ("pandas", "IPython", "analysis", "sitecustomize"):
+            (place / f"{module}.py").write_text(f"open({str(folder / 'imported')!r}, 'w').close()")
     return folder
 
 
@@ -69,6 +73,11 @@ def test_the_page_has_no_element_of_theirs(page: Path) -> None:
         assert not (attributes.get("href") or "#").strip().lower().startswith("javascript"), attributes
         assert tag != "img" or str(attributes.get("src")).startswith("data:image/png"), attributes
     assert "boo()" in page.read_text()  # it is there, as text
+
+
+def test_modules_that_lie_in_a_study_are_not_imported(study: Path, page: Path) -> None:
+    """The fixture's page was drawn with them there."""
+    assert (study / "report" / "pandas.py").exists() and not (study / "imported").exists()
 
 
 def test_the_notebook_runs_no_code_of_theirs(page: Path) -> None:

@@ -152,3 +152,10 @@ def test_a_traceback_where_one_is_asked_for(monkeypatch):
     monkeypatch.setenv("NFLOSS_TRACEBACK", "1")
     with pytest.raises(ValueError, match="no study here"):
         main(["status", "nowhere"])
+
+
+def test_a_reader_that_has_seen_enough_is_no_error():
+    done = subprocess.run(
+        ["bash", "-o", "pipefail", "-c", f"{sys.executable} -m runner audit | head -1"], capture_output=True, text=True
+    )
+    assert (done.returncode, done.stderr) == (0, "") and done.stdout.count("\n") == 1

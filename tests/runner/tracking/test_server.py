@@ -13,9 +13,9 @@ from runner.tracking import write_view
 
 
 def load_script() -> ModuleType:
-    """docs/screenshot_mlflow.py, which opens the pages."""
-    path = Path(__file__).parents[3] / "docs" / "screenshot_mlflow.py"
-    spec = importlib.util.spec_from_file_location("screenshot_mlflow", path)
+    """docs/pictures.py, which opens the pages."""
+    path = Path(__file__).parents[3] / "docs" / "pictures.py"
+    spec = importlib.util.spec_from_file_location("pictures", path)
     assert spec is not None and spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)

@@ -1,15 +1,16 @@
-"""Take the screenshots of the MLflow pages: `python docs/screenshot_mlflow.py STUDY_DIR [--cell +5-2] [--out docs]`.
+"""Make the pictures of README and of these pages: `python docs/pictures.py runs/ablation [--cell +5-2] [--out docs]`.
 
-Writes the study's MLflow view, serves it, and opens two pages at 1280 pixels in a headless Chromium:
-`mlflow-runs.png` (the configurations with their mean curves) and `mlflow-compare.png` (the baseline beside one other cell).
-Needs Chromium with its driver (Debian: `apt-get install chromium chromium-driver`) and `pip install selenium`; without them
-it says so and leaves the pictures as they are.
+`fixes-alone.png` and `trade-off.png` are figures of the study's report, copied. `mlflow-runs.png` (the configurations with
+their mean curves), `mlflow-compare.png` (the baseline beside one other cell) and `dashboard.png` (the Optuna dashboard) are
+screenshots at 1280 pixels. They need Chromium with its driver (Debian: `apt-get install chromium chromium-driver`) and
+`pip install selenium`; without these it says so and leaves them as they are.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import re
 import shutil
 import signal
 import socket
@@ -24,7 +25,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-SERVE = "import sys, pathlib, runner.tracking as t; sys.exit(t.serve_mlflow(pathlib.Path(sys.argv[1]), int(sys.argv[2])))"
+FIGURES = {"fixes-alone.png": "forest.png", "trade-off.png": "trade_off.png"}
 SWITCHES = (
     "--headless --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking "
     "--disable-component-update --disable-sync --disable-dev-shm-usage"
@@ -41,19 +42,20 @@ def missing() -> str | None:
 
 
 @contextmanager
-def served(study: Path) -> Iterator[str]:
-    """The link that `nfloss mlflow` prints, for as long as its server is wanted."""
+def served(study: Path, by: str = "mlflow") -> Iterator[str]:
+    """The link that `nfloss mlflow` or `nfloss dashboard` prints, for as long as its server is wanted."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    command = [sys.executable, "-c", SERVE, str(study), str(port)]
+    command = [sys.executable, "-m", "runner", by, str(study), "--port", str(port)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         try:
             assert process.stdout is not None
             line = process.stdout.readline()
-            if not line.startswith("MLflow: "):
+            link = re.search(r"http://\S+", line)
+            if link is None:
                 raise SystemExit(f"the server did not start: {line}")
-            yield line.split()[1]
+            yield link[0]
         finally:
             process.send_signal(signal.SIGTERM)
 
@@ -114,18 +116,21 @@ def run_id(server: str, experiment: str, cell: str) -> str:
 
 
 def take(study: Path, cell: str, out: Path) -> None:
-    """Both pictures."""
-    pages = {
-        "mlflow-runs.png": (charts_link, ["baseline", cell, "final/1_near", "probe"], 1250),
-        "mlflow-compare.png": (lambda link: compare_link(link, ["baseline", cell]), ["1 fixes", "final/1_near_rmse_log"], 1900),
-    }
+    """The screenshots."""
     with served(study) as link:
-        for name, (page, expected, height) in pages.items():
-            with browser(height) as driver:
-                open_page(driver, page(link), expected)
-                time.sleep(4)  # the charts are drawn after their titles
-                driver.save_screenshot(str(out / name))
-                print(out / name)
+        picture(charts_link(link), ["baseline", cell, "final/1_near", "probe"], 1250, out / "mlflow-runs.png")
+        compared = compare_link(link, ["baseline", cell])
+        picture(compared, ["1 fixes", "final/1_near_rmse_log"], 1900, out / "mlflow-compare.png")
+    with served(study, "dashboard") as link:
+        picture(f"{link}/studies/0", ["Hyperparameter", "History"], 1100, out / "dashboard.png")
+
+
+def picture(link: str, expected: list[str], height: int, path: Path) -> None:
+    with browser(height) as driver:
+        open_page(driver, link, expected)
+        time.sleep(4)  # the charts are drawn after their titles
+        driver.save_screenshot(str(path))
+    print(path)
 
 
 def main() -> int:
@@ -134,6 +139,8 @@ def main() -> int:
     parser.add_argument("--cell", default="+5-2", help="what to compare the baseline with")
     parser.add_argument("--out", type=Path, default=Path(__file__).parent)
     arguments = parser.parse_args()
+    for name, figure in FIGURES.items():
+        print(shutil.copy(arguments.study / "report" / "figures" / figure, arguments.out / name))
     lacking = missing()
     if lacking:
         print(f"no screenshots: {lacking}")
