@@ -47,8 +47,9 @@ def shared_level(levels: dict[str, Any]) -> str:
     '99.75 % (5 % shared by 20 fixes)'
     """
     fixes, looks = levels["fixes"], len(levels["looks"])
-    among = [f"{fixes} fixes"] * (fixes > 1) + [f"{looks} looks"] * (looks > 1)
-    return confidence(levels["side"]) + (f" (5 % shared by {' and '.join(among)})" if among else "")
+    if looks > 1:
+        return f"the level that each look pays for (5 % shared by {fixes} fixes and {looks} looks)"
+    return confidence(levels["side"]) + (f" (5 % shared by {fixes} fixes)" if fixes > 1 else "")
 
 
 def ratio(entry: dict[str, Any]) -> str:

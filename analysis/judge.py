@@ -4,36 +4,37 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import Any
 
-from analysis.comparisons import MeasuredStudy, compare
+from analysis.comparisons import MeasuredStudy, compare, compare_finals
 from analysis.deciding import Evidence, Levels, Spending, forecast, support, word
 from analysis.promises import full_key, judge_promises, judge_readability, whole_less_one
 from analysis.recommendation import judge_candidates, no_recommendation
 from analysis.regime import judge_regime, marked
 from analysis.rules import NO_EFFECT, NOT_RUN, OPEN, PROVED, issue_verdict, level_warning
-from analysis.study import Study, load
+from analysis.study import Study, StudyError, load, seeds_in_words
 
 
 def verdicts(study: Study | Path | str) -> dict[str, Any]:
     """The verdicts on a study. Gains are natural logs of error ratios; positive is better.
 
     Raises:
-        StudyError: the study is broken, or trials are missing.
+        StudyError: the study is broken, or not one seed is complete.
     """
     study = study if isinstance(study, Study) else load(study)
     measured = MeasuredStudy.of(study)
     readings = judge_readability(measured)
-    spending, planned = Spending((len(study.seeds),)), planned_fixes(study)
-    levels = spending.levels(len(study.seeds), planned)
-    fixes = _fixes(measured, levels, {entry["fix"]: entry for entry in readings})
+    at = levels_at(study)
+    levels = at[max([n for n in at if n <= len(study.seeds)], default=study.looks[0])]
+    fixes = _fixes(measured, at, compare, {entry["fix"]: entry for entry in readings})
     regime = judge_regime(measured)
     judged = {
         "study": study.name,
         "seeds": list(study.seeds),
         "regime": regime,
-        "levels": {**levels._asdict(), "fixes": planned, "looks": list(spending.looks)},
+        "levels": {**levels._asdict(), "fixes": planned_fixes(study), "looks": list(study.looks)},
         "reach": level_warning(len(study.seeds), 1 - levels.side),
         "fixes": fixes,
         "promises": judge_promises(measured),
@@ -47,41 +48,80 @@ def verdicts(study: Study | Path | str) -> dict[str, Any]:
     return marked(judged) if regime["early"] else judged
 
 
+def fix_words(study: Study) -> list[dict[str, Any]]:
+    """The fixes of `verdicts`, with what their words depend on alone: for every look, and to show while a study runs.
+
+    Raises:
+        StudyError: not one seed is complete.
+    """
+    return _fixes(MeasuredStudy.of_finals(study), levels_at(study), compare_finals, {})
+
+
+def open_fixes(study_dir: Path, seeds: int) -> set[str]:
+    """Keys of the fixes that have no word by a study's first so many seeds, at which it is looked at.
+
+    Raises:
+        StudyError: those seeds are not complete.
+    """
+    study = load(study_dir, seeds)
+    if len(study.seeds) < seeds:
+        raise StudyError(f"{study_dir}: {len(study.seeds)} of the {seeds} seeds of this look are complete; run with --resume")
+    return {fix["key"] for fix in fix_words(study) if fix["key"] and fix["verdict"] == OPEN}
+
+
+def levels_at(study: Study) -> dict[int, Levels]:
+    """The levels at each of the study's looks."""
+    spending, planned = Spending(study.looks), planned_fixes(study)
+    return {n: spending.levels(n, planned) for n in study.looks}
+
+
 def planned_fixes(study: Study) -> int:
     """How many distinct fixes the plan trains alone: those that share the error rates."""
     rows = (study.row_of((fix["id"],)) for issue in study.issues for fix in issue["fixes"])
     return len({row["key"] for row in rows if row} - {None, study.baseline})
 
 
-def _fixes(measured: MeasuredStudy, levels: Levels, readings: dict[str, dict[str, Any]]) -> list[dict[str, Any]]:
+Compare = Callable[[MeasuredStudy, str, str, Levels], dict[str, Any]]
+
+
+def _fixes(
+    measured: MeasuredStudy, at: dict[int, Levels], gains: Compare, readings: dict[str, dict[str, Any]]
+) -> list[dict[str, Any]]:
     entries, first = [], {measured.study.baseline: "baseline"}
     for issue in measured.study.issues:
         for fix in issue["fixes"]:
             row = measured.study.row_of((fix["id"],))
             entry = {"id": fix["id"], "issue": issue["number"], **{key: fix[key] for key in ("name", "summary", "origin")}}
-            entries.append(_with_gains(measured, entry, row, first, levels))
-            _judge(entries[-1], readings.get(fix["id"]))
+            entries.append(_with_gains(measured, entry, row, first, at, gains))
+            _judge(entries[-1], readings.get(fix["id"]), at)
     return entries
 
 
 def _with_gains(
-    measured: MeasuredStudy, entry: dict[str, Any], row: dict[str, Any] | None, first: dict[str, str], levels: Levels
+    measured: MeasuredStudy,
+    entry: dict[str, Any],
+    row: dict[str, Any] | None,
+    first: dict[str, str],
+    at: dict[int, Levels],
+    compare_with: Compare,
 ) -> dict[str, Any]:
-    """The entry with its gains; `same_as` is the baseline or the earlier fix that is provably the same training, or None."""
+    """The entry with its gains, at the levels of the look at which it stands; `same_as` is the baseline or the earlier fix that
+    is provably the same training, or None."""
     if row is None or row["key"] is None:
         reason = NOT_RUN if row is None else f"clash: {row['reason']}"
         return {**entry, "cell": None, "key": None, "same_as": None, "absent": reason}
     same_as = first.get(row["key"])
     first.setdefault(row["key"], entry["id"])
-    gains = compare(measured, measured.study.baseline, row["key"], levels)
+    own = measured.study.seeds_of(row["key"], measured.study.baseline)
+    gains = compare_with(measured, measured.study.baseline, row["key"], at.get(len(own), next(iter(at.values()))))
     near = gains["near"]
     head = {name: near[name] for name in ("estimate", "p", "n")}
-    seeds = dict(zip(map(str, measured.study.seeds), near["values"], strict=True))
+    seeds = dict(zip(map(str, own), near["values"], strict=True))
     interval = {"interval": [near["low"], near["high"]], "seeds": seeds}
     return {**entry, "cell": row["cell"], "key": row["key"], "same_as": same_as, "absent": None, **head, **interval, **gains}
 
 
-def _judge(entry: dict[str, Any], reading: dict[str, Any] | None) -> None:
+def _judge(entry: dict[str, Any], reading: dict[str, Any] | None, looks: Collection[int]) -> None:
     """Add verdict, detail, words, support and forecast to an entry; to one that only records, how its series reads."""
     entry.update(support=None, settles=None, reads=None)
     if entry["key"] is None:
@@ -91,6 +131,9 @@ def _judge(entry: dict[str, Any], reading: dict[str, Any] | None) -> None:
         entry["reads"] = reading and reading["verdict"]
     else:
         _rule(entry)
+        if entry["n"] not in looks:  # a word before the look that it is due at would be one look more than is paid for
+            detail = f"{entry['n']} of {seeds_in_words(min(looks))} are there"
+            entry.update(verdict=OPEN, detail=detail, support=None, settles=None)
         if entry["same_as"]:
             entry["detail"] = f"same training as {entry['same_as']}: {entry['detail']}"
     entry["words"] = f"{entry['verdict']}: {entry['detail']}"
@@ -145,7 +188,7 @@ def _controls(measured: MeasuredStudy, levels: Levels) -> list[dict[str, Any]]:
 def _leave_one_out(measured: MeasuredStudy) -> list[dict[str, Any]]:
     """The gain of the document's whole recommendation over the recommendation without one fix, for each fix."""
     full, less = str(full_key(measured.study)), whole_less_one(measured.study)
-    seeds, entries = len(measured.study.seeds), []
+    seeds, entries = measured.study.looks[0], []
     levels = Spending((seeds,)).levels(seeds, len(set(less.values()) - {full}))
     for fix, key in less.items():
         entry = {"id": fix, "key": key, "same_as": "full" if key == full else None, **compare(measured, key, full, levels)}

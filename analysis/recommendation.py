@@ -14,7 +14,7 @@ from analysis.comparisons import MeasuredStudy, compare
 from analysis.deciding import Evidence, Levels, Spending, word
 from analysis.promises import full_key
 from analysis.rules import ADOPT
-from analysis.study import Study, load, missing_trials
+from analysis.study import Study, load
 
 SEARCH, MOST_FOUND = "optuna", 3  # design of a search's cells; how many of them are candidates
 Candidate = dict[str, Any]  # {"fixes": [...], "numbers": {...}}
@@ -116,7 +116,7 @@ def confirmation(study: Study) -> Study | None:
     if not (folder / "study.yaml").exists() or not list((folder / "records").glob("trials-*.parquet")):
         return None
     fresh = load(folder)
-    return fresh if not missing_trials(fresh) and not set(fresh.seeds) & set(study.seeds) else None
+    return fresh if fresh.finished and not set(fresh.seeds) & set(study.seeds) else None
 
 
 def _confirmed(study: Study, fresh: Study, wanted: dict[str, Candidate], levels: Levels) -> list[dict[str, Any]]:

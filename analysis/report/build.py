@@ -12,14 +12,14 @@ from analysis.report import networks, sentences
 from analysis.report.loss_yaml import yaml_block
 from analysis.report.sentences import support_text, why
 from analysis.rules import ADOPT, HARMFUL, TRADE
-from analysis.study import Study, load, require_complete, seeds_in_words
+from analysis.study import Study, load, require_a_seed, seeds_in_words
 
 
 def write_report(study_dir: Path | str) -> Path:
-    """Judge a complete study, write its report, and return the path of report/report.html.
+    """Judge a study as far as it is there, write its report, and return the path of report/report.html.
 
     Raises:
-        StudyError: the study is broken or incomplete; nothing is written.
+        StudyError: the study is broken, or not one seed is complete; nothing is written.
     """
     import nbformat
 
@@ -27,7 +27,7 @@ def write_report(study_dir: Path | str) -> Path:
     from analysis.report.notebook import build, cells, execute
 
     study = load(study_dir)
-    require_complete(study)
+    require_a_seed(study)
     folder = study.folder / "report"
     (folder / "figures").mkdir(parents=True, exist_ok=True)
     notebook = execute(build(cells(study)), study.folder)  # judges, writes verdicts.json and the figures
