@@ -13,6 +13,7 @@ from datetime import timedelta
 from importlib.util import find_spec
 from pathlib import Path
 from types import TracebackType
+from typing import Any
 
 from runner.cli.terminal import report_lacks, table_lines
 from runner.execution import Crash, Group, Observer, StartBlock
@@ -30,8 +31,8 @@ class Display(Observer):
         self.on_terminal = sys.stderr.isatty()
         self.live = LiveTable() if self.on_terminal and find_spec("rich") else None
         self.bar = self.live.bar if self.live else None
-        self.further, self.next_table = 0, 0.0
-        self.total = 0.0
+        self.further, self.total, self.next_table = 0, 0.0, 0.0
+        self.task: Any = None  # of the bar
         self.sizes: dict[str, float] = {}  # trials of each group; start networks count by their larger batch
         self.steps: dict[str, int] = {}
         self.start_names = set[str]()
@@ -55,7 +56,7 @@ class Display(Observer):
         if not self.total:
             self.started = self.last_line = time.monotonic()
         self.total += max((planned - done) * self.experiment.training.steps, 1)
-        if self.bar and self.bar.task_ids:
+        if self.bar and self.task is not None:
             self.bar.update(self.task, total=self.total, trials=self.trials())
         elif self.bar:
             self.task = self.bar.add_task("training", total=self.total, trials=self.trials(), left="")

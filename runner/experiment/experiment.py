@@ -22,7 +22,6 @@ from runner.networks import Model, resolve_network_file
 from runner.schema import Section
 from runner.training import Training
 
-
 #: Parts of a design whose effects are computed from all cells together, on the same seeds.
 ALL_SEEDS = ("pairs", "fractional", "covering", "cartesian", "optuna")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Any, Literal
 
 from pydantic import Field, ValidationError, model_validator
@@ -33,7 +34,7 @@ class UntilDecided(Section):
 
 def check_looks(looks: list[int]) -> None:
     """Raises ValueError unless these are rising numbers of seeds."""
-    if looks[0] < FEWEST or any(later <= earlier for earlier, later in zip(looks, looks[1:], strict=False)):
+    if looks[0] < FEWEST or any(later <= earlier for earlier, later in pairwise(looks)):
         raise ValueError(f"looks {looks}: rising numbers of seeds, {FEWEST} at least, are needed, such as {list(LOOKS)}")
 
 
@@ -46,5 +47,8 @@ def looks_of(value: Any) -> list[int]:
     try:
         return UntilDecided.model_validate(value).looks
     except ValidationError as error:
-        wrong = [".".join(map(str, e["loc"])) + ": " * bool(e["loc"]) + e["msg"].removeprefix("Value error, ") for e in error.errors()]
+        wrong = [
+            ".".join(map(str, e["loc"])) + ": " * bool(e["loc"]) + e["msg"].removeprefix("Value error, ")
+            for e in error.errors()
+        ]
         raise ValueError(f"{'; '.join(wrong)}; known here: {', '.join(UntilDecided.model_fields)}") from None

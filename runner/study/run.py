@@ -152,8 +152,8 @@ class StudyRun:
         return float(trials["seconds"].sum())
 
     def train_plan(self, table: pd.DataFrame, decide: Decide | None) -> None:
-        """Train what is missing of the plan, whose table is given; where it is looked at several times, after each look only what
-        is open by `decide`, with the baseline and the near weights."""
+        """Train what is missing of the plan, whose table is given. Where it is looked at several times, only what is open by
+        `decide` goes on after each look, with the baseline and the near weights."""
         plan, looked, going = self.plan, dict[int, frozenset[str]](), None
         for before, at in pairwise((0, *plan.looks)):
             done, seeds = keys_and_seeds(read_trials(self.records, table)), self.experiment.seeds[before:at]
@@ -174,8 +174,7 @@ class StudyRun:
                 return
 
     def outcome(self, table: pd.DataFrame) -> Outcome:
-        """What the records say has become of the plan, whose table is given; of one that is looked at several times, as far as it
-        has been."""
+        """What the records say has become of the plan, whose table is given, as far as it has been looked at."""
         trials, keys = read_trials(self.records, table), list(table.loc[table["status"] == "trained", "key"])
         wanted = wanted_trials(keys, self.experiment.seeds, self.plan.looks, read_looks(self.folder))
         done = keys_and_seeds(trials) & set(wanted)
@@ -257,9 +256,7 @@ def look_line(plan: Plan, before: int, at: int, going: Collection[str] | None) -
     return f"after {before} seeds {fixes} open: on to {at} seeds, with the baseline and {stays - 1} near weights"
 
 
-def groups_of(
-    plan: Plan, largest: int, seeds: Sequence[int] | None = None, keys: Collection[str] | None = None
-) -> list[Group]:
+def groups_of(plan: Plan, largest: int, seeds: Sequence[int] | None = None, keys: Collection[str] | None = None) -> list[Group]:
     """The plan's trials in groups of at most so many networks: those of the first look, or of these seeds and keys."""
     planned = [a.configuration for a in plan.trained if a.configuration]
     configurations = [c for c in planned if keys is None or c.key in keys]
