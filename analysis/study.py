@@ -96,7 +96,7 @@ class Study:
         fewest = min((len(self.seeds_of(key)) for key in self._counts), default=0)
         return seeds_in_words(len(self.seeds), fewest)
 
-    @property
+    @cached_property
     def baseline(self) -> str:
         """Key of the loss without fixes.
 
@@ -112,10 +112,15 @@ class Study:
 
     def row_of(self, fixes: Iterable[str], numbers: str = "{}") -> dict[str, Any] | None:
         """The first cell of the plan with exactly these fixes and numbers, or None."""
-        wanted = frozenset(fixes)
-        same = self.plan["fixes"].map(lambda text: frozenset(text.split()) == wanted).astype(bool)
-        rows = self.plan[same & (self.plan["numbers"] == numbers)].to_dict("records")
-        return {str(name): value for name, value in rows[0].items()} if rows else None
+        return self._rows.get((frozenset(fixes), numbers))
+
+    @cached_property
+    def _rows(self) -> dict[tuple[frozenset[str], str], dict[str, Any]]:
+        """(fixes, numbers) -> the first cell of the plan that has them."""
+        found = dict[tuple[frozenset[str], str], dict[str, Any]]()
+        for row in self.plan.to_dict("records"):
+            found.setdefault((frozenset(row["fixes"].split()), row["numbers"]), {str(k): v for k, v in row.items()})
+        return found
 
     def key_of(self, fixes: Iterable[str], numbers: str = "{}") -> str | None:
         """Key of the configuration with these fixes; None if it was not planned or its fixes clash."""
@@ -327,8 +332,9 @@ def _parquet(path: Path, columns: tuple[str, ...]) -> pd.DataFrame:
 
 def _floats(table: pd.DataFrame) -> pd.DataFrame:
     """The table with nullable measures as float64, so that parts with and without nulls can be joined."""
-    names = [name for name in table if str(name).startswith(("final_", "val_", "probe_", "diverged_step", "value"))]
-    return table.astype(dict.fromkeys(names, "float64"))
+    measures = ("final_", "val_", "probe_", "diverged_step", "value")
+    names = [name for name, kind in table.dtypes.items() if kind != "float64" and str(name).startswith(measures)]
+    return table.astype(dict.fromkeys(names, "float64")) if names else table
 
 
 def _yaml(path: Path) -> dict[str, Any]:

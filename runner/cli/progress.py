@@ -10,7 +10,6 @@ import sys
 import time
 from collections.abc import Sequence
 from datetime import timedelta
-from importlib.util import find_spec
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -29,7 +28,7 @@ class Display(Observer):
     def __init__(self, experiment: Experiment, folder: Path) -> None:
         self.experiment, self.folder = experiment, folder
         self.on_terminal = sys.stderr.isatty()
-        self.live = LiveTable() if self.on_terminal and find_spec("rich") else None
+        self.live = live_table() if self.on_terminal else None
         self.bar = self.live.bar if self.live else None
         self.further, self.total, self.next_table = 0, 0.0, 0.0
         self.task: Any = None  # of the bar
@@ -136,6 +135,14 @@ class Display(Observer):
         least = spent * max(self.total / completed - 1.0, 0.0)
         most = least + spent / completed * self.further * self.experiment.training.steps
         return f"about {clock(least)} " + (f"to {clock(most)} " if self.further else "") + "left"
+
+
+def live_table() -> LiveTable | None:
+    """None where Rich is not installed."""
+    try:
+        return LiveTable()
+    except ImportError:
+        return None
 
 
 class LiveTable:

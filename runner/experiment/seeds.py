@@ -23,13 +23,16 @@ class UntilDecided(Section):
 
     @model_validator(mode="after")
     def _rising(self) -> UntilDecided:
-        if not self.looks:
-            least = self.first or LOOKS[0]
-            self.looks = [least, *(n for n in LOOKS if n > least)]
-        check_looks(self.looks)
-        if self.first not in (None, self.looks[0]):
+        check_looks(self.all_looks)
+        if self.first not in (None, self.all_looks[0]):
             raise ValueError(f"first is {self.first}, and the first of looks {self.looks[0]}: give one of them")
         return self
+
+    @property
+    def all_looks(self) -> list[int]:
+        """The looks, those that are not given by `LOOKS`."""
+        least = self.first or LOOKS[0]
+        return self.looks or [least, *(n for n in LOOKS if n > least)]
 
 
 def check_looks(looks: list[int]) -> None:
@@ -45,7 +48,7 @@ def looks_of(value: Any) -> list[int]:
         ValueError: what is wrong with it, in a line.
     """
     try:
-        return UntilDecided.model_validate(value).looks
+        return UntilDecided.model_validate(value).all_looks
     except ValidationError as error:
         wrong = [
             ".".join(map(str, e["loc"])) + ": " * bool(e["loc"]) + e["msg"].removeprefix("Value error, ")
