@@ -197,7 +197,8 @@ def _whole_seeds(study: Study, most: int | None) -> Study:
     kept = set(study.planned_seeds[:end])
     cut = {name: _of_seeds(getattr(study, name), kept) for name in ("trials", "curves", "profiles")}
     looked = {at: going for at, going in study.looked.items() if at <= end}
-    read = replace(study, **cut, looked=looked, whole=end, missing=tuple(missing_trials(study)))
+    missing = tuple(missing_trials(study))  # before what is not whole is left out
+    read = replace(study, **cut, looked=looked, whole=end, missing=missing)
     if study.part or read.finished:
         return read
     looked_at = f"looked at after {end} of at most {seeds_in_words(looks[-1])}"
