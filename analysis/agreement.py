@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from analysis.rules import ADOPT, HARMFUL, UNDECIDED, trained_alone
+from analysis.rules import ADOPT, HARMFUL, OPEN, trained_alone
 
 SIDES = ("near", "far")
 CONTRADICTION = frozenset((ADOPT, HARMFUL))
@@ -31,13 +31,13 @@ class SharedFix:
     @property
     def together(self) -> str:
         """How the words go together; where some are decided alike and the others open, how many: "adopt: 2 of 3"."""
-        decided = set(self.words) - {UNDECIDED}
+        decided = set(self.words) - {OPEN}
         if decided >= CONTRADICTION:
             return OPPOSITE
         if len(decided) != 1:
-            return DIFFER if decided else UNDECIDED
+            return DIFFER if decided else OPEN
         (word,) = decided
-        return SAME if UNDECIDED not in self.words else f"{word}: {self.words.count(word)} of {len(self.words)}"
+        return SAME if OPEN not in self.words else f"{word}: {self.words.count(word)} of {len(self.words)}"
 
     @property
     def repeats_everywhere(self) -> bool:
@@ -51,7 +51,7 @@ class Agreement:
 
     Attributes:
         fixes: how many these are.
-        decided: those with another word than undecided in both.
+        decided: those with another word than open in both.
         equal: those of `decided` with the same word.
         opposite: ids of those of `decided` that one study adopts and the other calls harmful.
         sure: gains, near and far, whose interval excludes zero in both.
@@ -85,7 +85,7 @@ def agreement(found: Sequence[SharedFix], other: int) -> Agreement:
     every = [(fix.id, fix.entries[0], fix.entries[other]) for fix in found]
     pairs = [(id, a, b) for id, a, b in every if a and b and not (a["same_as"] and b["same_as"])]
     words = [(id, a["verdict"], b["verdict"]) for id, a, b in pairs]
-    decided = [(id, {one, two}) for id, one, two in words if UNDECIDED not in (one, two)]
+    decided = [(id, {one, two}) for id, one, two in words if OPEN not in (one, two)]
     sure = [(f"{side} error of {id}", a[side], b[side]) for id, a, b in pairs for side in SIDES if _sure(a[side], b[side])]
     return Agreement(
         fixes=len(pairs),

@@ -5,10 +5,10 @@ All gains are natural logs of ratios, positive is better.
 
 from __future__ import annotations
 
-import itertools
 import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -16,22 +16,22 @@ import numpy as np
 if TYPE_CHECKING:
     import pandas as pd
 
-ENUMERATED = 14  # with more seeds, sign flips are sampled
 ROUND_OFF = 1e-12  # relative to the gains: a smaller range is rounding error
 
 
 @dataclass(frozen=True)
 class Effect:
-    """Mean or median paired gain, its interval at `level`, its 90 % interval, and two p values for a gain of zero."""
+    """Mean or median paired gain, its interval of confidence `level`, its one-sided bounds, each of confidence `bound`, and p
+    for a gain of zero."""
 
     estimate: float
     low: float
     high: float
-    low90: float
-    high90: float
+    at_least: float
+    at_most: float
     level: float
+    bound: float
     p: float
-    p_sign_flip: float
     n: int
     kind: str  # "t", or "median" where a gain is infinite
     values: tuple[float, ...]
@@ -43,7 +43,7 @@ class Effect:
     @classmethod
     def of(cls, entry: dict[str, Any]) -> Effect:
         """An effect from a dictionary, which may have other entries too."""
-        return cls(**{name: entry[name] for name in cls.__dataclass_fields__})
+        return cls(**{name: entry[name] for name in cls.__dataclass_fields__} | {"values": tuple(entry["values"])})
 
 
 def ratio_gains(measure: pd.Series, baseline: str, key: str, seeds: Sequence[int]) -> np.ndarray:
@@ -59,43 +59,64 @@ def difference_gains(measure: pd.Series, baseline: str, key: str, seeds: Sequenc
     return np.array([float(measure[(baseline, seed)]) - float(measure[(key, seed)]) for seed in seeds])
 
 
-def effect(gains: Sequence[float] | np.ndarray, level: float = 0.95) -> Effect:
-    """Student t on finite gains. An infinite gain: median with exact interval. No gain, or one that is NaN: all NaN."""
+def effect(gains: Sequence[float] | np.ndarray, level: float = 0.95, bound: float = 0.95) -> Effect:
+    """Student t on finite gains. An infinite gain: median with exact interval. No gain, or one that is NaN: all NaN.
+
+    Args:
+        level: confidence of the two-sided interval.
+        bound: confidence of each of the one-sided bounds; 0.95 gives the ends of the 90 % interval.
+    """
     g = np.asarray(gains, dtype=float)
     values = tuple(float(x) for x in g)
-    nan = math.nan
+
+    def found(estimate: float, ends: tuple[float, float, float, float], p: float, kind: str = "t") -> Effect:
+        return Effect(estimate, *ends, level, bound, p, len(g), kind, values)
+
     if len(g) == 0 or np.isnan(g).any():
-        return Effect(nan, nan, nan, nan, nan, level, nan, nan, len(g), "t", values)
+        return found(math.nan, (math.nan,) * 4, math.nan)
     if np.isinf(g).any():
-        return _median_effect(g, level, values)
+        return found(_median(g), _median_ends(g, level, bound), _sign_test(g), "median")
     mean = float(g.mean())
     if len(g) < 2:
-        return Effect(mean, -math.inf, math.inf, -math.inf, math.inf, level, nan, 1.0, len(g), "t", values)
-    if np.ptp(g) <= ROUND_OFF * np.abs(g).max():  # equal gains: no spread, so no t test
-        p = sign_flip(g) if mean else 1.0
-        return Effect(mean, mean, mean, mean, mean, level, p, p, len(g), "t", values)
-    return _t_effect(g, level, values)
+        return found(mean, (-math.inf, math.inf, -math.inf, math.inf), math.nan)
+    if np.ptp(g) <= ROUND_OFF * np.abs(g).max():  # equal gains: no spread, so no t test, but that of sign flips
+        return found(mean, (mean,) * 4, 2.0 ** (1 - len(g)) if mean else 1.0)
+    error = float(g.std(ddof=1)) / math.sqrt(len(g))
+    return found(mean, t_interval(mean, error, len(g), level, bound), _t_test(mean / error, len(g)))
 
 
-def _t_effect(g: np.ndarray, level: float, values: tuple[float, ...]) -> Effect:
-    from scipy.stats import ttest_1samp
-
-    test = ttest_1samp(g, 0.0)
-    wide, narrow = test.confidence_interval(level), test.confidence_interval(0.90)
-    ends = (float(wide.low), float(wide.high), float(narrow.low), float(narrow.high))
-    return Effect(float(g.mean()), *ends, level, float(test.pvalue), sign_flip(g), len(g), "t", values)
+def t_interval(mean: float, error: float, n: int, level: float, bound: float) -> tuple[float, float, float, float]:
+    """Ends of the two-sided interval, and the two one-sided bounds, of n gains with this mean and standard error."""
+    half, one_sided = (critical(tail, n - 1) * error for tail in ((1 + level) / 2, bound))
+    return mean - half, mean + half, mean - one_sided, mean + one_sided
 
 
-def _median_effect(g: np.ndarray, level: float, values: tuple[float, ...]) -> Effect:
+@lru_cache(maxsize=4096)
+def critical(confidence: float, freedom: int) -> float:
+    """Student t's quantile."""
+    from scipy.stats import t
+
+    return float(t.ppf(confidence, freedom))
+
+
+def _t_test(statistic: float, n: int) -> float:
+    from scipy.special import stdtr
+
+    return float(2 * stdtr(n - 1, -abs(statistic)))
+
+
+def _median_ends(g: np.ndarray, level: float, bound: float) -> tuple[float, float, float, float]:
     from scipy.stats import quantile_test
 
     test = quantile_test(g, q=0, p=0.5)
-    ends = [_open(end, side) for at in (level, 0.90) for end, side in zip(test.confidence_interval(at), (-1, 1), strict=True)]
+    both = [test.confidence_interval(at) for at in (level, 2 * bound - 1)]
+    low, high, at_least, at_most = (_open(end, side) for ends in both for end, side in zip(ends, (-1, 1), strict=True))
+    return low, high, at_least, at_most
+
+
+def _median(g: np.ndarray) -> float:
     middle = np.sort(g)[[(len(g) - 1) // 2, len(g) // 2]]
-    median = float(middle[0]) if middle[0] == middle[1] else float(middle.sum() / 2) if np.isfinite(middle).any() else 0.0
-    p = _sign_test(g)
-    low, high, low90, high90 = ends
-    return Effect(median, low, high, low90, high90, level, p, p, len(g), "median", values)
+    return float(middle[0]) if middle[0] == middle[1] else float(middle.sum() / 2) if np.isfinite(middle).any() else 0.0
 
 
 def _open(end: float, side: int) -> float:
@@ -110,27 +131,27 @@ def _sign_test(g: np.ndarray) -> float:
     return float(binomtest(int((moved > 0).sum()), len(moved)).pvalue) if len(moved) else 1.0
 
 
-def sign_flip(gains: Sequence[float] | np.ndarray) -> float:
-    """Exact two-sided p over all sign flips of the gains; beyond 14 seeds over 100,000 random flips from a fixed seed."""
-    g = np.asarray(gains, dtype=float)
-    if len(g) <= ENUMERATED:
-        signs = np.array(list(itertools.product((1.0, -1.0), repeat=len(g))))
-    else:
-        signs = np.random.default_rng(0).choice((1.0, -1.0), size=(100_000, len(g)))
-        signs[0] = 1.0  # the observed signs count too
-    return float(np.mean(np.abs(signs @ g) >= abs(g.sum()) * (1 - 1e-12)))
-
-
 def divergence(base: Sequence[bool] | np.ndarray, other: Sequence[bool] | np.ndarray) -> dict[str, Any]:
-    """Number of diverged seeds, exact 95 % interval of their rate, and exact McNemar test against the baseline."""
+    """Number of diverged seeds, exact 95 % interval of their rate, and exact McNemar test against the baseline.
+
+    lost: by seed, 1 where `other` alone diverged, -1 where `base` alone did, else 0
+    """
     from scipy.stats import binomtest
 
     b, o = np.asarray(base, bool), np.asarray(other, bool)
     rate = binomtest(int(o.sum()), len(o)).proportion_ci(0.95, method="exact")
-    worse, better = int((o & ~b).sum()), int((b & ~o).sum())
-    p = float(binomtest(worse, worse + better).pvalue) if worse + better else 1.0
+    lost = [int(x) for x in o.astype(int) - b]
     ends = {"low": float(rate.low), "high": float(rate.high)}
-    return {"diverged": int(o.sum()), "baseline": int(b.sum()), "n": len(o), **ends, "p": p, "more": worse > better}
+    head = {"diverged": int(o.sum()), "baseline": int(b.sum()), "n": len(o)}
+    return {**head, **ends, "p": mcnemar(lost), "more": sum(lost) > 0, "lost": lost}
+
+
+def mcnemar(lost: Sequence[int]) -> float:
+    """Exact two-sided p of McNemar's test, of `lost` as `divergence` gives it."""
+    from scipy.stats import binomtest
+
+    worse, either = sum(x > 0 for x in lost), sum(x != 0 for x in lost)
+    return float(binomtest(worse, either).pvalue) if either else 1.0
 
 
 def holm(p_values: Sequence[float]) -> list[float]:

@@ -32,6 +32,26 @@ def interval(entry: dict[str, Any]) -> str:
     return f"[{ends[0].replace('error ', '')}, {ends[1].replace('error ', '')}]"
 
 
+def confidence(level: float) -> str:
+    """
+    >>> confidence(0.95), confidence(0.9975), confidence(1 - 0.00089)
+    ('95 %', '99.75 %', '99.91 %')
+    """
+    return f"{100 * level:.4g} %"
+
+
+def shared_level(levels: dict[str, Any]) -> str:
+    """The confidence of the intervals that decide, from verdicts.json.
+
+    >>> shared_level({"side": 0.9975, "fixes": 20, "looks": [6]})
+    '99.75 % (5 % shared by 20 fixes)'
+    """
+    fixes, looks = levels["fixes"], len(levels["looks"])
+    if looks > 1:
+        return f"the level that each look pays for (5 % shared by {fixes} fixes and {looks} looks)"
+    return confidence(levels["side"]) + (f" (5 % shared by {fixes} fixes)" if fixes > 1 else "")
+
+
 def ratio(entry: dict[str, Any]) -> str:
     """A log gain with its interval as the error's ratio to the baseline's: "1.21 [1.13, 1.30]"."""
     value, low, high = (_ratio(entry[end]) for end in ("estimate", "high", "low"))

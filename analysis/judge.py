@@ -4,62 +4,43 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import Any
 
-from analysis.comparisons import MeasuredStudy, compare
-from analysis.effects import Effect, holm
+from analysis.comparisons import MeasuredStudy, compare, compare_finals
+from analysis.deciding import Evidence, Levels, Spending, forecast, support, word
 from analysis.promises import full_key, judge_promises, judge_readability, whole_less_one
 from analysis.recommendation import judge_candidates, no_recommendation
 from analysis.regime import judge_regime, marked
-from analysis.rules import (
-    ADOPT,
-    ALPHA,
-    CONFIRMED,
-    EQUIVALENT,
-    NO_EFFECT,
-    NOT_RUN,
-    PROVED,
-    UNDECIDED,
-    WORSE,
-    Beyond,
-    Evidence,
-    fix_verdict,
-    issue_verdict,
-    level_warning,
-)  # fmt: skip
-from analysis.study import Study, load
-
-SERIES_VERDICT = {
-    CONFIRMED: (ADOPT, "follows the probe error better than the raw loss"),
-    EQUIVALENT: (NO_EFFECT, "follows the probe error as well as the raw loss"),
-    WORSE: (NO_EFFECT, "follows the probe error worse than the raw loss"),
-}
+from analysis.rules import NO_EFFECT, NOT_RUN, OPEN, PROVED, issue_verdict, level_warning
+from analysis.study import Study, StudyError, load, seeds_in_words
 
 
 def verdicts(study: Study | Path | str) -> dict[str, Any]:
     """The verdicts on a study. Gains are natural logs of error ratios; positive is better.
 
     Raises:
-        StudyError: the study is broken, or trials are missing.
+        StudyError: the study is broken, or not one seed is complete.
     """
     study = study if isinstance(study, Study) else load(study)
     measured = MeasuredStudy.of(study)
     readings = judge_readability(measured)
-    fixes = _fixes(measured, {entry["fix"]: entry for entry in readings})
+    at = levels_at(study)
+    levels = at[max([n for n in at if n <= len(study.seeds)], default=study.looks[0])]
+    fixes = _fixes(measured, at, compare, {entry["fix"]: entry for entry in readings})
     regime = judge_regime(measured)
-    recommended = no_recommendation(study) if regime["early"] else judge_candidates(study, fixes)
-    _confirm(fixes, recommended)
     judged = {
         "study": study.name,
         "seeds": list(study.seeds),
         "regime": regime,
-        "reach": level_warning(len(study.seeds), ALPHA),
+        "levels": {**levels._asdict(), "fixes": planned_fixes(study), "looks": list(study.looks)},
+        "reach": level_warning(len(study.seeds), 1 - levels.side),
         "fixes": fixes,
         "promises": judge_promises(measured),
         "issues": [_issue(issue, fixes) for issue in study.issues],
-        "recommendation": recommended,
-        "controls": _controls(measured),
+        "recommendation": no_recommendation(study) if regime["early"] else judge_candidates(study, fixes),
+        "controls": _controls(measured, levels),
         "leave_one_out": _leave_one_out(measured),
         "cumulative": _cumulative(measured),
         "readability": readings,
@@ -67,99 +48,115 @@ def verdicts(study: Study | Path | str) -> dict[str, Any]:
     return marked(judged) if regime["early"] else judged
 
 
-def _fixes(measured: MeasuredStudy, readings: dict[str, dict[str, Any]]) -> list[dict[str, Any]]:
+def fix_words(study: Study) -> list[dict[str, Any]]:
+    """The fixes of `verdicts`, with what their words depend on alone: for every look, and to show while a study runs.
+
+    Raises:
+        StudyError: not one seed is complete.
+    """
+    return _fixes(MeasuredStudy.of_finals(study), levels_at(study), compare_finals, {})
+
+
+def open_fixes(study_dir: Path, seeds: int) -> set[str]:
+    """Keys of the fixes that have no word by a study's first so many seeds, at which it is looked at.
+
+    Raises:
+        StudyError: those seeds are not complete.
+    """
+    study = load(study_dir, seeds)
+    if len(study.seeds) < seeds:
+        raise StudyError(f"{study_dir}: {len(study.seeds)} of the {seeds} seeds of this look are complete; run with --resume")
+    return {fix["key"] for fix in fix_words(study) if fix["key"] and fix["verdict"] == OPEN}
+
+
+def levels_at(study: Study) -> dict[int, Levels]:
+    """The levels at each of the study's looks."""
+    spending, planned = Spending(study.looks), planned_fixes(study)
+    return {n: spending.levels(n, planned) for n in study.looks}
+
+
+def planned_fixes(study: Study) -> int:
+    """How many distinct fixes the plan trains alone: those that share the error rates."""
+    rows = (study.row_of((fix["id"],)) for issue in study.issues for fix in issue["fixes"])
+    return len({row["key"] for row in rows if row} - {None, study.baseline})
+
+
+Compare = Callable[[MeasuredStudy, str, str, Levels], dict[str, Any]]
+
+
+def _fixes(
+    measured: MeasuredStudy, at: dict[int, Levels], gains: Compare, readings: dict[str, dict[str, Any]]
+) -> list[dict[str, Any]]:
     entries, first = [], {measured.study.baseline: "baseline"}
     for issue in measured.study.issues:
         for fix in issue["fixes"]:
             row = measured.study.row_of((fix["id"],))
             entry = {"id": fix["id"], "issue": issue["number"], **{key: fix[key] for key in ("name", "summary", "origin")}}
-            entries.append(_with_gains(measured, entry, row, first))
-    _correct(entries)
-    for entry in entries:
-        _rule(entry, entries, readings.get(entry["id"]))
+            entries.append(_with_gains(measured, entry, row, first, at, gains))
+            _judge(entries[-1], readings.get(fix["id"]), at)
     return entries
 
 
 def _with_gains(
-    measured: MeasuredStudy, entry: dict[str, Any], row: dict[str, Any] | None, first: dict[str, str]
+    measured: MeasuredStudy,
+    entry: dict[str, Any],
+    row: dict[str, Any] | None,
+    first: dict[str, str],
+    at: dict[int, Levels],
+    compare_with: Compare,
 ) -> dict[str, Any]:
-    """The entry with its gains; `same_as` is the baseline or the earlier fix that is provably the same training, or None."""
+    """The entry with its gains, at the levels of the look at which it stands; `same_as` is the baseline or the earlier fix that
+    is provably the same training, or None."""
     if row is None or row["key"] is None:
         reason = NOT_RUN if row is None else f"clash: {row['reason']}"
         return {**entry, "cell": None, "key": None, "same_as": None, "absent": reason}
     same_as = first.get(row["key"])
     first.setdefault(row["key"], entry["id"])
-    gains = compare(measured, measured.study.baseline, row["key"])
+    own = measured.study.seeds_of(row["key"], measured.study.baseline)
+    gains = compare_with(measured, measured.study.baseline, row["key"], at.get(len(own), next(iter(at.values()))))
     near = gains["near"]
     head = {name: near[name] for name in ("estimate", "p", "n")}
-    seeds = dict(zip(map(str, measured.study.seeds), near["values"], strict=True))
+    seeds = dict(zip(map(str, own), near["values"], strict=True))
     interval = {"interval": [near["low"], near["high"]], "seeds": seeds}
     return {**entry, "cell": row["cell"], "key": row["key"], "same_as": same_as, "absent": None, **head, **interval, **gains}
 
 
-def _confirm(entries: list[dict[str, Any]], recommended: dict[str, Any]) -> None:
-    """Change undecided to adopt for each fix whose gain, trained alone, was confirmed on fresh seeds."""
-    confirmed = {
-        entry["fixes"][0]
-        for entry in recommended["entries"]
-        if entry["holds"] and len(entry["fixes"]) == 1 and not entry["numbers"]
-    }
-    for entry in entries:
-        if entry["id"] in confirmed and entry["verdict"] == UNDECIDED:
-            entry["verdict"], entry["detail"] = ADOPT, f"{entry['detail']}; confirmed on fresh seeds"
-            entry["words"] = f"{entry['verdict']}: {entry['detail']}"
-
-
-def _correct(entries: list[dict[str, Any]]) -> None:
-    """Add Holm-corrected p across the single fixes; `p_holm` of an entry is that of its near gain."""
-    judged = [entry for entry in entries if entry["key"]]
-    _correct_families(judged, ("near", "far", "stability", "convergence"))
-    for entry in judged:
-        entry["p_holm"] = entry["near"]["p_holm"]
-
-
-def _correct_families(entries: list[dict[str, Any]], families: tuple[str, ...]) -> None:
-    """Add `p_holm` within each measure; entries of the same training count once and share their p."""
-    counted = [entry for entry in entries if entry.get("same_as") is None]
-    for family in families:
-        corrected = holm([entry[family]["p"] for entry in counted])
-        known = dict(zip([entry["key"] for entry in counted], corrected, strict=True))
-        for entry in entries:
-            entry[family]["p_holm"] = known.get(entry["key"], 1.0)
-
-
-def _rule(entry: dict[str, Any], entries: list[dict[str, Any]], reading: dict[str, Any] | None) -> None:
-    """Add verdict, detail and words to an entry."""
+def _judge(entry: dict[str, Any], reading: dict[str, Any] | None, looks: Collection[int]) -> None:
+    """Add verdict, detail, words, support and forecast to an entry; to one that only records, how its series reads."""
+    entry.update(support=None, settles=None, reads=None)
     if entry["key"] is None:
-        verdict, detail = UNDECIDED, entry["absent"]
+        entry.update(verdict=OPEN, detail=entry["absent"])
     elif entry["same_as"] == "baseline":
-        verdict, detail = _proved(reading)
+        entry.update(verdict=NO_EFFECT, detail=PROVED if reading is None else _reads(reading))
+        entry["reads"] = reading and reading["verdict"]
     else:
-        verdict, detail = fix_verdict(_evidence(entry))
-        detail += _diverging(entry["divergence"])
+        _rule(entry)
+        if entry["n"] not in looks:  # a word before the look that it is due at would be one look more than is paid for
+            detail = f"{entry['n']} of {seeds_in_words(min(looks))} are there"
+            entry.update(verdict=OPEN, detail=detail, support=None, settles=None)
         if entry["same_as"]:
-            detail = f"same training as {entry['same_as']}: {detail}"
-    entry.update(verdict=verdict, detail=detail, words=f"{verdict}: {detail}")
+            entry["detail"] = f"same training as {entry['same_as']}: {entry['detail']}"
+    entry["words"] = f"{entry['verdict']}: {entry['detail']}"
 
 
-def _proved(reading: dict[str, Any] | None) -> tuple[str, str]:
-    """Verdict on a fix with the baseline's training; one that adds a series to the log is judged by that series."""
-    if reading is None:
-        return NO_EFFECT, PROVED
-    verdict, said = SERIES_VERDICT.get(reading["verdict"], (UNDECIDED, "not shown to follow the probe error better"))
+def _rule(entry: dict[str, Any]) -> None:
+    """Add the word by the rule, its reason, in how many repeats without one seed it stays, and what would settle it if open."""
+    evidence = Evidence.of(entry)
+    entry["verdict"], reason = word(evidence)
+    entry["detail"] = reason + _diverging(entry["divergence"])
+    entry["support"] = support(evidence)
+    found = forecast(evidence) if entry["verdict"] == OPEN else None
+    entry["settles"] = found and {"seeds": found[0], "word": found[1]}
+
+
+def _reads(reading: dict[str, Any]) -> str:
+    """Of a fix that only adds a series to the log: how well that series follows the probe error."""
     own, raw = reading["agreement"], reading["raw_agreement"]
     shares = f"it moves with the probe error at {own:.0%} of the steps, the raw loss at {raw:.0%}"
     if math.isnan(own) or math.isnan(raw):
         shares = "too few evaluations"
-    return verdict, f"records only, training unchanged (proved); {said}: {shares}".replace("%", " %")
-
-
-def _evidence(entry: dict[str, Any]) -> Evidence:
-    near, far = (Effect.of(entry[name]) for name in ("near", "far"))
-    curve, split = entry["beyond_near_weight_curve"], entry["divergence"]
-    beyond = Beyond.of(curve) if curve else None
-    more = split["more"] and split["p"] <= ALPHA
-    return Evidence(near, far, entry["near"]["p_holm"], entry["far"]["p_holm"], beyond, more)
+    said = f"{PROVED}; its series, against the raw loss, reads {reading['verdict']}: {shares}"
+    return said.replace("reads not told apart", "is not told apart").replace("%", " %")
 
 
 def _diverging(split: dict[str, Any]) -> str:
@@ -178,39 +175,39 @@ def _issue(issue: dict[str, Any], fixes: list[dict[str, Any]]) -> dict[str, Any]
     return {**head, "verdict": verdict, "fixes": chosen, "words": words}
 
 
-def _controls(measured: MeasuredStudy) -> list[dict[str, Any]]:
-    """The near weights except the lowest and the highest, judged like fixes, as a check of the method."""
-    inner = {w: key for w, key in list(measured.weights.items())[1:-1] if key != measured.study.baseline}
-    entries = [{"weight": w, "key": key, **compare(measured, measured.study.baseline, key)} for w, key in inner.items()]
-    _correct_families(entries, ("near", "far"))
+def _controls(measured: MeasuredStudy, levels: Levels) -> list[dict[str, Any]]:
+    """The near weights, each judged like a fix against the curve of the others, as a check of the method."""
+    base = measured.study.baseline
+    others = {weight: key for weight, key in measured.weights.items() if key != base}
+    entries = [{"weight": weight, "key": key, **compare(measured, base, key, levels)} for weight, key in others.items()]
     for entry in entries:
-        entry["verdict"], entry["detail"] = fix_verdict(_evidence(entry))
+        _rule(entry)
     return entries
 
 
 def _leave_one_out(measured: MeasuredStudy) -> list[dict[str, Any]]:
     """The gain of the document's whole recommendation over the recommendation without one fix, for each fix."""
-    full, entries = full_key(measured.study), []
-    for fix, key in whole_less_one(measured.study).items():
-        entries.append({"id": fix, "key": key, "same_as": "full" if key == full else None, **compare(measured, key, str(full))})
-    _correct_families(entries, ("near", "far"))
-    for entry in entries:
-        same = (NO_EFFECT, "proved: the whole is the same training without it")
-        verdict, detail = fix_verdict(_evidence(entry))
-        entry["verdict"], entry["detail"] = (
-            same if entry["same_as"] else (verdict, f"with it: {detail}{_diverging(entry['divergence'])}")
-        )
+    full, less = str(full_key(measured.study)), whole_less_one(measured.study)
+    seeds, entries = measured.study.looks[0], []
+    levels = Spending((seeds,)).levels(seeds, len(set(less.values()) - {full}))
+    for fix, key in less.items():
+        entry = {"id": fix, "key": key, "same_as": "full" if key == full else None, **compare(measured, key, full, levels)}
+        _rule(entry)
+        entry["detail"] = f"with it: {entry['detail']}"
+        if entry["same_as"]:
+            entry.update(verdict=NO_EFFECT, detail="proved: the whole is the same training without it", support=None)
+        entries.append(entry)
     return entries
 
 
 def _cumulative(measured: MeasuredStudy) -> list[dict[str, Any]]:
-    """Each step of the document's order of work, compared with the baseline."""
+    """Each step of the document's order of work, compared with the baseline; described at 95 %."""
     plan, base = measured.study.plan, measured.study.baseline
     rows = plan[(plan["design"] == "cumulative") & plan["key"].notna() & (plan["fixes"] != "")].to_dict("records")
-    return [{"cell": row["cell"], "fixes": row["fixes"], **compare(measured, base, row["key"])} for row in rows]
+    return [{"cell": row["cell"], "fixes": row["fixes"], **compare(measured, base, row["key"], Levels())} for row in rows]
 
 
-EFFECT = ("estimate", "low", "high", "low90", "high90", "p", "p_sign_flip", "p_holm")  # numbers that may be NaN
+EFFECT = ("estimate", "low", "high", "at_least", "at_most", "p")  # numbers that may be NaN
 
 
 def write_verdicts(judged: dict[str, Any], folder: Path) -> Path:

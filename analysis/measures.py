@@ -26,10 +26,11 @@ SERIES = ("loss", "normalised_loss", "batch_near_error")
 
 
 def wobble(values: Sequence[float] | np.ndarray) -> float:
-    """Standard deviation of ln(values) around its Savitzky-Golay trend (order 2, a tenth of the run wide), first 5 % dropped.
+    """Standard deviation of ln(values) around its Savitzky-Golay trend (order 2, a tenth of the run wide, five
+    evaluations at least), the first 5 % dropped.
 
     The trend is fitted to all values before the first are dropped: at the edge of a window a steep start would count as
-    wobble. Changes slower than a tenth of the run belong to the trend. NaN if fewer than eight values remain; inf if a value
+    wobble. Changes slower than its window belong to the trend. NaN if fewer than eight values remain; inf if a value
     is not a positive finite number.
     """
     from scipy.signal import savgol_filter

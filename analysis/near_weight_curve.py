@@ -90,6 +90,12 @@ def weight_at_far(weights: Sequence[float], curve: np.ndarray, far: float) -> tu
     return float(np.exp(np.interp(far, rising, log_weights))), int(far > rising[-1]) - int(far < rising[0])
 
 
+def reaches(curve_far: np.ndarray, far: np.ndarray) -> bool:
+    """Whether the near weights reach this far error: by means over seeds of ln errors, those of the weights [W, seeds]."""
+    means = curve_far.mean(axis=1)
+    return bool(means.min() <= far.mean() <= means.max())
+
+
 def weight_text(weight: float, end: int) -> str:
     """A near weight as text; `end` is -1 or +1 at the ends of the curve.
 

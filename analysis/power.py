@@ -10,18 +10,20 @@ from typing import Any
 
 import numpy as np
 
+from analysis.deciding import MARGIN
 from analysis.effects import percent
-from analysis.rules import ALPHA, FIVE_PERCENT, TWO_PERCENT, distinct_fixes
+from analysis.rules import ALPHA, FIVE_PERCENT, distinct_fixes
 
 POWER = 0.80
 MOST_SEEDS = 1000
 POINTS = 200  # of Gauss and Legendre's rule: it equals adaptive quadrature to 1e-12, and all are computed at once
+DECIDING = ("near", "far")
 MEASURES = {"near": "near error", "far": "far error", "stability": "wobble", "convergence": "speed"}
 
 
 @dataclass(frozen=True)
 class Power:
-    """What n seeds can detect on one measure, at level 0.05 with power 0.8."""
+    """What n seeds can detect on one measure, with power 0.8."""
 
     measure: str
     sd: float  # standard deviation of log gains between seeds; median over the fixes
@@ -29,14 +31,14 @@ class Power:
     detectable: float  # least log gain that n seeds detect
     asked: float  # log gain
     seeds_for_asked: float
-    seeds_for_equivalence: float  # to show "under 2 %" for a true gain of zero
+    seeds_for_equivalence: float  # to show "within 5 %" for a true gain of zero
 
     @property
     def sentence(self) -> str:
         """For example: near error: with 3 seeds a change of 7 % shows; for 5 % run 10 seeds; ..."""
         detected = f"{percent(self.detectable):.2g} %" if self.detectable < math.log(10) else "not even a tenfold change"
         asked = f"for {percent(self.asked):.2g} % run {seed_count_text(self.seeds_for_asked)}"
-        nothing = f'to show "under 2 %" run {seed_count_text(self.seeds_for_equivalence)}'
+        nothing = f'to show "within 5 %" run {seed_count_text(self.seeds_for_equivalence)}'
         return f"{self.measure}: with {self.n} seeds a change of {detected} shows; {asked}; {nothing}"
 
 
@@ -48,24 +50,27 @@ def power_lines(study_dir: Path | str, asked_percent: float = 5.0) -> list[str]:
     """
     from analysis.judge import verdicts
 
-    found = power_by_measure(verdicts(study_dir), -math.log(1 - asked_percent / 100))
-    note = "spreads between seeds are medians over the fixes; level 0.05 before Holm, power 0.8"
+    judged = verdicts(study_dir)
+    found = power_by_measure(judged, -math.log(1 - asked_percent / 100))
+    level = f"two-sided level {1 - judged['levels']['side']:.2g} near and far, else {ALPHA:g}"
+    note = f"spreads between seeds are medians over the fixes; {level}, power 0.8"
     return [*(entry.sentence for entry in found), f"({note})"] if found else ["with one seed nothing can be detected"]
 
 
 def power_by_measure(judged: dict[str, Any], asked: float = FIVE_PERCENT) -> list[Power]:
     """The power for each measure, from the per-seed gains of the distinct fixes in verdicts.json; `asked` is a log gain.
 
-    Level 0.05 two-sided, power 0.8, before Holm. Fixes with a diverged seed are left out: their gains are infinite or
-    capped. So are measures with fewer than two seeds.
+    Near and far at the level that decides, else 0.05, two-sided, power 0.8. Fixes with a diverged seed are left out: their
+    gains are infinite or capped. So are measures with fewer than two seeds.
     """
     finished, found = [fix for fix in distinct_fixes(judged) if not fix["divergence"]["diverged"]], []
     for measure, name in MEASURES.items():
         spreads = [sd for fix in finished if (sd := seed_sd(fix[measure]["values"])) > 0]
         if spreads:
             sd, n = float(np.median(spreads)), len(judged["seeds"])
-            for_asked, for_nothing = seeds_to_tell(asked, sd), seeds_to_show_nothing(TWO_PERCENT, sd)
-            found.append(Power(name, sd, n, detectable_gain(n, sd), asked, for_asked, for_nothing))
+            level = 1 - judged["levels"]["side"] if measure in DECIDING else ALPHA
+            for_asked, for_nothing = seeds_to_tell(asked, sd, level), seeds_to_show_nothing(MARGIN, sd)
+            found.append(Power(name, sd, n, detectable_gain(n, sd, level), asked, for_asked, for_nothing))
     return found
 
 

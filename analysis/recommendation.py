@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import Any
 
 from analysis.comparisons import MeasuredStudy, compare
-from analysis.effects import Effect, holm
+from analysis.deciding import Evidence, Levels, Spending, word
 from analysis.promises import full_key
-from analysis.rules import ADOPT, ALPHA, Beyond, not_worse
-from analysis.study import Study, load, missing_trials
+from analysis.rules import ADOPT
+from analysis.study import Study, load
 
 SEARCH, MOST_FOUND = "optuna", 3  # design of a search's cells; how many of them are candidates
 Candidate = dict[str, Any]  # {"fixes": [...], "numbers": {...}}
@@ -66,22 +66,21 @@ def _supported(study: Study, fixes: Sequence[dict[str, Any]]) -> dict[str, list[
 
 
 def supported(fix: dict[str, Any]) -> bool:
-    """Whether to adopt a fix, or its near gain is above zero before Holm and beyond any near weight with far not worse.
+    """Whether to adopt a fix, or the rule would say so if it were the only fix and had been looked at once.
 
     A fix that is the same training as another or as the baseline, or that diverges more often, is not supported.
     """
     if not fix["key"] or fix["same_as"] or fix["divergence"]["more"]:
         return False
-    near, far, curve = fix["near"], Effect.of(fix["far"]), fix["beyond_near_weight_curve"]
-    likely = near["low"] > 0 and not_worse(far) and (curve is None or Beyond.of(curve).beyond)
-    return bool(fix["verdict"] == ADOPT or likely)
+    return ADOPT in (fix["verdict"], word(Evidence.of(fix, Levels()))[0])
 
 
 def judge_candidates(study: Study, fixes: Sequence[dict[str, Any]]) -> dict[str, Any]:
     """The entry "recommendation" of verdicts.json: candidates, their gains on fresh seeds, the recommended fixes, and why."""
     wanted = candidates(study, fixes)
     fresh = confirmation(study)
-    entries = _confirmed(study, fresh, wanted) if fresh else []
+    levels = Spending((len(fresh.seeds),)).levels(len(fresh.seeds), len(wanted)) if fresh else Levels()
+    entries = _confirmed(study, fresh, wanted, levels) if fresh else []
     holding = [entry for entry in entries if entry["holds"]]
     best = max(holding, key=lambda entry: entry["near"]["low"], default=None)
     nothing: Candidate = {"fixes": [], "numbers": {}}
@@ -92,8 +91,9 @@ def judge_candidates(study: Study, fixes: Sequence[dict[str, Any]]) -> dict[str,
         "candidates": wanted,
         "confirmed": bool(best),
         "fresh_seeds": list(fresh.seeds) if fresh else [],
+        "levels": levels._asdict(),
         "entries": entries,
-        "document": _document(fresh) if fresh else None,
+        "document": _document(fresh, levels) if fresh else None,
         "words": _sentence(wanted, fresh, best),
     }
     return with_extensions(study, found)
@@ -102,7 +102,7 @@ def judge_candidates(study: Study, fixes: Sequence[dict[str, Any]]) -> dict[str,
 def no_recommendation(study: Study) -> dict[str, Any]:
     """The entry "recommendation" of an early study, from which nothing is recommended; what fresh seeds say does not count."""
     nothing = {"fixes": [], "numbers": _own_numbers(study), "candidates": {}, "confirmed": False, "fresh_seeds": []}
-    return {**nothing, "entries": [], "document": None, "words": "none, since the study is early"}
+    return {**nothing, "levels": Levels()._asdict(), "entries": [], "document": None, "words": "none, since the study is early"}
 
 
 def _own_numbers(study: Study) -> dict[str, float]:
@@ -116,13 +116,13 @@ def confirmation(study: Study) -> Study | None:
     if not (folder / "study.yaml").exists() or not list((folder / "records").glob("trials-*.parquet")):
         return None
     fresh = load(folder)
-    return fresh if not missing_trials(fresh) and not set(fresh.seeds) & set(study.seeds) else None
+    return fresh if fresh.finished and not set(fresh.seeds) & set(study.seeds) else None
 
 
-def _confirmed(study: Study, fresh: Study, wanted: dict[str, Candidate]) -> list[dict[str, Any]]:
+def _confirmed(study: Study, fresh: Study, wanted: dict[str, Candidate], levels: Levels) -> list[dict[str, Any]]:
     """Each candidate against the baseline and the document's recommendation, with the gain by which it was chosen.
 
-    "holds": the near error is lower after Holm and the far error not worse.
+    "holds": the rule says adopt, its error rates shared by the candidates.
     """
     measured, whole, entries = MeasuredStudy.of(fresh), full_key(fresh), []
     for name, candidate in wanted.items():
@@ -130,19 +130,18 @@ def _confirmed(study: Study, fresh: Study, wanted: dict[str, Candidate]) -> list
         key, before = fresh.key_of(*place), study.key_of(*place)
         if key is None:
             continue
-        first = compare(MeasuredStudy.of(study), study.baseline, before)["near"] if before else None
-        against = compare(measured, whole, key)["near"] if whole else None
-        found = compare(measured, fresh.baseline, key)
-        entries.append({"name": name, **candidate, **found, "chosen_by": first, "near_against_document": against})
-    for entry, p in zip(entries, holm([entry["near"]["p"] for entry in entries]), strict=True):
-        entry["near"]["p_holm"] = p
-        entry["holds"] = entry["near"]["low"] > 0 and p <= ALPHA and not_worse(Effect.of(entry["far"]))
+        first = compare(MeasuredStudy.of(study), study.baseline, before, Levels())["near"] if before else None
+        against = compare(measured, whole, key, levels)["near"] if whole else None
+        found = compare(measured, fresh.baseline, key, levels)
+        holds = word(Evidence.of(found))[0] == ADOPT
+        more = {"chosen_by": first, "near_against_document": against, "holds": holds}
+        entries.append({"name": name, **candidate, **found, **more})
     return entries
 
 
-def _document(fresh: Study) -> dict[str, Any] | None:
+def _document(fresh: Study, levels: Levels) -> dict[str, Any] | None:
     whole = full_key(fresh)
-    return compare(MeasuredStudy.of(fresh), fresh.baseline, whole) if whole else None
+    return compare(MeasuredStudy.of(fresh), fresh.baseline, whole, levels) if whole else None
 
 
 def _sentence(wanted: dict[str, Candidate], fresh: Study | None, best: dict[str, Any] | None) -> str:

@@ -17,6 +17,7 @@ from analysis.comparisons import MeasuredStudy
 from analysis.promises import full_key
 from analysis.rulers import DECIDING, PROBE
 from analysis.rules import VOID
+from analysis.study import Study, seeds_in_words
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -33,7 +34,7 @@ EARLY = "early"
 def judge_regime(measured: MeasuredStudy) -> dict[str, Any]:
     """The entry "regime" of verdicts.json.
 
-    levels, trivial: errors and shares of pixels on validation frames, means over seeds
+    levels, trivial: errors and shares of pixels on validation frames, means over the seeds that all have, `seeds`
     beats_trivial:   near and far, whether the mean over seeds of ln(the baseline's final RMSE of ln depth / the trivial
                      predictor's, same seed, same frames) is below 0
     falls:           share by which the baseline's error falls in the last fifth of training (`fall`); None if unknown
@@ -45,15 +46,16 @@ def judge_regime(measured: MeasuredStudy) -> dict[str, Any]:
     steps = int(study.meta["experiment"]["training"]["steps"])
     fallen = fall(study.curves[study.curves["key"] == study.baseline], steps)
     falls = None if math.isnan(fallen) else 1 - math.exp(-fallen)
-    reasons = [*_no_better(ratios), *_still_learning(falls)]
+    reasons = [*_unfinished(study), *_no_better(ratios), *_still_learning(falls)]
     return {
+        "seeds": len(study.shared_seeds),
         "levels": named_levels(measured),
         "trivial": level(measured, study.baseline, "trivial"),
         "beats_trivial": {side: ratio < 0 for side, ratio in ratios.items()},
         "falls": falls,
         "early": bool(reasons),
         "reasons": reasons,
-        "advice": f"train longer: --set training.steps={LONGER * steps}",
+        "advice": "continue with --resume" if _unfinished(study) else f"train longer: --set training.steps={LONGER * steps}",
     }
 
 
@@ -90,8 +92,10 @@ def _slopes(x: np.ndarray, y: np.ndarray) -> np.ndarray:
 
 
 def level(measured: MeasuredStudy, key: str, kind: str = "final") -> dict[str, float]:
-    """The means over seeds of `MEASURES`, of a configuration or ("trivial") of the trivial predictor on its frames."""
-    return {name: float(np.mean(measured.values(f"{kind}_{name}", key))) for name in MEASURES}
+    """The means of `MEASURES` over the seeds that all configurations have, of one of them or ("trivial") of the trivial
+    predictor on its frames."""
+    seeds = measured.study.shared_seeds
+    return {name: float(np.mean(measured.values(f"{kind}_{name}", key, seeds))) for name in MEASURES}
 
 
 def named_levels(measured: MeasuredStudy) -> list[dict[str, Any]]:
@@ -110,8 +114,15 @@ def named_levels(measured: MeasuredStudy) -> list[dict[str, Any]]:
 def best_cell(measured: MeasuredStudy, trained: pd.DataFrame) -> tuple[str, str]:
     """Key and cell of the configuration with the lowest RMSE of ln depth over all pixels (geometric mean over seeds)."""
     cells = dict(zip(trained["key"], trained["cell"], strict=True))
-    best = min(cells, key=lambda key: float(np.log(measured.values(f"final_{DECIDING}", key)).mean()))
+    seeds = measured.study.shared_seeds
+    best = min(cells, key=lambda key: float(np.log(measured.values(f"final_{DECIDING}", key, seeds)).mean()))
     return str(best), str(cells[best]).removeprefix("+")
+
+
+def _unfinished(study: Study) -> list[str]:
+    """The reason that the first look is yet to come, if it is."""
+    few = len(study.seeds) < study.looks[0] and not study.finished
+    return [f"{len(study.seeds)} of {seeds_in_words(study.looks[0])} are there"] if few else []
 
 
 def _no_better(ratios: dict[str, float]) -> list[str]:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from itertools import pairwise, takewhile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from analysis.rulers import FINALS, PROBE, PROBE_NEAR, RISING, TRIVIALS
+from analysis.rulers import FINALS, PROBE, PROBE_NEAR, TRIVIALS
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -44,12 +46,44 @@ class Study:
     profiles: pd.DataFrame  # error by depth, without diverged trials; may be empty
     samples: pd.DataFrame  # predictions of the first seed; may be empty
     definitions: pd.DataFrame  # weight and threshold curves; may be empty
-    part: str = ""  # which part of an interrupted full factorial design this is
+    part: str = ""  # which part of an interrupted study this is
+    looked: dict[int, list[str]] = field(default_factory=dict)  # number of seeds -> keys of what went on after that look
+    whole: int = 0  # planned seeds, from the first, that the study has with everything that it needs of them
+    missing: tuple[tuple[str, int], ...] = ()  # each (cell, seed) that is not there yet of the first look
+
+    @property
+    def planned_seeds(self) -> tuple[int, ...]:
+        return tuple(int(seed) for seed in self.meta["experiment"]["seeds"])
+
+    @property
+    def looks(self) -> tuple[int, ...]:
+        """The numbers of seeds at which the study is looked at; of a fixed number of seeds, that."""
+        return tuple(self.meta["experiment"].get("looks") or (len(self.planned_seeds),))
 
     @property
     def seeds(self) -> tuple[int, ...]:
-        """The planned seeds, the same for every configuration."""
-        return tuple(int(seed) for seed in self.meta["experiment"]["seeds"])
+        """The seeds of the baseline; a fix may have fewer, from the first (`seeds_of`)."""
+        return self.planned_seeds[: self.whole]
+
+    @property
+    def shared_seeds(self) -> tuple[int, ...]:
+        """The seeds that every configuration has."""
+        return self.seeds[: min(self._counts.values(), default=0)]
+
+    @property
+    def finished(self) -> bool:
+        """Whether every planned seed is there, or nothing went on after a look."""
+        return self.whole == self.looks[-1] or self.looked.get(self.whole) == []
+
+    def seeds_of(self, *keys: str) -> tuple[int, ...]:
+        """The planned seeds, from the first, that all of these configurations have."""
+        return self.planned_seeds[: min(self._counts.get(key, 0) for key in keys)]
+
+    @cached_property
+    def _counts(self) -> dict[str, int]:
+        """Key -> how many of the planned seeds, from the first, it has."""
+        has = self.trials.groupby("key")["seed"].agg(lambda seeds: set(seeds.astype(int))) if len(self.trials) else {}
+        return {str(key): sum(1 for _ in takewhile(seeds.__contains__, self.planned_seeds)) for key, seeds in has.items()}
 
     @property
     def from_scratch(self) -> bool:
@@ -58,10 +92,11 @@ class Study:
 
     @property
     def seeds_in_words(self) -> str:
-        """Their number as text: "5 seeds"."""
-        return seeds_in_words(len(self.seeds))
+        """Their number as text: "5 seeds", or "6 to 16 seeds" where fixes stopped as they were decided."""
+        fewest = min((len(self.seeds_of(key)) for key in self._counts), default=0)
+        return seeds_in_words(len(self.seeds), fewest)
 
-    @property
+    @cached_property
     def baseline(self) -> str:
         """Key of the loss without fixes.
 
@@ -77,10 +112,15 @@ class Study:
 
     def row_of(self, fixes: Iterable[str], numbers: str = "{}") -> dict[str, Any] | None:
         """The first cell of the plan with exactly these fixes and numbers, or None."""
-        wanted = frozenset(fixes)
-        same = self.plan["fixes"].map(lambda text: frozenset(text.split()) == wanted).astype(bool)
-        rows = self.plan[same & (self.plan["numbers"] == numbers)].to_dict("records")
-        return {str(name): value for name, value in rows[0].items()} if rows else None
+        return self._rows.get((frozenset(fixes), numbers))
+
+    @cached_property
+    def _rows(self) -> dict[tuple[frozenset[str], str], dict[str, Any]]:
+        """(fixes, numbers) -> the first cell of the plan that has them."""
+        found = dict[tuple[frozenset[str], str], dict[str, Any]]()
+        for row in self.plan.to_dict("records"):
+            found.setdefault((frozenset(row["fixes"].split()), row["numbers"]), {str(k): v for k, v in row.items()})
+        return found
 
     def key_of(self, fixes: Iterable[str], numbers: str = "{}") -> str | None:
         """Key of the configuration with these fixes; None if it was not planned or its fixes clash."""
@@ -88,16 +128,19 @@ class Study:
         return row["key"] if row else None
 
 
-def seeds_in_words(count: int) -> str:
+def seeds_in_words(count: int, fewest: int | None = None) -> str:
     """
-    >>> seeds_in_words(1), seeds_in_words(5)
-    ('1 seed', '5 seeds')
+    >>> seeds_in_words(1), seeds_in_words(5), seeds_in_words(16, 6)
+    ('1 seed', '5 seeds', '6 to 16 seeds')
     """
-    return f"{count} seed{'s' * (count != 1)}"
+    return f"{fewest} to {count} seeds" if fewest is not None and fewest < count else f"{count} seed{'s' * (count != 1)}"
 
 
-def load(study_dir: Path | str) -> Study:
-    """Read a study directory.
+def load(study_dir: Path | str, seeds: int | None = None) -> Study:
+    """Read a study directory, as far as it is complete: up to its last whole look; before the first, its whole seeds.
+
+    Args:
+        seeds: read no more than the first so many seeds.
 
     Raises:
         StudyError: a file is missing, unreadable, or lacks a column.
@@ -124,8 +167,46 @@ def load(study_dir: Path | str) -> Study:
         profiles=_optional(folder / "records", "profiles", PROFILES, trials),
         samples=_optional(folder / "records", "samples", SAMPLES, trials),
         definitions=_definitions(folder / "definitions.parquet"),
+        looked=_looked(folder / "looks.json"),
     )
-    return _part(study)
+    return _whole_seeds(_part(study), seeds)
+
+
+def _looked(path: Path) -> dict[int, list[str]]:
+    """What went on after each look, as the runner wrote it; empty where the study was not looked at yet."""
+    try:
+        return {int(at): [str(key) for key in keys] for at, keys in json.loads(path.read_text(encoding="utf-8")).items()}
+    except FileNotFoundError:
+        return {}
+    except (ValueError, OSError, AttributeError, TypeError) as error:
+        raise StudyError(f"{path}: not readable as looks ({_first_line(error)}); continue the study with --resume") from None
+
+
+def _whole_seeds(study: Study, most: int | None) -> Study:
+    """The study without seeds that some of its configurations still lack, up to its last whole look."""
+    keys, looks, end = list(dict.fromkeys(study.plan["key"].dropna())), study.looks, 0
+    for before, at in pairwise((0, *looks)):
+        going = keys if before == 0 else study.looked.get(before, [])
+        if not going or (most is not None and end >= most):
+            break
+        there = len(study.seeds_of(*(key for key in going if key in set(keys))))
+        end = there if there < looks[0] or there >= at else before
+        if there < at:
+            break
+    end = end if most is None else min(end, most)
+    kept = set(study.planned_seeds[:end])
+    cut = {name: _of_seeds(getattr(study, name), kept) for name in ("trials", "curves", "profiles")}
+    looked = {at: going for at, going in study.looked.items() if at <= end}
+    missing = tuple(missing_trials(study))  # before what is not whole is left out
+    read = replace(study, **cut, looked=looked, whole=end, missing=missing)
+    if study.part or read.finished:
+        return read
+    looked_at = f"looked at after {end} of at most {seeds_in_words(looks[-1])}"
+    return replace(read, part=looked_at if end >= looks[0] else f"unfinished: {end} of {seeds_in_words(looks[0])} are there")
+
+
+def _of_seeds(table: pd.DataFrame, seeds: set[int]) -> pd.DataFrame:
+    return table[table["seed"].isin(seeds)] if "seed" in table else table
 
 
 def _definitions(path: Path) -> pd.DataFrame:
@@ -149,28 +230,31 @@ def _part(study: Study) -> Study:
 
 
 def missing_trials(study: Study) -> list[tuple[str, int]]:
-    """Each planned (cell, seed) that neither finished nor diverged; a crashed trial is missing."""
+    """Each (cell, seed) up to the first look that neither finished nor diverged; a crashed trial is missing."""
     done = set(zip(study.trials["key"], study.trials["seed"].astype(int), strict=True))
     planned = study.plan[study.plan["key"].notna()].drop_duplicates("key")
     return [
         (str(cell), seed)
         for cell, key in zip(planned["cell"], planned["key"], strict=True)
-        for seed in study.seeds
+        for seed in study.planned_seeds[: study.looks[0]]
         if (key, seed) not in done
     ]
 
 
-def require_complete(study: Study) -> None:
-    """Raise if trials are missing: means over different seeds cannot be compared.
+def require_a_seed(study: Study) -> None:
+    """Raise if not even one seed has been trained with every configuration.
 
     Raises:
         StudyError: with the number of missing trials, the first three, and the remedy.
     """
-    missing = missing_trials(study)
-    if missing:
-        first = ", ".join(f"{cell} seed {seed}" for cell, seed in missing[:3])
-        more = ", ..." if len(missing) > 3 else ""
-        raise StudyError(f"{study.folder}: {len(missing)} trials are missing ({first}{more}); run with --resume")
+    if study.seeds:
+        return
+    missing = study.missing
+    first = ", ".join(f"{cell} seed {seed}" for cell, seed in missing[:3])
+    more = ", ..." if len(missing) > 3 else ""
+    raise StudyError(
+        f"{study.folder}: no seed is complete yet: {len(missing)} trials are missing ({first}{more}); run with --resume"
+    )
 
 
 def _records(folder: Path, plan: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
@@ -193,7 +277,6 @@ def _records(folder: Path, plan: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFra
     bare = len(trials) - len(curves[["key", "seed"]].drop_duplicates())
     if bare:
         raise StudyError(f"{folder}: {bare} trials have no curves; their curves file is damaged")
-    trials = no_better_diverged(trials)
     return trials, curves.drop(columns="part").sort_values(["key", "seed", "step"], ignore_index=True)
 
 
@@ -224,21 +307,6 @@ def _empty(columns: tuple[str, ...]) -> pd.DataFrame:
     return pd.DataFrame({column: [] for column in columns})
 
 
-def no_better_diverged(trials: pd.DataFrame) -> pd.DataFrame:
-    """The trials, with final errors of diverged ones at least those of the worst finished trial, by every ruler.
-
-    A diverged trial is recorded with the error of the trivial predictor (one depth everywhere), which a poor finished network
-    can exceed; without this a configuration could gain by diverging.
-    """
-    diverged = trials["status"] == "diverged"
-    trials = trials.copy()
-    for name in FINALS if diverged.any() else ():
-        finished, lost = trials.loc[~diverged, name], trials.loc[diverged, name]
-        bounded = lost.clip(upper=finished.min()) if name.endswith(RISING) else lost.clip(lower=finished.max())
-        trials.loc[diverged, name] = bounded
-    return trials
-
-
 def _once(trials: pd.DataFrame, folder: Path) -> pd.DataFrame:
     """One row per (key, seed); a StudyError if a trial both finished and diverged, since diverged trials are never rerun."""
     for (key, seed), rows in trials[trials.duplicated(["key", "seed"], keep=False)].groupby(["key", "seed"]):
@@ -265,8 +333,9 @@ def _parquet(path: Path, columns: tuple[str, ...]) -> pd.DataFrame:
 
 def _floats(table: pd.DataFrame) -> pd.DataFrame:
     """The table with nullable measures as float64, so that parts with and without nulls can be joined."""
-    names = [name for name in table if str(name).startswith(("final_", "val_", "probe_", "diverged_step", "value"))]
-    return table.astype(dict.fromkeys(names, "float64"))
+    measures = ("final_", "val_", "probe_", "diverged_step", "value")
+    names = [name for name, kind in table.dtypes.items() if kind != "float64" and str(name).startswith(measures)]
+    return table.astype(dict.fromkeys(names, "float64")) if names else table
 
 
 def _yaml(path: Path) -> dict[str, Any]:

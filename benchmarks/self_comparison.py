@@ -18,10 +18,11 @@ import numpy as np
 from scipy.stats import binom
 
 from analysis.comparisons import MeasuredStudy
+from analysis.deciding import Evidence, word
 from analysis.effects import effect
 from analysis.promises import LEVEL, NEAR_BAND, NEARER, STEADIER, STEADIER_BAND
 from analysis.rulers import FAR, NEAR
-from analysis.rules import ADOPT, ALPHA, CONFIRMED, HARMFUL, TRADE, WORSE, Evidence, fix_verdict, promise_verdict
+from analysis.rules import ADOPT, ALPHA, CONFIRMED, HARMFUL, TRADE, WORSE, promise_verdict
 from analysis.study import StudyError, load
 
 GROUP = 6  # seeds in an arm
@@ -61,9 +62,9 @@ def _compare(measured: MeasuredStudy, cell: str, key: str, first: Sequence[int],
         return np.asarray(np.log(one) - np.log(other))
 
     near, far = (effect(gains(column)) for column in (NEAR, FAR))
-    recommended, _ = fix_verdict(Evidence(near, far, near.p, far.p))
+    said, _ = word(Evidence(near, far))  # as the only fix, at one look, without near weights
     promises = {name: promise_verdict(effect(gains(name), LEVEL), *limits) for name, limits in PROMISED.items()}
-    return Comparison(cell, tuple(first), tuple(second), recommended, promises)
+    return Comparison(cell, tuple(first), tuple(second), said, promises)
 
 
 def main(arguments: list[str]) -> int:

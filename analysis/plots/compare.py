@@ -57,7 +57,9 @@ def draw_comparison(names: Sequence[str], found: Sequence[SharedFix], pooled: Se
         if lines > len(names):
             axes[0][0].plot([], [], "d", color=BLACK, markersize=SIZE + 1, label="pooled")
         figure.legend(loc="outside lower center", ncols=min(lines, 4))
-        below = f"error: {ERROR_EXPLAINED}, against the baseline's, right is better; hollow where the interval spans zero"
+        below = (
+            f"error: {ERROR_EXPLAINED}, against the baseline's, right is better; hollow: the interval spans zero; pooled: 95 %"
+        )
         headline(figure, _message(found), below)
         return saved(figure, "png")["png"]
 

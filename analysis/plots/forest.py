@@ -6,11 +6,12 @@ import math
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
-from analysis.formatting import change, signed
+from analysis.deciding import MARGIN
+from analysis.formatting import change, confidence, shared_level, signed
 from analysis.plots.style import GREY, VERDICT_COLOUR, canvas, headline, percent_axis
 from analysis.regime import said
 from analysis.rulers import ERROR_EXPLAINED
-from analysis.rules import ADOPT, HARMFUL, NO_EFFECT, TRADE, TWO_PERCENT, UNDECIDED, trained_alone
+from analysis.rules import ADOPT, ALPHA, HARMFUL, NO_EFFECT, OPEN, TRADE, counted_fixes, trained_alone
 from analysis.study import Study
 
 if TYPE_CHECKING:
@@ -24,13 +25,13 @@ WIDEST, NARROWEST = math.log(1.7), math.log(1.1)
 def forest(study: Study, judged: dict[str, Any]) -> tuple[Figure, str]:
     """Each fix alone against the baseline."""
     rows = [_row(judged, entry, f"{entry['id']}  {entry['name']}", entry["issue"]) for entry in trained_alone(judged)]
-    count = Counter(entry["verdict"] for entry in trained_alone(judged))
-    words = {ADOPT: "to adopt", TRADE: "a trade", NO_EFFECT: "without effect", HARMFUL: "harmful", UNDECIDED: "undecided"}
-    message = f"{len(rows)} fixes alone: " + ", ".join(f"{count[verdict]} {text}" for verdict, text in words.items())
-    seeds = f"{study.seeds_in_words} paired, 95 % intervals"
+    count = Counter(entry["verdict"] for entry in counted_fixes(judged))
+    words = {ADOPT: "to adopt", TRADE: "a trade", NO_EFFECT: "without effect", HARMFUL: "harmful", OPEN: "open"}
+    message = f"{count.total()} fixes alone: " + ", ".join(f"{count[verdict]} {text}" for verdict, text in words.items())
+    seeds = f"{study.seeds_in_words} paired, intervals of {shared_level(judged['levels'])}"
     below = f"validation error: {ERROR_EXPLAINED}; each against the baseline, {seeds}; right is better"
     sentence = (
-        "Each fix alone against the baseline; hollow where the interval spans zero, the grey band is ±2 %, right is better."
+        "Each fix alone against the baseline; hollow where the interval spans zero, the grey band is ±5 %, right is better."
     )
     return _forest(rows, message, below), sentence
 
@@ -48,7 +49,8 @@ def leave_one_out(study: Study, judged: dict[str, Any]) -> tuple[Figure, str]:
     if largest:
         changed = change(largest["near"]["estimate"])
         message = f"Inside the recommendation {largest['id']} matters most: with it near error is {changed}"
-    seeds = f"{study.seeds_in_words} paired, 95 % intervals"
+    level = confidence(moving[0]["near"]["level"] if moving else 1 - ALPHA)
+    seeds = f"{study.seeds_in_words} paired, intervals of {level}"
     below = f"what each fix adds to the other nine; error: {ERROR_EXPLAINED}; {seeds}; right: better with it"
     sentence = "Gain of each fix inside the whole recommendation; a difference from its gain alone is an interaction."
     return _forest(rows, message, below), sentence
@@ -95,7 +97,7 @@ def _panel(ax: Axes, rows: list[dict[str, Any]], name: str) -> None:
             )
         elif row["entry"][name]:
             whisker(ax, place, row["entry"][name], row["colour"], limit)
-    ax.axvspan(-TWO_PERCENT, TWO_PERCENT, color="#9AA5B1", alpha=0.25, zorder=0.5, linewidth=0)
+    ax.axvspan(-MARGIN, MARGIN, color="#9AA5B1", alpha=0.25, zorder=0.5, linewidth=0)
     ax.axvline(0, color="#444444", linewidth=0.9, zorder=1)
     percent_axis(ax, -limit, limit, apart=0.14)
     ax.grid(axis="y", visible=False)

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from analysis.comparisons import MeasuredStudy
+from analysis.deciding import MARGIN
 from analysis.effects import Effect
-from analysis.formatting import change
+from analysis.formatting import change, confidence
 from analysis.plots.curves import probe_curve
 from analysis.plots.style import BLACK, BLUE, GREEN, ORANGE, PURPLE, SKY, VERMILLION, canvas, headline, percent_axis, plain_log
 from analysis.rulers import ERROR
-from analysis.rules import TWO_PERCENT
 from analysis.study import Study
 
 if TYPE_CHECKING:
@@ -60,7 +60,7 @@ def issue(study: Study, judged: dict[str, Any], number: int) -> tuple[Figure, st
     curves.set(title="Near error on the probe", xlabel="epoch", ylabel=f"{ERROR} (log scale)")
     measured = MeasuredStudy.of(study)
     _whiskers(gains, fixes, {name: [Effect.of(fix[name]) for fix in fixes] for name in GAINS}, GAINS)
-    gains.axvspan(-TWO_PERCENT, TWO_PERCENT, color="#9AA5B1", alpha=0.25, zorder=0.5, linewidth=0)
+    gains.axvspan(-MARGIN, MARGIN, color="#9AA5B1", alpha=0.25, zorder=0.5, linewidth=0)
     gains.set(title="Final error lower by")
     columns = [name for name in STABILITY if name in measured.table]
     found = {name: [measured.gain(name, study.baseline, fix["key"]) for fix in fixes] for name in columns}
@@ -71,7 +71,8 @@ def issue(study: Study, judged: dict[str, Any], number: int) -> tuple[Figure, st
         _definition(ax, study, what, fixes)
     handles, labels = curves.get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside lower center", ncols=4)
-    below = f"{study.seeds_in_words} paired, 95 % intervals; right is better; each fix alone against the baseline"
+    levels = f"intervals of errors {confidence(judged['levels']['side'])}, of stability 95 %"
+    below = f"{study.seeds_in_words} paired, {levels}; right is better; each fix alone against the baseline"
     headline(figure, f"Issue {number}: {_message(fixes)}", below)
     return figure, "Curves over training, final errors and stability of each fix against the baseline."
 

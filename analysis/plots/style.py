@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from analysis.regime import early_sentence
-from analysis.rules import ADOPT, HARMFUL, NO_EFFECT, TRADE, UNDECIDED
+from analysis.rules import ADOPT, HARMFUL, NO_EFFECT, OPEN, TRADE
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 BLACK, ORANGE, SKY, GREEN, YELLOW = "#000000", "#E69F00", "#56B4E9", "#009E73", "#F0E442"
 BLUE, VERMILLION, PURPLE, GREY = "#0072B2", "#D55E00", "#CC79A7", "#8A8A8A"  # Okabe-Ito and a grey
-VERDICT_COLOUR = {ADOPT: GREEN, TRADE: ORANGE, NO_EFFECT: GREY, HARMFUL: VERMILLION, UNDECIDED: BLUE}
+VERDICT_COLOUR = {ADOPT: GREEN, TRADE: ORANGE, NO_EFFECT: GREY, HARMFUL: VERMILLION, OPEN: BLUE}
 STYLE: Any = {
     "font.family": ["DejaVu Sans"], "font.size": 9.5,
     "axes.titlesize": 10.5, "axes.titlelocation": "left", "axes.labelsize": 9.5,

@@ -13,7 +13,7 @@ from analysis.plots.style import BLACK, ORANGE, PURPLE, VERDICT_COLOUR, canvas, 
 from analysis.promises import full_key
 from analysis.regime import said
 from analysis.rulers import ERROR, ERROR_EXPLAINED
-from analysis.rules import Beyond, distinct_fixes
+from analysis.rules import distinct_fixes
 from analysis.study import Study
 
 if TYPE_CHECKING:
@@ -71,7 +71,7 @@ def _message(judged: dict[str, Any]) -> str:
     known = [fix for fix in distinct_fixes(judged) if fix["beyond_near_weight_curve"]]
     if not known:
         return "Near error against far error, each fix alone"
-    beyond = [fix["id"] for fix in known if Beyond.of(fix["beyond_near_weight_curve"]).beyond]
+    beyond = [fix["id"] for fix in known if fix["beyond_near_weight_curve"]["beyond"]]
     return f"{len(beyond)} of {len(known)} fixes are better than any near weight" + (
         f": {', '.join(beyond)}" if 0 < len(beyond) < 9 else ""
     )

@@ -65,7 +65,7 @@ def readability(study: Study, judged: dict[str, Any]) -> Html:
         "steps at which it moves with the probe error",
         "against the training loss",
         "Kendall tau, last half",
-        "better than the training loss",
+        "reads, against the training loss",
     ]
     return table(headers, rows, numeric=(1, 2, 3))
 

@@ -5,20 +5,21 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from analysis.formatting import interval, p_value, signed
+from analysis.formatting import confidence, interval, signed
 from analysis.judge import read_verdicts, verdicts
 from analysis.regime import is_early, said
 from analysis.report import networks, sentences
 from analysis.report.loss_yaml import yaml_block
+from analysis.report.sentences import support_text, why
 from analysis.rules import ADOPT, HARMFUL, TRADE
-from analysis.study import Study, load, require_complete, seeds_in_words
+from analysis.study import Study, load, require_a_seed, seeds_in_words
 
 
 def write_report(study_dir: Path | str) -> Path:
-    """Judge a complete study, write its report, and return the path of report/report.html.
+    """Judge a study as far as it is there, write its report, and return the path of report/report.html.
 
     Raises:
-        StudyError: the study is broken or incomplete; nothing is written.
+        StudyError: the study is broken, or not one seed is complete; nothing is written.
     """
     import nbformat
 
@@ -26,7 +27,7 @@ def write_report(study_dir: Path | str) -> Path:
     from analysis.report.notebook import build, cells, execute
 
     study = load(study_dir)
-    require_complete(study)
+    require_a_seed(study)
     folder = study.folder / "report"
     (folder / "figures").mkdir(parents=True, exist_ok=True)
     notebook = execute(build(cells(study)), study.folder)  # judges, writes verdicts.json and the figures
@@ -59,8 +60,9 @@ def summary(study: Study, judged: dict[str, Any]) -> str:
     lines += [text for sentence in sentences.answer_sentences(study, judged) for text in (sentence, "")]
     shown, missing = sentences.shown_and_missing(judged)
     if shown:
+        level = confidence(judged["levels"]["side"])
         lines += [
-            "| issue | fix | near gain % [95 %] | far gain % [95 %] | p Holm | verdict | why |",
+            f"| issue | fix | near gain % [{level}] | far gain % [{level}] | verdict | without one seed | why |",
             "|---|---|---|---|---|---|---|",
         ]
     titles = {issue["number"]: f"{issue['number']} {issue['title']}" for issue in judged["issues"]}
@@ -77,11 +79,10 @@ def summary(study: Study, judged: dict[str, Any]) -> str:
 
 def _line(judged: dict[str, Any], title: str, fix: dict[str, Any]) -> str:
     if not fix["key"]:
-        numbers = ["", "", ""]
+        numbers = ["", ""]
     elif fix["same_as"] == "baseline":
-        numbers = ["0", "0", ""]
+        numbers = ["0", "0"]
     else:
         numbers = [f"{signed(fix[side]['estimate'])} {interval(fix[side])}" for side in ("near", "far")]
-        numbers.append(p_value(fix["p_holm"]))
     verdict = f"**{said(judged, fix['verdict'])}**"
-    return "| " + " | ".join([title, f"{fix['id']} {fix['name']}", *numbers, verdict, fix["detail"]]) + " |"
+    return "| " + " | ".join([title, f"{fix['id']} {fix['name']}", *numbers, verdict, support_text(fix), why(fix)]) + " |"

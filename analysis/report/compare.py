@@ -24,8 +24,9 @@ from analysis.study import StudyError, load
 LONGEST_NAME = 200  # bytes of a file's name, below the 255 of most file systems
 NONE = "–"
 LEGEND = (
-    "Near, far: error as a multiple of the baseline's, with its interval; below 1 is better. Together: whether the words "
-    "agree, and the error of all studies pooled (random effects, 95 %), unless the studies differ (Welch's test, p < 0.05)."
+    "Near, far: error as a multiple of the baseline's, with the interval that decides in its study; below 1 is better. "
+    "Together: whether the words agree, and the error of all studies pooled (random effects, 95 %), unless the studies differ "
+    "(Welch's test, p < 0.05)."
 )
 
 

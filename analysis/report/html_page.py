@@ -37,10 +37,11 @@ table.nf small { color: var(--quiet); font-size: 12px; }
 .sure { font-weight: 650; } .unsure { color: #4a5360; }
 .chip { display: inline-block; padding: 1px 9px; border-radius: 9px; font-size: 12.5px; font-weight: 600; white-space: nowrap;
   background: #e8ebef; color: #3d4652; }
-.chip.adopt, .chip.confirmed { background: #d5f0e6; color: #00543d; }
-.chip.harmful, .chip.refuted-worse, .chip.refuted-smaller-than-promised, .chip.void { background: #fbe0cf; color: #8a3b00; }
+.chip.adopt, .chip.confirmed, .chip.better { background: #d5f0e6; color: #00543d; }
+.chip.harmful, .chip.worse, .chip.refuted-worse, .chip.refuted-smaller-than-promised,
+.chip.void { background: #fbe0cf; color: #8a3b00; }
 .chip.trade { background: #fdeeca; color: #6b4a00; }
-.chip.undecided, .chip.inconclusive, .chip.inconclusive-improves { background: #d9eaf6; color: #00466e; }
+.chip.open, .chip.inconclusive, .chip.inconclusive-improves { background: #d9eaf6; color: #00466e; }
 .chip.early { background: none; border: 1px dashed #8a929c; }
 p.early { background: #fff4d6; border-left: 4px solid #c98a00; padding: 7px 12px; max-width: none; }
 .poor { color: #a33c00; }

@@ -7,10 +7,10 @@ from typing import Any
 
 from analysis.formatting import three_digits
 from analysis.markup import Html, joined, paragraphs, safe, table, verdict_chip
-from analysis.power import seed_sd, seeds_to_tell
 from analysis.regime import is_early, said
 from analysis.report import appendix, sections
-from analysis.rules import ADOPT, FIVE_PERCENT, HARMFUL, NO_EFFECT, TRADE
+from analysis.report.sentences import why
+from analysis.rules import ADOPT, HARMFUL, NO_EFFECT, TRADE
 from analysis.study import Study
 from analysis.symptom_changes import symptom_table
 
@@ -50,10 +50,7 @@ def advice(fix: dict[str, Any]) -> str:
         return f"do not use it; {fix['detail']}."
     if fix["verdict"] == NO_EFFECT:
         return f"leave it out; {fix['detail']}."
-    values = fix["near"]["values"] if not fix["same_as"] or fix["same_as"] != "baseline" else []
-    needed = seeds_to_tell(FIVE_PERCENT, sd) if (sd := seed_sd(values)) > 0 else math.nan
-    more = f" A near gain of 5 % would show with {needed:.0f} seeds." if math.isfinite(needed) and needed > len(values) else ""
-    return f"undecided; {fix['detail']}.{more}"
+    return f"open; {why(fix)}."
 
 
 def gains_table(judged: dict[str, Any], fixes: list[dict[str, Any]]) -> Html:
@@ -67,8 +64,8 @@ def gains_table(judged: dict[str, Any], fixes: list[dict[str, Any]]) -> Html:
         ]
         for fix in fixes
     ]
-    headers = ["fix", "near gain", "far gain", "beyond any near weight", "p Holm", "wobble lower by", "verdict"]
-    return table(headers, rows, numeric=(1, 2, 3, 4, 5))
+    headers = ["fix", "near gain", "far gain", "beyond any near weight", "wobble lower by, 95 %", "verdict"]
+    return table(headers, rows, numeric=(1, 2, 3, 4))
 
 
 def proofs(study: Study, fixes: list[dict[str, Any]]) -> Html:

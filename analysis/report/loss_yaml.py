@@ -7,7 +7,7 @@ from typing import Any
 
 import yaml
 
-from analysis.formatting import interval, signed
+from analysis.formatting import interval, shared_level, signed
 from analysis.regime import is_early, said, why_early
 from analysis.report.sentences import measured_on
 from analysis.rules import NOT_RUN
@@ -34,7 +34,8 @@ def python_code(found: dict[str, Any]) -> str:
 def evidence(study: Study, judged: dict[str, Any], fixes: Sequence[str]) -> list[str]:
     """The study, its data and recommendation, and a line for each of these fixes. Gain: percent by which an error is lower."""
     known = {fix["id"]: fix for fix in judged["fixes"]}
-    head = [f"Study {study.name}: {len(study.seeds)} paired seeds, 95 % intervals. {measured_on(study)}"]
+    seeds = f"{len(study.seeds)} paired seeds, intervals of {shared_level(judged['levels'])}"
+    head = [f"Study {study.name}: {seeds}. {measured_on(study)}"]
     head += [f"Early, so nothing is to be concluded from it: {why_early(judged)}."] if is_early(judged) else []
     head.append(f"Its recommendation: {judged['recommendation']['words']}.")
     return head + [f"{fix} alone: {_said(judged, known[fix])}" if fix in known else f"{fix}: {NOT_RUN}" for fix in fixes]

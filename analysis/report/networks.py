@@ -76,7 +76,7 @@ def curve_sentence(judged: dict[str, Any]) -> str:
 def explanation(judged: dict[str, Any]) -> str:
     """What the table shows."""
     return (
-        f"Validation frames, means over {seeds_in_words(len(judged['seeds']))}. delta < 1.25: share of the pixels whose "
+        f"Validation frames, means over {seeds_in_words(judged['regime']['seeds'])}. delta < 1.25: share of the pixels whose "
         "predicted depth is off by less than that factor. Best: the lowest RMSE of ln depth over all pixels. In colour: no "
         "better than one depth everywhere."
     )

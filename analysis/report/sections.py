@@ -9,7 +9,7 @@ from typing import Any
 from analysis.comparisons import MeasuredStudy
 from analysis.effects import percent
 from analysis.factorial import Term, averaged, factorial
-from analysis.formatting import interval, p_value, signed, times
+from analysis.formatting import confidence, interval, p_value, shared_level, signed, times
 from analysis.markup import NONE, Html, below, chip, estimate_with_interval, joined, paragraphs, safe, table, verdict_chip
 from analysis.power import power_by_measure, seed_count_text
 from analysis.recommendation import candidate_text
@@ -20,7 +20,7 @@ from analysis.rulers import FAR, NEAR
 from analysis.rules import ADOPT, HARMFUL, VERDICTS, trained_alone
 from analysis.study import Study
 
-FRESH = ["", "near gain, first seeds", "near gain, fresh seeds", "far gain, fresh seeds", "wobble lower by", ""]
+FRESH = ["", "near gain, first seeds", "near gain, fresh seeds", "far gain, fresh seeds", "wobble lower by, 95 %", ""]
 MOST_ALIASES = 4  # in a table row
 
 
@@ -50,7 +50,10 @@ def recommendation(study: Study, judged: dict[str, Any]) -> Html:
         return joined(*parts, paragraphs([f"{why_early(judged)[0].upper()}{why_early(judged)[1:]}."]))
     if rows:
         fresh = found["fresh_seeds"]
-        lead = f"On {len(fresh)} fresh seeds ({fresh[0]} to {fresh[-1]}), which chose no fix, against the baseline:"
+        lead = (
+            f"On {len(fresh)} fresh seeds ({fresh[0]} to {fresh[-1]}), which chose no fix, against the baseline, intervals of "
+        )
+        lead += f"{confidence(found['levels']['side'])}:"
         parts += [paragraphs([lead]), table(FRESH, rows, numeric=(1, 2, 3, 4))]
     elif found["candidates"]:
         parts.append(paragraphs([f"Not yet confirmed on fresh seeds: nfloss confirm {study_path(study.folder)}"], "quiet"))
@@ -83,15 +86,15 @@ def controls(study: Study, judged: dict[str, Any]) -> Html:
             f"baseline at near weight {e['weight']:g}",
             *gain_cells({**e, "same_as": None}),
             verdict_chip(judged, e["verdict"]),
-            e["detail"],
+            sentences.why(e),
         ]
         for e in judged["controls"]
     ]
     if not rows:
         return paragraphs(["The near weights were not run, so fixes cannot be compared with them."])
     lead = paragraphs(["As a check, near weights judged like fixes, each against the curve of the others:"])
-    headers = ["", "near gain", "far gain", "beyond any near weight", "p Holm", "verdict", "why"]
-    return joined(lead, table(headers, rows, numeric=(1, 2, 3, 4)))
+    headers = ["", "near gain", "far gain", "beyond any near weight", "verdict", "why"]
+    return joined(lead, table(headers, rows, numeric=(1, 2, 3)))
 
 
 def effects(study: Study, judged: dict[str, Any]) -> Html:
@@ -138,8 +141,9 @@ def power(study: Study, judged: dict[str, Any]) -> Html:
         for entry in power_by_measure(judged)
     ]
     n = len(study.seeds)
-    headers = ["", "spread between seeds", f"change that {n} seeds detect", "seeds to detect 5 %", "seeds to show “under 2 %”"]
-    note = "Spread: median over the fixes of the standard deviation of per-seed gains. Level 0.05 before Holm, power 80 %."
+    headers = ["", "spread between seeds", f"change that {n} seeds detect", "seeds to detect 5 %", "seeds to show “within 5 %”"]
+    level = f"{1 - judged['levels']['side']:.2g} near and far, else 0.05"
+    note = f"Spread: median over the fixes of the standard deviation of per-seed gains. Two-sided level {level}, power 80 %."
     return joined(table(headers, rows, numeric=(1, 2, 3, 4)), paragraphs([note], "quiet"))
 
 
@@ -153,20 +157,22 @@ def fixes(study: Study, judged: dict[str, Any]) -> Html:
         title = f"<b>{issue['number']} {safe(issue['title'])}</b>{below(issue['severity'])}"
         group = Html(f"{title}<br>{verdict_chip(judged, issue['verdict']).text}")
         name = Html(f"<b>{safe(fix['id'])}</b> {safe(fix['name'])}")
-        rows.append([group, name, *gain_cells(fix), verdict_chip(judged, fix["verdict"]), fix["detail"]])
-    headers = ["issue", "fix", "near gain", "far gain", "beyond any near weight", "p Holm", "verdict", "why"]
-    parts = [table(headers, rows, numeric=(2, 3, 4, 5), first_of=0)] if rows else []
-    return joined(*parts, *([paragraphs([missing], "quiet")] if missing else []))
+        held = sentences.support_text(fix)
+        verdict = Html(verdict_chip(judged, fix["verdict"]).text + (below(held) if held else ""))
+        rows.append([group, name, *gain_cells(fix), verdict, sentences.why(fix)])
+    headers = ["issue", "fix", "near gain", "far gain", "beyond any near weight", "verdict", "why"]
+    note = f"Intervals: {shared_level(judged['levels'])}. Holds in: repeats of the verdict without one of the seeds."
+    parts = [table(headers, rows, numeric=(2, 3, 4), first_of=0)] if rows else []
+    return joined(*parts, paragraphs([note] * bool(rows) + [missing] * bool(missing), "quiet"))
 
 
 def gain_cells(entry: dict[str, Any]) -> list[Any]:
-    """Table cells: gains near, far and beyond the near weight curve, and p after Holm."""
+    """Table cells: gains near, far and beyond the near weight curve."""
     if entry.get("key", True) is None:
-        return [NONE] * 4
+        return [NONE] * 3
     if entry["same_as"] in ("baseline", "full"):
-        return [Html('<span class="quiet">0, proved</span>'), Html('<span class="quiet">0, proved</span>'), NONE, NONE]
-    shown = [gain_cell(entry[name]) for name in ("near", "far", "beyond_near_weight_curve")]
-    return [*shown, p_value(entry["near"]["p_holm"])]
+        return [Html('<span class="quiet">0, proved</span>'), Html('<span class="quiet">0, proved</span>'), NONE]
+    return [gain_cell(entry[name]) for name in ("near", "far", "beyond_near_weight_curve")]
 
 
 def gain_cell(entry: dict[str, Any] | None, noun: str = "error ") -> Html:
@@ -227,7 +233,7 @@ def leave_one_out(study: Study, judged: dict[str, Any]) -> Html:
     rows = []
     for entry in judged["leave_one_out"]:
         fix = alone.get(entry["id"])
-        near, far, _, p = gain_cells(entry)
+        near, far, _ = gain_cells(entry)
         single = NONE if fix is None else gain_cells(fix)[0]
         name = Html(f"<b>{safe(entry['id'])}</b> {safe(fix['name'] if fix else '')}")
         rows.append(
@@ -236,19 +242,19 @@ def leave_one_out(study: Study, judged: dict[str, Any]) -> Html:
                 single,
                 near,
                 far,
-                p,
                 verdict_chip(judged, entry["verdict"], said.get(entry["verdict"], "")),
                 entry["detail"],
             ]
         )
-    headers = ["fix", "near gain alone", "near gain in the whole", "far gain in the whole", "p Holm", "in the whole", "why"]
-    return table(headers, rows, numeric=(1, 2, 3, 4))
+    headers = ["fix", "near gain alone", "near gain in the whole", "far gain in the whole", "in the whole", "why"]
+    return table(headers, rows, numeric=(1, 2, 3))
 
 
 def cumulative(study: Study, judged: dict[str, Any]) -> Html:
-    """The document's order of work, each step against the baseline."""
+    """The document's order of work, each step against the baseline; nothing is judged, so intervals are 95 %."""
     rows = [
         [entry["cell"], entry["fixes"], gain_cell(entry["near"]), gain_cell(entry["far"]), gain_cell(entry["stability"], "")]
         for entry in judged["cumulative"]
     ]
-    return table(["step", "fixes", "near gain", "far gain", "wobble lower by"], rows, numeric=(2, 3, 4))
+    headers = ["step", "fixes", "near gain, 95 %", "far gain, 95 %", "wobble lower by, 95 %"]
+    return table(headers, rows, numeric=(2, 3, 4))

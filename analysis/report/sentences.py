@@ -6,11 +6,12 @@ from collections.abc import Sequence
 from typing import Any
 
 from analysis.comparisons import MeasuredStudy
+from analysis.deciding import MOST_SEEDS
 from analysis.factorial import Term, averaged, factorial
-from analysis.formatting import change, signed, times
+from analysis.formatting import change, shared_level, signed, times
 from analysis.regime import early_sentence, is_early, said
 from analysis.rulers import ERROR_EXPLAINED, PROBE_NEAR
-from analysis.rules import ADOPT, HARMFUL, NO_EFFECT, NOT_RUN, PROVED, TRADE, UNDECIDED, VERDICTS, trained_alone
+from analysis.rules import ADOPT, HARMFUL, NO_EFFECT, NOT_RUN, OPEN, PROVED, TRADE, VERDICTS, counted_fixes, trained_alone
 from analysis.study import Study
 
 VERBS = {  # of one fix, of several
@@ -18,7 +19,7 @@ VERBS = {  # of one fix, of several
     TRADE: ("trades one error for the other", "trade one error for the other"),
     HARMFUL: ("is harmful", "are harmful"),
     NO_EFFECT: ("has no effect", "have no effect"),
-    UNDECIDED: ("is undecided", "are undecided"),
+    OPEN: ("is open", "are open"),
 }
 #: Columns of a trial that say with what it was computed.
 SOFTWARE = ("python", "torch", "numpy", "processor", "machine_code", "device")
@@ -36,7 +37,7 @@ def answer_sentences(study: Study, judged: dict[str, Any]) -> list[str]:
 
 def verdict_counts(judged: dict[str, Any], named: Sequence[str] = ()) -> str:
     """The number of fixes with each verdict, and their ids for the verdicts in `named`."""
-    judged_fixes, parts = trained_alone(judged), list[str]()
+    judged_fixes, parts = counted_fixes(judged), list[str]()
     if not judged_fixes:
         return "no fix alone, combinations only"
     for verdict in VERDICTS:
@@ -46,19 +47,22 @@ def verdict_counts(judged: dict[str, Any], named: Sequence[str] = ()) -> str:
 
 
 def verdict_sentence(judged: dict[str, Any]) -> str:
-    """The fixes of each verdict."""
-    judged_fixes, parts = trained_alone(judged), list[str]()
+    """The fixes of each verdict; those that repeat another fix are named, and not counted."""
+    judged_fixes, parts = counted_fixes(judged), list[str]()
     if not judged_fixes:
         return "No fix was trained alone: this study compares combinations."
     for verdict in VERBS:
         own = [fix for fix in judged_fixes if fix["verdict"] == verdict]
         if own:
             names = ", ".join(f"{fix['id']}{_note(fix)}" for fix in own)
-            proved = sum(fix["detail"] == PROVED for fix in own)
+            proved = sum(fix["detail"].startswith(PROVED) for fix in own)
             extra = f"; {proved} of them proved: the same training as the baseline" if proved else ""
             parts.append(f"{len(own)} {VERBS[verdict][len(own) > 1]}: {names}{extra}")
         elif verdict == ADOPT:
             parts.append("none is shown to help")
+    parts += [
+        f"{fix['id']} is the same training as {fix['same_as']}" for fix in trained_alone(judged) if fix not in judged_fixes
+    ]
     return f"Of {len(judged_fixes)} fixes, each alone against the baseline, " + ". ".join(parts) + "."
 
 
@@ -86,15 +90,30 @@ def shown_and_missing(judged: dict[str, Any]) -> tuple[list[dict[str, Any]], str
 
 
 def _note(fix: dict[str, Any]) -> str:
-    """A remark on a fix in a list: that it only adds a series to the log, or which near weight has its errors."""
-    if _records_only(fix):
-        return " (only adds a series to the log)"
+    """A remark on a fix in a list: how the series reads that it adds to the log, or which near weight has its errors."""
+    if fix["reads"]:
+        return f" (its series reads {fix['reads']})".replace("reads not", "is not")
     curve = fix["beyond_near_weight_curve"]
     return f" (near weight {curve['weight'].removeprefix('near weight ')})" if fix["verdict"] == TRADE and curve else ""
 
 
-def _records_only(fix: dict[str, Any]) -> bool:
-    return str(fix["detail"]).startswith("records only")
+def support_text(fix: dict[str, Any]) -> str:
+    """In how many repeats without one seed the word stays; empty where nothing was measured.
+
+    >>> support_text({"support": {"holds": 5, "of": 6}})
+    'holds in 5 of 6'
+    """
+    found = fix["support"]
+    return f"holds in {found['holds']} of {found['of']}" if found else ""
+
+
+def why(fix: dict[str, Any]) -> str:
+    """The reason of a word, and of an open one what would settle it."""
+    if fix["verdict"] != OPEN or not fix["key"]:
+        return str(fix["detail"])
+    found = fix["settles"]
+    seeds = f"{found['seeds']} seeds would say {found['word']}" if found else f"{MOST_SEEDS} seeds would not tell"
+    return f"{fix['detail']}; if the estimates stay, {seeds}"
 
 
 def promises_sentence(judged: dict[str, Any]) -> str:
@@ -112,7 +131,8 @@ def promise_estimate(entry: dict[str, Any]) -> str:
         return f"measured {change(entry['estimate'])}, by AbsRel {change(entry['abs_rel']['estimate'])}"
     if entry["measure"] == "mean ln error over training":
         return f"mean error over training {change(entry['estimate'])}"
-    return f"measured {times(entry['estimate'])} times as {'steady' if entry['promise'] == 'stability' else 'fast'}"
+    interval = f"[{times(entry['low'])}, {times(entry['high'])}]"
+    return f"measured {times(entry['estimate'])} times as {'steady' if entry['promise'] == 'stability' else 'fast'} {interval}"
 
 
 def certainty_sentence(study: Study, judged: dict[str, Any]) -> str:
@@ -123,7 +143,9 @@ def certainty_sentence(study: Study, judged: dict[str, Any]) -> str:
         if diverged
         else "no trial diverged"
     )
-    parts = [study.part] * bool(study.part) + [f"{study.seeds_in_words}, paired, 95 % intervals, Holm across the fixes; {lost}"]
+    parts = [study.part] * bool(study.part) + [
+        f"{study.seeds_in_words}, paired, intervals of {shared_level(judged['levels'])}; {lost}"
+    ]
     return "Certainty: " + "; ".join(parts + [judged["reach"]] * bool(judged["reach"])) + "."
 
 

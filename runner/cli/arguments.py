@@ -115,6 +115,7 @@ COMMANDS: dict[Callable[..., int | None], list[Argument]] = {
             type=number(int, 1),
             help="which design so many trials pay for, and what it leaves open",
         ),
+        argument("--again", action="store_true", help="time this machine anew; else what it did before is remembered"),
         JSON,
     ],
     run: [

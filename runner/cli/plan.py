@@ -10,9 +10,10 @@ from runner.cli.terminal import need_optuna, print_table
 
 if TYPE_CHECKING:
     from runner.experiment import Experiment
+    from runner.study import Estimate
 
 
-def plan(experiment: Path, overrides: list[str], seeds: int | None, budget: int | None, as_json: bool) -> None:
+def plan(experiment: Path, overrides: list[str], seeds: int | None, budget: int | None, again: bool, as_json: bool) -> None:
     """Account for every cell (trained, same as another, clash) and estimate the time. Writes nothing."""
     from runner.execution import FrameCache, resolve_device
     from runner.experiment import design_aliases
@@ -23,7 +24,7 @@ def plan(experiment: Path, overrides: list[str], seeds: int | None, budget: int 
         propose(settings, budget)
         return
     if settings.design.optuna is not None:
-        plan_search(settings, as_json)
+        plan_search(settings, again, as_json)
         return
     frames, device = FrameCache(settings.data), resolve_device(settings.device)
     the_plan = plan_experiment(settings, frames)
@@ -39,7 +40,9 @@ def plan(experiment: Path, overrides: list[str], seeds: int | None, budget: int 
     }
     starts = start_networks(settings, device)
     if as_json:
-        print(json.dumps({**counts, "starts": starts, "minutes": estimate_minutes(the_plan, device, frames)}, indent=1))
+        estimate = estimate_minutes(the_plan, device, frames, again)
+        looks = {"expected_trials": the_plan.expected_trials, "most_minutes": estimate.most} if settings.looks else {}
+        print(json.dumps({**counts, "starts": starts, "minutes": estimate.minutes, **looks}, indent=1))
         return
     if len(the_plan.cells) <= 100:
         rows = [
@@ -51,8 +54,10 @@ def plan(experiment: Path, overrides: list[str], seeds: int | None, budget: int 
         print("aliases, effects that this design cannot separate:")
         print("\n".join(f"  {' = '.join(pair)}" for pair in aliases) + "\n")
     line = ", ".join(f"{value} {name}" for name, value in counts.items() if name != "experiment")
+    if settings.looks:
+        line += f", at most; about {the_plan.expected_trials} trials expected, looked at after {settings.looks} seeds"
     print(line + start_line(settings, starts), flush=True)
-    print(minutes_line(estimate_minutes(the_plan, device, frames)))
+    print(minutes_line(estimate_minutes(the_plan, device, frames, again)))
     if there := resumption(the_plan, Path("runs") / settings.name):
         print(there)
 
@@ -73,7 +78,7 @@ def propose(settings: Experiment, trials: int) -> None:
     print(chosen.block())
 
 
-def plan_search(settings: Experiment, as_json: bool) -> None:
+def plan_search(settings: Experiment, again: bool, as_json: bool) -> None:
     """The size of a search's space, what is asked for, and how long it takes."""
     from runner.execution import FrameCache, resolve_device
     from runner.study import estimate_minutes, plan_experiment, start_networks
@@ -89,11 +94,11 @@ def plan_search(settings: Experiment, as_json: bool) -> None:
     starts = start_networks(settings, device)
     if as_json:
         counts |= {"trials": trials * seeds, "starts": starts}
-        print(json.dumps({**counts, "minutes": estimate_minutes(the_plan, device, frames)}, indent=1))
+        print(json.dumps({**counts, "minutes": estimate_minutes(the_plan, device, frames, again).minutes}, indent=1))
         return
     print(f"the space: {space_size(space)}")
     print(f"{trials} cells asked for x {seeds} seeds = {trials * seeds} trials" + start_line(settings, starts), flush=True)
-    print(minutes_line(estimate_minutes(the_plan, device, frames)))
+    print(minutes_line(estimate_minutes(the_plan, device, frames, again)))
 
 
 def start_line(settings: Experiment, starts: int) -> str:
@@ -103,9 +108,13 @@ def start_line(settings: Experiment, starts: int) -> str:
     return f"\nstart: {starts} start networks first, {of_each}, once for all configurations" if starts else ""
 
 
-def minutes_line(minutes: float) -> str:
+def minutes_line(estimate: Estimate) -> str:
     """The estimate as text."""
-    return f"about {minutes:.1f} minutes to train on this machine; report and MLflow come after"
+    most = f", {estimate.most:.1f} at most," if estimate.most > estimate.minutes else ""
+    return (
+        f"about {estimate.minutes:.1f} minutes{most} to train on this machine (timed {estimate.timed}; --again times it anew); "
+        "report and MLflow come after"
+    )
 
 
 def schema() -> None:

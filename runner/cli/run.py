@@ -76,12 +76,22 @@ def train(settings: Experiment, folder: Path, resume: bool, max_seconds: float |
     """Run a study; says what became of it and gives the exit status. `starts_of`: another, whose start networks may be used."""
     from runner.study import run_study
 
-    outcome = displayed(settings, folder, partial(run_study, settings, folder, resume, max_seconds, starts_of=starts_of))
+    if settings.looks and (missing := report_lacks()):
+        raise ValueError(f"seeds until decided: {missing}; install it with pip, or give a number of seeds")
+    work = partial(run_study, settings, folder, resume, max_seconds, starts_of=starts_of, decide=still_open)
+    outcome = displayed(settings, folder, work)
     if isinstance(outcome, int):
         return outcome
     if outcome.stopped:
         print(outcome.part)
     return conclude(outcome, outcome.done == outcome.planned, folder, max_seconds)
+
+
+def still_open(folder: Path, seeds: int) -> set[str]:
+    """Keys of the fixes that have no word by a study's first so many seeds."""
+    from analysis.judge import open_fixes
+
+    return open_fixes(folder, seeds)
 
 
 def train_search(settings: Experiment, folder: Path, resume: bool, max_seconds: float | None) -> int:
@@ -108,7 +118,7 @@ def displayed(settings: Experiment, folder: Path, work: Callable[[Display], T]) 
 
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # also where SIGINT is ignored, as in a script's background
     try:
-        with Display(settings) as display:
+        with Display(settings, folder) as display:
             return work(display)
     except KeyboardInterrupt:
         say("interrupted; what was recorded is safe, continue with --resume")

@@ -16,10 +16,16 @@ def say(line: str) -> None:
 
 
 def print_table(header: list[str], rows: list[list[str]]) -> None:
+    print("\n".join(table_lines(header, rows)))
+
+
+def table_lines(header: list[str], rows: list[list[str]]) -> list[str]:
     """Columns aligned, the last one free."""
     widths = [max(len(line[i]) for line in [header, *rows]) for i in range(len(header) - 1)]
-    for line in [header, *rows]:
-        print("  ".join([*(cell.ljust(width) for cell, width in zip(line, widths, strict=False)), line[-1]]).rstrip())
+    return [
+        "  ".join([*(cell.ljust(width) for cell, width in zip(line, widths, strict=False)), line[-1]]).rstrip()
+        for line in [header, *rows]
+    ]
 
 
 def report_lacks() -> str:

@@ -9,10 +9,11 @@ from runner.cli.terminal import need_optuna, need_report, say
 
 
 def status(study: Path) -> None:
-    """Show which trials are done and which are missing; of a study with a report, how good its networks are."""
+    """Show which trials are done and missing, and the words on the fixes so far; with a report, how good its networks are."""
+    from runner.cli.progress import word_lines
     from runner.study import status_lines
 
-    print("\n".join(status_lines(study)))
+    print("\n".join([*status_lines(study), *word_lines(study)]))
     if (study / "verdicts.json").exists():
         from analysis.report import network_lines
 

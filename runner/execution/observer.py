@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 
 from runner.execution.groups import Group
 from runner.execution.queue import Crash
@@ -12,8 +13,12 @@ from runner.execution.starts import StartBlock
 class Observer:
     """Every method does nothing here; a subclass overrides those that it needs."""
 
-    def begin(self, summary: str, done: int, planned: int) -> None:
-        """A run begins: what is planned, in a line; trials recorded already; trials planned."""
+    def begin(self, summary: str, done: int, planned: int, further: int = 0) -> None:
+        """A run, or what is trained up to a look, begins: what is planned, in a line; trials there already; trials planned;
+        further ones at most, after later looks."""
+
+    def looked(self, folder: Path) -> None:
+        """All trials up to a look are there, and what goes on after it is known."""
 
     def starts(self, blocks: Sequence[StartBlock]) -> None:
         """These start networks are trained before the groups that go on from them."""

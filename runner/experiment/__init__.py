@@ -13,7 +13,7 @@ from runner.experiment.experiment import (
     validation_line,
 )  # fmt: skip
 from runner.experiment.factorial import DesignError
-from runner.experiment.plan import Plan, PlannedCell, confirmation_experiment, make_plan
+from runner.experiment.plan import Plan, PlannedCell, confirmation_experiment, make_plan, open_after
 from runner.experiment.search import Search
 
 __all__ = [
@@ -38,6 +38,7 @@ __all__ = [
     "experiment_schema",
     "load_experiment",
     "make_plan",
+    "open_after",
     "parse_experiment",
     "validation_line",
 ]  # fmt: skip

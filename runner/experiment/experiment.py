@@ -17,9 +17,13 @@ from runner.data import Data
 from runner.experiment.design import Design, LossNumbers
 from runner.experiment.execution import Execution, expand_execution
 from runner.experiment.search import check_search
+from runner.experiment.seeds import UntilDecided, check_looks, looks_of
 from runner.networks import Model, resolve_network_file
 from runner.schema import Section
 from runner.training import Training
+
+#: Parts of a design whose effects are computed from all cells together, on the same seeds.
+ALL_SEEDS = ("pairs", "fractional", "covering", "cartesian", "optuna")
 
 
 class ExperimentError(ValueError):
@@ -41,7 +45,10 @@ class Experiment(Section):
     extensions: list[str] = Field(default_factory=list, description="your fixes: path/to/file.py, or package.module")
     name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$")
     design: Design
-    seeds: list[int] = Field(default_factory=lambda: list(range(6)), description="how many (0, 1, ...), or a list")
+    seeds: list[int] = Field(
+        default_factory=lambda: list(range(6)), description="how many (0, 1, ...), a list, or {first, looks, until: decided}"
+    )
+    looks: list[int] = Field(default_factory=list, description="numbers of seeds after which decided fixes stop; default: none")
     data: Data = Data()  # type: ignore[call-arg]
     training: Training = Training()  # type: ignore[call-arg]
     # The validator changes nothing: it adds the short form, which Model accepts, to the JSON schema.
@@ -61,9 +68,24 @@ class Experiment(Section):
             load_extension(extension)
         return value
 
-    @field_validator("seeds", mode="before", json_schema_input_type=Annotated[int, Field(ge=1)] | list[int])
+    @model_validator(mode="before")
+    @classmethod
+    def _looks_of_seeds(cls, value: Any) -> Any:
+        """The looks are the resolved form of `seeds: {looks: ...}`; what is wrong with it is said of the seeds."""
+        if isinstance(value, Mapping) and isinstance(value.get("seeds"), Mapping):
+            if "looks" in value:
+                raise ValueError("looks stand in seeds already: give one of them")
+            try:
+                return {**value, "looks": looks_of(value["seeds"])}
+            except ValueError:
+                pass
+        return value
+
+    @field_validator("seeds", mode="before", json_schema_input_type=Annotated[int, Field(ge=1)] | list[int] | UntilDecided)
     @classmethod
     def _count_or_list(cls, value: Any) -> Any:
+        if isinstance(value, Mapping):
+            return list(range(looks_of(value)[-1]))
         if isinstance(value, int) and not isinstance(value, bool):
             if value < 1:
                 raise ValueError(f"{value}: at least one seed is needed")
@@ -76,6 +98,20 @@ class Experiment(Section):
         if not value or len(set(value)) < len(value) or min(value) < 0 or max(value) >= 2**63:
             raise ValueError(f"{value}: at least one seed is needed, all different, from 0 to below 2**63")
         return value
+
+    @model_validator(mode="after")
+    def _looks_fit(self) -> Experiment:
+        if not self.looks:
+            return self
+        check_looks(self.looks)
+        if self.looks[-1] != len(self.seeds):
+            raise ValueError(f"looks {self.looks} end at {self.looks[-1]} seeds, and {len(self.seeds)} are given")
+        whole = [name for name in ALL_SEEDS if getattr(self.design, name)]
+        if whole:
+            raise ValueError(
+                f"seeds until decided are for fixes alone; design.{whole[0]} needs every seed: give a number of seeds"
+            )
+        return self
 
     @field_serializer("execution")
     def _short_form(self, value: Execution) -> str | dict[str, Any]:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any, Literal
 
+import numpy as np
 import pandas as pd
 
 from nfloss import ClashError, Configuration
@@ -16,6 +18,15 @@ from runner.records.fingerprint import fingerprint
 
 Status = Literal["trained", "same as", "clash"]
 STATUS_TEXT: dict[Status, str] = {"trained": "to train", "same as": "the same as another", "clash": "clash"}
+
+
+#: Share of the fixes that had no word yet after so many seeds, measured (docs/deciding.md has the studies).
+OPEN_AFTER = {6: 0.3, 10: 0.15, 16: 0.1, 24: 0.05}
+
+
+def open_after(seeds: int) -> float:
+    """Share of the fixes that is open after so many seeds; between and beyond what was measured, the nearest in ln seeds."""
+    return float(np.interp(np.log(seeds), np.log(list(OPEN_AFTER)), list(OPEN_AFTER.values())))
 
 
 @dataclass(frozen=True)
@@ -45,22 +56,61 @@ class Plan:
         return sum(cell.status == status for cell in self.cells)
 
     @property
+    def looks(self) -> tuple[int, ...]:
+        """Numbers of seeds at which results are looked at; of a fixed number of seeds, that."""
+        return tuple(self.experiment.looks) or (len(self.experiment.seeds),)
+
+    @property
+    def stays(self) -> frozenset[str]:
+        """Keys of what is trained with every seed as long as anything is open: the baseline and the near weights."""
+        return self._keys(lambda cell: not cell.fixes and set(cell.numbers) <= {"near_weight"})
+
+    @property
+    def alone(self) -> frozenset[str]:
+        """Keys of the fixes alone: each is trained until it has its word. What is not here nor in `stays` has the seeds of the
+        first look."""
+        return self._keys(lambda cell: len(cell.fixes) == 1 and not cell.numbers) - self.stays
+
+    def _keys(self, which: Callable[[Cell], bool]) -> frozenset[str]:
+        return frozenset(a.configuration.key for a in self.cells if a.configuration and which(a.cell))
+
+    @property
     def trials(self) -> int:
-        """Distinct configurations times seeds."""
-        return self.count("trained") * len(self.experiment.seeds)
+        """Distinct configurations times seeds; where there are several looks, as many as there are if nothing is decided."""
+        return self.count("trained") * self.looks[0] + len(self.stays | self.alone) * (self.looks[-1] - self.looks[0])
+
+    @property
+    def expected_trials(self) -> int:
+        """Trials to expect, with as many fixes open after each look as in the studies that were measured (`open_after`)."""
+        further = sum(
+            (len(self.stays) + open_after(before) * len(self.alone)) * (at - before) for before, at in pairwise(self.looks)
+        )
+        return round(self.count("trained") * self.looks[0] + further)
 
     @property
     def networks(self) -> int:
         """Networks to train: configurations that differ only in BatchNorm's momentum evaluate the same network."""
         if self.experiment.model.network is not None:  # a custom network is trained for each configuration
             return self.trials
-        return len({a.configuration.trained() for a in self.trained if a.configuration}) * len(self.experiment.seeds)
+
+        def distinct(configurations: Iterable[Configuration]) -> int:
+            return len({c.trained() for c in configurations})
+
+        every = [a.configuration for a in self.trained if a.configuration]
+        going = (c for c in every if c.key in self.stays | self.alone)
+        return distinct(every) * self.looks[0] + distinct(going) * (self.looks[-1] - self.looks[0])
 
     @property
     def summary(self) -> str:
         """The numbers of cells by status, of seeds and of trials, in one line."""
         counts = ", ".join(f"{self.count(status)} {text}" for status, text in STATUS_TEXT.items())
-        return f"{len(self.cells)} cells: {counts}; x {len(self.experiment.seeds)} seeds = {self.trials} trials"
+        if len(self.looks) == 1:
+            return f"{len(self.cells)} cells: {counts}; x {len(self.experiment.seeds)} seeds = {self.trials} trials"
+        at = ", ".join(map(str, self.looks[:-1])) + f" and {self.looks[-1]}"
+        return (
+            f"{len(self.cells)} cells: {counts}; looked at after {at} seeds = {self.trials} trials at most, "
+            f"about {self.expected_trials} expected"
+        )
 
     def table(self) -> pd.DataFrame:
         """A row per cell: cell, design, fixes, numbers, key, status, same_as, reason, fingerprint of code and frames."""
@@ -110,7 +160,8 @@ def plan_cells(cells: Iterable[Cell], shared: Mapping[str, float]) -> Iterator[P
 
 
 def confirmation_experiment(settings: Mapping[str, Any], candidates: Mapping[str, Mapping[str, Any]], seeds: int) -> Experiment:
-    """The experiment that trains a study's candidates, the baseline and the document's recommendation on fresh seeds.
+    """The experiment that trains a study's candidates, the baseline, its near weights and the document's recommendation on
+    fresh seeds.
 
     Args:
         settings: the study's `experiment`, from its study.yaml.
@@ -119,10 +170,12 @@ def confirmation_experiment(settings: Mapping[str, Any], candidates: Mapping[str
     """
     first = max(settings["seeds"]) + 1
     explicit = {"full": list(RECOMMENDATION), **candidates}
+    design = {"explicit": explicit, "near_weights": settings["design"].get("near_weights", [])}
     changed = {
         "name": f"{settings['name']}-confirmation",
-        "design": {"explicit": explicit},
+        "design": design,
         "seeds": list(range(first, first + seeds)),
+        "looks": [],
         "confirm": 0,
         "group_size": None,
     }

@@ -37,7 +37,8 @@ def objective_values(
 ) -> dict[str, ObjectiveValues]:
     """Key -> objective values of every cell whose records have all of the seeds.
 
-    A diverged training counts as the worst one that has finished so far: a search learns nothing from a trial that is left out.
+    A diverged training counts with the errors of the trivial predictor, as it is recorded, and with the wobble of the worst one
+    that has finished so far: a search learns nothing from a trial that is left out.
 
     Args:
         baseline: the baseline's key; its curves set the target of `time_to_target`.
@@ -63,14 +64,11 @@ def objective_values(
 
 
 def trials_of_seeds(records: Path, seeds: Sequence[int]) -> pd.DataFrame:
-    """The recorded trials of these seeds, each once; the errors of diverged ones are those that the analysis uses."""
-    from analysis.study import no_better_diverged
-
+    """The recorded trials of these seeds, each once."""
     trials = read_trials(records)
     if not len(trials):
         return trials
-    trials = trials[trials["seed"].isin(seeds)].drop_duplicates(["key", "seed"], ignore_index=True)
-    return no_better_diverged(trials)
+    return trials[trials["seed"].isin(seeds)].drop_duplicates(["key", "seed"], ignore_index=True)
 
 
 def curve_measures(records: Path, trials: pd.DataFrame, baseline: str) -> pd.DataFrame:

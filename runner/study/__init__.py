@@ -1,13 +1,14 @@
 """A study: one folder with its plan, its description and its records; run, resumed, locked, estimated, asked how it stands."""
 
 from runner.study.description import describe_issue, git_commit, installed
-from runner.study.estimate import estimate_minutes, start_networks
+from runner.study.estimate import Estimate, estimate_minutes, start_networks
 from runner.study.folder import StudyError, check_code, read_study
 from runner.study.plan import dataset_weight_mean, plan_experiment
 from runner.study.run import Outcome, StudyRun, open_run, run_study
 from runner.study.status import resumption, status_lines
 
 __all__ = [
+    "Estimate",
     "Outcome",
     "StudyError",
     "StudyRun",

@@ -2,32 +2,43 @@
 
 from __future__ import annotations
 
+import json
+import os
 import signal
 import time
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass, replace
+from contextlib import suppress
+from dataclasses import asdict, dataclass, replace
+from datetime import date
 from itertools import pairwise
+from pathlib import Path
 from statistics import mean, median
+from typing import Any
 
 import torch
 
+from nfloss import Configuration
 from runner.data import SeedData, make_seed_data
 from runner.execution import (
     FrameCache,
     Group,
     StartBlock,
     context,
+    cores,
     group_size,
     one_line,
     one_thread,
     processes,
+    software,
     start_blocks,
     start_fork_server,
     wait_for_fork_server,
     worker_environment,
 )
-from runner.experiment import Experiment, Plan
+from runner.experiment import Experiment, Plan, open_after
+from runner.records import WriteError, write_bytes
+from runner.records.fingerprint import fingerprint, short
 from runner.study.run import groups_of
 from runner.training import Training, evaluated, train, train_neutral, validated
 
@@ -58,34 +69,127 @@ class Timing:
         return settings.steps * self.step + evaluations + self.end
 
 
-def estimate_minutes(plan: Plan, device: torch.device, frames: FrameCache) -> float:
-    """Minutes that the plan's trials take, report and MLflow not counted.
+@dataclass(frozen=True)
+class Estimate:
+    """Minutes that a plan's trials take, report and MLflow not counted: to expect, and at most, if no fix is decided before the
+    last look. `timed`: the day on which this machine was timed."""
+
+    minutes: float
+    most: float
+    timed: str
+
+
+def estimate_minutes(plan: Plan, device: torch.device, frames: FrameCache, again: bool = False) -> Estimate:
+    """How long a plan takes here. What the machine does in a second is timed once and remembered.
 
     A search goes in batches, each of which ends before the next begins; workers stay.
+
+    Args:
+        again: time it anew.
 
     Raises:
         ValueError: training fails.
     """
     if not plan.trained:
-        return 0.0
+        return Estimate(0.0, 0.0, "")
     loading, experiment = time.process_time(), plan.experiment  # this process has loaded and planned what a run does
     size, workers = group_size(plan, device, frames), processes(plan.experiment, device)
     search = experiment.design.optuna
     at_once = search.batch(size, workers) if search else len(plan.cells)
     groups, batches = groups_of(replace(plan, cells=plan.cells[:at_once]), size), -(-len(plan.trained) // at_once)
     busy = min(workers, len(groups))
+    shelf = Remembered(remembered_as(experiment, device, groups[:busy]))
+    timings, timed_on = ([], "") if again else shelf.read()
+    if not timings:
+        timings, timed_on = try_groups(groups[:busy], experiment, device), str(date.today())
+        shelf.write(timings, timed_on)
+    starting = loading + mean(t.starting for t in timings)  # while workers load, the study is prepared
+    each = mean(t.group(experiment.training) for t in timings)
+
+    def preparing(seeds: Sequence[int]) -> float:
+        blocks = len(start_blocks(experiment, seeds, device))
+        return -(-len(seeds) // busy) * mean(t.frames for t in timings) + -(-blocks // workers) * mean(t.start for t in timings)
+
+    first = experiment.seeds[: plan.looks[0]]
+    alike = experiment.model.custom is None
+    seconds = starting + preparing(first) + batches * longest(groups, busy, alike) * each
+    expected = most = seconds
+    for before, at in pairwise(plan.looks):
+        seeds = experiment.seeds[before:at]
+        stays, alone = len(plan.stays), len(plan.alone)
+        expected += preparing(seeds) + share(stays + open_after(before) * alone, size, len(seeds), busy) * each
+        most += preparing(seeds) + share(stays + alone, size, len(seeds), busy) * each
+    return Estimate(round(expected / 60.0, 2), round(most / 60.0, 2), timed_on)
+
+
+def share(configurations: float, size: int, seeds: int, workers: int) -> float:
+    """How many full groups the longest at work trains, of so many configurations with so many seeds.
+
+    >>> share(10, 20, 4, 2)  # half a group for each seed, two seeds for each worker
+    1.0
+    """
+    groups = -(-configurations // size)
+    return float(-(-seeds * groups // workers) * configurations / groups / size)
+
+
+def try_groups(groups: Sequence[Group], experiment: Experiment, device: torch.device) -> list[Timing]:
+    """Train groups for some steps, at once.
+
+    Raises:
+        ValueError: training fails.
+    """
     try:
-        timings = (
-            time_together(groups[:busy], experiment) if busy > 1 else [time_group(groups[0], experiment, device, time.time())]
-        )
+        if len(groups) > 1:
+            return time_together(groups, experiment)
+        return [time_group(groups[0], experiment, device, time.time())]
     except RuntimeError as error:  # of PyTorch, of the user's network; a worker that was killed
         raise ValueError(f"the first groups, tried for some steps, failed: {one_line(error)}") from error
-    starting = loading + mean(t.starting for t in timings)  # while workers load, the study is prepared
-    drawing = -(-len(experiment.seeds) // busy) * mean(t.frames for t in timings)
-    each = mean(t.group(experiment.training) for t in timings)
-    training = batches * longest(groups, busy, alike=experiment.model.custom is None) * each
-    blocks = len(start_blocks(experiment, experiment.seeds, device))
-    return round((starting + drawing + -(-blocks // workers) * mean(t.start for t in timings) + training) / 60.0, 2)
+
+
+def remembered_as(experiment: Experiment, device: torch.device, groups: Sequence[Group]) -> str:
+    """What the seconds of a step and of an evaluation depend on, as a hash: code, settings, machine, first groups."""
+    data, model, training = experiment.data, experiment.model, experiment.training
+    code = fingerprint(Configuration.of(), data, model.network, training)
+    settings = training.model_dump(mode="json", exclude={"steps", "learning_rate", "start_rate", "checkpoints"})
+    at_once = [[group.size, *(c.key for c in group.configurations)] for group in groups]
+    machine = [software(experiment, device), cores(), str(device)]
+    parts = [code, data.model_dump(mode="json"), model.model_dump(mode="json"), settings, at_once, machine]
+    return short(json.dumps(parts, sort_keys=True))
+
+
+class Remembered:
+    """Timings of this machine in the user's cache; a few months are enough for it to have changed."""
+
+    MOST, DAYS = 100, 90
+
+    def __init__(self, name: str) -> None:
+        cache = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+        self.path, self.name = Path(cache) / "nfloss" / "timings.json", name
+
+    def read(self) -> tuple[list[Timing], str]:
+        """The timings and the day they are of; none where there are none, or they cannot be read."""
+        try:
+            found = self._all()[self.name]
+            recent = (date.today() - date.fromisoformat(found["day"])).days <= self.DAYS
+            return ([Timing(**one) for one in found["timings"]], str(found["day"])) if recent else ([], "")
+        except (OSError, ValueError, KeyError, TypeError):
+            return [], ""
+
+    def write(self, timings: Sequence[Timing], day: str) -> None:
+        """Add timings; where the cache cannot be written, they are taken again another time."""
+        try:
+            others = self._all()
+        except (OSError, ValueError):
+            others = {}
+        others.pop(self.name, None)
+        kept = dict(list(others.items())[1 - self.MOST :])
+        content = {**kept, self.name: {"day": day, "timings": [asdict(timing) for timing in timings]}}
+        with suppress(WriteError):
+            write_bytes(self.path, json.dumps(content, indent=1).encode())
+
+    def _all(self) -> dict[str, Any]:
+        content = json.loads(self.path.read_text(encoding="utf-8"))
+        return content if isinstance(content, dict) else {}
 
 
 def start_networks(experiment: Experiment, device: torch.device) -> int:

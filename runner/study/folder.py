@@ -36,7 +36,9 @@ def check_folder(folder: Path, experiment: Experiment, resume: bool) -> None:
     if existing.exists():
         recorded = read_study(folder)["experiment"]
         changed = [key for key, value in comparable(experiment).items() if fixed(recorded).get(key) != value]
-        if experiment.seeds[: len(recorded["seeds"])] != recorded["seeds"]:
+        if experiment.looks or recorded.get("looks"):  # what is spent at each look hangs on all of them
+            changed += ["seeds"] * (experiment.seeds != recorded["seeds"] and "looks" not in changed)
+        elif experiment.seeds[: len(recorded["seeds"])] != recorded["seeds"]:
             changed.append("seeds (more may be added at the end)")
         if changed:
             raise StudyError(

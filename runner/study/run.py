@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from pathlib import Path
 
 import pandas as pd
@@ -37,6 +38,7 @@ from runner.records import keys_and_seeds, read_trials, remove_temporary_files, 
 from runner.study.description import describe
 from runner.study.folder import check_device, check_folder, recorded_group_size
 from runner.study.lock import only_run
+from runner.study.looks import Decide, read_looks, wanted_trials, write_looks
 from runner.study.plan import plan_experiment
 from runner.study.status import balanced_part, differing_software
 from runner.training import in_range
@@ -149,13 +151,37 @@ class StudyRun:
         self.observer.finished(len(trials), int((trials["status"] == "diverged").sum()))
         return float(trials["seconds"].sum())
 
+    def train_plan(self, table: pd.DataFrame, decide: Decide | None) -> None:
+        """Train what is missing of the plan, whose table is given. Where it is looked at several times, only what is open by
+        `decide` goes on after each look, with the baseline and the near weights."""
+        plan, looked, going = self.plan, dict[int, frozenset[str]](), None
+        for before, at in pairwise((0, *plan.looks)):
+            done, seeds = keys_and_seeds(read_trials(self.records, table)), self.experiment.seeds[before:at]
+            groups = groups_of(plan, self.size, seeds, going)
+            todo = [left for group in groups if (left := group.without(done))]
+            planned, missing = (sum(len(group.configurations) for group in some) for some in (groups, todo))
+            further = len(plan.stays | plan.alone if going is None else going) * (plan.looks[-1] - at)
+            self.observer.begin(look_line(plan, before, at, going), planned - missing, planned, further)
+            if self.train(todo) or self.budget.spent:
+                return
+            if at < plan.looks[-1]:
+                assert decide is not None, "an experiment with looks needs somebody who decides"
+                still_open = frozenset(decide(self.folder, at)) & plan.alone
+                looked[at] = going = plan.stays | still_open if still_open else frozenset()
+                write_looks(self.folder, looked)
+            self.observer.looked(self.folder)
+            if not going and at < plan.looks[-1]:
+                return
+
     def outcome(self, table: pd.DataFrame) -> Outcome:
-        """What the records say has become of the plan, whose table is given."""
-        trials, planned = read_trials(self.records, table), self.plan.trials
+        """What the records say has become of the plan, whose table is given, as far as it has been looked at."""
+        trials, keys = read_trials(self.records, table), list(table.loc[table["status"] == "trained", "key"])
+        wanted = wanted_trials(keys, self.experiment.seeds, self.plan.looks, read_looks(self.folder))
+        done = keys_and_seeds(trials) & set(wanted)
         diverged = int((trials["status"] == "diverged").sum()) if len(trials) else 0
-        part = balanced_part(table, self.experiment.seeds, keys_and_seeds(trials), in_blocks(self.experiment))
-        stopped = self.budget.spent and len(trials) < planned
-        return Outcome(planned, len(trials), diverged, self.failed, stopped, part, self.damaged)
+        part = balanced_part(table, self.experiment.seeds[: self.plan.looks[0]], done, in_blocks(self.experiment))
+        stopped = self.budget.spent and len(done) < len(wanted)
+        return Outcome(len(wanted), len(done), diverged, self.failed, stopped, part, self.damaged)
 
 
 @contextmanager
@@ -206,24 +232,36 @@ def run_study(
     max_seconds: float | None,
     observer: Observer | None = None,
     starts_of: Path | None = None,
+    decide: Decide | None = None,
 ) -> Outcome:
-    """Plan, train what is missing, record. As `open_run`, which says what it raises."""
+    """Plan, train what is missing, record. As `open_run`, which says what it raises.
+
+    Args:
+        decide: says which fixes are open at a look; needed where the experiment has looks.
+    """
     observer = observer or Observer()
     with open_run(experiment, folder, resume, max_seconds, observer, starts_of=starts_of) as run:
         table = run.plan.table()
         run.describe(table)
-        done = keys_and_seeds(read_trials(run.records, table))
-        todo = [left for group in groups_of(run.plan, run.size) if (left := group.without(done))]
-        missing = sum(len(group.configurations) for group in todo)
-        observer.begin(run.plan.summary, run.plan.trials - missing, run.plan.trials)
-        run.train(todo)
+        run.train_plan(table, decide)
         return run.outcome(table)
 
 
-def groups_of(plan: Plan, largest: int) -> list[Group]:
-    """The plan's trials in groups of at most so many networks."""
-    configurations = [a.configuration for a in plan.trained if a.configuration]
-    return make_groups(configurations, plan.experiment.seeds, largest, in_blocks(plan.experiment))
+def look_line(plan: Plan, before: int, at: int, going: Collection[str] | None) -> str:
+    """What is trained up to the look at so many seeds, as text."""
+    if going is None:
+        return plan.summary
+    still_open, stays = len(plan.alone & frozenset(going)), len(plan.stays)
+    fixes = f"{still_open} fix{'es' * (still_open != 1)} of {len(plan.alone)}"
+    return f"after {before} seeds {fixes} open: on to {at} seeds, with the baseline and {stays - 1} near weights"
+
+
+def groups_of(plan: Plan, largest: int, seeds: Sequence[int] | None = None, keys: Collection[str] | None = None) -> list[Group]:
+    """The plan's trials in groups of at most so many networks: those of the first look, or of these seeds and keys."""
+    planned = [a.configuration for a in plan.trained if a.configuration]
+    configurations = [c for c in planned if keys is None or c.key in keys]
+    seeds = plan.experiment.seeds[: plan.looks[0]] if seeds is None else seeds
+    return make_groups(configurations, seeds, largest, in_blocks(plan.experiment))
 
 
 def in_blocks(experiment: Experiment) -> bool:

@@ -12,6 +12,7 @@ from runner.experiment import Plan
 from runner.records import keys_and_seeds, read_table, read_trials
 from runner.records.fingerprint import stale, what_changed
 from runner.study.folder import read_study
+from runner.study.looks import looks_of, read_looks, wanted_trials
 
 
 def balanced_part(plan: pd.DataFrame, seeds: Sequence[int], done: Collection[tuple[str, int]], in_blocks: bool) -> str:
@@ -57,14 +58,18 @@ def status_lines(folder: Path) -> list[str]:
     trials = read_trials(folder / "records", cells)
     if len(trials):
         trials = trials[trials["key"].isin(cells["key"])]  # a search may have given a cell up after its first seeds
-    planned = int((cells["status"] == "trained").sum()) * len(settings["seeds"])
+    keys, looks = list(cells.loc[cells["status"] == "trained", "key"]), looks_of(settings["experiment"])
+    wanted = set(wanted_trials(keys, settings["seeds"], looks, read_looks(folder)))
+    if len(trials):
+        trials = trials[[trial in wanted for trial in zip(trials["key"], trials["seed"].astype(int), strict=True)]]
+    planned = len(wanted)
     diverged = int((trials["status"] == "diverged").sum()) if len(trials) else 0
     missing = planned - len(trials)
     lines = [f"{settings['name']}: {planned} planned, {len(trials)} done, {diverged} diverged, {missing} missing"]
     if missing > 0:
         product = settings["experiment"]["design"]["cartesian"] is not None
-        lines.append(balanced_part(cells, settings["seeds"], keys_and_seeds(trials), product))
-        for seed in settings["seeds"]:
+        lines.append(balanced_part(cells, settings["seeds"][: looks[0]], keys_and_seeds(trials), product))
+        for seed in dict.fromkeys(seed for _, seed in sorted(wanted, key=lambda trial: settings["seeds"].index(trial[1]))):
             lines.append(f"  seed {seed}: {int((trials['seed'] == seed).sum()) if len(trials) else 0} trials")
     return lines
 

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from analysis.agreement import agreement, shared_fixes
-from analysis.rules import ADOPT, HARMFUL, NO_EFFECT, TRADE, UNDECIDED, VERDICTS
+from analysis.rules import ADOPT, HARMFUL, NO_EFFECT, OPEN, TRADE, VERDICTS
 
 
 def gain(estimate: float, half: float = 0.01) -> dict[str, float]:
@@ -36,11 +36,11 @@ def test_words_signs_and_ranks_are_counted() -> None:
     """
     one = study(
         fix("1-1", ADOPT, 0.1), fix("2-1", HARMFUL, -0.2), fix("3-1", TRADE, 0.3, -0.1), fix("5-2", NO_EFFECT, 0.005),
-        fix("6-1", UNDECIDED, 0.05), fix("8-1", HARMFUL, 0.0),
+        fix("6-1", OPEN, 0.05), fix("8-1", HARMFUL, 0.0),
     )  # fmt: skip
     two = study(
         fix("1-1", HARMFUL, -0.1), fix("2-1", ADOPT, 0.2), fix("3-1", TRADE, 0.4, -0.3), fix("5-2", NO_EFFECT, 0.0),
-        fix("6-1", ADOPT, 0.06), fix("8-1", UNDECIDED, 0.004),
+        fix("6-1", ADOPT, 0.06), fix("8-1", OPEN, 0.004),
     )  # fmt: skip
     found = agreement(shared_fixes([one, two]), 1)
     assert (found.fixes, found.decided, found.equal, found.opposite) == (6, 4, 2, ("1-1", "2-1"))
@@ -59,7 +59,7 @@ def test_a_repeat_in_both_is_not_counted_and_a_repeat_in_one_is() -> None:
 
 def test_studies_with_other_fixes_share_what_two_of_them_have() -> None:
     """Of one id and another name is another fix; a fix that was not trained alone is none."""
-    one = study(fix("1-1", ADOPT), fix("2-1", TRADE), fix("5-3", ADOPT), fix("9-1", UNDECIDED, key=None))
+    one = study(fix("1-1", ADOPT), fix("2-1", TRADE), fix("5-3", ADOPT), fix("9-1", OPEN, key=None))
     two = study(fix("2-1", TRADE), fix("5-3", ADOPT, name="another"), fix("8-1", HARMFUL), fix("9-1", TRADE))
     three = study(fix("8-1", HARMFUL), fix("1-1", NO_EFFECT))
     found = shared_fixes([one, two, three])
@@ -75,11 +75,11 @@ def test_studies_with_other_fixes_share_what_two_of_them_have() -> None:
     ("words", "together"),
     [
         ((ADOPT, ADOPT, ADOPT), "same"),
-        ((ADOPT, UNDECIDED, ADOPT), "adopt: 2 of 3"),
-        ((UNDECIDED, UNDECIDED), "undecided"),
+        ((ADOPT, OPEN, ADOPT), "adopt: 2 of 3"),
+        ((OPEN, OPEN), "open"),
         ((ADOPT, TRADE), "differ"),
         ((ADOPT, TRADE, HARMFUL), "opposite"),
-        ((ADOPT, UNDECIDED, HARMFUL), "opposite"),
+        ((ADOPT, OPEN, HARMFUL), "opposite"),
     ],
 )
 def test_how_words_go_together(words: tuple[str, ...], together: str) -> None:

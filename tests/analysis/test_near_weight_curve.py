@@ -8,9 +8,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from analysis.deciding import Beyond, Spending
 from analysis.effects import effect
-from analysis.near_weight_curve import beyond_gains, near_on_curve, nearest_weight, weight_at_far, weight_text
-from analysis.rules import Beyond
+from analysis.near_weight_curve import beyond_gains, near_on_curve, nearest_weight, reaches, weight_at_far, weight_text
 
 WEIGHTS = [1.0, 2.0, 4.0]
 CURVE = np.log([[0.1, 0.4], [0.2, 0.2], [0.4, 0.1]])  # far, near: a straight line in logarithms
@@ -61,7 +61,7 @@ def planted_study(rng: np.random.Generator, off: float, seeds: int) -> pd.DataFr
 
 
 @pytest.mark.parametrize(
-    ("off", "expected", "least"), [(0.0, "the same as", 0.8), (0.15, "beyond", 0.95), (-0.15, "less near error", 0.95)]
+    ("off", "expected", "least"), [(0.0, "as near weight 3", 0.8), (0.15, "beyond", 0.95), (-0.15, "less near error", 0.95)]
 )
 def test_a_planted_place_is_found(off: float, expected: str, least: float) -> None:
     """Near weight 3 presented as a fix is named as on the curve; what is planted off it, as off it. 60 studies of 8 seeds."""
@@ -75,3 +75,39 @@ def test_a_planted_place_is_found(off: float, expected: str, least: float) -> No
     if off == 0:
         wrong = sum("beyond" in text or "less near error" in text for text in texts)
         assert wrong <= 60 * 0.05 + 3 * math.sqrt(60 * 0.05 * 0.95)
+
+
+def test_a_far_error_is_covered_by_means_over_seeds() -> None:
+    curve = np.array([[0.0, 0.2], [1.0, 1.2]])  # means 0.1 and 1.1
+    inside = [bool(reaches(curve, np.array([x, x]))) for x in (0.05, 0.1, 0.6, 1.1, 1.15)]
+    assert inside == [False, True, True, True, False]
+
+
+#: ln (far, near) errors: near 10 % higher for far 14 % lower and on; the end of weight 8 is bent, as where it was measured.
+WEIGHED = {
+    1.0: (-0.16, 0.16), 1.5: (-0.125, 0.12), 2.0: (-0.09, 0.09), 3.0: (-0.05, 0.05), 5.0: (0.0, 0.0), 8.0: (0.06, -0.035),
+}  # fmt: skip
+SPREAD = np.array([0.02, 0.035])  # of paired gains, far and near
+BETWEEN = (-0.1458, 0.142)  # 1.2, halfway in ln weight between 1 and 1.5
+
+
+@pytest.mark.parametrize("among_others", [False, True])
+@pytest.mark.parametrize("twin", [*WEIGHED, 1.2])
+def test_the_twin_of_a_near_weight_is_not_beyond(twin: float, among_others: bool) -> None:
+    """Nor dominated: in at most 5 % of 150 studies of six seeds at the level of twenty fixes; at that of one, which a single
+    look spends, with binomial slack (3 SD). At the ends too; beside the curve of all weights, and beside that of the others, as
+    a near weight itself is judged. SDs of paired gains: 0.035 near, 0.02 far."""
+    rng, seeds, studies = np.random.default_rng(int(10 * twin)), 6, 150
+    curve = [place for weight, place in WEIGHED.items() if not (among_others and weight == twin)]
+    arms = np.array([*curve, WEIGHED.get(twin, BETWEEN)])
+    shown = {20: [0, 0], 1: [0, 0]}
+    for _ in range(studies):
+        far, near = np.moveaxis(arms[:, None] + rng.standard_normal((len(arms), seeds, 2)) * SPREAD / math.sqrt(2), 2, 0)
+        gains = [near_on_curve(far[-1, at], far[:-1, at], near[:-1, at]) - near[-1, at] for at in range(seeds)]
+        for fixes, count in shown.items():
+            gain = effect(gains, *Spending((seeds,)).levels(seeds, fixes))
+            found = Beyond(gain, "", "", reaches(far[:-1], far[-1]))
+            count[0] += found.shown
+            count[1] += found.dominated
+    assert max(shown[20]) <= studies * 0.05
+    assert max(shown[1]) <= studies * 0.05 + 3 * math.sqrt(studies * 0.05 * 0.95)

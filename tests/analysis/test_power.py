@@ -40,7 +40,7 @@ def test_the_detectable_gain_is_found_as_often_as_said(n: int) -> None:
 def test_equivalence_is_shown_as_often_as_said(n: int, sd: float) -> None:
     rng = np.random.default_rng(n)
     effects = [effect(rng.normal(0, sd, n)) for _ in range(1500)]
-    shown = np.mean([e.low90 > -BAND and e.high90 < BAND for e in effects])
+    shown = np.mean([e.at_least > -BAND and e.at_most < BAND for e in effects])
     assert shown == pytest.approx(power_of_equivalence(BAND / sd, n), abs=0.05)
 
 

@@ -36,6 +36,17 @@ def test_everything_is_written(page: Path, rich: Path) -> None:
     summary = (rich / "report" / "summary.md").read_text()
     assert "| 8 Inverse depth against depth | 8-2 detached-scale |" in summary
     assert "3 times steadier" in summary
+    assert "near gain % [99.74 %]" in summary and "holds in 4 of 4" in summary  # 5 % shared by 19 fixes
+
+
+def test_the_report_says_at_which_level_and_how_firmly_it_decides(rich: Path) -> None:
+    from analysis import verdicts
+    from analysis.report import sections
+
+    study = load(rich)
+    text = "".join(part(study, verdicts(study)).text for part in (sections.fixes, sections.answer))
+    assert "Intervals: 99.74 % (5 % shared by 19 fixes)." in text and "holds&nbsp;in&nbsp;4&nbsp;of&nbsp;4" in text
+    assert "its series" in text and "would say" in text and "10-1 is the same training as 1-1" in text
 
 
 def test_the_page_needs_nothing_from_elsewhere(page: Path) -> None:
@@ -46,7 +57,7 @@ def test_the_page_needs_nothing_from_elsewhere(page: Path) -> None:
     assert (
         text.index("how good the networks are")
         < text.index("one depth everywhere")
-        < text.index("Of 25 fixes")
+        < text.index("Of 24 fixes")
         < text.index("The recommended loss</a>")
         < text.index('id="recommendation"')
         < text.index('id="fixes"')

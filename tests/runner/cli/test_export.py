@@ -21,7 +21,7 @@ from runner.cli.export import export_loss
 
 @pytest.fixture(scope="module")
 def study(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    fixes = {"5-2": Planted(near=0.2, far=0.03), "2-1": Planted(near=-0.1), "9-2": Planted(near=-0.02, far=0.1)}
+    fixes = {"5-2": Planted(near=0.2, far=0.03), "2-1": Planted(near=-0.1), "9-2": Planted(near=-0.08, far=0.1)}
     folder = write_study(tmp_path_factory.mktemp("export") / "s", fixes, full=Planted(near=-0.2), seeds=6)
     write_verdicts(verdicts(folder), folder)
     return folder

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -24,7 +25,7 @@ def begun(display: Display) -> Group:
 
 @pytest.fixture
 def display() -> Display:
-    return Display(parse_experiment(EXPERIMENT, "here"))
+    return Display(parse_experiment(EXPERIMENT, "here"), Path("nowhere"))
 
 
 def test_in_a_pipe_a_line_now_and_then(display: Display, capsys: pytest.CaptureFixture[str]) -> None:
@@ -55,7 +56,7 @@ def test_start_networks_are_shown_before_the_trials_and_count_by_their_batch(cap
     """Two blocks of four networks, 30 steps of twice the batch: 2 x 4 x 2 x 30 = 480 of 480 + 4 x 10 steps in all; 22 steps of
     one are 176."""
     training = {"steps": 10, "start": "neutral", "start_steps": 30, "start_batch": 16}
-    display = Display(parse_experiment({**EXPERIMENT, "training": training}, "here"))
+    display = Display(parse_experiment({**EXPERIMENT, "training": training}, "here"), Path("nowhere"))
     blocks = [StartBlock((0, 1, 2, 3)), StartBlock((4, 5, 6, 7))]
     plan = make_plan(display.experiment)
     display.begin(plan.summary, 0, plan.trials)
@@ -80,7 +81,7 @@ def test_on_a_terminal_a_bar_where_rich_is_there(rich: bool, monkeypatch: pytest
     monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
     for module in () if rich else ("rich.console", "rich.progress"):
         monkeypatch.setitem(sys.modules, module, None)
-    with Display(parse_experiment(EXPERIMENT, "here")) as display:
+    with Display(parse_experiment(EXPERIMENT, "here"), Path("nowhere")) as display:
         assert (display.bar is not None) == rich
         display.progress(begun(display).name, 5, 1)
         display.finished(4, 1)

@@ -191,7 +191,7 @@ def test_a_resumed_study_brings_its_new_seed(study: Path) -> None:
 
 def write_verdicts(study: Path, early: bool = False) -> None:
     """One fix to adopt, one that was not trained."""
-    fixes = [{"id": "1-1", "key": key("1-1"), "verdict": "adopt"}, {"id": "9-1", "key": None, "verdict": "undecided"}]
+    fixes = [{"id": "1-1", "key": key("1-1"), "verdict": "adopt"}, {"id": "9-1", "key": None, "verdict": "open"}]
     (study / "verdicts.json").write_text(json.dumps({"regime": {"early": early}, "fixes": fixes}))
 
 
