@@ -127,7 +127,7 @@ def unpickled(
     return Configuration(MappingProxyType(choices), numbers, fixes)
 
 
-@lru_cache(maxsize=4096)
+@lru_cache(maxsize=65536)
 def used_number_names(choices: tuple[Choice, ...]) -> tuple[str, ...]:
     """The numbers that these choices and the loss itself use, in the order of `Numbers`."""
     names = {*CORE_NUMBERS, *(name for choice in choices for name in choice.numbers)}

@@ -45,6 +45,9 @@ class Choice:
     function: Callable[..., Any] | Partition | Guard = field(repr=False)
     by_sums: Callable[..., Any] | None = field(default=None, repr=False, compare=False)
 
+    def __hash__(self) -> int:
+        return hash(self.name)  # remembered by Python: a product of fixes asks for it millions of times
+
     @property
     def numbers(self) -> tuple[str, ...]:
         """The names of the `Numbers` that the choice uses."""

@@ -41,7 +41,8 @@ PERCENT_TICKS = (-900, -400, -200, -100, -50, -20, -10, -5, -2, 0, 2, 5, 10, 20,
 
 def saved(figure: Figure, *endings: str) -> dict[str, bytes]:
     """Ending ("png", "svg") -> content; equal figures give equal bytes. The slow layout is done once for all endings."""
-    figure.draw_without_rendering()
+    if (engine := figure.get_layout_engine()) is not None:
+        engine.execute(figure)
     figure.set_layout_engine(None)
     whole = figure.get_tightbbox().padded(MARGIN)
     return {ending: _written(figure, format=ending, metadata=NO_DATES[ending], bbox_inches=whole) for ending in endings}

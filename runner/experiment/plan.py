@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import pairwise
 from typing import Any, Literal
 
@@ -60,12 +61,12 @@ class Plan:
         """Numbers of seeds at which results are looked at; of a fixed number of seeds, that."""
         return tuple(self.experiment.looks) or (len(self.experiment.seeds),)
 
-    @property
+    @cached_property
     def stays(self) -> frozenset[str]:
         """Keys of what is trained with every seed as long as anything is open: the baseline and the near weights."""
         return self._keys(lambda cell: not cell.fixes and set(cell.numbers) <= {"near_weight"})
 
-    @property
+    @cached_property
     def alone(self) -> frozenset[str]:
         """Keys of the fixes alone: each is trained until it has its word. What is not here nor in `stays` has the seeds of the
         first look."""
@@ -96,9 +97,9 @@ class Plan:
         def distinct(configurations: Iterable[Configuration]) -> int:
             return len({c.trained() for c in configurations})
 
-        every = [a.configuration for a in self.trained if a.configuration]
-        going = (c for c in every if c.key in self.stays | self.alone)
-        return distinct(every) * self.looks[0] + distinct(going) * (self.looks[-1] - self.looks[0])
+        every, going = [a.configuration for a in self.trained if a.configuration], self.stays | self.alone
+        first, further = self.looks[0], self.looks[-1] - self.looks[0]
+        return distinct(every) * first + (distinct(c for c in every if c.key in going) * further if further else 0)
 
     @property
     def summary(self) -> str:

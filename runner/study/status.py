@@ -36,9 +36,10 @@ def balanced_part(plan: pd.DataFrame, seeds: Sequence[int], done: Collection[tup
 
 def resumption(plan: Plan, folder: Path) -> str:
     """What a resumed run of the plan would find in its folder, in a line; empty where there is nothing."""
-    trials, table = read_trials(folder / "records"), plan.table()
+    trials = read_trials(folder / "records")
     if not len(trials):
         return ""
+    table = plan.table()
     outdated = stale(trials, table)
     line = f"in {folder}: {len(keys_and_seeds(trials[~outdated]))} trials are there"
     if changed := what_changed(trials, table):

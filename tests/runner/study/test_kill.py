@@ -15,7 +15,7 @@ import pytest
 import torch
 from commands import recorded
 
-KILLS = {start: int(os.environ.get("NFLOSS_KILLS", count)) for start, count in (("scratch", 20), ("neutral", 8))}
+KILLS = {start: int(os.environ.get("NFLOSS_KILLS", count)) for start, count in (("scratch", 8), ("neutral", 4))}
 EACH = [(start, number) for start, count in KILLS.items() for number in range(count)]
 TINY = """
 design: {one_at_a_time: ["1-1", "6-2"]}

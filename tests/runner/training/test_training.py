@@ -38,7 +38,7 @@ def test_fused_training_equals_the_plain_loop_in_float64(real_size, schedule, na
     """Fifty steps of every fix and of mixtures together, against one model, one loss, one torch.optim.Adam and one of PyTorch's
     schedulers at a time, on frames that are mirrored one by one."""
     made, data = configurations(names), in_float64(real_size)
-    settings = Training(steps=50, epochs=50, batch=4, learning_rate=1e-3, clip_norm=1.0, schedule=schedule)
+    settings = Training(steps=50, epochs=50, batch=2, learning_rate=1e-3, clip_norm=1.0, schedule=schedule)
     momenta = [c.choices["bn_momentum"](c.numbers) for c in made]
     stack = StackedNetworks(len(made), 5, momenta, dtype=torch.float64)
     start = stack.parameters.detach()[0].clone()
