@@ -258,6 +258,17 @@ def forecast(evidence: Evidence) -> tuple[int, str] | None:
     return None
 
 
+def settling(fix: dict[str, Any]) -> str:
+    """What would settle an open fix, from its entry in verdicts.json, as text.
+
+    >>> settling({"settles": {"seeds": 11, "word": "trade"}})
+    'if the estimates stay, 11 seeds would say trade'
+    """
+    found = fix["settles"]
+    seeds = f"{found['seeds']} seeds would say {found['word']}" if found else f"{MOST_SEEDS} seeds would not tell"
+    return f"if the estimates stay, {seeds}"
+
+
 def _with_seeds(gain: Effect, seeds: int) -> Effect:
     low, high = gain.low, gain.high
     if gain.n < 2 or not math.isfinite(gain.estimate) or low == high:

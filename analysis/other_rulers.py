@@ -50,7 +50,8 @@ def log_ratio(measured: MeasuredStudy, ruler: str, side: str, key: str) -> float
     values = measured.table[f"final_{side}_{ruler}"]
     error = 1.0 - values if ruler in RISING else values
     with np.errstate(invalid="ignore"):  # the mean of +inf and -inf: where one of two shares is zero
-        return -float(np.mean(ratio_gains(error, measured.study.baseline, key, measured.study.seeds)))
+        base = measured.study.baseline
+        return -float(np.mean(ratio_gains(error, base, key, measured.study.seeds_of(base, key))))
 
 
 def agreement(rows: list[ByRuler], ruler: str, side: str) -> tuple[int, int]:

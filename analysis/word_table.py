@@ -2,35 +2,53 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
+from analysis.deciding import settling
 from analysis.formatting import ratio
 from analysis.judge import fix_words
+from analysis.rules import OPEN
 from analysis.study import Study, StudyError, load
 
 HEADER = ["fix", "name", "word", "near error", "far error", "seeds"]
 
 
-def word_rows(study: Study) -> list[list[str]]:
-    """A row for each fix that the study trains alone; the same training as the baseline needs no seeds.
+@dataclass(frozen=True)
+class Words:
+    """The words on the fixes of a study so far.
+
+    rows:  one for each fix that is trained alone
+    notes: what is unfinished of the study, and what would settle the fixes that are open, a line each
+    """
+
+    rows: list[list[str]] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+
+
+def words_of(study: Study) -> Words:
+    """The words of a study.
 
     Raises:
         StudyError: not one seed is complete.
     """
-    rows = []
-    for fix in fix_words(study):
-        if fix["key"]:
-            proved = fix["same_as"] == "baseline"
-            numbers = ["1 (proved)"] * 2 + ["-"] if proved else [ratio(fix["near"]), ratio(fix["far"]), str(fix["n"])]
-            rows.append([fix["id"], fix["name"], fix["verdict"], *numbers])
-    return rows
+    fixes = [fix for fix in fix_words(study) if fix["key"]]
+    still_open = [fix for fix in fixes if fix["verdict"] == OPEN and fix["same_as"] is None]
+    settled = "; ".join(f"{fix['id']}: {settling(fix)}" for fix in still_open if fix["n"] in study.looks)
+    return Words([_row(fix) for fix in fixes], [study.part] * bool(study.part) + [f"open: {settled}"] * bool(settled))
 
 
-def words_so_far(study_dir: Path) -> tuple[list[list[str]], str]:
-    """The rows of the study in a folder, and what is unfinished of it, as text; no rows before a seed is complete, or where the
-    study trains no fix alone."""
+def _row(fix: dict[str, Any]) -> list[str]:
+    """The same training as the baseline needs no seeds."""
+    proved = fix["same_as"] == "baseline"
+    numbers = ["1 (proved)"] * 2 + ["-"] if proved else [ratio(fix["near"]), ratio(fix["far"]), str(fix["n"])]
+    return [fix["id"], fix["name"], fix["verdict"], *numbers]
+
+
+def words_so_far(study_dir: Path) -> Words:
+    """The words of the study in a folder; none before a seed is complete, or where the study trains no fix alone."""
     try:
-        study = load(study_dir)
-        return word_rows(study), study.part
+        return words_of(load(study_dir))
     except StudyError:
-        return [], ""
+        return Words()

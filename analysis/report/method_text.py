@@ -40,8 +40,9 @@ POINTS = (
     "it is above or below zero: two-sided, 5 % shared by the distinct fixes that the plan trains alone (5 % / 20 for "
     "twenty), however they come out; fixes that are provably the same training count once. A *bound*, that it is not worse, "
     "or not better, than 5 %: one-sided, 5 %. A study that looks at its results after several numbers of seeds spends both "
-    "over these looks: ln(1 + (e − 1) n / N) up to n of N seeds, each look what it adds to the one before. The interval "
-    "printed beside a fix is the one that tells its side.",
+    "over these looks: ln(1 + (e − 1) n / N) up to n of N seeds, each look what it adds to the one before. A fix that has its "
+    "word stops there, and its interval is that of this look; what is not a fix alone has the seeds of the first look. The "
+    "interval printed beside a fix is the one that tells its side.",
     "**Beyond any near weight**: the baseline is also run with other near weights, which trade far error for near; their "
     "errors form a curve. A fix's gain beyond it is its distance in ln near error to that curve at the fix's own far error, "
     "by seed (isotonic regression, monotone cubics between the weights). *Beyond* (a side): that gain is above zero. "

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from analysis.comparisons import MeasuredStudy
-from analysis.deciding import MOST_SEEDS
+from analysis.deciding import settling
 from analysis.factorial import Term, averaged, factorial
 from analysis.formatting import change, shared_level, signed, times
 from analysis.regime import early_sentence, is_early, said
@@ -111,9 +111,7 @@ def why(fix: dict[str, Any]) -> str:
     """The reason of a word, and of an open one what would settle it."""
     if fix["verdict"] != OPEN or not fix["key"]:
         return str(fix["detail"])
-    found = fix["settles"]
-    seeds = f"{found['seeds']} seeds would say {found['word']}" if found else f"{MOST_SEEDS} seeds would not tell"
-    return f"{fix['detail']}; if the estimates stay, {seeds}"
+    return f"{fix['detail']}; {settling(fix)}"
 
 
 def promises_sentence(judged: dict[str, Any]) -> str:

@@ -12,11 +12,14 @@ from collections.abc import Sequence
 from datetime import timedelta
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from runner.cli.terminal import report_lacks, table_lines
 from runner.execution import Crash, Group, Observer, StartBlock
 from runner.experiment import Experiment
+
+if TYPE_CHECKING:
+    from analysis.word_table import Words
 
 ON_TERMINAL, IN_PIPE = 5.0, 30.0  # seconds between plain lines: a log is read afterwards
 RARELY = 30  # the table is made anew at most once in so many times the seconds that it took
@@ -100,7 +103,7 @@ class Display(Observer):
         """Show the words so far."""
         assert self.live
         began = time.monotonic()
-        self.live.fill(*words(self.folder))
+        self.live.fill(words(self.folder))
         now = time.monotonic()
         self.next_table = now + RARELY * (now - began)
 
@@ -164,17 +167,17 @@ class LiveTable:
     def stop(self) -> None:
         self.live.stop()
 
-    def fill(self, rows: Sequence[Sequence[str]], part: str) -> None:
+    def fill(self, words: Words | None) -> None:
         from rich.console import Group as Stacked
         from rich.table import Table
         from rich.text import Text
 
-        if not rows:
+        if not words or not words.rows:
             return
-        table = Table(box=None, pad_edge=False, caption=part or None, caption_justify="left")
+        table = Table(box=None, pad_edge=False, caption="\n".join(words.notes) or None, caption_justify="left")
         for name in word_header():
             table.add_column(name, no_wrap=name != "name", justify="right" if name == "seeds" else "left")
-        for row in rows:
+        for row in words.rows:
             table.add_row(*(Text(cell, style=WORD_STYLE.get(cell, "")) for cell in row))
         self.live.update(Stacked(table, self.bar))
 
@@ -182,10 +185,10 @@ class LiveTable:
 WORD_STYLE = {"adopt": "bold green", "trade": "yellow", "harmful": "red", "no effect": "dim", "open": "cyan"}
 
 
-def words(folder: Path) -> tuple[list[list[str]], str]:
-    """The rows of the table of words, and what is unfinished; none where the packages of the report are not installed."""
+def words(folder: Path) -> Words | None:
+    """The words so far; None where the packages of the report are not installed."""
     if report_lacks():
-        return [], ""
+        return None
     from analysis.word_table import words_so_far
 
     return words_so_far(folder)
@@ -199,8 +202,8 @@ def word_header() -> list[str]:
 
 def word_lines(folder: Path) -> list[str]:
     """The same in plain text."""
-    rows, part = words(folder)
-    return [*table_lines(word_header(), rows), *filter(None, [part])] if rows else []
+    found = words(folder)
+    return [*table_lines(word_header(), found.rows), *found.notes] if found and found.rows else []
 
 
 def say(line: str) -> None:

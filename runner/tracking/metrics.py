@@ -37,6 +37,9 @@ SECOND = 1000  # milliseconds
 #: Column of the records -> name in MLflow.
 CURVES = {f"probe_{error}": f"probe/{name}" for error, name in ERRORS.items()}
 CURVES |= {name: f"training/{name}" for name in (*LOSSES, *BATCH_MEASURES, "learning_rate")}
+#: A seed's own curves: all others are those of the configuration's means, and in the records. They are most of a view's rows.
+SEED_CURVES = {f"probe_{error}": f"probe/{name}" for error, name in DECIDING_ERRORS.items()}
+SEED_CURVES |= {name: f"training/{name}" for name in ("loss", "normalised_loss", "grad_norm")}
 FINALS = {f"final_{error}": f"final/{name}" for error, name in ERRORS.items()}
 FINALS |= {name: f"steadiness/{name}" for name in STEADINESS}
 FINALS |= {f"val_{at}_{name}": f"validation/{at}_{name}" for at in ("near", "far", "all") for name in METRICS}
@@ -144,7 +147,9 @@ def why_no_seed_runs(tables: StudyTables) -> str | None:
 
     Planned trials are counted, so that an unfinished study has the same kind of view as the finished one.
     """
-    most, trials = tables.meta["experiment"]["tracking"]["most_trials"], len(tables.trained) * len(tables.meta["seeds"])
+    experiment = tables.meta["experiment"]
+    seeds = (experiment.get("looks") or [len(tables.meta["seeds"])])[0]  # few configurations have more
+    most, trials = experiment["tracking"]["most_trials"], len(tables.trained) * seeds
     if trials <= most:
         return None
     return f"one run per configuration ({trials} trials are more than most_trials={most}; their curves are artifacts)"

@@ -22,6 +22,7 @@ from runner.tracking.metrics import (
     DECIDING_ERRORS,
     FINALS,
     SECOND,
+    SEED_CURVES,
     Metric,
     StudyTables,
     infinite_names,
@@ -95,9 +96,9 @@ def all_runs(tables: StudyTables, started: str, each_seed: bool = True) -> list[
 
 
 def metrics_of_trials(trials: pd.DataFrame, curves: pd.DataFrame) -> dict[Hashable, list[Metric]]:
-    """(key, seed) -> a trial's final errors and its curves."""
+    """(key, seed) -> a trial's final errors and the curves of `SEED_CURVES`."""
     by = ["key", "seed"]
-    finals, series = metrics_by(trials, FINALS, by), metrics_by(curves.sort_values("step"), CURVES, by)
+    finals, series = metrics_by(trials, FINALS, by), metrics_by(curves.sort_values("step"), SEED_CURVES, by)
     return {trial: metrics + series[trial] for trial, metrics in finals.items()}
 
 

@@ -18,7 +18,7 @@ from analysis.effects import effect
 from analysis.judge import fix_words, open_fixes
 from analysis.rules import ADOPT, HARMFUL, OPEN
 from analysis.study import StudyError
-from analysis.word_table import word_rows, words_so_far
+from analysis.word_table import Words, words_of, words_so_far
 
 WEIGHTS = {1.0: Planted(-0.15, 0.2), 2.0: Planted(-0.08, 0.1), 8.0: Planted(0.06, -0.1)}
 FIXES = {"3-1": Planted(0.2, 0.1), "5-2": Planted(-0.2, -0.2), "6-2": Planted(0.03, 0.045, noise=0.04)}
@@ -110,22 +110,26 @@ def test_before_the_first_look_every_word_is_open_and_nothing_is_concluded(whole
     assert {fix["detail"] for fix in judged["fixes"] if fix["key"]} == {"3 of 4 seeds are there"}
     assert judged["regime"]["early"] and judged["regime"]["reasons"][0] == "3 of 4 seeds are there"
     assert judged["recommendation"]["fixes"] == []
-    rows, part = words_so_far(folder)
-    assert part == "unfinished: 3 of 4 seeds are there" and [row[2] for row in rows] == [OPEN] * 3
+    found = words_so_far(folder)
+    assert found.notes == ["unfinished: 3 of 4 seeds are there"] and [row[2] for row in found.rows] == [OPEN] * 3
 
 
 def test_the_table_has_ratios_that_rise(whole: Path) -> None:
     """Of an error 18 % lower (exp -0.2) the ratio is 0.82; the interval's lower end stands first."""
-    study = load(whole)
-    row = next(row for row in word_rows(study) if row[0] == "3-1")
+    found = words_of(load(whole))
+    row = next(row for row in found.rows if row[0] == "3-1")
     ratio, low, high = (float(part.strip("[],")) for part in row[3].split())
     assert low < ratio < high and ratio == pytest.approx(0.82, abs=0.02) and row[-1] == "8"
+    (note,) = found.notes  # of the one that eight seeds leave open
+    assert note.startswith("open: 6-2: if the estimates stay, ")
 
 
 def test_not_one_whole_seed_is_no_table_and_one_line(whole: Path, tmp_path: Path) -> None:
     folder = cut(whole, tmp_path / "s", {"baseline": 8, "+6-2": 0})
-    assert words_so_far(folder) == ([], "")
-    with pytest.raises(StudyError, match=r"no seed is complete yet: 4 trials are missing \(\+6-2 seed 0, .*\); run with --resume"):
+    assert words_so_far(folder) == Words()
+    with pytest.raises(
+        StudyError, match=r"no seed is complete yet: 4 trials are missing \(\+6-2 seed 0, .*\); run with --resume"
+    ):
         verdicts(folder)
 
 
