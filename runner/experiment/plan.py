@@ -171,7 +171,7 @@ def confirmation_experiment(settings: Mapping[str, Any], candidates: Mapping[str
     """
     first = max(settings["seeds"]) + 1
     explicit = {"full": list(RECOMMENDATION), **candidates}
-    design = {"explicit": explicit, "near_weights": settings["design"].get("near_weights", [])}
+    design = {"explicit": explicit, "near_weights": settings.get("design", {}).get("near_weights", [])}
     changed = {
         "name": f"{settings['name']}-confirmation",
         "design": design,

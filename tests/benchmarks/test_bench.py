@@ -82,6 +82,7 @@ def test_tables_are_markdown():
     assert report.table(["a", "b"], [["long", "1"]]) == "| a    | b |\n| ---- | - |\n| long | 1 |"
 
 
+@pytest.mark.slow
 def test_the_benchmark_of_a_device_compares_what_it_times(tmp_path, capsys):
     """On a CPU, where captured graphs are left out: the same losses as the plain loop, and every figure where it belongs."""
     modes = ["--modes", "fp32,fp32+graphs,bf16", "--plain", "2", "--groups", "2,3"]

@@ -132,7 +132,7 @@ MISTYPED = {
     "report nowhere": "nowhere: no study here",
     "export nowhere": "nowhere: no study here",
     "sync nowhere": "nowhere: no study here",
-    "plan x.yaml --resume": "unknown option '--resume'; known: --set, --seeds, --budget, --json, --help",
+    "plan x.yaml --resume": "unknown option '--resume'; known: --set, --seeds, --budget, --again, --json, --help",
     "mlflow --port 5k": "--port: '5k'; a whole number from 1 to 65535 is needed",
     "mlflow --port 65536": "'65536'; a whole number from 1 to 65535 is needed",
 }

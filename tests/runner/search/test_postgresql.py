@@ -87,6 +87,7 @@ def test_each_cell_of_a_search_is_told_once(running, tmp_path):
     assert PASSWORD not in (tmp_path / "study" / "study.yaml").read_text()
 
 
+@pytest.mark.slow
 def test_a_server_that_stops_and_comes_back_is_waited_for(running, tmp_path):
     text = "name: away" + TINY.format(url=running.url).replace("trials: 6", "trials: 14")
     search = begin(tmp_path, text, PGPASSWORD=PASSWORD)

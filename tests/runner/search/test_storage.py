@@ -36,6 +36,7 @@ def lock(database: Path, seconds: float) -> None:
     held.close()
 
 
+@pytest.mark.slow
 def test_a_locked_database_is_waited_for(tmp_path: Path) -> None:
     search = begin(tmp_path, TINY.format(folder=tmp_path))
     locking = threading.Thread(target=lock, args=(tmp_path / "search.db", 5.0))

@@ -205,6 +205,7 @@ main(sys.argv[1:])
 """
 
 
+@pytest.mark.slow
 def test_memory_that_runs_out_halves_groups(tmp_path: Path) -> None:
     """The process may have so much address space and no more: groups of seven do not fit, and every trial is there once."""
     large = [

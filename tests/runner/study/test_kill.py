@@ -1,5 +1,5 @@
 """Runs killed (SIGKILL) at random instants and resumed: the records equal those of an undisturbed run, bit for bit, and so do
-the start networks of those that go on from them. NFLOSS_KILLS=60 kills so many of each kind."""
+the start networks of those that go on from them, and what was decided at a look. NFLOSS_KILLS=60 kills so many of each kind."""
 
 from __future__ import annotations
 
@@ -15,18 +15,21 @@ import pytest
 import torch
 from commands import recorded
 
-KILLS = {start: int(os.environ.get("NFLOSS_KILLS", count)) for start, count in (("scratch", 8), ("neutral", 4))}
+from runner.study.looks import read_looks
+
+KILLS = {start: int(os.environ.get("NFLOSS_KILLS", count)) for start, count in (("scratch", 8), ("neutral", 4), ("looks", 3))}
 EACH = [(start, number) for start, count in KILLS.items() for number in range(count)]
 TINY = """
 design: {one_at_a_time: ["1-1", "6-2"]}
-seeds: 2
+seeds: SEEDS
 data: {train: 16, probe: 4, validation: 4, height: 16, width: 16}
 training: {steps: 2, batch: 2, evaluate_every: 1, START}
 device: cpu
 group_size: 1
 workers: 1
 """
-STARTS = {"scratch": "start: scratch", "neutral": "start: neutral, start_steps: 20, start_batch: 2"}
+STARTS = {"scratch": "start: scratch", "neutral": "start: neutral, start_steps: 20, start_batch: 2", "looks": "start: scratch"}
+SEEDS = {"looks": "{looks: [2, 3], until: decided}"}  # a run that also looks at its results, and decides what goes on
 
 
 @pytest.fixture(scope="module")
@@ -36,7 +39,7 @@ def killed(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
     @cache
     def folder_of(start: str) -> Path:
         folder, kills = tmp_path_factory.mktemp(start), KILLS[start]
-        (folder / "tiny.yaml").write_text(TINY.replace("START", STARTS[start]))
+        (folder / "tiny.yaml").write_text(TINY.replace("START", STARTS[start]).replace("SEEDS", SEEDS.get(start, "2")))
         script = Path(__file__).parents[1] / "kills.py"
         command = [sys.executable, script, folder / "tiny.yaml", folder, kills, 0]
         done = subprocess.run(list(map(str, command)), capture_output=True, text=True, timeout=900)
@@ -55,6 +58,8 @@ def test_records_are_those_of_an_undisturbed_run(killed: Callable[[str], Path], 
     assert list(resumed) == list(whole)
     for name, table in whole.items():
         pd.testing.assert_frame_equal(resumed[name], table, check_exact=True)
+    assert read_looks(killed(start) / str(number)) == read_looks(killed(start) / "whole")
+    assert bool(read_looks(killed(start) / "whole")) == (start == "looks")
 
 
 @pytest.mark.parametrize("number", range(KILLS["neutral"]))

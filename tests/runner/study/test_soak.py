@@ -21,7 +21,7 @@ from runner.execution import Observer
 from runner.experiment import parse_experiment
 from runner.study import run_study
 
-TRIALS = int(os.environ.get("NFLOSS_SOAK", "300"))
+TRIALS = int(os.environ.get("NFLOSS_SOAK", "150"))
 PER_SEED = 5
 WARM = 0.3  # share of the run after which everything that is kept on purpose has been made
 MIB_PER_THOUSAND = 10.0
