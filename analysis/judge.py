@@ -10,6 +10,7 @@ from typing import Any
 
 from analysis.comparisons import MeasuredStudy, compare, compare_finals
 from analysis.deciding import Evidence, Levels, Spending, forecast, support, word
+from analysis.files import write_whole
 from analysis.promises import full_key, judge_promises, judge_readability, whole_less_one
 from analysis.recommendation import judge_candidates, no_recommendation
 from analysis.regime import judge_regime, marked
@@ -212,9 +213,8 @@ EFFECT = ("estimate", "low", "high", "at_least", "at_most", "p")  # numbers that
 
 def write_verdicts(judged: dict[str, Any], folder: Path) -> Path:
     """Write verdicts.json into the study's folder; NaN becomes null, infinity "inf" or "-inf"."""
-    path = folder / "verdicts.json"
-    path.write_text(json.dumps(_plain(judged), indent=1, ensure_ascii=False, allow_nan=False) + "\n", encoding="utf-8")
-    return path
+    content = json.dumps(_plain(judged), indent=1, ensure_ascii=False, allow_nan=False)
+    return write_whole(folder / "verdicts.json", content + "\n")
 
 
 def read_verdicts(folder: Path) -> dict[str, Any]:

@@ -5,31 +5,25 @@ from __future__ import annotations
 import hashlib
 import linecache
 import sys
+import traceback
 from pathlib import Path
 from types import ModuleType
 
-#: What the user's code may raise when it is imported, constructed or called.
-USER_ERRORS = (
-    ArithmeticError,
-    AssertionError,
-    AttributeError,
-    ImportError,
-    LookupError,
-    NameError,
-    OSError,
-    RuntimeError,
-    SyntaxError,
-    TypeError,
-    ValueError,
-)
+#: What the user's code may raise when it is imported, constructed or called: anything but an interruption. That it ends Python
+#: (`sys.exit`) is an error too, else a command would end in silence.
+USER_ERRORS = (Exception, SystemExit, GeneratorExit)
 
 #: The source text that was run, by module name.
 TEXTS: dict[str, str] = {}
+#: The files whose text was run, also in vain.
+FILES: set[str] = set()
 
 
 def in_a_line(error: BaseException) -> str:
-    """An error's type and message in one line; the message is cut at 300 characters."""
-    return f"{type(error).__name__}: {' '.join(str(error).split())[:300]}"
+    """An error's type and message in one line, cut at 300 characters, and the place in the user's file where it was raised."""
+    own = [frame for frame in traceback.extract_tb(error.__traceback__) if frame.filename in FILES]
+    place = f" ({Path(own[-1].filename).name}, line {own[-1].lineno})" if own else ""
+    return f"{type(error).__name__}: {' '.join(str(error).split())[:300]}{place}"
 
 
 def module_of_text(prefix: str, path: str, text: str) -> ModuleType:
@@ -44,6 +38,7 @@ def module_of_text(prefix: str, path: str, text: str) -> ModuleType:
     module.__file__ = path
     linecache.cache[path] = (len(text), None, text.splitlines(keepends=True), path)  # None: never reread
     sys.modules[name], TEXTS[name] = module, text
+    FILES.add(path)
     sys.path.insert(0, str(Path(path).resolve().parent))
     try:
         exec(compile(text, path, "exec", dont_inherit=True), module.__dict__)

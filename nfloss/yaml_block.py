@@ -21,8 +21,37 @@ SCHEDULE_NUMBERS = ("start_epoch", "end_epoch", "start_threshold", "end_threshol
 KEYS = ("type", "extensions", "fixes", "enable_near_field_weighting", "near_field_threshold_schedule", *ALIASES, *NUMBER_NAMES)
 
 
+#: A file may be so large; what it says, with every alias written out, may have so many nodes, so deep in each other.
+MOST_CHARACTERS, MOST_NODES, DEEPEST = 2_000_000, 200_000, 40
+
+
+#: What PyYAML raises for what is not YAML; the constructors of dates and numbers raise errors of their own.
+NOT_YAML = (yaml.YAMLError, ValueError, TypeError, AttributeError, OverflowError, RecursionError)
+
+
 class Loader(yaml.SafeLoader):
-    """A safe loader in which 1e-3 is a number (a string in YAML 1.1) and a key given twice is an error."""
+    """A safe loader in which 1e-3 is a number (a string in YAML 1.1) and a key given twice is an error.
+
+    What a few lines can make endless by aliases, or a few characters too deep to read, is an error too.
+    """
+
+    depth = 0
+
+    def compose_node(self, parent: Any, index: Any) -> Any:
+        self.depth += 1
+        if self.depth > DEEPEST:
+            mark = self.peek_event().start_mark
+            raise yaml.MarkedYAMLError(problem=f"nested deeper than {DEEPEST} levels", problem_mark=mark)
+        node = super().compose_node(parent, index)
+        self.depth -= 1
+        return node
+
+    def get_single_node(self) -> Any:
+        node = super().get_single_node()
+        if node is not None and written_out(node, {}) > MOST_NODES:
+            problem = f"over {MOST_NODES:,} values where every alias is written out"
+            raise yaml.MarkedYAMLError(problem=problem, problem_mark=node.start_mark)
+        return node
 
     def construct_mapping(self, node: Any, deep: bool = False) -> dict[Any, Any]:
         keys = [self.construct_object(key, deep=True) for key, _ in node.value]
@@ -30,6 +59,18 @@ class Loader(yaml.SafeLoader):
             if keys.count(key) > 1:
                 raise yaml.MarkedYAMLError(problem=f"key {key!r} is given twice", problem_mark=key_node.start_mark)
         return super().construct_mapping(node, deep)
+
+
+def written_out(node: yaml.Node, known: dict[int, int]) -> int:
+    """How many nodes a node has with every alias written out. Raises MarkedYAMLError for a node within itself."""
+    if id(node) not in known:
+        known[id(node)] = 0  # as long as it is being counted
+        inner = [part for pair in node.value for part in (pair if isinstance(pair, tuple) else (pair,))]
+        scalar = isinstance(node, yaml.ScalarNode)
+        known[id(node)] = 1 + (0 if scalar else sum(written_out(part, known) for part in inner))
+    elif not known[id(node)]:
+        raise yaml.MarkedYAMLError(problem="a value that contains itself", problem_mark=node.start_mark)
+    return known[id(node)]
 
 
 Loader.add_implicit_resolver(
@@ -54,8 +95,11 @@ def load_yaml(path: Path) -> Any:
         ValueError: missing, not readable, or not YAML; one line with file and position.
     """
     try:
-        # Loader is a SafeLoader.
-        return yaml.load(path.read_text(encoding="utf-8"), Loader=Loader)
+        with path.open(encoding="utf-8") as file:
+            text = file.read(MOST_CHARACTERS + 1)
+        if len(text) > MOST_CHARACTERS:
+            raise ValueError(f"over {MOST_CHARACTERS:,} characters")
+        return yaml.load(text, Loader=Loader)  # a SafeLoader
     except OSError as error:
         raise ValueError(f"{path}: cannot be read ({error.strerror})") from None
     except UnicodeDecodeError:
@@ -64,7 +108,7 @@ def load_yaml(path: Path) -> Any:
         mark = error.problem_mark
         place = f"line {mark.line + 1}, column {mark.column + 1}" if mark else "somewhere"
         raise ValueError(f"{path}: not valid YAML at {place}: {error.problem}") from None
-    except (yaml.YAMLError, RecursionError, ValueError, TypeError) as error:
+    except NOT_YAML as error:
         raise ValueError(f"{path}: not valid YAML: {str(error).splitlines()[0]}") from None
 
 

@@ -8,6 +8,7 @@ from importlib.util import find_spec
 from typing import Any
 
 from analysis.factorial import DESIGNS, has_pairs, product_cells
+from analysis.files import own_folder, write_whole
 from analysis.markup import Html, safe
 from analysis.plots.style import mark_early, saved, style
 from analysis.promises import full_key, whole_less_one
@@ -73,8 +74,7 @@ def draw(name: str, study: Study, judged: dict[str, Any], *which: int) -> Pictur
             mark_early(figure)
             sentence = early_sentence(sentence)
         files = saved(figure, "png", "svg")
-    folder = study.folder / "report" / "figures"
-    folder.mkdir(parents=True, exist_ok=True)
+    folder = own_folder(own_folder(study.folder / "report") / "figures")
     for ending, content in files.items():
-        (folder / ("_".join([name, *map("{:02}".format, which)]) + f".{ending}")).write_bytes(content)
+        write_whole(folder / ("_".join([name, *map("{:02}".format, which)]) + f".{ending}"), content)
     return Picture(files["png"], sentence)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from analysis.files import own_folder, write_whole
 from analysis.formatting import confidence, interval, signed
 from analysis.judge import read_verdicts, verdicts
 from analysis.regime import is_early, said
@@ -28,15 +29,14 @@ def write_report(study_dir: Path | str) -> Path:
 
     study = load(study_dir)
     require_a_seed(study)
-    folder = study.folder / "report"
-    (folder / "figures").mkdir(parents=True, exist_ok=True)
+    folder = own_folder(study.folder / "report")
+    own_folder(folder / "figures")
     notebook = execute(build(cells(study)), study.folder)  # judges, writes verdicts.json and the figures
     judged = read_verdicts(study.folder)
-    (folder / "summary.md").write_text(summary(study, judged), encoding="utf-8")
-    (folder / "report.ipynb").write_text(nbformat.writes(notebook) + "\n", encoding="utf-8")
-    page = folder / "report.html"
-    page.write_text(to_html(notebook, f"Which fixes help? {study.name}"), encoding="utf-8")
-    return page
+    page = to_html(notebook, f"Which fixes help? {study.name}")
+    write_whole(folder / "summary.md", summary(study, judged))
+    write_whole(folder / "report.ipynb", nbformat.writes(notebook) + "\n")
+    return write_whole(folder / "report.html", page)
 
 
 def terminal_summary(study_dir: Path | str) -> str:

@@ -13,6 +13,7 @@ from urllib.parse import quote
 
 from analysis.agreement import SIDES, Agreement, SharedFix, agreement, every_fix, shared_fixes
 from analysis.differences import difference_sentence
+from analysis.files import own_folder, write_whole
 from analysis.formatting import ratio
 from analysis.judge import verdicts
 from analysis.plots import draw_comparison
@@ -194,9 +195,9 @@ def file_stem(folders: Sequence[Path]) -> str:
 
 
 def _write(result: Comparison, png: bytes) -> None:
-    result.path.parent.mkdir(exist_ok=True)
-    Path(f"{result.path}.png").write_bytes(png)
-    Path(f"{result.path}.md").write_text(markdown(result), encoding="utf-8")
+    own_folder(result.path.parent)
+    write_whole(Path(f"{result.path}.png"), png)
+    write_whole(Path(f"{result.path}.md"), markdown(result))
 
 
 def markdown(result: Comparison) -> str:

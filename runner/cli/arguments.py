@@ -80,6 +80,7 @@ EXTENSIONS = argument(
     default=[],
     help="own fixes, such as my_fixes.py; may be given several times; those of installed packages are there",
 )
+TRUST = argument("--trust-code", action="store_true", help="run the fixes and the network that the study's description names")
 JSON = argument("--json", dest="as_json", action="store_true", help="print JSON, not a table")
 
 #: Each command with what it takes; its name and its help are the function's.
@@ -139,6 +140,7 @@ COMMANDS: dict[Callable[..., int | None], list[Argument]] = {
     status: [STUDY],
     confirm: [
         STUDY,
+        TRUST,
         argument("--seeds", metavar="N", type=number(int, 2), default=6, help="fresh seeds; default: %(default)s"),
     ],
     report: [
@@ -159,16 +161,19 @@ COMMANDS: dict[Callable[..., int | None], list[Argument]] = {
     export: [
         STUDY,
         argument("--fixes", metavar="FIX", nargs="*", help="these instead of the recommended ones; none: the baseline"),
+        TRUST,
     ],
-    sync: [STUDY, argument("--uri", help="MLflow tracking URI; default: the study's, else MLFLOW_TRACKING_URI, else sqlite")],
+    sync: [STUDY, argument("--uri", help="MLflow tracking URI; default: MLFLOW_TRACKING_URI, else sqlite in the runs folder")],
     mlflow: [
         argument("study", metavar="STUDY_DIR", nargs="?", type=Path, help="open at this study; default: at all of them"),
+        argument("--uri", help="MLflow tracking URI; default: MLFLOW_TRACKING_URI, else sqlite in the runs folder"),
         argument(
             "--port", metavar="N", type=number(int, 1, 65535), default=5000, help="port on 127.0.0.1; default: %(default)s"
         ),
     ],
     dashboard: [
         argument("study", metavar="STUDY_DIR", nargs="?", type=Path, help="a study's folder; default: the newest in runs/"),
+        argument("--storage", metavar="URL", help="of a search in a database: its URL, which the study alone does not open"),
         argument(
             "--port", metavar="N", type=number(int, 1, 65535), default=8080, help="port on 127.0.0.1; default: %(default)s"
         ),

@@ -4,17 +4,28 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from nfloss import Configuration, load_extension
 from nfloss.standalone import standalone
 from nfloss.yaml_block import document_block
+from runner.cli.terminal import need_trust
 from runner.records import write_bytes
+
+if TYPE_CHECKING:
+    from analysis.study import Study
 
 FOLDER = "export"
 LOSS, BLOCK, DOCUMENT_BLOCK = "near_field_loss.py", "loss.yaml", "loss-document.yaml"
 
 
-def export_loss(study: Path, fixes: Sequence[str] | None) -> tuple[str, list[Path]]:
+def extensions_of(study: Study, fixes: Sequence[str]) -> list[str]:
+    """Where the fixes come from that a study's own extensions define, by id or name."""
+    every = [fix for issue in study.issues for fix in issue["fixes"] if fix.get("extension")]
+    return sorted({str(fix["extension"]) for fix in every if {fix["id"], fix["name"]} & set(fixes)})
+
+
+def export_loss(study: Path, fixes: Sequence[str] | None, trust_code: bool) -> tuple[str, list[Path]]:
     """Write the recommended loss, or the one with these fixes, into the study's export/; gives the YAML block and the files.
 
     Raises:
@@ -32,9 +43,11 @@ def export_loss(study: Path, fixes: Sequence[str] | None) -> tuple[str, list[Pat
         raise ValueError(
             f"{study}: early, so nothing is recommended: {why_early(judged)}; or name fixes of your own choice: --fixes 5-2"
         )
-    for extension in loaded.meta["experiment"].get("extensions") or []:
-        load_extension(extension)
     found = judged["recommendation"]
+    if own := extensions_of(loaded, found["fixes"] if fixes is None else fixes):
+        need_trust(study, {"extensions": own}, trust_code)
+        for extension in own:
+            load_extension(extension)
     if fixes is not None:
         configuration = Configuration.of(*fixes)
         found = {"fixes": list(configuration.fixes), "numbers": loaded.meta["experiment"].get("loss") or {}}

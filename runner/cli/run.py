@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from runner.cli.plan import read_experiment
-from runner.cli.terminal import CRASHED, INTERRUPTED, need_optuna, need_report, report_lacks, say
+from runner.cli.terminal import CRASHED, INTERRUPTED, need_optuna, need_report, need_trust, report_lacks, say
 from runner.cli.views import draw_report, say_conclusions, track
 
 if TYPE_CHECKING:
@@ -147,8 +147,9 @@ def say_damaged(groups: Sequence[str], folder: Path) -> None:
         say(f"{len(groups)} groups of records could not be read and were trained again: {names}; what was there is in {where}")
 
 
-def train_confirmation(study: Path, seeds: int, max_seconds: float | None = None) -> int:
-    """What the study's evidence supports, the baseline and the document's recommendation, on seeds that chose nothing.
+def train_confirmation(study: Path, seeds: int, max_seconds: float | None = None, asked: bool = False) -> int:
+    """What the study's evidence supports, the baseline with its near weights, and the document's recommendation, on seeds that
+    chose nothing. Where nothing is supported, the document's alone is trained if that is `asked` for.
 
     Raises:
         EarlyStudy: nothing may be concluded from the study yet.
@@ -163,18 +164,25 @@ def train_confirmation(study: Path, seeds: int, max_seconds: float | None = None
     judged = analysis.verdicts(loaded)
     if is_early(judged):
         raise EarlyStudy(f"{study}: early, so there is nothing to confirm: {why_early(judged)}")
-    experiment = confirmation_experiment(read_study(study)["experiment"], candidates(loaded, judged["fixes"]), seeds)
+    wanted = candidates(loaded, judged["fixes"])
+    if not wanted and not asked:
+        print("nothing to confirm: no fix is supported")
+        return 0
+    experiment = confirmation_experiment(read_study(study)["experiment"], wanted, seeds)
     print(f"confirming on seeds {experiment.seeds[0]} to {experiment.seeds[-1]}: {', '.join(experiment.design.explicit)}")
     return train(experiment, confirmation_folder(study), True, max_seconds, starts_of=study)
 
 
-def confirm(study: Path, seeds: int) -> int:
+def confirm(study: Path, seeds: int, trust_code: bool) -> int:
     """Train a study's recommendation again on fresh seeds, beside the baseline and the document's; draw the report anew.
 
     An early study has no recommendation, and is refused.
     """
+    from runner.study import read_study
+
     need_report(study)
-    code = train_confirmation(study, seeds)
+    need_trust(study, read_study(study)["experiment"], trust_code)
+    code = train_confirmation(study, seeds, asked=True)
     if not code:
         draw_report(study)
         say_conclusions(study)

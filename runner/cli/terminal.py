@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Mapping
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 BAD_INPUT, CRASHED, INTERRUPTED = 2, 1, 130
 REPORT_NEEDS = ("scipy", "statsmodels", "matplotlib", "nbformat", "nbclient", "nbconvert", "ipykernel", "rich")
@@ -41,6 +43,23 @@ def need_report(study: Path) -> None:
     read_study(study)
     if missing := report_lacks():
         raise ValueError(f"no report here ({missing}); install it with pip")
+
+
+def need_trust(study: Path, experiment: Mapping[str, Any], trusted: bool) -> None:
+    """Of a study's description, whoever wrote it: its own fixes and network are code, which runs only where the user says so.
+
+    Raises:
+        ValueError: it names code, and the user has not said that it is trusted.
+    """
+    model = experiment.get("model") or {}
+    network = model.get("network") if isinstance(model, Mapping) else model
+    named = [str(place) for place in [*(experiment.get("extensions") or []), *([network] if network else [])]]
+    if named and not trusted:
+        raise ValueError(
+            f"{study}: this would run code that the study names: {', '.join(named)}; read it, then give --trust-code"
+        )
+    if named:
+        say(f"running the code of {', '.join(named)}")
 
 
 def need_optuna(what: str, *more: str) -> None:

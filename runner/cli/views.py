@@ -41,7 +41,7 @@ def power(study: Path, gain: float) -> None:
     print("\n".join(power_lines(study, gain)))
 
 
-def export(study: Path, fixes: list[str] | None) -> None:
+def export(study: Path, fixes: list[str] | None, trust_code: bool) -> None:
     """Write a study's recommended loss for your training code: YAML blocks, and one Python file that needs torch alone."""
     from runner.study import StudyError, read_study
 
@@ -50,7 +50,7 @@ def export(study: Path, fixes: list[str] | None) -> None:
         raise StudyError(f"{study}: no verdicts yet; draw the conclusions first: nfloss report {study}")
     from runner.cli.export import export_loss
 
-    block, files = export_loss(study, fixes)
+    block, files = export_loss(study, fixes, trust_code)
     print(block)
     for path in files:
         say(f"written: {path}")
@@ -64,22 +64,22 @@ def sync(study: Path, uri: str | None) -> None:
     track(study, uri)
 
 
-def mlflow(study: Path | None, port: int) -> int:
+def mlflow(study: Path | None, uri: str | None, port: int) -> int:
     """Open the MLflow UI on 127.0.0.1."""
     from runner.study import read_study
     from runner.tracking import serve_mlflow
 
     if study is not None:
         read_study(study)
-    return serve_mlflow(study, port)
+    return serve_mlflow(study, port, uri)
 
 
-def dashboard(study: Path | None, port: int) -> int:
+def dashboard(study: Path | None, storage: str | None, port: int) -> int:
     """Open the Optuna dashboard on 127.0.0.1, of a search or of any other study."""
     need_optuna("the dashboard", "optuna_dashboard")
     from runner.search import serve_dashboard
 
-    return serve_dashboard(study, port)
+    return serve_dashboard(study, port, storage)
 
 
 def track(folder: Path, uri: str | None) -> None:

@@ -11,6 +11,9 @@ from runner.data.formats import READERS
 from runner.networks import LARGEST_STRIDE
 from runner.schema import Section
 
+MOST_FRAMES, LARGEST_SIDE = 10_000_000, 8192
+BYTES_A_PIXEL, MOST_BYTES = 16, 1_000_000_000_000  # of scenes, which are kept in memory: colour and depth in float32
+
 
 class Data(Section):
     """Procedural scenes, or a folder of RGB-D frames."""
@@ -24,12 +27,14 @@ class Data(Section):
     split_by: Literal["frame", "scene"] | None = Field(
         None, description="what a seed splits at random; default: scenes (format folder: frames)"
     )
-    train: int = Field(6000, ge=1, description="scenes to train on, the same for all seeds (a folder gives all it has)")
-    probe: int = Field(32, ge=1, description="frames of the probe, evaluated during training")
-    validation: int = Field(320, ge=1, description="frames of the validation set")
+    train: int = Field(
+        6000, ge=1, le=MOST_FRAMES, description="scenes to train on, the same for all seeds (a folder gives all it has)"
+    )
+    probe: int = Field(32, ge=1, le=MOST_FRAMES, description="frames of the probe, evaluated during training")
+    validation: int = Field(320, ge=1, le=MOST_FRAMES, description="frames of the validation set")
     lidar: bool = Field(False, description="scenes with LiDAR-like sparse validity")
-    height: int = Field(32, ge=LARGEST_STRIDE, multiple_of=LARGEST_STRIDE)
-    width: int = Field(48, ge=LARGEST_STRIDE, multiple_of=LARGEST_STRIDE)
+    height: int = Field(32, ge=LARGEST_STRIDE, le=LARGEST_SIDE, multiple_of=LARGEST_STRIDE)
+    width: int = Field(48, ge=LARGEST_STRIDE, le=LARGEST_SIDE, multiple_of=LARGEST_STRIDE)
 
     @field_validator("format")
     @classmethod
@@ -38,6 +43,16 @@ class Data(Section):
             hint = nearest(value, tuple(READERS))
             raise ValueError(f"there is no format {value!r}{hint}; the formats are {', '.join(READERS)}")
         return value
+
+    @model_validator(mode="after")
+    def _fits_in_memory(self) -> Data:
+        frames = self.train + self.probe + self.validation
+        if self.folder is None and (size := frames * self.height * self.width * BYTES_A_PIXEL) > MOST_BYTES:
+            raise ValueError(
+                f"{frames:,} scenes of {self.height} x {self.width} pixels need {size / 1e9:,.0f} GB; "
+                f"at most {MOST_BYTES / 1e9:,.0f} GB are allowed"
+            )
+        return self
 
     @model_validator(mode="after")
     def _folder_needs_scale(self) -> Data:

@@ -5,6 +5,7 @@ from runner.experiment.cells import RECOMMENDATION, Cell, compatible, design_ali
 from runner.experiment.design import Design
 from runner.experiment.execution import Execution, Ray
 from runner.experiment.experiment import (
+    NAME,
     Experiment,
     ExperimentError,
     experiment_schema,
@@ -18,6 +19,7 @@ from runner.experiment.search import Search
 
 __all__ = [
     "FEWEST_SEEDS",
+    "NAME",
     "RECOMMENDATION",
     "Cell",
     "Design",

@@ -12,7 +12,7 @@ from pydantic import BeforeValidator, Field, ValidationError, field_serializer, 
 
 from nfloss.extensions import load_extension
 from nfloss.registry import load_installed
-from nfloss.yaml_block import Loader, load_yaml, nearest
+from nfloss.yaml_block import NOT_YAML, Loader, load_yaml, nearest
 from runner.data import Data
 from runner.experiment.design import Design, LossNumbers
 from runner.experiment.execution import Execution, expand_execution
@@ -22,6 +22,9 @@ from runner.networks import Model, resolve_network_file
 from runner.schema import Section
 from runner.training import Training
 
+MOST_SEEDS = 10_000
+#: Of an experiment: it becomes the name of a folder, of an MLflow experiment and of an Optuna study.
+NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$"
 #: Parts of a design whose effects are computed from all cells together, on the same seeds.
 ALL_SEEDS = ("pairs", "fractional", "covering", "cartesian", "optuna")
 
@@ -43,7 +46,7 @@ class Experiment(Section):
 
     # First, because the design may name the fixes that these register.
     extensions: list[str] = Field(default_factory=list, description="your fixes: path/to/file.py, or package.module")
-    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$")
+    name: str = Field(pattern=NAME)
     design: Design
     seeds: list[int] = Field(
         default_factory=lambda: list(range(6)), description="how many (0, 1, ...), a list, or {first, looks, until: decided}"
@@ -54,11 +57,13 @@ class Experiment(Section):
     # The validator changes nothing: it adds the short form, which Model accepts, to the JSON schema.
     model: Annotated[Model, BeforeValidator(lambda value: value, Model | str)] = Model()  # type: ignore[call-arg]
     loss: LossNumbers = Field(default_factory=dict, description="numbers of the loss, for every configuration")
-    device: str = Field("auto", pattern=r"^(auto|cpu|cuda(:\d+)?)$")
-    workers: int | None = Field(None, ge=1, description="processes on the CPU; default: one per core")
-    group_size: int | None = Field(None, ge=1, description="networks trained together; default: by device")
+    device: str = Field("auto", pattern=r"^(auto|cpu|cuda(:\d{1,3})?)$")
+    workers: int | None = Field(None, ge=1, le=4096, description="processes on the CPU; default: one per core")
+    group_size: int | None = Field(None, ge=1, le=65_536, description="networks trained together; default: by device")
     execution: Annotated[Execution, BeforeValidator(expand_execution, Literal["local", "ray"] | Execution)] = Execution()
-    confirm: int = Field(0, ge=0, description="fresh seeds on which the recommended fixes are trained again; 0: none")
+    confirm: int = Field(
+        0, ge=0, le=MOST_SEEDS, description="fresh seeds on which the recommended fixes are trained again; 0: none"
+    )
     tracking: Tracking = Tracking()  # type: ignore[call-arg]
 
     @field_validator("extensions")
@@ -87,14 +92,16 @@ class Experiment(Section):
         if isinstance(value, Mapping):
             return list(range(looks_of(value)[-1]))
         if isinstance(value, int) and not isinstance(value, bool):
-            if value < 1:
-                raise ValueError(f"{value}: at least one seed is needed")
+            if not 1 <= value <= MOST_SEEDS:
+                raise ValueError(f"{value}: from 1 to {MOST_SEEDS:,} seeds are needed")
             return list(range(value))
         return value
 
     @field_validator("seeds")
     @classmethod
     def _different_seeds(cls, value: list[int]) -> list[int]:
+        if len(value) > MOST_SEEDS:
+            raise ValueError(f"{len(value):,} seeds: at most {MOST_SEEDS:,} are allowed")
         if not value or len(set(value)) < len(value) or min(value) < 0 or max(value) >= 2**63:
             raise ValueError(f"{value}: at least one seed is needed, all different, from 0 to below 2**63")
         return value
@@ -184,8 +191,8 @@ def apply_override(content: dict[str, Any], override: str) -> None:
         content = content[section]
     try:
         content[last] = yaml.load(value, Loader=Loader)  # a SafeLoader
-    except yaml.YAMLError:
-        raise ExperimentError(f"--set {override}: {value!r} is not a YAML value") from None
+    except NOT_YAML:
+        raise ExperimentError(f"--set {override[:80]}: {value[:80]!r} is not a YAML value") from None
 
 
 def validation_line(error: Any) -> str:
@@ -199,7 +206,8 @@ def validation_line(error: Any) -> str:
         return f"{place} is missing"
     message = error["msg"].removeprefix("Value error, ")
     given = error.get("input")
-    shown = f" (given: {given!r})" if not isinstance(given, (dict, Mapping)) and len(repr(given)) < 80 else ""
+    short = isinstance(given, int | float | str | list | None) and len(shown_value := repr(given)) < 80
+    shown = f" (given: {shown_value})" if short else ""
     return f"{place}: {message}{shown}"
 
 

@@ -6,10 +6,10 @@ import json
 import socket
 import sys
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import combinations
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
 
 import optuna
@@ -27,8 +27,11 @@ from nfloss.registry import find_fix, issue_of
 from runner.records import read_table
 from runner.search.objectives import OBJECTIVE_NAMES, ObjectiveValues, objective_values
 from runner.search.space import NONE, issue_name
-from runner.search.storage import JOURNAL, open_storage, storage_errors
-from runner.study import StudyError, read_study
+from runner.search.storage import JOURNAL, open_storage, safe_url, storage_errors
+from runner.study import StudyError, looks_of, read_study
+
+if TYPE_CHECKING:
+    from wsgiref.types import WSGIApplication
 
 HOST = "127.0.0.1"
 VIEW_JOURNAL = "optuna-view.journal"  # of a study without a search; written from its records each time
@@ -43,14 +46,14 @@ class QuietHandler(WSGIRequestHandler):
         return
 
 
-def serve_dashboard(study: Path | None, port: int) -> int:
+def serve_dashboard(study: Path | None, port: int, storage: str | None = None) -> int:
     """Serve the dashboard of a study, by default the newest, until Ctrl-C; returns the exit status.
 
     Raises:
         StudyError: there is no study, or the port is taken.
     """
     folder = study or newest_study(Path("runs"))
-    with make_dashboard(folder, port) as server:
+    with make_dashboard(folder, port, storage) as server:
         print(f"Optuna dashboard of {folder}: http://{HOST}:{server.server_port}/dashboard  (Ctrl-C ends it)", flush=True)
         try:
             server.serve_forever()
@@ -67,8 +70,12 @@ def newest_study(runs: Path) -> Path:
     return max(found, key=lambda folder: max(path.stat().st_mtime for path in folder.iterdir()))
 
 
-def make_dashboard(folder: Path, port: int) -> WSGIServer:
-    """The server, not yet serving. Only this machine can reach it."""
+def make_dashboard(folder: Path, port: int, url: str | None = None) -> WSGIServer:
+    """The server, not yet serving. Only this machine can reach it, and only by its own name.
+
+    Args:
+        url: of the search's storage, where that is a database: a study's folder does not decide which server is asked.
+    """
     from optuna_dashboard import wsgi
 
     settings = read_study(folder)
@@ -77,13 +84,34 @@ def make_dashboard(folder: Path, port: int) -> WSGIServer:
         storage = write_dashboard_view(folder, settings)
     elif search["storage"] is None and not (folder / JOURNAL).exists():
         raise StudyError(f"{folder}: its {JOURNAL} is missing; nfloss run --resume writes it again")
+    elif search["storage"] != url:
+        raise StudyError(f"{folder}: its search is in {safe_url(search['storage'])}; to open that, give its URL with --storage")
     else:
-        storage = open_storage(folder, search["storage"])
-        with storage_errors(search["storage"]):
+        storage = open_storage(folder, url)
+        with storage_errors(url):
             attach_figures(optuna.load_study(study_name=settings["name"], storage=storage), folder, storage)
     check_port(port)
     application = wsgi(storage, artifact_store=FileSystemArtifactStore(artifact_folder(folder)))
-    return make_server(HOST, port, application, handler_class=QuietHandler)
+    server = make_server(HOST, port, application, handler_class=QuietHandler)
+    server.set_app(own_host_alone(application, server.server_port))
+    return server
+
+
+def own_host_alone(application: WSGIApplication, port: int) -> WSGIApplication:
+    """The application, for requests to this machine by its own names and from its own pages.
+
+    A page of another site can have its name point at 127.0.0.1 (DNS rebinding): then Host is foreign, or Origin.
+    """
+    hosts = {f"{name}:{port}" for name in ("localhost", HOST)}
+
+    def checked(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
+        origin = environ.get("HTTP_ORIGIN")
+        if environ.get("HTTP_HOST") in hosts and (origin is None or origin in {f"http://{host}" for host in hosts}):
+            return application(environ, start_response)
+        start_response("403 Forbidden", [("Content-Type", "text/plain")])
+        return [b"this dashboard answers its own machine alone"]
+
+    return checked
 
 
 def check_port(port: int) -> None:
@@ -109,10 +137,11 @@ def write_dashboard_view(folder: Path, settings: Mapping[str, Any]) -> BaseStora
         view.set_metric_names([OBJECTIVE_NAMES[objective] for objective in OBJECTIVES])
     plan = read_table(folder / "plan.parquet").fillna({"fixes": "", "numbers": "{}"})
     cells = plan[plan["status"] == "trained"].to_dict("records")
-    found = objective_values(folder, settings["seeds"], OBJECTIVES, "")
+    seeds = settings["seeds"][: looks_of(settings["experiment"])[0]]  # those that all cells have
+    found = objective_values(folder, seeds, OBJECTIVES, "")
     varied = varied_numbers(cells, settings["experiment"])
     view.add_trials([cell_trial(cell, found[cell["key"]], varied) for cell in cells if cell["key"] in found])
-    save_note(view, view_note(settings, len(cells), len(found)))
+    save_note(view, view_note(settings, seeds, len(cells), len(found)))
     attach_figures(view, folder, storage)
     return storage
 
@@ -168,14 +197,14 @@ def fix_combinations(fixes: list[str]) -> list[str]:
     return ["+".join(some) for count in range(2, len(fixes) + 1) for some in combinations(fixes, count)]
 
 
-def view_note(settings: Mapping[str, Any], cells: int, complete: int) -> str:
+def view_note(settings: Mapping[str, Any], seeds: Sequence[int], cells: int, complete: int) -> str:
     """The note that the dashboard shows for a study without a search."""
     experiment = settings["experiment"]
     data, training = experiment["data"], experiment["training"]
     frames = f"frames of {data['folder']}" if data.get("folder") else f"{data['train']} procedural scenes"
     return (
         f"**{settings['name']}**: {complete} of {cells} distinct cells with all of the seeds "
-        f"{', '.join(map(str, settings['seeds']))}, {training['steps']} steps each, on {frames}. A value is the geometric mean "
-        "over the seeds; a diverged training counts as the worst that finished. This is a view of the study's records: changes "
-        "are lost, because it is written again each time."
+        f"{', '.join(map(str, seeds))}, {training['steps']} steps each, on {frames}. A value is the geometric mean "
+        "over the seeds; a diverged training counts with the error of one depth everywhere. This is a view of the study's "
+        "records: changes are lost, because it is written again each time."
     )

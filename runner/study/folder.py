@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 import torch
-import yaml
 
 from nfloss import Configuration
-from runner.experiment import Experiment
+from nfloss.yaml_block import load_yaml
+from runner.experiment import NAME, Experiment
 from runner.records import read_trials
 from runner.records.fingerprint import fingerprint, what_changed
 from runner.study.lock import NAME as LOCK
@@ -65,14 +66,16 @@ def recorded_group_size(folder: Path) -> int | None:
 
 def read_study(folder: Path) -> dict[str, Any]:
     """The study.yaml of a folder."""
+    if not (folder / "study.yaml").is_file():
+        raise StudyError(f"{folder}: no study here (study.yaml is missing)")
     try:
-        content = yaml.safe_load((folder / "study.yaml").read_text(encoding="utf-8"))
-    except OSError:
-        raise StudyError(f"{folder}: no study here (study.yaml is missing)") from None
-    except yaml.YAMLError:
-        raise StudyError(f"{folder}/study.yaml: not valid YAML; the study cannot be read") from None
-    if not isinstance(content, dict) or "experiment" not in content:
+        content = load_yaml(folder / "study.yaml")
+    except ValueError as error:
+        raise StudyError(str(error)) from None
+    if not isinstance(content, dict) or not isinstance(content.get("experiment"), dict) or not content["experiment"]:
         raise StudyError(f"{folder}/study.yaml: not a study's description")
+    if not isinstance(content.get("name"), str) or not re.fullmatch(NAME, content["name"]):
+        raise StudyError(f"{folder}/study.yaml: name: letters, digits, '.', '_' and '-' are allowed, 100 at most")
     return content
 
 

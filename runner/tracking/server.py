@@ -35,9 +35,9 @@ class TrackingError(ValueError):
 
 
 def store_uri(folder: Path | None, uri: str | None = None) -> str:
-    """The store: `uri`, else the study's setting, else MLFLOW_TRACKING_URI, else mlflow.db beside the study's folder."""
-    setting = read_settings(folder)["experiment"]["tracking"]["uri"] if folder else None
-    given = uri or setting or os.environ.get("MLFLOW_TRACKING_URI")
+    """The store: `uri`, else MLFLOW_TRACKING_URI, else mlflow.db beside the study's folder. What the study says of it does not
+    count: where records go, and which server is asked, is not for somebody else's folder to say."""
+    given = uri or os.environ.get("MLFLOW_TRACKING_URI")
     beside = folder.resolve().parent if folder else Path("runs").resolve()
     return given or f"sqlite:///{beside / 'mlflow.db'}"
 
@@ -64,13 +64,13 @@ def page_link(server: str, experiment: str | None) -> str:
     return f"{server.rstrip('/')}/#/experiments/{experiment}/runs?workflowType=machine_learning&viewStateShareKey={SAVED_VIEW}"
 
 
-def serve_mlflow(study: Path | None, port: int = DEFAULT_PORT) -> int:
+def serve_mlflow(study: Path | None, port: int = DEFAULT_PORT, uri: str | None = None) -> int:
     """Run the MLflow UI until Ctrl-C; returns the exit status.
 
     Raises:
         TrackingError: there is no store yet, or the server does not start.
     """
-    where = store_uri(study)
+    where = store_uri(study, uri)
     if where.startswith(("http://", "https://")):
         print(f"MLflow is served at {where}")
         return 0
@@ -105,6 +105,7 @@ def port_taken(port: int) -> bool:
 def mlflow_server(where: str, port: int, log: BinaryIO) -> Iterator[subprocess.Popen[bytes]]:
     """The server's process. It has its own session, so that Ctrl-C reaches only this process, which then stops the server."""
     command = [sys.executable, "-m", "mlflow", "server", "--host", HOST, "--port", str(port), "--workers", "1"]
+    command += ["--allowed-hosts", ",".join(f"{name}{port_of}" for name in ("localhost", HOST) for port_of in ("", ":*"))]
     command += ["--backend-store-uri", where]
     file = sqlite_file(where)
     if file is not None:

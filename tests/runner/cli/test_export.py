@@ -44,7 +44,7 @@ def test_the_documents_form_has_the_documents_keys() -> None:
 
 @pytest.mark.parametrize("fixes", [None, ["5-2", "9-2"], []])
 def test_the_files_are_the_loss(study: Path, fixes: list[str] | None) -> None:
-    block, files = export_loss(study, fixes)
+    block, files = export_loss(study, fixes, False)
     wanted = ["5-2"] if fixes is None else fixes  # what the planted gains support
     assert [path.name for path in files] == ["loss.yaml", "loss-document.yaml", "near_field_loss.py"]
     assert files[0].read_text() == block + "\n"
@@ -58,7 +58,7 @@ def test_the_files_are_the_loss(study: Path, fixes: list[str] | None) -> None:
 
 
 def test_the_evidence_is_in_the_docstring(study: Path) -> None:
-    text = export_loss(study, ["5-2", "1-1"])[1][2].read_text()
+    text = export_loss(study, ["5-2", "1-1"], False)[1][2].read_text()
     near = next(fix for fix in verdicts(load(study))["fixes"] if fix["id"] == "5-2")["near"]
     assert f"near gain {100 * (1 - 2.718281828 ** -near['estimate']):+.1f} %" in text
     assert "6 paired seeds" in text and "1-1: not in this study" in text.replace("1-1 alone", "1-1")
@@ -72,11 +72,11 @@ def test_of_an_early_study_only_what_the_user_names(study: Path, tmp_path: Path)
     with pytest.raises(
         ValueError, match=r"early, so nothing is recommended: the baseline.* --set training\.steps=4800; or name"
     ):
-        export_loss(early, None)
+        export_loss(early, None, False)
     assert not (early / "export").exists()
-    text = export_loss(early, ["5-2"])[1][2].read_text()
+    text = export_loss(early, ["5-2"], False)[1][2].read_text()
     assert "Chosen by hand" in text and "Early, so nothing is to be concluded" in text and "early: " in text
-    assert export_loss(early, [])[0].startswith("loss:")
+    assert export_loss(early, [], False)[0].startswith("loss:")
 
 
 @pytest.mark.parametrize(

@@ -83,7 +83,9 @@ def write_known_frames(folder: Path) -> dict[str, object]:
 def test_a_run_confirms_and_says_so(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The whole way; confirming again with more seeds trains only those."""
+    """The whole way; confirming again with more seeds trains only those. What is confirmed is planted."""
+    found = {"best supported": {"fixes": ["1-1"], "numbers": {}}}
+    monkeypatch.setattr("analysis.recommendation.candidates", lambda study, fixes: found)
     (tmp_path / "knowing.py").write_text(KNOWING)
     known = {"data": write_known_frames(tmp_path / "frames"), "model": "knowing.py:Knowing"}
     (tmp_path / "tiny.yaml").write_text(yaml.safe_dump(TINY | known))
@@ -94,7 +96,7 @@ def test_a_run_confirms_and_says_so(
     assert "recommendation:" in capsys.readouterr().out
     before = {path.name for path in (fresh / "records").glob("trials-*")}
     monkeypatch.setattr("runner.cli.run.draw_report", lambda study: None)  # drawn above, and takes long
-    assert command("confirm", str(folder), "--seeds", "3") == 0
+    assert command("confirm", str(folder), "--seeds", "3", "--trust-code") == 0
     trials = pd.concat(map(pd.read_parquet, (fresh / "records").glob("trials-*")))
     assert sorted(trials["seed"].unique()) == [2, 3, 4] and not trials.duplicated(["key", "seed"]).any()
     assert before < {path.name for path in (fresh / "records").glob("trials-*")}
