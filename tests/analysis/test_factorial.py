@@ -189,6 +189,7 @@ def test_the_answer_says_what_moves_the_error_among_others(tmp_path: Path) -> No
     assert main_effects_sentence(pairs.study) == "", "in pairs no fix is averaged over others"
 
 
+@pytest.mark.slow
 def test_the_report_of_a_product_has_its_answers_and_nothing_that_a_library_muttered(tmp_path: Path) -> None:
     measured = study(tmp_path / "s", CLEAR)
     text = write_report(measured.study.folder).read_text()

@@ -25,7 +25,7 @@ def table(baseline: dict[str, list[float]], fix: dict[str, list[float]]) -> Simp
         for key, columns in (("base", baseline), ("fix", fix))
         for seed in (0, 1)
     }
-    study = SimpleNamespace(baseline="base", seeds=(0, 1))
+    study = SimpleNamespace(baseline="base", seeds_of=lambda *keys: (0, 1))
     return SimpleNamespace(table=pd.DataFrame.from_dict(rows, orient="index"), study=study)
 
 

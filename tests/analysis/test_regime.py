@@ -352,6 +352,7 @@ def test_the_table_marks_what_is_no_better_than_one_depth(early: Path, trained: 
     assert "poor" not in networks.networks(trained, trained_judged).text
 
 
+@pytest.mark.slow
 def test_headlines_of_figures_say_so(early: Path) -> None:
     from analysis.plots import available, draw
 

@@ -192,6 +192,7 @@ for end in run_on_ray(GroupQueue(mine, lambda kind: True), experiment, torch.dev
 
 
 @needs_ray
+@pytest.mark.slow
 def test_a_deadly_group_is_a_crash_and_one_too_large_is_halved(cluster, tmp_path):
     (tmp_path / "tiny.yaml").write_text(TINY)
     environment = {**os.environ, "RAY_ADDRESS": cluster.address}

@@ -44,7 +44,7 @@ def test_overrides(tmp_path):
         (GOOD + "training: {flip: vertical}", ["training.flip", "boolean"]),
         (GOOD + "data: {height: 30}", ["data.height", "multiple of 16"]),
         (GOOD + "data: {folder: there}", ["depth_scale", "never guessed"]),
-        (GOOD + "seeds: 0", ["seeds", "at least one"]),
+        (GOOD + "seeds: 0", ["seeds", "from 1 to 10,000"]),
         (GOOD + "seeds: [1, 1]", ["seeds", "different"]),
         (GOOD + "loss: {near_wieght: 3}", ["near_wieght", "did you mean 'near_weight'"]),
         (GOOD + "loss: {near_weight: -1}", ["near_weight", "greater than 0"]),

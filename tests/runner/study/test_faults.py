@@ -285,6 +285,7 @@ time_t time(time_t *at) {
 """
 
 
+@pytest.mark.slow
 def test_a_clock_that_jumps_changes_nothing(tmp_path: Path, whole: Path) -> None:
     if shutil.which("gcc") is None:
         pytest.skip("no C compiler here")

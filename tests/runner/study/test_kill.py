@@ -17,7 +17,7 @@ from commands import recorded
 
 from runner.study.looks import read_looks
 
-KILLS = {start: int(os.environ.get("NFLOSS_KILLS", count)) for start, count in (("scratch", 8), ("neutral", 4), ("looks", 3))}
+KILLS = {start: int(os.environ.get("NFLOSS_KILLS", count)) for start, count in (("scratch", 4), ("neutral", 2), ("looks", 1))}
 EACH = [(start, number) for start, count in KILLS.items() for number in range(count)]
 TINY = """
 design: {one_at_a_time: ["1-1", "6-2"]}

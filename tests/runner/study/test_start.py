@@ -157,7 +157,7 @@ def test_a_confirmation_goes_on_from_the_networks_of_its_study(tmp_path: Path, m
     early, and has nothing to confirm: not here."""
     monkeypatch.setattr("analysis.regime.is_early", lambda judged: False)
     run_watched(experiment(seeds=3), tmp_path / "study")
-    assert train_confirmation(tmp_path / "study", 3) == 0
+    assert train_confirmation(tmp_path / "study", 3, asked=True) == 0
     fresh = tmp_path / "study" / "confirmation"
     assert sorted(read_trials(fresh / "records")["seed"].unique()) == [3, 4, 5]
     assert sorted(states(tmp_path / "study")) == [f"seed{seed}.pt" for seed in range(4)]

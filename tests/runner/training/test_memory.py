@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import psutil
+import pytest
 import torch
 
 from nfloss import Configuration
@@ -23,6 +24,7 @@ MIB = 2**20
 PREDICTED = len(FIXES) * VALIDATION * HEIGHT * WIDTH * 4 / MIB
 
 
+@pytest.mark.slow
 def test_evaluations_take_no_memory_for_good() -> None:
     """The workers' allocator returns no memory: tensors larger than a step's would accumulate to gigabytes in a study of
     1,920 steps. After the tenth evaluation, with seven on the validation frames, the process grows by the predictions on

@@ -31,8 +31,13 @@ def run(names, data, settings, unsimplified=True):
 
 @pytest.mark.parametrize(
     ("schedule", "names"),
-    [("cosine", [*EVERY, *MIXED]), ("step", MIXED[:2]), ("constant", MIXED[:1])],
-    ids=["cosine", "step", "constant"],
+    [
+        pytest.param("cosine", [*EVERY, *MIXED], marks=pytest.mark.slow),
+        ("cosine", MIXED),
+        ("step", MIXED[:2]),
+        ("constant", MIXED[:1]),
+    ],
+    ids=["every fix", "cosine", "step", "constant"],
 )
 def test_fused_training_equals_the_plain_loop_in_float64(real_size, schedule, names):
     """Fifty steps of every fix and of mixtures together, against one model, one loss, one torch.optim.Adam and one of PyTorch's
