@@ -32,6 +32,7 @@ BLOCK = re.compile(r"^```(\w*)([^\n]*)\n(.*?)^```", re.MULTILINE | re.DOTALL)
 TITLE = re.compile(r'title="(.+?)"')
 MARK = "(not run by the tests)"
 SERVERS = {"mlflow", "dashboard", "docs-serve"}
+LONG = ("lasting.md", "tour.md", "own-network.md")
 KNOWN = ("make test", "source .venv/bin/activate")  # what is running now, and where
 READ_LATER = ("mine.yaml",)
 LITTLE: dict[str, Any] = {
@@ -48,6 +49,11 @@ def commands(page: Path) -> Iterator[str]:
                 yield line
             elif not language and line.startswith("$ "):
                 yield line[2:]
+
+
+def marked(page: Path) -> Any:
+    """A page as a parameter; those that train for most of a minute are run by `make slow`."""
+    return pytest.param(page, id=page.name, marks=[pytest.mark.slow] if page.name in LONG else [])
 
 
 def files(page: Path) -> Iterator[tuple[str, str]]:
@@ -101,7 +107,7 @@ def write_frames(folder: Path) -> None:
             colour.save(path)
 
 
-@pytest.mark.parametrize("page", [page for page in PAGES if any(commands(page))], ids=lambda page: page.name)
+@pytest.mark.parametrize("page", [marked(page) for page in PAGES if any(commands(page))])
 def test_commands_of_a_page_run_in_its_order(home: Path, page: Path) -> None:
     shutil.rmtree(home / "runs", ignore_errors=True)
     for name, text in files(page):
