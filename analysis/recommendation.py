@@ -172,6 +172,11 @@ def confirmation_folder(folder: Path) -> Path:
 
 def with_extensions(study: Study, found: dict[str, Any]) -> dict[str, Any]:
     """`found`, with the files or modules that define its custom fixes as "extensions" if it has any."""
-    fixes = [fix for issue in study.issues for fix in issue["fixes"] if fix["id"] in found["fixes"]]
-    places = sorted({fix["extension"] for fix in fixes if fix.get("extension")})
+    places = extensions_of(study, found["fixes"])
     return {**found, "extensions": places} if places else found
+
+
+def extensions_of(study: Study, fixes: Sequence[str]) -> list[str]:
+    """The files or modules that define those of these fixes, by id or name, that are a user's own."""
+    own = [fix for issue in study.issues for fix in issue["fixes"] if fix.get("extension")]
+    return sorted({str(fix["extension"]) for fix in own if fix["id"] in fixes or fix["name"] in fixes})

@@ -51,7 +51,7 @@ class Study:
     whole: int = 0  # planned seeds, from the first, that the study has with everything that it needs of them
     missing: tuple[tuple[str, int], ...] = ()  # each (cell, seed) that is not there yet of the first look
 
-    @property
+    @cached_property
     def planned_seeds(self) -> tuple[int, ...]:
         return tuple(int(seed) for seed in self.meta["experiment"]["seeds"])
 
@@ -184,12 +184,12 @@ def _looked(path: Path) -> dict[int, list[str]]:
 
 def _whole_seeds(study: Study, most: int | None) -> Study:
     """The study without seeds that some of its configurations still lack, up to its last whole look."""
-    keys, looks, end = list(dict.fromkeys(study.plan["key"].dropna())), study.looks, 0
+    keys, looks, end = dict.fromkeys(study.plan["key"].dropna()), study.looks, 0
     for before, at in pairwise((0, *looks)):
-        going = keys if before == 0 else study.looked.get(before, [])
+        going = list(keys) if before == 0 else [key for key in study.looked.get(before, []) if key in keys]
         if not going or (most is not None and end >= most):
             break
-        there = len(study.seeds_of(*(key for key in going if key in set(keys))))
+        there = len(study.seeds_of(*going))
         end = there if there < looks[0] or there >= at else before
         if there < at:
             break

@@ -81,6 +81,7 @@ EXTENSIONS = argument(
     help="own fixes, such as my_fixes.py; may be given several times; those of installed packages are there",
 )
 TRUST = argument("--trust-code", action="store_true", help="run the fixes and the network that the study's description names")
+URI = argument("--uri", help="MLflow tracking URI; default: MLFLOW_TRACKING_URI, else sqlite in the runs folder")
 JSON = argument("--json", dest="as_json", action="store_true", help="print JSON, not a table")
 
 #: Each command with what it takes; its name and its help are the function's.
@@ -163,10 +164,10 @@ COMMANDS: dict[Callable[..., int | None], list[Argument]] = {
         argument("--fixes", metavar="FIX", nargs="*", help="these instead of the recommended ones; none: the baseline"),
         TRUST,
     ],
-    sync: [STUDY, argument("--uri", help="MLflow tracking URI; default: MLFLOW_TRACKING_URI, else sqlite in the runs folder")],
+    sync: [STUDY, URI],
     mlflow: [
         argument("study", metavar="STUDY_DIR", nargs="?", type=Path, help="open at this study; default: at all of them"),
-        argument("--uri", help="MLflow tracking URI; default: MLFLOW_TRACKING_URI, else sqlite in the runs folder"),
+        URI,
         argument(
             "--port", metavar="N", type=number(int, 1, 65535), default=5000, help="port on 127.0.0.1; default: %(default)s"
         ),

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from nfloss import Configuration, load_extension
 from nfloss.standalone import standalone
@@ -12,17 +11,8 @@ from nfloss.yaml_block import document_block
 from runner.cli.terminal import need_trust
 from runner.records import write_bytes
 
-if TYPE_CHECKING:
-    from analysis.study import Study
-
 FOLDER = "export"
 LOSS, BLOCK, DOCUMENT_BLOCK = "near_field_loss.py", "loss.yaml", "loss-document.yaml"
-
-
-def extensions_of(study: Study, fixes: Sequence[str]) -> list[str]:
-    """Where the fixes come from that a study's own extensions define, by id or name."""
-    every = [fix for issue in study.issues for fix in issue["fixes"] if fix.get("extension")]
-    return sorted({str(fix["extension"]) for fix in every if {fix["id"], fix["name"]} & set(fixes)})
 
 
 def export_loss(study: Path, fixes: Sequence[str] | None, trust_code: bool) -> tuple[str, list[Path]]:
@@ -34,7 +24,7 @@ def export_loss(study: Path, fixes: Sequence[str] | None, trust_code: bool) -> t
     """
     import analysis
     from analysis.judge import read_verdicts
-    from analysis.recommendation import with_extensions
+    from analysis.recommendation import extensions_of, with_extensions
     from analysis.regime import is_early, why_early
     from analysis.report import annotated_yaml, evidence
 

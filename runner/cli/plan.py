@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def plan(experiment: Path, overrides: list[str], seeds: int | None, budget: int | None, again: bool, as_json: bool) -> None:
-    """Account for every cell (trained, same as another, clash) and estimate the time. Writes nothing."""
+    """Account for every cell (trained, same as another, clash) and estimate the time. Makes no study."""
     from runner.execution import FrameCache, resolve_device
     from runner.experiment import design_aliases
     from runner.study import estimate_minutes, plan_experiment, resumption, start_networks

@@ -92,11 +92,11 @@ class Display(Observer):
             self.fill_table()
         self.show()
 
-    def looked(self, folder: Path) -> None:
+    def looked(self) -> None:
         if self.live:
             self.fill_table()
         else:
-            for line in word_lines(folder):
+            for line in word_lines(self.folder):
                 say(line)
 
     def fill_table(self) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 
 from runner.execution.groups import Group
 from runner.execution.queue import Crash
@@ -17,7 +16,7 @@ class Observer:
         """A run, or what is trained up to a look, begins: what is planned, in a line; trials there already; trials planned;
         further ones at most, after later looks."""
 
-    def looked(self, folder: Path) -> None:
+    def looked(self) -> None:
         """All trials up to a look are there, and what goes on after it is known."""
 
     def starts(self, blocks: Sequence[StartBlock]) -> None:

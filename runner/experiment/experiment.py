@@ -17,12 +17,11 @@ from runner.data import Data
 from runner.experiment.design import Design, LossNumbers
 from runner.experiment.execution import Execution, expand_execution
 from runner.experiment.search import check_search
-from runner.experiment.seeds import UntilDecided, check_looks, looks_of
+from runner.experiment.seeds import MOST_SEEDS, UntilDecided, check_looks, looks_of
 from runner.networks import Model, resolve_network_file
 from runner.schema import Section
 from runner.training import Training
 
-MOST_SEEDS = 10_000
 #: Of an experiment: it becomes the name of a folder, of an MLflow experiment and of an Optuna study.
 NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$"
 #: Parts of a design whose effects are computed from all cells together, on the same seeds.
@@ -206,8 +205,7 @@ def validation_line(error: Any) -> str:
         return f"{place} is missing"
     message = error["msg"].removeprefix("Value error, ")
     given = error.get("input")
-    short = isinstance(given, int | float | str | list | None) and len(shown_value := repr(given)) < 80
-    shown = f" (given: {shown_value})" if short else ""
+    shown = f" (given: {given!r})" if not isinstance(given, (dict, Mapping)) and len(repr(given)) < 80 else ""
     return f"{place}: {message}{shown}"
 
 

@@ -11,7 +11,7 @@ from runner.schema import Section
 
 #: Numbers of seeds at which results are looked at, where an experiment does not say.
 LOOKS = (6, 10, 16, 24)
-FEWEST, MOST = 2, 10_000  # a single seed gives no interval
+FEWEST, MOST_SEEDS = 2, 10_000  # a single seed gives no interval
 
 
 class UntilDecided(Section):
@@ -37,8 +37,8 @@ class UntilDecided(Section):
 
 def check_looks(looks: list[int]) -> None:
     """Raises ValueError unless these are rising numbers of seeds."""
-    if looks[-1] > MOST:
-        raise ValueError(f"looks {looks}: at most {MOST:,} seeds are allowed")
+    if looks[-1] > MOST_SEEDS:
+        raise ValueError(f"looks {looks}: at most {MOST_SEEDS:,} seeds are allowed")
     if looks[0] < FEWEST or any(later <= earlier for earlier, later in pairwise(looks)):
         raise ValueError(f"looks {looks}: rising numbers of seeds, {FEWEST} at least, are needed, such as {list(LOOKS)}")
 

@@ -169,7 +169,7 @@ class StudyRun:
                 still_open = frozenset(decide(self.folder, at)) & plan.alone
                 looked[at] = going = plan.stays | still_open if still_open else frozenset()
                 write_looks(self.folder, looked)
-            self.observer.looked(self.folder)
+            self.observer.looked()
             if not going and at < plan.looks[-1]:
                 return
 
