@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from runner.cli.plan import read_experiment
 from runner.cli.terminal import CRASHED, INTERRUPTED, need_optuna, need_report, need_trust, report_lacks, say
-from runner.cli.views import draw_report, say_conclusions, track
+from runner.cli.views import draw_report, draw_report_and_track, say_conclusions, track
 
 if TYPE_CHECKING:
     from runner.cli.progress import Display
@@ -63,9 +63,12 @@ def run(
             code = train_confirmation(folder, settings.confirm, left)
         except EarlyStudy as error:
             say(str(error))
-    if drawn:
+    tracked = settings.tracking.mlflow and not no_tracking
+    if drawn and tracked:
+        draw_report_and_track(folder, settings.tracking.uri)
+    elif drawn:
         draw_report(folder)
-    if settings.tracking.mlflow and not no_tracking:  # after the report: the view shows verdicts and figures
+    elif tracked:
         track(folder, settings.tracking.uri)
     if drawn:
         say_conclusions(folder)

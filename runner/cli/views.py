@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 from runner.cli.terminal import need_optuna, need_report, say
@@ -99,6 +100,22 @@ def draw_report(folder: Path) -> None:
 
     print(f"drawing the report of {folder} (about half a minute)", file=sys.stderr)
     analysis.write_report(folder)
+
+
+def draw_report_and_track(folder: Path, uri: str | None) -> None:
+    """The report in a process of its own and the runs of the MLflow view beside it; then verdicts and figures into the view."""
+    from concurrent.futures import ProcessPoolExecutor
+    from multiprocessing import get_context
+
+    from runner.tracking import TrackingError, write_view
+
+    # Not forked: torch's autograd, which some figures use, does not work in a fork of a process that has used it.
+    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
+        drawing = pool.submit(draw_report, folder)
+        with suppress(TrackingError):  # `track` says so
+            write_view(folder, uri)
+        drawing.result()
+    track(folder, uri)
 
 
 def say_conclusions(folder: Path) -> None:
