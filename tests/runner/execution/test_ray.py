@@ -20,6 +20,7 @@ from runner.experiment import Execution, ExperimentError, Ray, load_experiment, 
 from runner.records import write_group
 from runner.study import plan_experiment
 from runner.study.folder import comparable
+from runner.study.looks import read_looks
 from runner.study.run import groups_of
 from runner.training import learning_rates
 
@@ -141,19 +142,24 @@ def test_a_node_killed_in_the_middle_of_a_group_changes_nothing(cluster, tmp_pat
 
 
 @needs_ray
-def test_start_networks_are_trained_there_as_here(cluster, tmp_path):
-    """Two seeds of one block, and one of another: the networks that come back are this machine's, and so are the records."""
-    text = TINY.replace("seeds: 2", "seeds: [0, 1, 4]")
+def test_start_networks_and_looks_are_there_as_here(cluster, tmp_path):
+    """Two seeds of one block, a look at them, and one seed of another block: the networks that come back are this machine's,
+    and so are the records and what was decided."""
+    text = TINY.replace("seeds: 2", "seeds: {looks: [2, 3], until: decided}")
     text = text.replace("steps: 60, batch: 2, evaluate_every: 20", "steps: 4, batch: 2, start: neutral, start_steps: 6")
     for name, more in (("ray", ["--execution", "ray"]), ("here", [])):
         run = begin(tmp_path / name, text, *more, RAY_ADDRESS=cluster.address)
         said, errors = run.communicate(timeout=600)
-        assert (run.returncode, said) == (0, "9 planned, 9 done, 0 diverged, 0 failed\n"), errors
-        assert "first 6 steps of neutral training for the start networks of seeds 0 to 1, seeds 4 to 5\n" in errors
+        trials = 6 + len(read_looks(tmp_path / name / "study")[2])  # three configurations, then what went on
+        assert (run.returncode, said) == (0, f"{trials} planned, {trials} done, 0 diverged, 0 failed\n"), errors
+        for block in ("seeds 0 to 1", "seeds 2 to 3"):
+            assert f"first 6 steps of neutral training for the start networks of {block}\n" in errors
     here, there = (recorded(tmp_path / name / "study") for name in ("here", "ray"))
     assert here.keys() == there.keys()
     for name, table in here.items():
         pd.testing.assert_frame_equal(table, there[name], check_exact=True, obj=name)
+    looked = [read_looks(tmp_path / name / "study") for name in ("here", "ray")]
+    assert looked[0] == looked[1] and len(looked[0][2]) > 1  # the baseline, and a fix that two seeds do not decide
     starts = [sorted((tmp_path / name / "study" / "starts").glob("*.pt")) for name in ("here", "ray")]
     for one, other in zip(*starts, strict=True):
         one, other = (torch.load(path, weights_only=True) for path in (one, other))
