@@ -51,8 +51,9 @@ dashboard: $(VENV)/run ## open the Optuna dashboard of the newest study on 127.0
 audit: $(VENV)/run ## every number of the source document recomputed
 	$(RUN) audit
 
+# One process more than there are cores: many tests wait for others' processes.
 test: $(VENV)/dev ## run the tests
-	$(BIN)/python -m pytest -n $(shell nproc 2>/dev/null || echo 2) --dist loadfile --no-loadscope-reorder --durations 20
+	$(BIN)/python -m pytest -n $$(( $(shell nproc 2>/dev/null || echo 2) + 1 )) --dist loadfile --no-loadscope-reorder --durations 20
 
 check: $(VENV)/dev ## lint, format, types, import rules; known holes in dependencies, where the network allows
 	$(BIN)/ruff check .

@@ -7,7 +7,7 @@ from torch import Tensor
 
 from nfloss import Choice, Fix, Guard, Issue, register
 
-MOST_NEAR = 0.70  # of a batch's pixels; of the seeds 0 to 5, only a batch of seed 4 has more (0.74)
+MOST_NEAR = 0.60  # of a batch's pixels, unknown ones with the far; of the seeds 0 to 5 only seed 4 has such batches (0.63)
 
 
 def the_same(residual: Tensor, mask: Tensor) -> Tensor:
