@@ -11,6 +11,7 @@ from typing import Any
 from analysis.comparisons import MeasuredStudy, compare, compare_finals
 from analysis.deciding import Evidence, Levels, Spending, forecast, support, word
 from analysis.files import write_whole
+from analysis.formatting import ratio
 from analysis.promises import full_key, judge_promises, judge_readability, whole_less_one
 from analysis.recommendation import judge_candidates, no_recommendation
 from analysis.regime import judge_regime, marked
@@ -118,8 +119,13 @@ def _with_gains(
     near = gains["near"]
     head = {name: near[name] for name in ("estimate", "p", "n")}
     seeds = dict(zip(map(str, own), near["values"], strict=True))
-    interval = {"interval": [near["low"], near["high"]], "seeds": seeds}
+    interval = {"interval": [near["low"], near["high"]], "seeds": seeds, "ratio": _ratios(gains)}
     return {**entry, "cell": row["cell"], "key": row["key"], "same_as": same_as, "absent": None, **head, **interval, **gains}
+
+
+def _ratios(gains: dict[str, Any]) -> dict[str, str]:
+    """The near and far error as multiples of the baseline's, as every table has them."""
+    return {side: ratio(gains[side]) for side in ("near", "far")}
 
 
 def _judge(entry: dict[str, Any], reading: dict[str, Any] | None, looks: Collection[int]) -> None:
@@ -182,6 +188,7 @@ def _controls(measured: MeasuredStudy, levels: Levels) -> list[dict[str, Any]]:
     others = {weight: key for weight, key in measured.weights.items() if key != base}
     entries = [{"weight": weight, "key": key, **compare(measured, base, key, levels)} for weight, key in others.items()]
     for entry in entries:
+        entry["ratio"] = _ratios(entry)
         _rule(entry)
     return entries
 

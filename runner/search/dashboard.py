@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import math
+import re
 import socket
 import sys
 import warnings
@@ -24,7 +26,7 @@ from optuna.trial import create_trial
 from nfloss import ISSUES
 from nfloss.configuration import make_numbers
 from nfloss.registry import find_fix, issue_of
-from runner.records import read_table
+from runner.records import WORD_COLUMNS, read_table, read_words
 from runner.search.objectives import OBJECTIVE_NAMES, ObjectiveValues, objective_values
 from runner.search.space import NONE, issue_name
 from runner.search.storage import JOURNAL, open_storage, safe_url, storage_errors
@@ -37,6 +39,9 @@ HOST = "127.0.0.1"
 VIEW_JOURNAL = "optuna-view.journal"  # of a study without a search; written from its records each time
 ARTIFACTS = "optuna-artifacts"
 OBJECTIVES = ("near", "far")
+#: Designs that vary fixes together. In others nearly every fix is in one cell alone, and importances and parallel coordinates,
+#: which the dashboard makes of parameters, would mislead: there a cell has none.
+CROSSED = ("cartesian", "fractional", "covering", "pairs")
 
 
 class QuietHandler(WSGIRequestHandler):
@@ -134,14 +139,15 @@ def write_dashboard_view(folder: Path, settings: Mapping[str, Any]) -> BaseStora
     view = optuna.create_study(storage=storage, study_name=settings["name"], directions=directions)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ExperimentalWarning)
-        view.set_metric_names([OBJECTIVE_NAMES[objective] for objective in OBJECTIVES])
+        view.set_metric_names([f"ln of {OBJECTIVE_NAMES[objective]}" for objective in OBJECTIVES])
     plan = read_table(folder / "plan.parquet").fillna({"fixes": "", "numbers": "{}"})
     cells = plan[plan["status"] == "trained"].to_dict("records")
     seeds = settings["seeds"][: looks_of(settings["experiment"])[0]]  # those that all cells have
     found = objective_values(folder, seeds, OBJECTIVES, "")
-    varied = varied_numbers(cells, settings["experiment"])
+    crossed = any(settings["experiment"]["design"].get(design) for design in CROSSED)
+    varied = varied_numbers(cells, settings["experiment"]) if crossed else None
     view.add_trials([cell_trial(cell, found[cell["key"]], varied) for cell in cells if cell["key"] in found])
-    save_note(view, view_note(settings, seeds, len(cells), len(found)))
+    save_note(view, "\n\n".join([view_note(settings, seeds, len(cells), len(found)), *words_table(folder)]))
     attach_figures(view, folder, storage)
     return storage
 
@@ -155,15 +161,35 @@ def varied_numbers(cells: list[Any], experiment: Mapping[str, Any]) -> dict[str,
     return {name: [float(baseline[name]), *sorted(values - {float(baseline[name])})] for name, values in sorted(varied.items())}
 
 
-def cell_trial(cell: Mapping[Any, Any], result: ObjectiveValues, varied: Mapping[str, list[float]]) -> Any:
-    """A trained cell as a finished trial, with a parameter for each issue and each varied number.
+def cell_trial(cell: Mapping[Any, Any], result: ObjectiveValues, varied: Mapping[str, list[float]] | None) -> Any:
+    """A trained cell as a finished trial. Its values are logarithms, so that a cell with ten times the error leaves the others
+    apart.
+
+    Args:
+        varied: the numbers of the loss that are parameters, beside one for each issue; None: no parameters.
+    """
+    params, kinds = ({}, {}) if varied is None else parameters(cell, varied)
+    attrs = {
+        "cell": cell["cell"],
+        "design": cell["design"],
+        "fixes": cell["fixes"],
+        "numbers": cell["numbers"],
+        "key": cell["key"],
+    }
+    attrs |= {f"{OBJECTIVE_NAMES[objective]} of each seed": values for objective, values in result.seeds.items()}
+    attrs["diverged seeds"] = result.diverged
+    values = [math.log(value) for value in result.values]
+    return create_trial(values=values, params=params, distributions=kinds, user_attrs=attrs)
+
+
+def parameters(cell: Mapping[Any, Any], varied: Mapping[str, list[float]]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """A cell's parameters, one for each issue and each varied number, and their categories.
 
     Several fixes of one issue are one category, such as "1-1+1-2". Optuna requires the same categories in every trial, so all
     combinations are listed.
     """
     fixes, numbers = cell["fixes"].split(), json.loads(cell["numbers"])
-    params: dict[str, Any] = {}
-    kinds: dict[str, Any] = {}
+    params, kinds = dict[str, Any](), dict[str, Any]()
     for number, issue in sorted(ISSUES.items()):
         own = [fix.id for fix in issue.fixes]
         params[issue_name(number)] = "+".join(fix for fix in fixes if issue_of(find_fix(fix)).number == number) or NONE
@@ -171,10 +197,7 @@ def cell_trial(cell: Mapping[Any, Any], result: ObjectiveValues, varied: Mapping
     for name, values in varied.items():
         params[name] = float(numbers.get(name, values[0]))
         kinds[name] = CategoricalDistribution(values)
-    attrs = {"cell": cell["cell"], "design": cell["design"], "fixes": cell["fixes"], "key": cell["key"]}
-    attrs |= {f"{OBJECTIVE_NAMES[objective]} of each seed": values for objective, values in result.seeds.items()}
-    attrs["diverged seeds"] = result.diverged
-    return create_trial(values=result.values, params=params, distributions=kinds, user_attrs=attrs)
+    return params, kinds
 
 
 def attach_figures(study: optuna.Study, folder: Path, storage: BaseStorage) -> None:
@@ -204,7 +227,20 @@ def view_note(settings: Mapping[str, Any], seeds: Sequence[int], cells: int, com
     frames = f"frames of {data['folder']}" if data.get("folder") else f"{data['train']} procedural scenes"
     return (
         f"**{settings['name']}**: {complete} of {cells} distinct cells with all of the seeds "
-        f"{', '.join(map(str, seeds))}, {training['steps']} steps each, on {frames}. A value is the geometric mean "
-        "over the seeds; a diverged training counts with the error of one depth everywhere. This is a view of the study's "
-        "records: changes are lost, because it is written again each time."
+        f"{', '.join(map(str, seeds))}, {training['steps']} steps each, on {frames}. A value is the natural logarithm of the "
+        "error, its mean over the seeds: 0.1 less is some 10 % less error. A diverged training counts as one depth everywhere. "
+        "This is a view of the study's records: changes are lost, because it is written again each time."
     )
+
+
+def words_table(folder: Path) -> list[str]:
+    """The words on the fixes as a Markdown table; nothing where no report has been drawn yet."""
+    words = read_words(folder / "verdicts.json")
+    columns = ["name", *WORD_COLUMNS[:-1]]
+    rows = [columns, ["---"] * len(columns), *([escaped(tags[column]) for column in columns] for tags in words.values())]
+    return ["\n".join(f"| {' | '.join(row)} |" for row in rows)] * bool(words)
+
+
+def escaped(text: str) -> str:
+    """Text that Markdown shows as it is: a fix of a foreign study may be called anything."""
+    return re.sub(r"([^\w\s.,:+-])", r"\\\1", text.replace("\n", " "))

@@ -17,7 +17,7 @@ from typing import Any
 import pandas as pd
 import yaml
 
-from runner.records import keys_and_seeds, read_table
+from runner.records import keys_and_seeds, read_table, read_words
 from runner.records.fingerprint import stale
 from runner.training import DECIDING, METRICS, RULERS
 
@@ -54,7 +54,7 @@ class StudyTables:
     meta: dict[str, Any]
     plan: pd.DataFrame
     issues: list[dict[str, Any]]
-    verdicts: dict[str, str]
+    words: dict[str, dict[str, str]]
     trials: pd.DataFrame
     curves: pd.DataFrame
 
@@ -91,24 +91,10 @@ def read_tables(folder: Path) -> StudyTables:
         yaml.safe_load((folder / "study.yaml").read_text(encoding="utf-8")),
         plan,
         json.loads((folder / "issues.json").read_text(encoding="utf-8")),
-        read_verdicts(folder / "verdicts.json"),
+        read_words(folder / "verdicts.json"),
         pd.concat(trials, ignore_index=True) if trials else pd.DataFrame(columns=["key", "seed"]),
         pd.concat(curves, ignore_index=True) if curves else pd.DataFrame(columns=["key", "seed", "step"]),
     )
-
-
-def read_verdicts(path: Path) -> dict[str, str]:
-    """Key of a configuration -> the verdicts of the fixes that it stands for, which in an early study say so; empty where there
-    is no report yet."""
-    if not path.exists():
-        return {}
-    judged, verdicts = json.loads(path.read_text(encoding="utf-8")), dict[str, str]()
-    early = "early: " if judged["regime"]["early"] else ""
-    for entry in judged["fixes"]:
-        if entry.get("key") and entry.get("verdict"):
-            verdict = f"{entry['id']} {early}{entry['verdict']}"
-            verdicts[entry["key"]] = f"{verdicts[entry['key']]}; {verdict}" if entry["key"] in verdicts else verdict
-    return verdicts
 
 
 def seed_means(table: pd.DataFrame, names: dict[str, str]) -> dict[Hashable, list[Metric]]:

@@ -17,6 +17,7 @@ from typing import Any
 
 import pandas as pd
 
+from runner.records import WORD_COLUMNS
 from runner.tracking.metrics import (
     CURVES,
     DECIDING_ERRORS,
@@ -152,7 +153,8 @@ def shared_tags(tables: StudyTables, cell: Mapping[Any, Any]) -> dict[str, str]:
         "key": cell["key"],
         "design": ", ".join(dict.fromkeys([cell["design"], *repeats["design"]])),
         "same_as": ", ".join(repeats["cell"]) or "-",
-        "verdict": tables.verdicts.get(cell["key"], "-"),
+        **dict.fromkeys(WORD_COLUMNS, "-"),
+        **tables.words.get(cell["key"], {}),
         "git_commit": str(tables.meta.get("git_commit") or "-"),
         "device": str(tables.meta.get("device") or "-"),
     }

@@ -12,6 +12,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from runner.records import WORD_COLUMNS
 from runner.tracking.metrics import DECIDING_ERRORS
 from runner.tracking.server import SAVED_VIEW, TrackingError, experiment_name, sqlite_file
 
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from mlflow import MlflowClient
 
 PRIMARY, FAR, _ = (f"final/{name}" for name in DECIDING_ERRORS.values())
-RUN_COLUMNS = [f"metrics.`{PRIMARY}`", f"metrics.`{FAR}`", "params.`1 fixes`", "tags.`verdict`", "tags.`diverged`"]
+RUN_COLUMNS = [f"tags.`{tag}`" for tag in (*WORD_COLUMNS, "seeds")]
 SEEDS_ARE_RUNS = "unfold it for the seeds"
 SEEDS_ARE_TABLES = (
     "its artifacts `curves.csv` and `trials.csv` have the records of each seed, its charts a few points of the mean curves"
@@ -81,7 +82,7 @@ def experiment_tags(meta: dict[str, Any], each_seed: bool) -> dict[str, str]:
     MLflow does not document saved views: nothing else may depend on it.
     """
     created = int(datetime.fromisoformat(str(meta["started"])).timestamp() * 1000)
-    state = json.dumps({"selectedColumns": RUN_COLUMNS, "runsHiddenMode": "FIRST_10_RUNS"})
+    state = json.dumps({"selectedColumns": RUN_COLUMNS, "runsHiddenMode": "SHOWALL", **charts()})
     view = {"name": "Ablation", "createdAt": created, "updatedAt": created, "state": state}
     return {
         "mlflow.experimentKind": "custom_model_development",
@@ -90,6 +91,15 @@ def experiment_tags(meta: dict[str, Any], each_seed: bool) -> dict[str, str]:
         f"mlflow.sharedViewState.{SAVED_VIEW}": json.dumps(view),
         "git_commit": str(meta.get("git_commit") or "-"),
     }
+
+
+def charts() -> dict[str, Any]:
+    """Of the saved view: one scatter of the near against the far error, a point for each configuration."""
+    axes = {axis: {"key": metric, "type": "METRIC"} for axis, metric in (("xaxis", PRIMARY), ("yaxis", FAR))}
+    section = {"uuid": "errors", "name": "Near against far error", "display": True, "isReordered": False}
+    scatter = {"uuid": "near-far", "type": "SCATTER", "metricSectionId": section["uuid"], "runsCountToCompare": 100, **axes}
+    common = {"deleted": False, "isGenerated": False}
+    return {"compareRunSections": [section], "compareRunCharts": [{**scatter, **common}], "isAccordionReordered": False}
 
 
 @contextmanager

@@ -15,6 +15,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
+from runner.records import WORD_COLUMNS, read_words
 from runner.tracking.metrics import read_tables, why_no_seed_runs
 from runner.tracking.runs import Run, all_runs
 from runner.tracking.server import page_link, store_uri
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 
 MOST_METRICS = 1000  # in one request
 PARENT = "mlflow.parentRunId"
+WORDS_TABLE = "words.json"
 CONTENT = "content"  # tag of a configuration's run: `Run.content`
 
 
@@ -145,8 +147,22 @@ def attach_report(client: MlflowClient, baseline: str | None, folder: Path) -> N
     """Write settings, report and figures, where they exist, as artifacts of the baseline's run."""
     if baseline is None:
         return
+    log_words(client, baseline, folder)
     for name in ("study.yaml", "verdicts.json", "report/report.html"):
         if (folder / name).exists():
             client.log_artifact(baseline, str(folder / name))
     if (folder / "report" / "figures").is_dir():
         client.log_artifacts(baseline, str(folder / "report" / "figures"), "figures")
+
+
+def log_words(client: MlflowClient, baseline: str, folder: Path) -> None:
+    """The words as a table that MLflow's artifact page shows; not `client.log_table`, which adds to the rows that are there."""
+    from mlflow.entities import RunTag
+
+    words = read_words(folder / "verdicts.json")
+    if words:
+        rows = [[tags[tag] for tag in ("name", *WORD_COLUMNS[:-1])] for tags in words.values()]
+        client.log_text(baseline, json.dumps({"columns": ["name", *WORD_COLUMNS[:-1]], "data": rows}), WORDS_TABLE)
+        client.log_batch(
+            baseline, tags=[RunTag("mlflow.loggedArtifacts", json.dumps([{"path": WORDS_TABLE, "type": "table"}]))]
+        )

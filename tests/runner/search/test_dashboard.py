@@ -1,6 +1,7 @@
 """The Optuna dashboard is served on this machine, for a search and for any other study."""
 
 import json
+import math
 import threading
 import urllib.request
 from contextlib import contextmanager
@@ -86,13 +87,44 @@ def test_any_other_study_is_shown(plain):
     assert "2 seeds" in shown["note"]["body"] or "seeds 0, 1" in shown["note"]["body"]
 
 
-def test_issues_and_numbers_are_the_parameters_of_a_study_without_search(plain):
+def test_values_are_logarithms_and_a_design_that_crosses_nothing_has_no_parameters(plain):
+    """Importance of a fix that is in one cell alone would say nothing."""
+    settings = read_study(plain)
+    view = optuna.load_study(study_name="small", storage=write_dashboard_view(plain, settings))
+    assert view.metric_names == ["ln of near RMSE of ln depth", "ln of far RMSE of ln depth"]
+    assert all(trial.params == {} for trial in view.trials)
+    for trial in view.trials:
+        logs = [
+            sum(math.log(v) for v in trial.user_attrs[f"{name} RMSE of ln depth of each seed"]) / 2 for name in ("near", "far")
+        ]
+        assert trial.values == pytest.approx(logs, rel=1e-12)
+
+
+def test_issues_and_numbers_are_the_parameters_where_fixes_vary_together(plain, monkeypatch):
+    monkeypatch.setattr("runner.search.dashboard.CROSSED", ("one_at_a_time",))
     view = optuna.load_study(study_name="small", storage=write_dashboard_view(plain, read_study(plain)))
     trials = {trial.user_attrs["cell"]: trial for trial in view.trials}
-    assert view.metric_names == ["near RMSE of ln depth", "far RMSE of ln depth"]
     assert trials["+1-1"].params["issue 1"] == "1-1" and trials["baseline"].params["issue 1"] == "none"
     assert trials["near weight 8"].params["near_weight"] == 8.0 and trials["baseline"].params["near_weight"] == 5.0
     assert all(len(trial.values) == 2 for trial in trials.values())
+
+
+def test_the_note_has_the_words_as_text(plain):
+    """Whatever a fix of somebody else's study is called, it stays text in the note's Markdown."""
+    judged = {"id": "1-1", "key": "k", "verdict": "trade", "name": "<img src=x>|[a](b)", "ratio": {"near": "1.07 [1.03, 1.12]"}}
+    (plain / "verdicts.json").write_text(json.dumps({"regime": {"early": False}, "fixes": [judged]}))
+    try:
+        note = get_note(plain)
+    finally:
+        (plain / "verdicts.json").unlink()
+    assert note.endswith("| \\<img src\\=x\\>\\|\\[a\\]\\(b\\) | trade | 1.07 \\[1.03, 1.12\\] | - |")
+    assert "| name | word | near error | far error |" in note
+    assert "| name |" not in get_note(plain)
+
+
+def get_note(study: Path) -> str:
+    with served(study) as link:
+        return json.loads(get(f"{link}/api/studies/0?after=0"))["note"]["body"]
 
 
 def test_combinations_of_the_fixes_of_one_issue():

@@ -37,7 +37,7 @@ def test_pages(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     study = write_study(tmp_path / "small")
     write_view(study)
     with script.served(study) as link, script.browser(1000) as driver:
-        runs = script.open_page(driver, link, ["baseline", "+5-2", "final/1_near", "verdict"])
+        runs = script.open_page(driver, link, ["baseline", "+5-2", "word", "near error"])
         assert "seed 0" not in runs, "seeds must be collapsed under their configuration"
         assert "share key" not in runs, "the saved view must be accepted"
         charts = script.open_page(

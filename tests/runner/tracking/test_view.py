@@ -189,9 +189,16 @@ def test_a_resumed_study_brings_its_new_seed(study: Path) -> None:
     assert runs["full seed 2"].data.tags["mlflow.parentRunId"] == runs["full"].info.run_id
 
 
+RATIO = {"near": "0.94 [0.91, 0.97]", "far": "1.00 [0.98, 1.02]"}
+
+
 def write_verdicts(study: Path, early: bool = False) -> None:
     """One fix to adopt, one that was not trained."""
-    fixes = [{"id": "1-1", "key": key("1-1"), "verdict": "adopt"}, {"id": "9-1", "key": None, "verdict": "open"}]
+    fixes: list[dict[str, object]] = [
+        {"id": "1-1", "name": "fixed-mean", "key": key("1-1"), "verdict": "adopt", "ratio": RATIO},
+        {"id": "10-1", "name": "global-mean", "key": key("1-1"), "verdict": "adopt", "ratio": RATIO},
+        {"id": "9-1", "name": "speed", "key": None, "verdict": "open"},
+    ]
     (study / "verdicts.json").write_text(json.dumps({"regime": {"early": early}, "fixes": fixes}))
 
 
@@ -205,9 +212,18 @@ def test_verdicts_and_report_join_without_rewriting(study: Path) -> None:
     write_view(study)
     client, runs = runs_of(study)
     assert runs["+1-1"].info.run_id == before
-    assert runs["+1-1"].data.tags["verdict"] == "1-1 adopt" == runs["+1-1 seed 0"].data.tags["verdict"]
+    assert runs["+1-1"].data.tags["word"] == "adopt" == runs["+1-1 seed 0"].data.tags["word"]
+    assert [runs["+1-1"].data.tags[tag] for tag in ("near error", "far error")] == list(RATIO.values())
+    assert runs["+1-1"].data.tags["name"] == "fixed-mean; global-mean"
     files = {file.path for file in client.list_artifacts(runs["baseline"].info.run_id)}
-    assert files == {"configuration.json", "figures", "report.html", "study.yaml", "verdicts.json"}
+    assert files == {"configuration.json", "figures", "report.html", "study.yaml", "verdicts.json", "words.json"}
+    table = {
+        "columns": ["name", "word", "near error", "far error"],
+        "data": [["fixed-mean; global-mean", "adopt", *RATIO.values()]],
+    }
+    assert (
+        json.loads((study.parent / client.download_artifacts(runs["baseline"].info.run_id, "words.json")).read_text()) == table
+    )
     assert (study.parent / "mlartifacts" / "small").is_dir()
 
 
@@ -282,15 +298,15 @@ def test_a_verdict_joins_a_configuration_without_seeds(study: Path) -> None:
     before = ids_of(study)
     write_verdicts(study)
     write_view(study)
-    assert ids_of(study) == before and runs_of(study)[1]["+1-1"].data.tags["verdict"] == "1-1 adopt"
+    assert ids_of(study) == before and runs_of(study)[1]["+1-1"].data.tags["word"] == "adopt"
 
 
 def test_verdicts_of_an_early_study_say_so(study: Path) -> None:
     write_verdicts(study, early=True)
     write_view(study)
     runs = runs_of(study)[1]
-    assert runs["+1-1"].data.tags["verdict"] == "1-1 early: adopt" == runs["+1-1 seed 1"].data.tags["verdict"]
-    assert runs["+5-2"].data.tags["verdict"] == "-"
+    assert runs["+1-1"].data.tags["word"] == "early: adopt" == runs["+1-1 seed 1"].data.tags["word"]
+    assert runs["+5-2"].data.tags["word"] == "-"
 
 
 @pytest.mark.parametrize("most_trials", [500, 0])
