@@ -20,6 +20,8 @@ def read_words(path: Path) -> dict[str, dict[str, str]]:
         if not entry.get("key") or not entry.get("verdict"):
             continue
         name, ratio = str(entry.get("name", "-")), entry.get("ratio") or {}
+        if entry.get("same_as") == "baseline":  # proved: the names of the same training
+            words.setdefault(entry["key"], dict.fromkeys(WORD_COLUMNS, "-") | {"word": "baseline", "name": "baseline"})
         if found := words.get(entry["key"]):
             found["name"] += f"; {name}"
         else:

@@ -39,8 +39,8 @@ HOST = "127.0.0.1"
 VIEW_JOURNAL = "optuna-view.journal"  # of a study without a search; written from its records each time
 ARTIFACTS = "optuna-artifacts"
 OBJECTIVES = ("near", "far")
-#: Designs that vary fixes together. In others nearly every fix is in one cell alone, and importances and parallel coordinates,
-#: which the dashboard makes of parameters, would mislead: there a cell has none.
+#: Designs that vary fixes together. In others nearly every fix is in one cell alone, and the importances that the dashboard
+#: computes for parameters would mislead: there the cell itself is the only parameter (the dashboard divides by their number).
 CROSSED = ("cartesian", "fractional", "covering", "pairs")
 
 
@@ -145,8 +145,12 @@ def write_dashboard_view(folder: Path, settings: Mapping[str, Any]) -> BaseStora
     seeds = settings["seeds"][: looks_of(settings["experiment"])[0]]  # those that all cells have
     found = objective_values(folder, seeds, OBJECTIVES, "")
     crossed = any(settings["experiment"]["design"].get(design) for design in CROSSED)
-    varied = varied_numbers(cells, settings["experiment"]) if crossed else None
-    view.add_trials([cell_trial(cell, found[cell["key"]], varied) for cell in cells if cell["key"] in found])
+    varied = varied_numbers(cells, settings["experiment"])
+    names = CategoricalDistribution([cell["cell"] for cell in cells])
+    for cell in cells:
+        if cell["key"] in found:
+            params, kinds = parameters(cell, varied) if crossed else ({"cell": cell["cell"]}, {"cell": names})
+            view.add_trial(cell_trial(cell, found[cell["key"]], params, kinds))
     save_note(view, "\n\n".join([view_note(settings, seeds, len(cells), len(found)), *words_table(folder)]))
     attach_figures(view, folder, storage)
     return storage
@@ -161,25 +165,16 @@ def varied_numbers(cells: list[Any], experiment: Mapping[str, Any]) -> dict[str,
     return {name: [float(baseline[name]), *sorted(values - {float(baseline[name])})] for name, values in sorted(varied.items())}
 
 
-def cell_trial(cell: Mapping[Any, Any], result: ObjectiveValues, varied: Mapping[str, list[float]] | None) -> Any:
+def cell_trial(
+    cell: Mapping[Any, Any], result: ObjectiveValues, params: Mapping[str, Any], kinds: Mapping[str, CategoricalDistribution]
+) -> Any:
     """A trained cell as a finished trial. Its values are logarithms, so that a cell with ten times the error leaves the others
-    apart.
-
-    Args:
-        varied: the numbers of the loss that are parameters, beside one for each issue; None: no parameters.
-    """
-    params, kinds = ({}, {}) if varied is None else parameters(cell, varied)
-    attrs = {
-        "cell": cell["cell"],
-        "design": cell["design"],
-        "fixes": cell["fixes"],
-        "numbers": cell["numbers"],
-        "key": cell["key"],
-    }
+    apart."""
+    attrs: dict[str, Any] = {name: cell[name] for name in ("cell", "design", "fixes", "numbers", "key")}
     attrs |= {f"{OBJECTIVE_NAMES[objective]} of each seed": values for objective, values in result.seeds.items()}
     attrs["diverged seeds"] = result.diverged
     values = [math.log(value) for value in result.values]
-    return create_trial(values=values, params=params, distributions=kinds, user_attrs=attrs)
+    return create_trial(values=values, params=dict(params), distributions=dict(kinds), user_attrs=attrs)
 
 
 def parameters(cell: Mapping[Any, Any], varied: Mapping[str, list[float]]) -> tuple[dict[str, Any], dict[str, Any]]:

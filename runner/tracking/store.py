@@ -96,10 +96,10 @@ def experiment_tags(meta: dict[str, Any], each_seed: bool) -> dict[str, str]:
 def charts() -> dict[str, Any]:
     """Of the saved view: one scatter of the near against the far error, a point for each configuration."""
     axes = {axis: {"key": metric, "type": "METRIC"} for axis, metric in (("xaxis", PRIMARY), ("yaxis", FAR))}
-    section = {"uuid": "errors", "name": "Near against far error", "display": True, "isReordered": False}
+    section = {"uuid": "errors", "name": "Near against far error", "display": True, "columns": 1, "isReordered": False}
     scatter = {"uuid": "near-far", "type": "SCATTER", "metricSectionId": section["uuid"], "runsCountToCompare": 100, **axes}
     common = {"deleted": False, "isGenerated": False}
-    return {"compareRunSections": [section], "compareRunCharts": [{**scatter, **common}], "isAccordionReordered": False}
+    return {"compareRunSections": [section], "compareRunCharts": [{**scatter, **common}], "isAccordionReordered": True}
 
 
 @contextmanager

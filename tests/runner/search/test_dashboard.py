@@ -87,12 +87,12 @@ def test_any_other_study_is_shown(plain):
     assert "2 seeds" in shown["note"]["body"] or "seeds 0, 1" in shown["note"]["body"]
 
 
-def test_values_are_logarithms_and_a_design_that_crosses_nothing_has_no_parameters(plain):
+def test_values_are_logarithms_and_a_design_that_crosses_nothing_has_its_cells_as_the_parameter(plain):
     """Importance of a fix that is in one cell alone would say nothing."""
     settings = read_study(plain)
     view = optuna.load_study(study_name="small", storage=write_dashboard_view(plain, settings))
     assert view.metric_names == ["ln of near RMSE of ln depth", "ln of far RMSE of ln depth"]
-    assert all(trial.params == {} for trial in view.trials)
+    assert [trial.params for trial in view.trials] == [{"cell": trial.user_attrs["cell"]} for trial in view.trials]
     for trial in view.trials:
         logs = [
             sum(math.log(v) for v in trial.user_attrs[f"{name} RMSE of ln depth of each seed"]) / 2 for name in ("near", "far")
