@@ -81,47 +81,41 @@ def share_not_finite_broken(losses: Losses, bench: Bench) -> Tensor:
     return share_not_finite(losses, bench, (math.nan, math.inf))
 
 
-ISSUE = register(
-    Issue(
-        number=4,
-        title="Gradients unwatched",
-        severity="major",
-        says="Near pixels with large errors and far ones with small errors differ by three orders of magnitude in gradient.",
-        fixes=(
-            Fix(
-                "4-1",
-                "hook-clamp",
-                "gradient of the two scalars clamped to [-1, 1]",
-                {"guard": Choice("hook clamp", Guard(terms=clamp_scalar_gradient))},
-                origin="document",
-                source="Issue 4, first solution",
-            ),
-            Fix(
-                "4-2",
-                "nan-fallback",
-                "the unweighted loss where the total is not finite",
-                {"guard": Choice("NaN fallback", Guard(fallback=True))},
-                origin="document",
-                source="Issue 4, second solution",
-            ),
-            Fix(
-                "4-3",
-                "pixel-clamp",
-                "each pixel's gradient bounded to 3 times the root mean square",
-                {"guard": Choice("pixel clamp", Guard(pixels=clamp_pixel_gradients))},
-                "beyond the document",
-                "Issue 4: what its argument asks for",
-            ),
-        ),
-        symptom=Symptom(
-            "largest (99.9 %) against median gradient of a pixel",
-            "ratio",
-            "small",
-            gradient_range,
-            also=(
-                Symptom("batches not finite, one extreme prediction", "share", "0", share_not_finite_extreme),
-                Symptom("batches not finite, one NaN or infinite prediction", "share", "0", share_not_finite_broken),
-            ),
-        ),
-    )
+HOOK_CLAMP = Choice("hook clamp", Guard(terms=clamp_scalar_gradient))
+NAN_FALLBACK = Choice("NaN fallback", Guard(fallback=True))
+PIXEL_CLAMP = Choice("pixel clamp", Guard(pixels=clamp_pixel_gradients))
+
+SAYS = "Near pixels with large errors and far ones with small errors differ by three orders of magnitude in gradient."
+FIXES = (
+    Fix(
+        "4-1",
+        "hook-clamp",
+        "gradient of the two scalars clamped to [-1, 1]",
+        {"guard": HOOK_CLAMP},
+        "document",
+        "Issue 4, first solution",
+    ),
+    Fix(
+        "4-2",
+        "nan-fallback",
+        "the unweighted loss where the total is not finite",
+        {"guard": NAN_FALLBACK},
+        "document",
+        "Issue 4, second solution",
+    ),
+    Fix(
+        "4-3",
+        "pixel-clamp",
+        "each pixel's gradient bounded to 3 times the root mean square",
+        {"guard": PIXEL_CLAMP},
+        "beyond the document",
+        "Issue 4: what its argument asks for",
+    ),
 )
+NOT_FINITE = (
+    Symptom("batches not finite, one extreme prediction", "share", "0", share_not_finite_extreme),
+    Symptom("batches not finite, one NaN or infinite prediction", "share", "0", share_not_finite_broken),
+)
+SYMPTOM = Symptom("largest (99.9 %) against median gradient of a pixel", "ratio", "small", gradient_range, NOT_FINITE)
+
+register(Issue(4, "Gradients unwatched", "major", SAYS, FIXES, SYMPTOM))
