@@ -135,6 +135,12 @@ class MeasuredStudy:
         return mean.index.to_numpy(float), mean.to_numpy(float)
 
 
+def known_mean(values: np.ndarray) -> float:
+    """Mean of the values that are finite; NaN where none is."""
+    known = values[np.isfinite(values)]
+    return float(known.mean()) if len(known) else math.nan
+
+
 def speed_gain(steps: np.ndarray, y: np.ndarray, factor: float) -> float:
     """By how much the mean of y over training would fall if the same curve ran `factor` times faster."""
     return float(np.mean(y - np.interp(np.minimum(steps * factor, steps[-1]), steps, y)))

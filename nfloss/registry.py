@@ -49,14 +49,12 @@ class Symptom:
 
     measure: (`Losses`, `nfloss.symptoms.Bench`) -> one value per configuration, [K]; it must not change the losses. None: the
         symptom needs training and is read from the records.
-    also: more measurements of the same issue.
     """
 
     name: str
     unit: str
     cured: str
     measure: Callable[[Any, Any], Tensor] | None = field(repr=False, default=None)
-    also: tuple[Symptom, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -34,9 +34,9 @@ def image(depths: Sequence[float] | Tensor) -> Tensor:
     return (1.0 / column(depths)).reshape(1, 1, 1, -1)
 
 
-def near_and_far(near: int, total: int, near_depth: float = 0.5, far_depth: float = 2.0) -> Tensor:
-    """`near` of `total` pixels at `near_depth`, the rest at `far_depth`, as inverse depth [1, 1, 1, P]."""
-    return image([near_depth] * near + [far_depth] * (total - near))
+def near_and_far(near: int, total: int) -> Tensor:
+    """`near` of `total` pixels at 0.5 m, the rest at 2 m, as inverse depth [1, 1, 1, P]."""
+    return image([0.5] * near + [2.0] * (total - near))
 
 
 def residuals(true_depth: float, predicted_depth: float) -> tuple[float, float]:

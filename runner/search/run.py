@@ -14,9 +14,9 @@ import numpy as np
 from runner.execution import FrameCache, Group, Observer, make_groups, processes, record_key
 from runner.experiment import RECOMMENDATION, Cell, Experiment, Plan, PlannedCell, Search
 from runner.records import keys_and_seeds, read_trials, write_table
-from runner.search.loop import Proposal, search_loop
+from runner.search.loop import search_loop
 from runner.search.objectives import FINAL_COLUMNS, ObjectiveValues, objective_values, trials_of_seeds
-from runner.search.searcher import Searcher
+from runner.search.searcher import Proposal, Searcher
 from runner.search.space import Space
 from runner.search.storage import StorageError, open_storage, retry
 from runner.search.summary import best_lines, plan_table, search_note

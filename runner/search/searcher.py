@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import warnings
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -15,17 +16,24 @@ from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from runner.experiment import Search
-from runner.search.loop import Proposal
 from runner.search.objectives import OBJECTIVE_NAMES, ObjectiveValues
 from runner.search.sampler import best_by_effects, distributions, make_sampler
 from runner.search.space import Point, Space
 from runner.search.storage import storage_errors
 
-MAX_REPEATS = 1  # proposals of known cells before a new cell is drawn at random
 MAX_DRAWS = 2000  # without a new cell, after which the space counts as exhausted
 DRAWS_PER_STEP = 100  # if none of these is new, one parameter more is changed
 
 optuna.logging.set_verbosity(optuna.logging.ERROR)
+
+
+@dataclass(frozen=True)
+class Proposal:
+    """A cell that the search has proposed, and the number of its Optuna trial."""
+
+    number: int
+    cell: str
+    point: Point
 
 
 class Searcher:
@@ -100,12 +108,11 @@ class Searcher:
         trial, seeded by the number of trials, so that an interrupted search continues in the same way.
         """
         known = {trial.user_attrs["key"] for trial in self.trials()}
-        for _ in range(MAX_REPEATS):
-            proposal = self.propose()
-            if proposal.point.key not in known:
-                return proposal
-            if proposal.point.key in values:
-                self.tell_known(values)
+        proposal = self.propose()
+        if proposal.point.key not in known:
+            return proposal
+        if proposal.point.key in values:
+            self.tell_known(values)
         parameters = self.new_parameters(known, proposal)
         if parameters is None:
             return None
