@@ -46,11 +46,7 @@ class MeasuredStudy:
     @classmethod
     @lru_cache(maxsize=4)
     def of(cls, study: Study) -> MeasuredStudy:
-        """Measure every trial; the result is cached for each loaded study.
-
-        Raises:
-            StudyError: no seed is complete.
-        """
+        """Measure every trial; the result is cached for each loaded study. Raises StudyError: no seed is complete."""
         require_a_seed(study)
         return cls(study, trial_measures(study), near_weight_keys(study))
 
@@ -58,9 +54,7 @@ class MeasuredStudy:
     def of_finals(cls, study: Study) -> MeasuredStudy:
         """The same with final errors and divergence alone, of which the words are made: a tenth of the time.
 
-        Raises:
-            StudyError: no seed is complete.
-        """
+        Raises StudyError: no seed is complete."""
         require_a_seed(study)
         table = study.trials.set_index(["key", "seed"])
         return cls(study, table.assign(diverged=table["status"] == "diverged"), near_weight_keys(study))

@@ -45,9 +45,7 @@ class Power:
 def power_lines(study_dir: Path | str, asked_percent: float = 5.0) -> list[str]:
     """A sentence per measure of a complete study: the gain its seeds detect, and the seeds needed for `asked_percent`.
 
-    Raises:
-        StudyError: the study is broken, or trials are missing.
-    """
+    Raises StudyError: the study is broken, or trials are missing."""
     from analysis.judge import verdicts
 
     judged = verdicts(study_dir)
@@ -130,5 +128,4 @@ def power_of_equivalence(band: float, n: int, level: float = ALPHA) -> float:
 
 
 def seed_count_text(count: float) -> str:
-    """A number of seeds as text."""
     return f"more than {MOST_SEEDS}" if math.isinf(count) else f"{count:.0f}"

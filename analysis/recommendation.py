@@ -161,7 +161,6 @@ def candidate_text(candidate: Candidate) -> str:
 
 
 def confirmation_folder(folder: Path) -> Path:
-    """The folder of a study's confirmation."""
     return folder / FOLDER
 
 

@@ -99,11 +99,7 @@ class Study:
 
     @cached_property
     def baseline(self) -> str:
-        """Key of the loss without fixes.
-
-        Raises:
-            StudyError: the plan has no baseline.
-        """
+        """Key of the loss without fixes. Raises StudyError: the plan has no baseline."""
         key = self.key_of(())
         if key is None:
             raise StudyError(
@@ -237,11 +233,7 @@ def missing_trials(study: Study) -> list[tuple[str, int]]:
 
 
 def require_a_seed(study: Study) -> None:
-    """Raise if not even one seed has been trained with every configuration.
-
-    Raises:
-        StudyError: with the number of missing trials, the first three, and the remedy.
-    """
+    """Raise a StudyError, which names missing trials and the remedy, unless one seed is there with every configuration."""
     if study.seeds:
         return
     missing = study.missing

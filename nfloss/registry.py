@@ -23,9 +23,7 @@ Origin = Literal["document", "beyond the document", "document to the letter", "o
 class Fix:
     """One fix of one issue: the slots it fills, and the choice for each.
 
-    Raises:
-        ValueError: it fills no slot or an unknown one, or a choice does not fit its slot.
-    """
+    Raises ValueError: it fills no slot or an unknown one, or a choice does not fit its slot."""
 
     id: str
     name: str
@@ -139,16 +137,11 @@ def all_fixes() -> tuple[Fix, ...]:
 
 
 def issue_of(fix: Fix) -> Issue:
-    """The issue that a fix belongs to."""
     return next(issue for issue in ISSUES.values() if fix in issue.fixes)
 
 
 def find_fix(handle: object) -> Fix:
-    """The fix with this id or name.
-
-    Raises:
-        ValueError: unknown; the message lists the known ids and suggests the nearest.
-    """
+    """The fix with this id or name. Raises ValueError: unknown; the message lists the known ids and suggests the nearest."""
     if isinstance(handle, str):
         if handle not in _FIXES:
             load_installed()
@@ -176,9 +169,7 @@ def load_installed() -> None:
 
     The entry point is a module that registers fixes when imported, or a function that does when called.
 
-    Raises:
-        ExtensionError: one of them cannot be loaded.
-    """
+    Raises ExtensionError: one of them cannot be loaded."""
     if GROUP in _asked:
         return
     _asked.add(GROUP)  # first, because an extension may call all_fixes()

@@ -89,11 +89,7 @@ class LossBlock:
 
 
 def load_yaml(path: Path) -> Any:
-    """The content of a YAML file.
-
-    Raises:
-        ValueError: missing, not readable, or not YAML; one line with file and position.
-    """
+    """The content of a YAML file. Raises ValueError: missing, not readable, or not YAML; one line with file and position."""
     try:
         with path.open(encoding="utf-8") as file:
             text = file.read(MOST_CHARACTERS + 1)

@@ -45,11 +45,7 @@ class FrameCache:
         self._made: dict[tuple[int, torch.device], Parts] = {}
 
     def seed_data(self, seed: int, device: torch.device = CPU) -> SeedData:
-        """The frames of a seed on a device.
-
-        Raises:
-            DataError: frames that cannot be read or split.
-        """
+        """The frames of a seed on a device. Raises DataError: frames that cannot be read or split."""
         own = self._parts(seed, device)
         return (
             SeedData(seed, *own)
@@ -114,7 +110,6 @@ def draw_series(data: Data, series: int, processes: int) -> Parts:
 
 
 def file_of(folder: Path, name: int) -> Path:
-    """The file of a seed's or a series' frames."""
     return folder / f"{name}.pt"
 
 

@@ -49,7 +49,6 @@ class GroupQueue:
         return None
 
     def put_first(self, halves: Iterable[Group]) -> None:
-        """Put groups before all others."""
         self.groups.extendleft(reversed(list(halves)))
 
 

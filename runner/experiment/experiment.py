@@ -147,9 +147,7 @@ class Experiment(Section):
 def load_experiment(path: Path, overrides: Sequence[str] = ()) -> Experiment:
     """The experiment of a YAML file, with `key.key=value` overrides.
 
-    Raises:
-        ExperimentError: a line for each error: where it is, what was given, and what is allowed.
-    """
+    Raises ExperimentError: a line for each error: where it is, what was given, and what is allowed."""
     try:
         content = load_yaml(path)
     except ValueError as error:
@@ -210,7 +208,6 @@ def validation_line(error: Any) -> str:
 
 
 def known_keys(sections: Sequence[str]) -> tuple[str, ...]:
-    """The keys of a section of the experiment file."""
     model: Any = Experiment
     for section in sections:
         annotation = model.model_fields[section].annotation

@@ -77,7 +77,6 @@ def fingerprint(configuration: Configuration, data: Data, network: str | None = 
 
 
 def changed_parts(before: str, now: str) -> list[str]:
-    """The names of the parts that differ."""
     one, other = (dict(part.split(":", 1) for part in text.split() if ":" in part) for text in (before, now))
     return sorted(name for name in one.keys() | other.keys() if one.get(name) != other.get(name))
 

@@ -36,13 +36,11 @@ class SearchOutcome:
 
 
 def search_settings(experiment: Experiment) -> Search:
-    """The settings of the experiment's search."""
     assert experiment.design.optuna is not None
     return experiment.design.optuna
 
 
 def search_space(experiment: Experiment, frames: FrameCache) -> Space:
-    """The space of the experiment's search."""
     rate = experiment.training.learning_rate
     mean_weight = partial(dataset_weight_mean, experiment, frames)
     return Space.of(search_settings(experiment), experiment.loss, rate, mean_weight)

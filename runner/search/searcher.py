@@ -98,7 +98,6 @@ class Searcher:
         return [{**trial.user_attrs, "pruned": trial.state == TrialState.PRUNED} for trial in self.trials()]
 
     def points(self) -> list[Point]:
-        """Every cell that was proposed."""
         return [proposal_of(trial, self.space).point for trial in self.trials()]
 
     def ask(self, values: Mapping[str, ObjectiveValues]) -> Proposal | None:

@@ -54,9 +54,7 @@ def storage_errors(url: str | None) -> Iterator[None]:
 def retry(action: Callable[[], T], warn: Callable[[str], None], max_wait: float = MAX_WAIT) -> T:
     """Call `action`, and again after longer and longer pauses while the storage cannot be used; `warn` is called once.
 
-    Raises:
-        StorageError: the storage could not be used for `max_wait` seconds.
-    """
+    Raises StorageError: the storage could not be used for `max_wait` seconds."""
     began, pause = time.monotonic(), 1.0
     while True:
         try:

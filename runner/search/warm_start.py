@@ -40,9 +40,7 @@ def claim_storage(study: Any, folder: Path, url: str | None) -> None:
 def warm_start(searcher: Searcher, experiment: Experiment, source: Path, folder: Path) -> None:
     """Copy the records of those cells of another study that the space contains, and add them as finished trials.
 
-    Raises:
-        StudyError: the other study has other settings or code, or lacks some of the seeds.
-    """
+    Raises StudyError: the other study has other settings or code, or lacks some of the seeds."""
     settings = read_study(source)["experiment"]
     mine = experiment.model_dump(mode="json")
     different = [name for name in MUST_MATCH if settings.get(name) != mine[name]]

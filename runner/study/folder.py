@@ -65,7 +65,6 @@ def recorded_group_size(folder: Path) -> int | None:
 
 
 def read_study(folder: Path) -> dict[str, Any]:
-    """The study.yaml of a folder."""
     if not (folder / "study.yaml").is_file():
         raise StudyError(f"{folder}: no study here (study.yaml is missing)")
     try:

@@ -79,7 +79,6 @@ class Budget:
         return not self.spent
 
     def took(self, seconds: float, kind: type = Group) -> None:
-        """One took so long."""
         self.longest[kind] = max(self.longest.get(kind, 0.0), seconds)
 
 

@@ -50,11 +50,7 @@ def resumption(plan: Plan, folder: Path) -> str:
 
 
 def status_lines(folder: Path) -> list[str]:
-    """What is done and what is missing of the study in a folder.
-
-    Raises:
-        StudyError: no study there.
-    """
+    """What is done and what is missing of the study in a folder. Raises StudyError: no study there."""
     settings, cells = read_study(folder), read_table(folder / "plan.parquet")
     trials = read_trials(folder / "records", cells)
     if len(trials):

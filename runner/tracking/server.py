@@ -67,9 +67,7 @@ def page_link(server: str, experiment: str | None) -> str:
 def serve_mlflow(study: Path | None, port: int = DEFAULT_PORT, uri: str | None = None) -> int:
     """Run the MLflow UI until Ctrl-C; returns the exit status.
 
-    Raises:
-        TrackingError: there is no store yet, or the server does not start.
-    """
+    Raises TrackingError: there is no store yet, or the server does not start."""
     where = store_uri(study, uri)
     if where.startswith(("http://", "https://")):
         print(f"MLflow is served at {where}")
@@ -91,7 +89,6 @@ def serve_mlflow(study: Path | None, port: int = DEFAULT_PORT, uri: str | None =
 
 
 def port_taken(port: int) -> bool:
-    """Whether another process listens on the port."""
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
@@ -122,7 +119,6 @@ def mlflow_server(where: str, port: int, log: BinaryIO) -> Iterator[subprocess.P
 
 
 def stop_server(process: subprocess.Popen[bytes]) -> None:
-    """Stop a server and its workers."""
     for how in (signal.SIGTERM, signal.SIGKILL):
         try:
             os.killpg(process.pid, how)
@@ -147,7 +143,6 @@ def wait_until_ready(process: subprocess.Popen[bytes], port: int, log: BinaryIO)
 
 
 def last_line(log: BinaryIO) -> str:
-    """The last line of the server's output."""
     log.seek(0)
     lines = log.read().decode(errors="replace").strip().splitlines()
     return lines[-1] if lines else "no output"
