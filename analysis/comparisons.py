@@ -111,12 +111,8 @@ class MeasuredStudy:
         late = max(np.isinf(self.values("tau", k, seeds)).mean() for k in (base, key))
         if late <= NEVER_ARRIVE:
             found = self.gain("tau_capped", base, key, level)
-            return {
-                "effect": found,
-                "measure": "steps to the target",
-                "margin": math.log(FASTER),
-                "band": math.log(FASTER_BAND),
-            }
+            margin, band = math.log(FASTER), math.log(FASTER_BAND)
+            return {"effect": found, "measure": "steps to the target", "margin": margin, "band": band}
         gains = difference_gains(self.table["mean_log_error"], base, key, seeds)
         steps, y = self.mean_curve(base)
         margin, band = speed_gain(steps, y, FASTER), speed_gain(steps, y, FASTER_BAND)

@@ -112,11 +112,7 @@ class Losses:
         return self.terms(pred, gt, mask).total
 
     def terms(
-        self,
-        pred: OneOrMoreScales,
-        gt: OneOrMoreScales,
-        mask: OneOrMoreScales | None = None,
-        unweighted: bool = False,
+        self, pred: OneOrMoreScales, gt: OneOrMoreScales, mask: OneOrMoreScales | None = None, unweighted: bool = False
     ) -> Terms:
         """Total, SSI and SILog, each [K], and the unweighted loss if requested; the other arguments as in `__call__`."""
         preds, targets = self._scales(pred, gt, mask)

@@ -44,12 +44,7 @@ PER_SPACE = Choice("per space", per_space, curve_per_space)
 SAYS = "Log-depth residuals are larger than inverse-depth ones; the same weights amplify them too much."
 FIXES = (
     Fix(
-        "3-1",
-        "per-space",
-        "w for SSI, sqrt(w) for SILog, each clamped",
-        {"temper": PER_SPACE},
-        "document",
-        "Issue 3, solution",
+        "3-1", "per-space", "w for SSI, sqrt(w) for SILog, each clamped", {"temper": PER_SPACE}, "document", "Issue 3, solution"
     ),
 )
 SYMPTOM = Symptom(

@@ -10,16 +10,7 @@ from pathlib import Path
 
 import torch
 
-from runner.data import (
-    START_SERIES,
-    TRAINING_SERIES,
-    Data,
-    Frames,
-    SeedData,
-    held_out_scenes,
-    make_series,
-    split_folder,
-)
+from runner.data import START_SERIES, TRAINING_SERIES, Data, Frames, SeedData, held_out_scenes, make_series, split_folder
 from runner.execution.fork_server import context, terminate, worker_environment
 from runner.records import write_atomically
 

@@ -260,6 +260,4 @@ def stale(trials: pd.DataFrame, plan: pd.DataFrame) -> pd.Series:
 def what_changed(trials: pd.DataFrame, plan: pd.DataFrame) -> list[str]:
     """The parts of the fingerprint in which stale trials differ from the plan."""
     outdated = trials[stale(trials, plan)]
-    if not len(outdated):
-        return []
-    return changed_in(zip(outdated["fingerprint"], wanted(outdated, plan), strict=True))
+    return changed_in(zip(outdated["fingerprint"], wanted(outdated, plan), strict=True)) if len(outdated) else []

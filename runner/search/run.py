@@ -172,8 +172,8 @@ class StudyTrainer:
         """The outcome of the search so far; pruned cells are not counted."""
         searcher, keys = self.searcher, self.searcher.unpruned_keys()
         trials = read_trials(self.run.records)
-        trials = trials[trials["key"].isin(keys)] if len(trials) else trials
-        diverged = int((trials["status"] == "diverged").sum()) if len(trials) else 0
+        trials = trials[trials["key"].isin(keys)]
+        diverged = int((trials["status"] == "diverged").sum())
         planned, done = len(self.seeds) * len(keys), len(keys_and_seeds(trials))
         stopped = self.run.budget.spent and (done < planned or searcher.distinct() < searcher.search.trials)
         lines = best_lines(searcher.best_trials(), searcher.best_by_effects(), searcher.search.objectives, len(self.seeds))

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import math
-import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import optuna
-from optuna.exceptions import ExperimentalWarning
 from optuna.storages import BaseStorage
 from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState, create_trial
@@ -41,8 +39,7 @@ class Searcher:
 
     def __init__(self, search: Search, space: Space, storage: BaseStorage, name: str) -> None:
         self.search, self.space, self.storage = search, space, storage
-        with self.storage_errors(), warnings.catch_warnings():
-            warnings.simplefilter("ignore", ExperimentalWarning)
+        with self.storage_errors():
             directions = [StudyDirection.MINIMIZE] * len(search.objectives)
             self.study = optuna.create_study(storage=storage, study_name=name, directions=directions, load_if_exists=True)
             self.study.set_metric_names([OBJECTIVE_NAMES[objective] for objective in search.objectives])
@@ -121,8 +118,7 @@ class Searcher:
 
     def propose(self) -> Proposal:
         """The next trial, whether or not its cell is new."""
-        with self.storage_errors(), warnings.catch_warnings():
-            warnings.simplefilter("ignore", ExperimentalWarning)
+        with self.storage_errors():
             known = {trial.user_attrs["key"] for trial in self.trials()}
             self.study.sampler = make_sampler(self.search, self.space, len(self.study.get_trials(deepcopy=False)), known)
             return self.sample_cell(self.unsampled_trial() or self.study.ask())
@@ -165,8 +161,7 @@ class Searcher:
 
     def prune_if_worse(self, number: int, logs: Sequence[float]) -> bool:
         """Whether a cell with these ln errors on its first seeds is worse than the best (Wilcoxon, p < 0.1); prune it then."""
-        with self.storage_errors(), warnings.catch_warnings():
-            warnings.simplefilter("ignore", ExperimentalWarning)
+        with self.storage_errors():
             trial_id, state = self.study.trials[number]._trial_id, self.study.trials[number].state
             if state == TrialState.PRUNED:  # before the storage could not be reached
                 return True

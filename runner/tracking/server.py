@@ -17,7 +17,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import BinaryIO
 
 import yaml
 
@@ -40,11 +40,6 @@ def store_uri(folder: Path | None, uri: str | None = None) -> str:
     given = uri or os.environ.get("MLFLOW_TRACKING_URI")
     beside = folder.resolve().parent if folder else Path("runs").resolve()
     return given or f"sqlite:///{beside / 'mlflow.db'}"
-
-
-def read_settings(folder: Path) -> dict[str, Any]:
-    """The study.yaml of a study."""
-    return dict(yaml.safe_load((folder / "study.yaml").read_text(encoding="utf-8")))
 
 
 def sqlite_file(uri: str) -> Path | None:
@@ -152,7 +147,8 @@ def experiment_id(port: int, study: Path | None) -> str | None:
     """The id of the study's experiment on the server; None where no study is given, or its view is not written yet."""
     if study is None:
         return None
-    name = urllib.parse.quote(experiment_name(study, read_settings(study)["name"]))
+    settings = yaml.safe_load((study / "study.yaml").read_text(encoding="utf-8"))
+    name = urllib.parse.quote(experiment_name(study, settings["name"]))
     address = f"http://{HOST}:{port}/api/2.0/mlflow/experiments/get-by-name?experiment_name={name}"
     try:
         with urllib.request.urlopen(address, timeout=10) as answer:
