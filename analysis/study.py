@@ -364,10 +364,11 @@ def _issues(path: Path) -> list[dict[str, Any]]:
 @contextmanager
 def _reading(path: Path, kind: str, *errors: type[Exception], remedy: str = "") -> Iterator[None]:
     """Raise what reading a file raises, one of `errors` or what is no text of this kind, as a StudyError."""
+    unreadable: tuple[type[Exception], ...] = (OSError, ValueError, *errors)
     try:
         yield
     except FileNotFoundError:
         raise StudyError(f"{path}: missing") from None
-    except (OSError, ValueError, *errors) as error:
+    except unreadable as error:
         why = (str(error).strip() or type(error).__name__).splitlines()[0]
         raise StudyError(f"{path}: not readable as {kind} ({why}){remedy}") from None

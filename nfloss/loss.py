@@ -18,11 +18,11 @@ from nfloss.configuration import Configuration
 from nfloss.evaluation.by_pixels import RowMoments, unweighted_moments
 from nfloss.evaluation.dispatch import Dispatch
 from nfloss.evaluation.fallback import Fallback
-from nfloss.evaluation.pixel_rows import Summing
 from nfloss.evaluation.rows import NumbersOf, Rows, Run
 from nfloss.evaluation.targets import Targets
 from nfloss.evaluation.weighting import Weights
 from nfloss.numbers import DOCUMENT_EPOCHS, clamp_threshold
+from nfloss.power_sums import Summing
 from nfloss.slots import BASELINE
 from nfloss.terms import Target, scale_invariant_log, scale_shift_invariant
 
@@ -116,10 +116,13 @@ class Losses:
     ) -> Terms:
         """Total, SSI and SILog, each [K], and the unweighted loss if requested; the other arguments as in `__call__`."""
         preds, targets = self._scales(pred, gt, mask)
-        routing = self._fallback.routing([p.flatten(1) for p in preds])
-        measured, plain = self._dispatch.moments(routing.main, targets, self._thresholds, unweighted)
+        flat = [p.flatten(1) for p in preds]
+        views = self._fallback.views(flat)
+        measured, plain = self._dispatch.moments(views, targets, self._thresholds, unweighted)
         total, ssi, silog = self._combined(measured)
-        total = routing.route(total, lambda own, copies: unweighted_losses(own, unweighted_moments(copies, targets.scales)))
+        total = self._fallback.route(
+            flat, views, total, lambda own, copies: unweighted_losses(own, unweighted_moments(copies, targets.scales))
+        )
         means = (total.mean(0), ssi.mean(0), silog.mean(0))
         if plain is None:
             return Terms(*means)

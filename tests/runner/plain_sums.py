@@ -7,11 +7,11 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from nfloss.evaluation.pixel_rows import PixelRows, Weightings
+from nfloss.power_sums import PixelRows, Weightings
 
 
 class PlainSumming:
-    """As `nfloss.evaluation.pixel_rows.Summing`, on any device and for any type."""
+    """As `nfloss.power_sums.Summing`, on any device and for any type."""
 
     def takes(self, tensors: Sequence[Tensor]) -> bool:
         return True
