@@ -124,20 +124,12 @@ class Experiment(Section):
         return {"ray": value.ray.model_dump(mode="json")} if value.ray else "local"
 
     @model_validator(mode="after")
-    def _shared_gpu(self) -> Experiment:
+    def _fit_each_other(self) -> Experiment:
         ray = self.execution.ray
         if ray and ray.gpus_per_task and ray.gpus_per_task < 1 and not self.group_size:
             raise ValueError("execution.ray.gpus_per_task below 1 needs group_size, because tasks share a GPU")
-        return self
-
-    @model_validator(mode="after")
-    def _graphs_of_built_in_network(self) -> Experiment:
         if self.training.cuda_graphs and self.model.network is not None:
             raise ValueError("training.cuda_graphs works with the built-in network only; with model.network it must be false")
-        return self
-
-    @model_validator(mode="after")
-    def _search_fits(self) -> Experiment:
         if self.design.optuna is not None:
             evaluations = -(-self.training.steps // self.training.evaluate_every)
             check_search(self.design.optuna, self.loss, len(self.seeds), self.training.learning_rate, evaluations)

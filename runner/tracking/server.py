@@ -23,7 +23,6 @@ import yaml
 
 HOST, DEFAULT_PORT = "127.0.0.1", 5000
 START_SECONDS = 90.0
-BAD_INPUT = 2
 SAVED_VIEW = "ablation"  # its key; a saved view of the runs table
 
 #: Without a job executor and with one worker the server has 2 processes and 0.5 GB, else 10 and 1.1 GB.
@@ -62,7 +61,7 @@ def page_link(server: str, experiment: str | None) -> str:
 def serve_mlflow(study: Path | None, port: int = DEFAULT_PORT, uri: str | None = None) -> int:
     """Run the MLflow UI until Ctrl-C; returns the exit status.
 
-    Raises TrackingError: there is no store yet, or the server does not start."""
+    Raises TrackingError: there is no store yet, the port is taken, or the server does not start."""
     where = store_uri(study, uri)
     if where.startswith(("http://", "https://")):
         print(f"MLflow is served at {where}")
@@ -72,8 +71,7 @@ def serve_mlflow(study: Path | None, port: int = DEFAULT_PORT, uri: str | None =
     if (file := sqlite_file(where)) is not None and not file.exists():
         raise TrackingError(f"{file}: no MLflow view yet; write it with: nfloss sync {study or 'STUDY_DIR'}")
     if port_taken(port):
-        print(f"nfloss: port {port} on {HOST} is taken; choose another with --port", file=sys.stderr)
-        return BAD_INPUT
+        raise TrackingError(f"port {port} on {HOST} is taken; choose another with --port")
     with tempfile.TemporaryFile() as log, mlflow_server(where, port, log) as process:
         wait_until_ready(process, port, log)
         link = page_link(f"http://{HOST}:{port}", experiment_id(port, study))
