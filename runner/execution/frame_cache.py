@@ -37,12 +37,8 @@ class FrameCache:
 
     def seed_data(self, seed: int, device: torch.device = CPU) -> SeedData:
         """The frames of a seed on a device. Raises DataError: frames that cannot be read or split."""
-        own = self._parts(seed, device)
-        return (
-            SeedData(seed, *own)
-            if self.data.folder is not None
-            else SeedData(seed, *self._parts(TRAINING_SERIES, device), *own)
-        )
+        shared = () if self.data.folder is not None else self._parts(TRAINING_SERIES, device)
+        return SeedData(seed, *shared, *self._parts(seed, device))
 
     def start_data(self, seed: int, device: torch.device = CPU) -> SeedData:
         """The frames that a seed's start network is trained on: of a folder, those that the seed trains on; of scenes, a series
