@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from analysis.rulers import SIDES
 from analysis.rules import ADOPT, HARMFUL, OPEN, trained_alone
 
-SIDES = ("near", "far")
 CONTRADICTION = frozenset((ADOPT, HARMFUL))
 SAME, OPPOSITE, DIFFER = "same", "opposite", "differ"
 LEAST_RANKED = 3  # of two fixes the ranks agree or are reversed, whatever the studies say

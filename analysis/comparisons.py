@@ -46,11 +46,7 @@ class MeasuredStudy:
     @classmethod
     @lru_cache(maxsize=4)
     def of(cls, study: Study) -> MeasuredStudy:
-        """Measure every trial; the result is cached for each loaded study.
-
-        Raises:
-            StudyError: no seed is complete.
-        """
+        """Measure every trial; the result is cached for each loaded study. Raises StudyError: no seed is complete."""
         require_a_seed(study)
         return cls(study, trial_measures(study), near_weight_keys(study))
 
@@ -58,9 +54,7 @@ class MeasuredStudy:
     def of_finals(cls, study: Study) -> MeasuredStudy:
         """The same with final errors and divergence alone, of which the words are made: a tenth of the time.
 
-        Raises:
-            StudyError: no seed is complete.
-        """
+        Raises StudyError: no seed is complete."""
         require_a_seed(study)
         table = study.trials.set_index(["key", "seed"])
         return cls(study, table.assign(diverged=table["status"] == "diverged"), near_weight_keys(study))
@@ -117,12 +111,8 @@ class MeasuredStudy:
         late = max(np.isinf(self.values("tau", k, seeds)).mean() for k in (base, key))
         if late <= NEVER_ARRIVE:
             found = self.gain("tau_capped", base, key, level)
-            return {
-                "effect": found,
-                "measure": "steps to the target",
-                "margin": math.log(FASTER),
-                "band": math.log(FASTER_BAND),
-            }
+            margin, band = math.log(FASTER), math.log(FASTER_BAND)
+            return {"effect": found, "measure": "steps to the target", "margin": margin, "band": band}
         gains = difference_gains(self.table["mean_log_error"], base, key, seeds)
         steps, y = self.mean_curve(base)
         margin, band = speed_gain(steps, y, FASTER), speed_gain(steps, y, FASTER_BAND)
@@ -133,6 +123,12 @@ class MeasuredStudy:
         own = self.study.curves[self.study.curves["key"] == key]
         mean = np.log(own.set_index("step")[PROBE_NEAR]).groupby(level="step").mean()
         return mean.index.to_numpy(float), mean.to_numpy(float)
+
+
+def known_mean(values: np.ndarray) -> float:
+    """Mean of the values that are finite; NaN where none is."""
+    known = values[np.isfinite(values)]
+    return float(known.mean()) if len(known) else math.nan
 
 
 def speed_gain(steps: np.ndarray, y: np.ndarray, factor: float) -> float:

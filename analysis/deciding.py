@@ -118,7 +118,6 @@ class Beyond:
 
     @property
     def text(self) -> str:
-        """The position as text."""
         if not self.covered:
             return f"further than the near weights that were run (nearest: {self.weight})"
         if self.shown:

@@ -66,6 +66,8 @@ def effect(gains: Sequence[float] | np.ndarray, level: float = 0.95, bound: floa
         level: confidence of the two-sided interval.
         bound: confidence of each of the one-sided bounds; 0.95 gives the ends of the 90 % interval.
     """
+    from scipy.special import stdtr
+
     g = np.asarray(gains, dtype=float)
     values = tuple(float(x) for x in g)
 
@@ -82,7 +84,8 @@ def effect(gains: Sequence[float] | np.ndarray, level: float = 0.95, bound: floa
     if np.ptp(g) <= ROUND_OFF * np.abs(g).max():  # equal gains: no spread, so no t test, but that of sign flips
         return found(mean, (mean,) * 4, 2.0 ** (1 - len(g)) if mean else 1.0)
     error = float(g.std(ddof=1)) / math.sqrt(len(g))
-    return found(mean, t_interval(mean, error, len(g), level, bound), _t_test(mean / error, len(g)))
+    p = float(2 * stdtr(len(g) - 1, -abs(mean / error)))
+    return found(mean, t_interval(mean, error, len(g), level, bound), p)
 
 
 def t_interval(mean: float, error: float, n: int, level: float, bound: float) -> tuple[float, float, float, float]:
@@ -99,29 +102,20 @@ def critical(confidence: float, freedom: int) -> float:
     return float(t.ppf(confidence, freedom))
 
 
-def _t_test(statistic: float, n: int) -> float:
-    from scipy.special import stdtr
-
-    return float(2 * stdtr(n - 1, -abs(statistic)))
-
-
 def _median_ends(g: np.ndarray, level: float, bound: float) -> tuple[float, float, float, float]:
     from scipy.stats import quantile_test
 
     test = quantile_test(g, q=0, p=0.5)
     both = [test.confidence_interval(at) for at in (level, 2 * bound - 1)]
-    low, high, at_least, at_most = (_open(end, side) for ends in both for end, side in zip(ends, (-1, 1), strict=True))
+    ends = [(float(end), side) for ends in both for end, side in zip(ends, (-1, 1), strict=True)]
+    # Infinite where there are too few seeds to give an end.
+    low, high, at_least, at_most = (side * math.inf if math.isnan(end) else end for end, side in ends)
     return low, high, at_least, at_most
 
 
 def _median(g: np.ndarray) -> float:
     middle = np.sort(g)[[(len(g) - 1) // 2, len(g) // 2]]
     return float(middle[0]) if middle[0] == middle[1] else float(middle.sum() / 2) if np.isfinite(middle).any() else 0.0
-
-
-def _open(end: float, side: int) -> float:
-    """An end of the interval; infinite where there are too few seeds to give one."""
-    return side * math.inf if math.isnan(end) else float(end)
 
 
 def _sign_test(g: np.ndarray) -> float:

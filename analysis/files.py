@@ -10,9 +10,7 @@ from uuid import uuid4
 def write_whole(path: Path, content: bytes | str) -> Path:
     """Write a file, replacing what is there; a link is replaced and not followed.
 
-    Raises:
-        OSError: the disk is full, or the folder cannot be written to; what was there stays.
-    """
+    Raises OSError: the disk is full, or the folder cannot be written to; what was there stays."""
     temporary = path.with_name(f".{path.name}.{uuid4().hex}")
     try:
         temporary.write_bytes(content.encode("utf-8") if isinstance(content, str) else content)
@@ -25,9 +23,7 @@ def write_whole(path: Path, content: bytes | str) -> Path:
 def own_folder(path: Path) -> Path:
     """A folder for what is written, made where it is missing.
 
-    Raises:
-        ValueError: a link stands there: what it points to is not the study's.
-    """
+    Raises ValueError: a link stands there: what it points to is not the study's."""
     if path.is_symlink():
         raise ValueError(f"{path}: is a link; nothing is written through it: remove it")
     path.mkdir(parents=True, exist_ok=True)

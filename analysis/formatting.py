@@ -66,7 +66,6 @@ def _ratio(gain: float) -> str:
 
 
 def p_value(p: float) -> str:
-    """A p value in two digits."""
     return "?" if p is None or math.isnan(p) else "< 0.001" if p < 0.001 else f"{p:.2g}" if p < 0.995 else "1"
 
 

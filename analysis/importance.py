@@ -40,12 +40,7 @@ def ped_anova(measured: MeasuredStudy) -> dict[str, float]:
         return {}
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     space: dict[str, Any] = {i: optuna.distributions.CategoricalDistribution(level) for i, level in levels.items()}
-    found = optuna.create_study()
-    found.add_trials(
-        [
-            optuna.trial.create_trial(params=row, distributions=space, value=error)
-            for row, error in zip(rows, errors, strict=True)
-        ]
-    )
+    pairs, found = zip(rows, errors, strict=True), optuna.create_study()
+    found.add_trials([optuna.trial.create_trial(params=row, distributions=space, value=error) for row, error in pairs])
     importance = get_param_importances(found, evaluator=PedAnovaImportanceEvaluator())
     return {issue: float(importance.get(issue, 0.0)) for issue in levels}

@@ -22,9 +22,7 @@ from analysis.study import Study, StudyError, load, seeds_in_words
 def verdicts(study: Study | Path | str) -> dict[str, Any]:
     """The verdicts on a study. Gains are natural logs of error ratios; positive is better.
 
-    Raises:
-        StudyError: the study is broken, or not one seed is complete.
-    """
+    Raises StudyError: the study is broken, or not one seed is complete."""
     study = study if isinstance(study, Study) else load(study)
     measured = MeasuredStudy.of(study)
     readings = judge_readability(measured)
@@ -53,18 +51,14 @@ def verdicts(study: Study | Path | str) -> dict[str, Any]:
 def fix_words(study: Study) -> list[dict[str, Any]]:
     """The fixes of `verdicts`, with what their words depend on alone: for every look, and to show while a study runs.
 
-    Raises:
-        StudyError: not one seed is complete.
-    """
+    Raises StudyError: not one seed is complete."""
     return _fixes(MeasuredStudy.of_finals(study), levels_at(study), compare_finals, {})
 
 
 def open_fixes(study_dir: Path, seeds: int) -> set[str]:
     """Keys of the fixes that have no word by a study's first so many seeds, at which it is looked at.
 
-    Raises:
-        StudyError: those seeds are not complete.
-    """
+    Raises StudyError: those seeds are not complete."""
     study = load(study_dir, seeds)
     if len(study.seeds) < seeds:
         raise StudyError(f"{study_dir}: {len(study.seeds)} of the {seeds} seeds of this look are complete; run with --resume")
@@ -72,7 +66,6 @@ def open_fixes(study_dir: Path, seeds: int) -> set[str]:
 
 
 def levels_at(study: Study) -> dict[int, Levels]:
-    """The levels at each of the study's looks."""
     spending, planned = Spending(study.looks), planned_fixes(study)
     return {n: spending.levels(n, planned) for n in study.looks}
 

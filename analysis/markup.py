@@ -90,5 +90,4 @@ def paragraphs(sentences: Iterable[str], kind: str = "") -> Html:
 
 
 def joined(*parts: Html) -> Html:
-    """All parts as one."""
     return Html("".join(part.text for part in parts))

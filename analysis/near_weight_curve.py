@@ -21,7 +21,6 @@ ERRORS = (FAR, NEAR)
 
 
 def baseline_weight(study: Study) -> float:
-    """The near weight of the baseline in this study."""
     experiment = study.meta["experiment"]
     return float(experiment.get("loss", {}).get("near_weight", experiment.get("near_weight", DEFAULT_WEIGHT)))
 

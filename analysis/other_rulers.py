@@ -11,10 +11,8 @@ import numpy as np
 from analysis.comparisons import MeasuredStudy
 from analysis.effects import ratio_gains
 from analysis.promises import full_key
-from analysis.rulers import DECIDING, RISING, RULERS
+from analysis.rulers import DECIDING, RISING, RULERS, SIDES
 from analysis.rules import TWO_PERCENT, distinct_fixes
-
-SIDES = ("near", "far")
 
 
 @dataclass(frozen=True)

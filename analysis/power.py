@@ -12,12 +12,12 @@ import numpy as np
 
 from analysis.deciding import MARGIN
 from analysis.effects import percent
+from analysis.rulers import SIDES
 from analysis.rules import ALPHA, FIVE_PERCENT, distinct_fixes
 
 POWER = 0.80
 MOST_SEEDS = 1000
 POINTS = 200  # of Gauss and Legendre's rule: it equals adaptive quadrature to 1e-12, and all are computed at once
-DECIDING = ("near", "far")
 MEASURES = {"near": "near error", "far": "far error", "stability": "wobble", "convergence": "speed"}
 
 
@@ -45,9 +45,7 @@ class Power:
 def power_lines(study_dir: Path | str, asked_percent: float = 5.0) -> list[str]:
     """A sentence per measure of a complete study: the gain its seeds detect, and the seeds needed for `asked_percent`.
 
-    Raises:
-        StudyError: the study is broken, or trials are missing.
-    """
+    Raises StudyError: the study is broken, or trials are missing."""
     from analysis.judge import verdicts
 
     judged = verdicts(study_dir)
@@ -68,7 +66,7 @@ def power_by_measure(judged: dict[str, Any], asked: float = FIVE_PERCENT) -> lis
         spreads = [sd for fix in finished if (sd := seed_sd(fix[measure]["values"])) > 0]
         if spreads:
             sd, n = float(np.median(spreads)), len(judged["seeds"])
-            level = 1 - judged["levels"]["side"] if measure in DECIDING else ALPHA
+            level = 1 - judged["levels"]["side"] if measure in SIDES else ALPHA
             for_asked, for_nothing = seeds_to_tell(asked, sd, level), seeds_to_show_nothing(MARGIN, sd)
             found.append(Power(name, sd, n, detectable_gain(n, sd, level), asked, for_asked, for_nothing))
     return found
@@ -130,5 +128,4 @@ def power_of_equivalence(band: float, n: int, level: float = ALPHA) -> float:
 
 
 def seed_count_text(count: float) -> str:
-    """A number of seeds as text."""
     return f"more than {MOST_SEEDS}" if math.isinf(count) else f"{count:.0f}"

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from analysis.comparisons import MeasuredStudy
+from analysis.comparisons import MeasuredStudy, known_mean
 from analysis.effects import Effect, effect
 from analysis.rulers import ERROR, FAR, NEAR
 from analysis.rules import ALPHA, NOT_JUDGED, level_warning, not_worse_by_two_percent, promise_verdict, unless_void
@@ -130,15 +130,10 @@ def judge_readability(measured: MeasuredStudy) -> list[dict[str, Any]]:
         own = measured.values(f"agree_{series}", base)
         found = effect(own - raw, 1 - ALPHA / len(LOGGED_SERIES))
         entry = {"fix": fix, "series": series, "agreement": float(own.mean()), "raw_agreement": float(raw.mean())}
-        ranks = {"rank": _mean(measured, f"rank_{series}", base), "raw_rank": _mean(measured, "rank_loss", base)}
-        entries.append({**entry, **ranks, **found.as_dict(), "verdict": _reads(found)})
+        rank, raw_rank = (known_mean(measured.values(f"rank_{name}", base)) for name in (series, "loss"))
+        entries.append({**entry, "rank": rank, "raw_rank": raw_rank, **found.as_dict(), "verdict": _reads(found)})
     return entries
 
 
 def _reads(found: Effect) -> str:
     return READS_BETTER if found.low > 0 else READS_WORSE if found.high < 0 else READS_ALIKE
-
-
-def _mean(measured: MeasuredStudy, column: str, key: str) -> float:
-    values = measured.values(column, key)
-    return float(np.nanmean(values)) if np.isfinite(values).any() else math.nan

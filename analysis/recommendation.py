@@ -80,7 +80,7 @@ def judge_candidates(study: Study, fixes: Sequence[dict[str, Any]]) -> dict[str,
     wanted = candidates(study, fixes)
     fresh = confirmation(study)
     levels = Spending((len(fresh.seeds),)).levels(len(fresh.seeds), len(wanted)) if fresh else Levels()
-    entries = _confirmed(study, fresh, wanted, levels) if fresh else []
+    entries, whole = _confirmed(study, fresh, wanted, levels) if fresh else [], full_key(fresh) if fresh else None
     holding = [entry for entry in entries if entry["holds"]]
     best = max(holding, key=lambda entry: entry["near"]["low"], default=None)
     nothing: Candidate = {"fixes": [], "numbers": {}}
@@ -93,7 +93,7 @@ def judge_candidates(study: Study, fixes: Sequence[dict[str, Any]]) -> dict[str,
         "fresh_seeds": list(fresh.seeds) if fresh else [],
         "levels": levels._asdict(),
         "entries": entries,
-        "document": _document(fresh, levels) if fresh else None,
+        "document": compare(MeasuredStudy.of(fresh), fresh.baseline, whole, levels) if fresh and whole else None,
         "words": _sentence(wanted, fresh, best),
     }
     return with_extensions(study, found)
@@ -139,11 +139,6 @@ def _confirmed(study: Study, fresh: Study, wanted: dict[str, Candidate], levels:
     return entries
 
 
-def _document(fresh: Study, levels: Levels) -> dict[str, Any] | None:
-    whole = full_key(fresh)
-    return compare(MeasuredStudy.of(fresh), fresh.baseline, whole, levels) if whole else None
-
-
 def _sentence(wanted: dict[str, Candidate], fresh: Study | None, best: dict[str, Any] | None) -> str:
     if not wanted:
         return "no fix is supported by the evidence: keep the loss as it is"
@@ -166,7 +161,6 @@ def candidate_text(candidate: Candidate) -> str:
 
 
 def confirmation_folder(folder: Path) -> Path:
-    """The folder of a study's confirmation."""
     return folder / FOLDER
 
 

@@ -15,14 +15,13 @@ import numpy as np
 
 from analysis.comparisons import MeasuredStudy
 from analysis.promises import full_key
-from analysis.rulers import DECIDING, PROBE
+from analysis.rulers import DECIDING, PROBE, SIDES
 from analysis.rules import VOID
 from analysis.study import Study, seeds_in_words
 
 if TYPE_CHECKING:
     import pandas as pd
 
-SIDES = ("near", "far")
 MEASURES = ("delta1", "near_delta1", "far_delta1", "near_abs_rel", "far_abs_rel", "near_rmse_log", "far_rmse_log")
 LAST = 0.2  # share of the training, at its end, over which the error may no longer fall
 STILL_FALLS = 0.05  # share of the error; a larger fall makes a study early
@@ -177,9 +176,7 @@ def why_early(judged: dict[str, Any]) -> str:
 def marked(judged: dict[str, Any]) -> dict[str, Any]:
     """The verdicts of an early study: every promise void, and "early" before the words on each fix and issue."""
     void = [{**entry, "verdict": VOID} for entry in judged["promises"]]
-    entries = {name: _early_words(judged[name]) for name in ("fixes", "issues")}
+    entries = {
+        name: [{**entry, "words": f"{EARLY}: {entry['words']}"} for entry in judged[name]] for name in ("fixes", "issues")
+    }
     return {**judged, **entries, "promises": void}
-
-
-def _early_words(entries: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
-    return [{**entry, "words": f"{EARLY}: {entry['words']}"} for entry in entries]

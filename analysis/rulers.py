@@ -16,7 +16,8 @@ ERROR = RULERS[DECIDING]  # what "error" means in texts and on axes
 ERROR_EXPLAINED = f"{ERROR} (0.10: typically 10 % off)"  # where a text has it first
 RISING = ("delta1",)  # higher is better
 
-NEAR, FAR, EVERYWHERE = (f"final_{side}{DECIDING}" for side in ("near_", "far_", ""))
+SIDES = ("near", "far")
+NEAR, FAR = (f"final_{side}_{DECIDING}" for side in SIDES)
 PROBE_NEAR, PROBE = f"probe_near_{DECIDING}", f"probe_{DECIDING}"
 FINALS = tuple(f"final_{side}{ruler}" for ruler in RULERS for side in ("near_", "far_", ""))
 TRIVIALS = tuple(name.replace("final_", "trivial_") for name in FINALS)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from itertools import pairwise, takewhile
@@ -98,11 +99,7 @@ class Study:
 
     @cached_property
     def baseline(self) -> str:
-        """Key of the loss without fixes.
-
-        Raises:
-            StudyError: the plan has no baseline.
-        """
+        """Key of the loss without fixes. Raises StudyError: the plan has no baseline."""
         key = self.key_of(())
         if key is None:
             raise StudyError(
@@ -153,9 +150,9 @@ def load(study_dir: Path | str, seeds: int | None = None) -> Study:
     plan = plan.assign(fixes=plan["fixes"].fillna(""), numbers=plan["numbers"].fillna("{}"))
     plan = plan.astype({"key": object}).assign(key=lambda table: table["key"].where(table["key"].notna(), None))
     trials, curves = _records(folder / "records", plan)
-    name = str(meta.get("name", folder.name))
+    curves_of = folder / "definitions.parquet"
     study = Study(
-        name=name,
+        name=str(meta.get("name", folder.name)),
         folder=folder,
         meta=meta,
         plan=plan,
@@ -166,7 +163,7 @@ def load(study_dir: Path | str, seeds: int | None = None) -> Study:
         curves=curves,
         profiles=_optional(folder / "records", "profiles", PROFILES, trials),
         samples=_optional(folder / "records", "samples", SAMPLES, trials),
-        definitions=_definitions(folder / "definitions.parquet"),
+        definitions=_parquet(curves_of, DEFINITIONS) if curves_of.exists() else _empty(DEFINITIONS),
         looked=_looked(folder / "looks.json"),
     )
     return _whole_seeds(_part(study), seeds)
@@ -174,12 +171,10 @@ def load(study_dir: Path | str, seeds: int | None = None) -> Study:
 
 def _looked(path: Path) -> dict[int, list[str]]:
     """What went on after each look, as the runner wrote it; empty where the study was not looked at yet."""
-    try:
-        return {int(at): [str(key) for key in keys] for at, keys in json.loads(path.read_text(encoding="utf-8")).items()}
-    except FileNotFoundError:
+    if not path.exists():
         return {}
-    except (ValueError, OSError, AttributeError, TypeError) as error:
-        raise StudyError(f"{path}: not readable as looks ({_first_line(error)}); continue the study with --resume") from None
+    with _reading(path, "looks", AttributeError, TypeError, remedy="; continue the study with --resume"):
+        return {int(at): [str(key) for key in keys] for at, keys in json.loads(path.read_text(encoding="utf-8")).items()}
 
 
 def _whole_seeds(study: Study, most: int | None) -> Study:
@@ -207,10 +202,6 @@ def _whole_seeds(study: Study, most: int | None) -> Study:
 
 def _of_seeds(table: pd.DataFrame, seeds: set[int]) -> pd.DataFrame:
     return table[table["seed"].isin(seeds)] if "seed" in table else table
-
-
-def _definitions(path: Path) -> pd.DataFrame:
-    return _parquet(path, DEFINITIONS) if path.exists() else _empty(DEFINITIONS)
 
 
 def _part(study: Study) -> Study:
@@ -242,11 +233,7 @@ def missing_trials(study: Study) -> list[tuple[str, int]]:
 
 
 def require_a_seed(study: Study) -> None:
-    """Raise if not even one seed has been trained with every configuration.
-
-    Raises:
-        StudyError: with the number of missing trials, the first three, and the remedy.
-    """
+    """Raise a StudyError, which names missing trials and the remedy, unless one seed is there with every configuration."""
     if study.seeds:
         return
     missing = study.missing
@@ -319,12 +306,8 @@ def _parquet(path: Path, columns: tuple[str, ...]) -> pd.DataFrame:
     import pandas as pd
     from pyarrow import ArrowException
 
-    try:
+    with _reading(path, "parquet", ArrowException, KeyError, TypeError):  # the last two: a damaged footer
         table = pd.read_parquet(path, page_checksum_verification=True)
-    except FileNotFoundError:
-        raise StudyError(f"{path}: missing") from None
-    except (ArrowException, OSError, ValueError, KeyError, TypeError) as error:  # the last two: a damaged footer
-        raise StudyError(f"{path}: not readable as parquet ({_first_line(error)})") from None
     lacking = [column for column in columns if column not in table]
     if lacking:
         raise StudyError(f"{path}: lacks the columns {', '.join(lacking)}")
@@ -341,12 +324,10 @@ def _floats(table: pd.DataFrame) -> pd.DataFrame:
 def _yaml(path: Path) -> dict[str, Any]:
     import yaml
 
-    try:
+    if not path.exists():
+        raise StudyError(f"{path}: missing; is this a study directory?")
+    with _reading(path, "YAML", yaml.YAMLError):  # or a ValueError: YAML accepts dates and numbers that Python does not
         content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise StudyError(f"{path}: missing; is this a study directory?") from None
-    except (yaml.YAMLError, ValueError, OSError) as error:  # YAML accepts dates and numbers that Python does not
-        raise StudyError(f"{path}: not readable as YAML ({_first_line(error)})") from None
     seeds = within(content, "experiment", "seeds")
     if not isinstance(seeds, list) or not seeds or not all(type(seed) is int for seed in seeds):
         raise StudyError(f"{path}: lacks experiment.seeds, a list of whole numbers")
@@ -364,12 +345,8 @@ def within(content: Any, *names: str) -> Any:
 
 
 def _json(path: Path) -> list[dict[str, Any]]:
-    try:
+    with _reading(path, "JSON"):
         content = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise StudyError(f"{path}: missing") from None
-    except (ValueError, OSError) as error:  # not JSON, or not text at all
-        raise StudyError(f"{path}: not readable as JSON ({_first_line(error)})") from None
     if not isinstance(content, list) or not all(isinstance(entry, dict) for entry in content):
         raise StudyError(f"{path}: a list of entries is needed")
     return content
@@ -384,5 +361,14 @@ def _issues(path: Path) -> list[dict[str, Any]]:
     return issues
 
 
-def _first_line(error: Exception) -> str:
-    return (str(error).strip() or type(error).__name__).splitlines()[0]
+@contextmanager
+def _reading(path: Path, kind: str, *errors: type[Exception], remedy: str = "") -> Iterator[None]:
+    """Raise what reading a file raises, one of `errors` or what is no text of this kind, as a StudyError."""
+    unreadable: tuple[type[Exception], ...] = (OSError, ValueError, *errors)
+    try:
+        yield
+    except FileNotFoundError:
+        raise StudyError(f"{path}: missing") from None
+    except unreadable as error:
+        why = (str(error).strip() or type(error).__name__).splitlines()[0]
+        raise StudyError(f"{path}: not readable as {kind} ({why}){remedy}") from None

@@ -6,9 +6,7 @@ import math
 import re
 from typing import TYPE_CHECKING
 
-import numpy as np
-
-from analysis.comparisons import MeasuredStudy
+from analysis.comparisons import MeasuredStudy, known_mean
 from analysis.promises import LOGGED_SERIES
 from analysis.study import Study
 
@@ -56,8 +54,4 @@ def _from_training(measured: MeasuredStudy, issue: int, fix: str, key: str | Non
     if key not in measured.table.index:
         return math.nan
     column = f"agree_{LOGGED_SERIES.get(fix, 'loss')}" if issue == 7 else TRAINED.get(issue, "")
-    if column not in measured.table:
-        return math.nan
-    values = measured.values(column, str(key))
-    known = values[np.isfinite(values)]
-    return float(known.mean()) if len(known) else math.nan
+    return known_mean(measured.values(column, str(key))) if column in measured.table else math.nan

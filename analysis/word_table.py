@@ -28,11 +28,7 @@ class Words:
 
 
 def words_of(study: Study) -> Words:
-    """The words of a study.
-
-    Raises:
-        StudyError: not one seed is complete.
-    """
+    """The words of a study. Raises StudyError: not one seed is complete."""
     fixes = [fix for fix in fix_words(study) if fix["key"]]
     still_open = [fix for fix in fixes if fix["verdict"] == OPEN and fix["same_as"] is None]
     settled = "; ".join(f"{fix['id']}: {settling(fix)}" for fix in still_open if fix["n"] in study.looks)

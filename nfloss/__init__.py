@@ -16,25 +16,7 @@ from nfloss.slots import Choice, Guard, Partition
 __version__ = "0.1.0"
 
 __all__ = [
-    "ISSUES",
-    "Choice",
-    "Claim",
-    "ClashError",
-    "Configuration",
-    "ExtensionError",
-    "Fix",
-    "Guard",
-    "Issue",
-    "Losses",
-    "Numbers",
-    "Partition",
-    "SSISilogNearFieldLoss",
-    "Symptom",
-    "Terms",
-    "add_fix",
-    "all_fixes",
-    "audit",
-    "find_fix",
-    "load_extension",
+    "ISSUES", "Choice", "Claim", "ClashError", "Configuration", "ExtensionError", "Fix", "Guard", "Issue", "Losses", "Numbers",
+    "Partition", "SSISilogNearFieldLoss", "Symptom", "Terms", "add_fix", "all_fixes", "audit", "find_fix", "load_extension",
     "register",
-]
+]  # fmt: skip

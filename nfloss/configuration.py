@@ -145,7 +145,6 @@ def make_numbers(numbers: Mapping[str, float]) -> Numbers:
 
 
 def clash_message(first: Fix, second: Fix, slot: str) -> str:
-    """Name both fixes, the slot, and the choice of each."""
     return (
         f"fixes {first.id} and {second.id} clash: {first.id} fills {slot!r} with {first.fills[slot].name!r}, "
         f"{second.id} with {second.fills[slot].name!r}; keep one of them"

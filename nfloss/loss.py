@@ -18,11 +18,11 @@ from nfloss.configuration import Configuration
 from nfloss.evaluation.by_pixels import RowMoments, unweighted_moments
 from nfloss.evaluation.dispatch import Dispatch
 from nfloss.evaluation.fallback import Fallback
-from nfloss.evaluation.pixel_rows import Summing
 from nfloss.evaluation.rows import NumbersOf, Rows, Run
 from nfloss.evaluation.targets import Targets
 from nfloss.evaluation.weighting import Weights
 from nfloss.numbers import DOCUMENT_EPOCHS, clamp_threshold
+from nfloss.power_sums import Summing
 from nfloss.slots import BASELINE
 from nfloss.terms import Target, scale_invariant_log, scale_shift_invariant
 
@@ -112,18 +112,17 @@ class Losses:
         return self.terms(pred, gt, mask).total
 
     def terms(
-        self,
-        pred: OneOrMoreScales,
-        gt: OneOrMoreScales,
-        mask: OneOrMoreScales | None = None,
-        unweighted: bool = False,
+        self, pred: OneOrMoreScales, gt: OneOrMoreScales, mask: OneOrMoreScales | None = None, unweighted: bool = False
     ) -> Terms:
         """Total, SSI and SILog, each [K], and the unweighted loss if requested; the other arguments as in `__call__`."""
         preds, targets = self._scales(pred, gt, mask)
-        routing = self._fallback.routing([p.flatten(1) for p in preds])
-        measured, plain = self._dispatch.moments(routing.main, targets, self._thresholds, unweighted)
+        flat = [p.flatten(1) for p in preds]
+        views = self._fallback.views(flat)
+        measured, plain = self._dispatch.moments(views, targets, self._thresholds, unweighted)
         total, ssi, silog = self._combined(measured)
-        total = routing.route(total, lambda own, copies: unweighted_losses(own, unweighted_moments(copies, targets.scales)))
+        total = self._fallback.route(
+            flat, views, total, lambda own, copies: unweighted_losses(own, unweighted_moments(copies, targets.scales))
+        )
         means = (total.mean(0), ssi.mean(0), silog.mean(0))
         if plain is None:
             return Terms(*means)
@@ -135,14 +134,10 @@ class Losses:
         preds, targets = self._scales(pred, gt, mask)
         return unweighted_losses(self.configurations, unweighted_moments([p.flatten(1) for p in preds], targets.scales)).mean(0)
 
-    def weights(self, gt: Tensor, mask: Tensor | None = None, finest: Tensor | None = None) -> Weights:
-        """The weights of one scale's pixels for each row of the loss (a split loss has two rows).
-
-        `gt` and `mask` are [B, 1, h, w]; `finest` is the ground truth of the finest scale, if `gt` is of another scale.
-        """
-        own = self._target(gt, mask)
-        depth = own.image_depth if finest is None else self._target(finest, None).image_depth
-        return self._dispatch.all_by_pixels.weightings.compute(own, depth, self._thresholds)
+    def weights(self, gt: Tensor, mask: Tensor | None = None) -> Weights:
+        """The weights of the finest scale's pixels for each row of the loss (a split loss has two rows); both [B, 1, H, W]."""
+        target = Target.of(gt, mask, self.min_depth, self.max_depth)
+        return self._dispatch.all_by_pixels.weightings.compute(target, target.image_depth, self._thresholds)
 
     def raw_weights(self, gt: Tensor, mask: Tensor | None = None) -> Tensor:
         """Each pixel's weight before normalisation, [K, P], 0 where invalid; in a split loss it is the weight of its part."""
@@ -167,9 +162,6 @@ class Losses:
         gts = self._each_scale("gt", gt, preds)
         masks = [None] * len(preds) if mask is None else self._each_scale("mask", mask, preds)
         return preds, Targets(gts, masks, [p.dtype for p in preds], self.min_depth, self.max_depth)
-
-    def _target(self, gt: Tensor, mask: Tensor | None) -> Target:
-        return Target.of(gt, mask, self.min_depth, self.max_depth)
 
     def _each_scale(self, name: str, given: OneOrMoreScales, preds: list[Tensor]) -> list[Tensor]:
         """One map for each scale of the prediction; a single map is resized by nearest neighbour."""

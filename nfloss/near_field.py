@@ -119,26 +119,14 @@ def metrics_of(call: Call, losses: Losses) -> dict[str, float]:
     unweighted = losses.unweighted(call.preds, call.gt, call.mask)[0]
     near = (target.image_depth.flatten() < call.threshold) & (target.valid > 0)
     far = (target.valid > 0) & ~near
-    values = torch.stack(
-        [
-            call.terms.total[0].double(),
-            call.terms.ssi[0].double(),
-            call.terms.silog[0].double(),
-            near.sum() / target.valid.sum(),
-            error[near].mean(),
-            error[far].mean(),
-            (call.terms.total[0] / (unweighted + 1e-8)).double(),
-        ]
-    )
-    return dict(zip(METRICS, values.tolist(), strict=True))
-
-
-METRICS = (
-    "total_loss",
-    "ssi_loss",
-    "silog_loss",
-    "near_field_ratio",
-    "near_field_mean_error",
-    "far_field_mean_error",
-    "normalised_loss",
-)
+    metrics = {
+        "total_loss": call.terms.total[0],
+        "ssi_loss": call.terms.ssi[0],
+        "silog_loss": call.terms.silog[0],
+        "near_field_ratio": near.sum() / target.valid.sum(),
+        "near_field_mean_error": error[near].mean(),
+        "far_field_mean_error": error[far].mean(),
+        "normalised_loss": call.terms.total[0] / (unweighted + 1e-8),
+    }
+    values = torch.stack([value.double() for value in metrics.values()])
+    return dict(zip(metrics, values.tolist(), strict=True))

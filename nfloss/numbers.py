@@ -29,9 +29,7 @@ class Numbers:
 
     Depths and thresholds are in metres, epochs are of the document's 50-epoch run, momenta and weights have no unit.
 
-    Raises:
-        ValueError: a number is not finite or out of range.
-    """
+    Raises ValueError: a number is not finite or out of range."""
 
     near_threshold: float = 1.0
     near_weight: float = 5.0

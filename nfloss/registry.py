@@ -23,9 +23,7 @@ Origin = Literal["document", "beyond the document", "document to the letter", "o
 class Fix:
     """One fix of one issue: the slots it fills, and the choice for each.
 
-    Raises:
-        ValueError: it fills no slot or an unknown one, or a choice does not fit its slot.
-    """
+    Raises ValueError: it fills no slot or an unknown one, or a choice does not fit its slot."""
 
     id: str
     name: str
@@ -49,14 +47,12 @@ class Symptom:
 
     measure: (`Losses`, `nfloss.symptoms.Bench`) -> one value per configuration, [K]; it must not change the losses. None: the
         symptom needs training and is read from the records.
-    also: more measurements of the same issue.
     """
 
     name: str
     unit: str
     cured: str
     measure: Callable[[Any, Any], Tensor] | None = field(repr=False, default=None)
-    also: tuple[Symptom, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -141,16 +137,11 @@ def all_fixes() -> tuple[Fix, ...]:
 
 
 def issue_of(fix: Fix) -> Issue:
-    """The issue that a fix belongs to."""
     return next(issue for issue in ISSUES.values() if fix in issue.fixes)
 
 
 def find_fix(handle: object) -> Fix:
-    """The fix with this id or name.
-
-    Raises:
-        ValueError: unknown; the message lists the known ids and suggests the nearest.
-    """
+    """The fix with this id or name. Raises ValueError: unknown; the message lists the known ids and suggests the nearest."""
     if isinstance(handle, str):
         if handle not in _FIXES:
             load_installed()
@@ -178,9 +169,7 @@ def load_installed() -> None:
 
     The entry point is a module that registers fixes when imported, or a function that does when called.
 
-    Raises:
-        ExtensionError: one of them cannot be loaded.
-    """
+    Raises ExtensionError: one of them cannot be loaded."""
     if GROUP in _asked:
         return
     _asked.add(GROUP)  # first, because an extension may call all_fixes()

@@ -117,9 +117,7 @@ def with_helpers(functions: Iterable[Function]) -> Iterator[Helper]:
 def named_in(helper: Helper) -> dict[str, Any]:
     """The globals that a function or a class uses, by name, without torch.
 
-    Raises:
-        ValueError: it uses another module than torch.
-    """
+    Raises ValueError: it uses another module than torch."""
     members = vars(helper).values() if isinstance(helper, type) else [helper]
     own = [inspect.unwrap(getattr(member, "__func__", member)) for member in members]
     used: dict[str, Any] = {}
@@ -145,7 +143,6 @@ def constants(functions: Iterable[Helper]) -> str:
 
 
 def module_docstring(c: Configuration, evidence: Iterable[str]) -> str:
-    """The module's docstring."""
     fixes = [f"    {fix.id} {fix.name}: {fix.summary}" for fix in map(find_fix, c.fixes)]
     head = ["With these fixes:", *fixes] if fixes else ["Without any fix: the loss that the document reviewed."]
     lines = [part for line in evidence for part in textwrap.wrap(line, 100, subsequent_indent="  ") or [""]]

@@ -89,11 +89,7 @@ class LossBlock:
 
 
 def load_yaml(path: Path) -> Any:
-    """The content of a YAML file.
-
-    Raises:
-        ValueError: missing, not readable, or not YAML; one line with file and position.
-    """
+    """The content of a YAML file. Raises ValueError: missing, not readable, or not YAML; one line with file and position."""
     try:
         with path.open(encoding="utf-8") as file:
             text = file.read(MOST_CHARACTERS + 1)
@@ -119,16 +115,9 @@ def read_loss_block(path: Path) -> LossBlock:
         content = content["loss"]
     if not isinstance(content, Mapping):
         raise ValueError(f"{path}: a mapping under `loss:` is needed, got {type(content).__name__}")
-    load_extensions(content.get("extensions", []), path)
+    for extension in strings(content.get("extensions", []), f"{path}: loss.extensions", "files or modules is needed"):
+        load_extension(str(path.parent / extension) if extension.endswith(".py") else extension)  # beside the block
     return parse_loss_block(content, f"{path}: loss")
-
-
-def load_extensions(extensions: Any, path: Path) -> None:
-    """Load the extensions that a block names: modules, or files relative to the block's folder."""
-    if not isinstance(extensions, list) or not all(isinstance(extension, str) for extension in extensions):
-        raise ValueError(f"{path}: loss.extensions: a list of files or modules is needed, got {extensions!r}")
-    for extension in extensions:
-        load_extension(str(path.parent / extension) if extension.endswith(".py") else extension)
 
 
 def parse_loss_block(block: Mapping[Any, Any], where: str) -> LossBlock:
@@ -138,7 +127,7 @@ def parse_loss_block(block: Mapping[Any, Any], where: str) -> LossBlock:
             raise ValueError(f"{where}: unknown key {key!r}{nearest(key, KEYS)}; known: {', '.join(KEYS)}")
     if block.get("type", DOCUMENT_TYPE) != DOCUMENT_TYPE:
         raise ValueError(f"{where}.type: {block['type']!r}; only {DOCUMENT_TYPE!r} is known")
-    fixes = fix_list(block.get("fixes", []), where)
+    fixes = strings(block.get("fixes", []), f"{where}.fixes", "ids or names is needed, such as ['1-1', '5-2']")
     numbers = {ALIASES.get(key, key): real(block[key], f"{where}.{key}") for key in block if key in (*ALIASES, *NUMBER_NAMES)}
     weighting = block.get("enable_near_field_weighting", True)
     if not isinstance(weighting, bool):
@@ -183,10 +172,10 @@ def read_schedule(schedule: Any, where: str) -> tuple[str, dict[str, float]]:
     return SCHEDULES[kind], {key: real(schedule[key], f"{where}.{key}") for key in SCHEDULE_NUMBERS if key in schedule}
 
 
-def fix_list(fixes: Any, where: str) -> tuple[str, ...]:
-    if not isinstance(fixes, list) or not all(isinstance(fix, str) for fix in fixes):
-        raise ValueError(f"{where}.fixes: a list of ids or names is needed, such as ['1-1', '5-2'], got {fixes!r}")
-    return tuple(fixes)
+def strings(value: Any, where: str, needed: str) -> tuple[str, ...]:
+    if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
+        raise ValueError(f"{where}: a list of {needed}, got {value!r}")
+    return tuple(value)
 
 
 def real(value: Any, where: str) -> float:

@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-LEAST_CELLS = 20
 BEST = 0.1  # share of the cells in colour in the parallel coordinates
 NAMED = 9  # cells of the front with a label
 REACH = 2.0  # end of an axis, as a multiple of the largest error of the front, the baseline and the recommendation

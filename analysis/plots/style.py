@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
-BLACK, ORANGE, SKY, GREEN, YELLOW = "#000000", "#E69F00", "#56B4E9", "#009E73", "#F0E442"
+BLACK, ORANGE, SKY, GREEN = "#000000", "#E69F00", "#56B4E9", "#009E73"
 BLUE, VERMILLION, PURPLE, GREY = "#0072B2", "#D55E00", "#CC79A7", "#8A8A8A"  # Okabe-Ito and a grey
 VERDICT_COLOUR = {ADOPT: GREEN, TRADE: ORANGE, NO_EFFECT: GREY, HARMFUL: VERMILLION, OPEN: BLUE}
 STYLE: Any = {
@@ -88,8 +88,8 @@ def mark_early(figure: Figure) -> None:
             text.set_text(early_sentence(text.get_text()))
 
 
-def percent_axis(axes: Axes, low: float, high: float, which: str = "x", apart: float = 0.115) -> None:
-    """Label an axis of log ratios in percent by which the error is lower (right and up are better).
+def percent_axis(axes: Axes, low: float, high: float, apart: float = 0.115) -> None:
+    """Label an axis of log ratios in percent by which the error is lower (right is better).
 
     `apart`: smallest distance of two labels, as a share of the axis.
     """
@@ -99,9 +99,8 @@ def percent_axis(axes: Axes, low: float, high: float, which: str = "x", apart: f
     for place, p in sorted(places, key=lambda item: abs(item[0])):  # from zero outwards; skip ticks too close to another
         if low <= place <= high and all(abs(place - other) > apart * span for other, _ in kept):
             kept.append((place, p))
-    axes.set(**{f"{which}lim": (low, high)})
-    axis = axes.xaxis if which == "x" else axes.yaxis
-    axis.set_ticks([place for place, _ in kept], [f"{p:+d} %".replace("-", "−") if p else "0" for _, p in kept])
+    axes.set(xlim=(low, high))
+    axes.xaxis.set_ticks([place for place, _ in kept], [f"{p:+d} %".replace("-", "−") if p else "0" for _, p in kept])
     axes.tick_params(axis="x", pad=5)
 
 

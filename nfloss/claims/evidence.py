@@ -10,8 +10,10 @@ from torch import Tensor
 from nfloss.configuration import Configuration
 from nfloss.evaluation.weighting import Weights
 from nfloss.loss import Losses
+from nfloss.numbers import Numbers
 from nfloss.registry import find_fix
 from nfloss.slots import Choice
+from nfloss.terms import Target
 
 NCDB_NEAR = 0.254  # the document's share of pixels nearer than 1 m
 DOCUMENT_NEAR, DOCUMENT_FAR = 2.477, 0.495  # its normalised weights, which its examples use
@@ -32,9 +34,17 @@ def image(depths: Sequence[float] | Tensor) -> Tensor:
     return (1.0 / column(depths)).reshape(1, 1, 1, -1)
 
 
-def near_and_far(near: int, total: int, near_depth: float = 0.5, far_depth: float = 2.0) -> Tensor:
-    """`near` of `total` pixels at `near_depth`, the rest at `far_depth`, as inverse depth [1, 1, 1, P]."""
-    return image([near_depth] * near + [far_depth] * (total - near))
+def near_and_far(near: int, total: int) -> Tensor:
+    """`near` of `total` pixels at 0.5 m, the rest at 2 m, as inverse depth [1, 1, 1, P]."""
+    return image([0.5] * near + [2.0] * (total - near))
+
+
+def residuals(true_depth: float, predicted_depth: float) -> tuple[float, float]:
+    """The loss's inverse-depth residual in 1/m and log-depth residual of one pixel."""
+    numbers = Numbers()
+    target = Target.of(image([true_depth]), None, numbers.min_depth, numbers.max_depth)
+    inverse, log = target.residuals(image([predicted_depth]).flatten(1))
+    return inverse.item(), log.item()
 
 
 def weights_at(near_share: float, *fixes: str) -> Weights:

@@ -80,35 +80,15 @@ def squashes() -> list[Claim]:
     """2-2b at the document's loss level; 2-2a above and below its limits, on one image whose SSI is known."""
     level = torch.tensor(0.0008, dtype=torch.float64)
     change = 1.0 - (choice_of("2-2b", "squash")(Numbers(), level) / level).item()
-    claims = [
-        statement(
-            2,
-            "log1p (2-2b) changes an SSI of 0.0008",
-            "brings it in range",
-            f"by {change:.2%}",
-            change > 0.01,
-            "does nothing",
-            "log1p(x) / x",
-            3,
-        )
-    ]
+    quantity, claimed, by = "log1p (2-2b) changes an SSI of 0.0008", "brings it in range", "log1p(x) / x"
+    claims = [statement(2, quantity, claimed, f"by {change:.2%}", change > 0.01, "does nothing", by, 3)]
     gt = image([1.5, 2.0, 3.0, 4.0])
     configurations = [mean_square("2-2a"), mean_square()]
     for name, error in (("1.44", 1.2), ("2.5e-7", 5e-4)):
         clamped, plain = (g.norm().item() for g in gradients(configurations, gt + error, gt))
+        quantity = f"gradient under the clamp (2-2a) where SSI is {name}"
         computed = f"{clamped:.2g} (unclamped {plain:.2g})"
-        claims.append(
-            statement(
-                2,
-                f"gradient under the clamp (2-2a) where SSI is {name}",
-                "in range",
-                computed,
-                clamped > 0,
-                "harmful",
-                "autograd",
-                3,
-            )
-        )
+        claims.append(statement(2, quantity, "in range", computed, clamped > 0, "harmful", "autograd", 3))
     return claims
 
 
@@ -117,18 +97,9 @@ def cancelled_constants() -> list[Claim]:
     configurations = [Configuration.of("2-1", *more) for more in ((), ("1-1",), ("1-2",), ("1-3",))]
     reference, *others = gradients(configurations, pred, gt)
     difference = max((other - reference).norm().item() for other in others) / reference.norm().item()
-    return [
-        statement(
-            2,
-            "with 2-1, issues 1 and 10's constants change the gradient",
-            "all are needed",
-            f"by {magnitude(difference)} of it",
-            difference > 1e-9,
-            "does nothing",
-            "autograd: 2-1 alone and with 1-1, 1-2, 1-3",
-            4,
-        )
-    ]
+    quantity, computed = "with 2-1, issues 1 and 10's constants change the gradient", f"by {magnitude(difference)} of it"
+    by = "autograd: 2-1 alone and with 1-1, 1-2, 1-3"
+    return [statement(2, quantity, "all are needed", computed, difference > 1e-9, "does nothing", by, 4)]
 
 
 def squared_weights() -> list[Claim]:
@@ -138,26 +109,11 @@ def squared_weights() -> list[Claim]:
     configurations = [Configuration.of(silog_lambda=1.0, **extra) for extra in ({"near_weight": 1.0}, {})]
     plain, weighted = Losses(configurations).terms((2.0 * gt).expand(2, *gt.shape), gt).silog.tolist()
     both = totals([Configuration.of("2-1", silog_lambda=1.0, ssi_weight=0.0, silog_weight=1.0)], 2.0 * gt, gt).item()
-    by = "SILog with lambda 1 of a prediction twice too large"
+    by, claimed = "SILog with lambda 1 of a prediction twice too large", f"{plain:.2g}, as unweighted"
+    ignores, ignores_it = weighted < 2 * plain, both < 2 * plain
     return [
         number(2, "near against far gradient for the same error", 5.0, ratios[0], 0, "autograd, SSI with alpha 1", 18),
         number(2, "the same with weighted moments (2-1)", 5.0, ratios[1], 0, "autograd, SSI with alpha 1"),
-        statement(
-            2,
-            "weighted SILog ignores a constant factor",
-            f"{plain:.2g}, as unweighted",
-            f"{weighted:.3g}",
-            weighted < 2 * plain,
-            "harmful",
-            by,
-            18,
-        ),
-        statement(
-            2,
-            "SILog with weighted moments (2-1) ignores it",
-            f"{plain:.2g}, as unweighted",
-            f"{both:.2g}",
-            both < 2 * plain,
-            shown_by=by,
-        ),
+        statement(2, "weighted SILog ignores a constant factor", claimed, f"{weighted:.3g}", ignores, "harmful", by, 18),
+        statement(2, "SILog with weighted moments (2-1) ignores it", claimed, f"{both:.2g}", ignores_it, shown_by=by),
     ]

@@ -42,19 +42,13 @@ def cases() -> list[Claim]:
 
 def ratios() -> list[Claim]:
     near, far = case_gradients()
-    errors = NEAR_ERROR / FAR_ERROR
+    errors, weights = NEAR_ERROR / FAR_ERROR, DOCUMENT_NEAR / DOCUMENT_FAR
+    quantity, computed = "the weights make the range of 2478", f"errors {errors:.0f}x, weights {weights:.3g}x"
+    by = "its own factors: 0.5 / 0.001 and 2.477 / 0.495"
     return [
         number(4, "the document's own 1.239 / 0.0005", 2478.0, 1.239 / 0.0005, 0),
         number(4, "near against far gradient in the two cases", 2478.0, near / far, 0, "autograd, SSI with alpha 1"),
-        statement(
-            4,
-            "the weights make the range of 2478",
-            "2478x",
-            f"errors {errors:.0f}x, weights {DOCUMENT_NEAR / DOCUMENT_FAR:.3g}x",
-            errors < DOCUMENT_NEAR / DOCUMENT_FAR,
-            shown_by="its own factors: 0.5 / 0.001 and 2.477 / 0.495",
-            point=5,
-        ),
+        statement(4, quantity, "2478x", computed, errors < weights, shown_by=by, point=5),
     ]
 
 
@@ -62,51 +56,25 @@ def hook() -> list[Claim]:
     """4-1 on the document's two cases and on a scene with errors of 100 1/m: the gradient with and without the hook."""
     pred, gt = scene()
     configurations = [Configuration.of("4-1"), Configuration.of()]
-    changes = [
-        (hooked - plain).abs().max().item()
-        for hooked, plain in (gradients(configurations, p, gt) for p in (pred, pred + 100.0, 1e-3 * pred))
-    ]
-    numbers = Numbers()
-    return [
-        statement(
-            4,
-            "the hook (4-1) changes a gradient",
-            "clips exploding ones",
-            f"by {max(changes):g}; the scalars get {numbers.ssi_weight:g} and {numbers.silog_weight:g}",
-            max(changes) > 0,
-            "does nothing",
-            "autograd with and without 4-1, errors up to 100 1/m",
-            5,
-        )
-    ]
+    pairs = (gradients(configurations, p, gt) for p in (pred, pred + 100.0, 1e-3 * pred))
+    change, numbers = max((hooked - plain).abs().max().item() for hooked, plain in pairs), Numbers()
+    computed = f"by {change:g}; the scalars get {numbers.ssi_weight:g} and {numbers.silog_weight:g}"
+    quantity, claimed = "the hook (4-1) changes a gradient", "clips exploding ones"
+    by = "autograd with and without 4-1, errors up to 100 1/m"
+    return [statement(4, quantity, claimed, computed, change > 0, "does nothing", by, 5)]
 
 
 def fallback() -> list[Claim]:
     """4-2 where one prediction is NaN or infinite, and the range of large float32 predictions where it helps."""
-    pred, gt = scene()
-    claims = []
+    (pred, gt), claims = scene(), []
+    by = "the loss with 4-2: the unweighted loss reads the same prediction"
     for name, value in (("NaN", math.nan), ("infinite", math.inf)):
-        total = totals([Configuration.of("4-2")], with_first(pred, value), gt)
-        claims.append(
-            statement(
-                4,
-                f"the fallback (4-2) is finite where a prediction is {name}",
-                "safe",
-                f"{total.item():g}",
-                bool(total.isfinite().all()),
-                "does nothing",
-                "the loss with 4-2: the unweighted loss reads the same prediction",
-                16,
-            )
-        )
+        changed = pred.clone()
+        changed.flatten()[0] = value  # a near pixel
+        total = totals([Configuration.of("4-2")], changed, gt).item()
+        quantity = f"the fallback (4-2) is finite where a prediction is {name}"
+        claims.append(statement(4, quantity, "safe", f"{total:g}", math.isfinite(total), "does nothing", by, 16))
     return [*claims, rescued(pred.float(), gt.float())]
-
-
-def with_first(pred: Tensor, value: float) -> Tensor:
-    """The prediction with its first pixel, a near one, replaced."""
-    changed = pred.clone()
-    changed.flatten()[0] = value
-    return changed
 
 
 def rescued(pred: Tensor, gt: Tensor) -> Claim:
@@ -116,13 +84,7 @@ def rescued(pred: Tensor, gt: Tensor) -> Claim:
     hostile = torch.stack([pred.where(~nearest, value) for value in values])
     guarded, plain = (Losses([c] * len(values))(hostile, gt).isfinite() for c in (Configuration.of("4-2"), Configuration.of()))
     saved = values[guarded & ~plain].tolist()
-    return statement(
-        4,
-        "the fallback (4-2) rescues a finite prediction whose loss overflows",
-        "always",
-        f"{saved[0]:.2g} to {saved[-1]:.2g} 1/m only" if saved else "never",
-        len(saved) > len(values) / 2,
-        "does nothing",
-        "one near float32 prediction from 1e18 to 1e21 1/m, with and without 4-2",
-        16,
-    )
+    quantity = "the fallback (4-2) rescues a finite prediction whose loss overflows"
+    computed = f"{saved[0]:.2g} to {saved[-1]:.2g} 1/m only" if saved else "never"
+    by = "one near float32 prediction from 1e18 to 1e21 1/m, with and without 4-2"
+    return statement(4, quantity, "always", computed, len(saved) > len(values) / 2, "does nothing", by, 16)

@@ -36,19 +36,12 @@ def smooth() -> list[Claim]:
     depths = torch.linspace(0.1, 1.0, 901, dtype=torch.float64)  # metres, millimetre steps
     heavy = depths[choice(numbers, depths, numbers.near_threshold) > 4.9].max().item()
     step = {depth: 1.0 - (weight(choice, depth) - 1.0) / (numbers.near_weight - 1.0) for depth in (0.7, 1.3)}
+    above, by = "depth below which the smooth weight (5-1) exceeds 4.9, m", "the weight function on a millimetre grid"
     return [
         number(5, "smooth weight (5-1) at 0.7 m", 5.0, weight(choice, 0.7), 1, choice.name, 6),
         number(5, "smooth weight (5-1) at 1.0 m", 3.0, weight(choice, 1.0), 1, choice.name),
         number(5, "smooth weight (5-1) at 1.3 m", 1.0, weight(choice, 1.3), 1, choice.name, 6),
-        number(
-            5,
-            "depth below which the smooth weight (5-1) exceeds 4.9, m",
-            0.7,
-            heavy,
-            1,
-            "the weight function on a millimetre grid",
-            6,
-        ),
+        number(5, above, 0.7, heavy, 1, by, 6),
         number(5, "smooth step at 0.7 m", 0.0, step[0.7], 1, choice.name, 6),
         number(5, "smooth step at 1.3 m", 1.0, step[1.3], 1, choice.name, 6),
     ]

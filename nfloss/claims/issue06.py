@@ -27,18 +27,11 @@ def usual_and_slow() -> tuple[float, float]:
 def momentum() -> list[Claim]:
     usual, slow = (training_gradient(rate) for rate in usual_and_slow())
     change = (usual - slow).abs().max().item()
+    quantity, claimed = "a momentum of 0.01 (6-1) changes a training gradient", "removes contradictory signals"
+    by = "autograd through convolution, BatchNorm2d and loss, second training step"
     return [
         number(6, "BatchNorm's momentum by default", 0.1, nn.BatchNorm2d(1).momentum or 0.0, 2, "torch.nn.BatchNorm2d"),
-        statement(
-            6,
-            "a momentum of 0.01 (6-1) changes a training gradient",
-            "removes contradictory signals",
-            f"by {change:g}",
-            change > 0,
-            "does nothing",
-            "autograd through convolution, BatchNorm2d and loss, second training step",
-            17,
-        ),
+        statement(6, quantity, claimed, f"by {change:g}", change > 0, "does nothing", by, 17),
     ]
 
 
@@ -66,37 +59,20 @@ def running_statistics() -> list[Claim]:
             norm(torch.tensor([[-1.0], [1.0]]))
         left.append(running_mean.item())
     usual, slow = left
-    return [
-        statement(
-            6,
-            f"running statistics are settled after {STEPS} steps with 6-1",
-            "as before, only smoother",
-            f"{slow:.1%} of the initial value left ({usual:.1%} with the default)",
-            slow < 0.05,
-            "harmful",
-            "torch.nn.BatchNorm1d, a batch of mean 0 after an initial running mean of 1",
-            17,
-        )
-    ]
+    quantity, claimed = f"running statistics are settled after {STEPS} steps with 6-1", "as before, only smoother"
+    computed = f"{slow:.1%} of the initial value left ({usual:.1%} with the default)"
+    by = "torch.nn.BatchNorm1d, a batch of mean 0 after an initial running mean of 1"
+    return [statement(6, quantity, claimed, computed, slow < 0.05, "harmful", by, 17)]
 
 
 def split() -> list[Claim]:
     """6-2's gradient with a near weight of 5 and of 50, under batch-mean normalisation and under weighted moments."""
-    pred, gt = scene()
-    claims = []
+    (pred, gt), claims = scene(), []
+    by = "autograd, near_weight 5 and 50: a constant weight cancels, 0.7 and 0.3 are left"
     for fixes, name in ((("6-2",), "batch-mean normalisation"), (("6-2", "2-1"), "weighted moments")):
         five, fifty = gradients([Configuration.of(*fixes, near_weight=weight) for weight in (5.0, 50.0)], pred, gt)
         change = ((five - fifty).norm() / five.norm()).item()
-        claims.append(
-            statement(
-                6,
-                f"the near part's weight of 5 counts in 6-2, under {name}",
-                "near weighs 5",
-                f"weight 50 changes the gradient by {magnitude(change)} of it",
-                change > 1e-9,
-                "does nothing",
-                "autograd, near_weight 5 and 50: a constant weight cancels, 0.7 and 0.3 are left",
-                8,
-            )
-        )
+        quantity = f"the near part's weight of 5 counts in 6-2, under {name}"
+        computed = f"weight 50 changes the gradient by {magnitude(change)} of it"
+        claims.append(statement(6, quantity, "near weighs 5", computed, change > 1e-9, "does nothing", by, 8))
     return claims

@@ -2,26 +2,15 @@
 
 from __future__ import annotations
 
-import torch
-
 from nfloss.claims.claim import Claim, number, statement
-from nfloss.claims.evidence import DOCUMENT_NEAR, gradients, image, scene, totals
+from nfloss.claims.evidence import DOCUMENT_NEAR, gradients, residuals, scene, totals
 from nfloss.configuration import Configuration
 from nfloss.numbers import Numbers
-from nfloss.terms import Target
 
 
 def claims() -> list[Claim]:
     """The example of one error in two spaces, and the effect of standardising on the gradient."""
     return [*example(), *products(), *ranges(), *standardised()]
-
-
-def residuals(true_depth: float, predicted_depth: float) -> tuple[float, float]:
-    """The loss's inverse-depth residual in 1/m and log-depth residual of one pixel."""
-    numbers = Numbers()
-    target = Target.of(image([true_depth]), None, numbers.min_depth, numbers.max_depth)
-    inverse, log = target.residuals(image([predicted_depth]).flatten(1))
-    return inverse.item(), log.item()
 
 
 def example() -> list[Claim]:
@@ -68,42 +57,29 @@ def standardised() -> list[Claim]:
     equal, plain = gradient_norms(1.0, "8-1"), gradient_norms(1.0)
     five_to_one, baseline = gradient_norms(5.0, "8-1"), gradient_norms(5.0)
     growth, usual = five_to_one[2] / five_to_one[1], baseline[2] / baseline[1]
-    same_value = loss_values("8-1")
-    return [
-        statement(
-            8,
+    (pred, gt), configuration = scene(), Configuration.of("8-1")
+    whole, hundredth = (totals([configuration], gt + shrink * (pred - gt), gt).item() for shrink in (1.0, 0.01))
+    stated = [
+        (
             "with equal weights, standardised residuals (8-1) still train",
-            "consistent losses",
             f"gradient {equal[0]:.0e}, unstandardised {plain[0]:.2g}",
             equal[0] > 1e-3 * plain[0],
-            "harmful",
             "autograd, near_weight 1: mean 0 and deviation 1 whatever the error",
-            9,
         ),
-        statement(
-            8,
+        (
             "the gradient (8-1, 5:1) settles as the error shrinks tenfold",
-            "consistent losses",
             f"{growth:.3g}-fold growth (baseline {usual:.2g})",
             growth < 2.0,
-            "harmful",
             "autograd, a tenth and a hundredth of one scene's errors",
-            9,
         ),
-        statement(
-            8,
+        (
             "the loss (8-1, 5:1) falls as the error shrinks a hundredfold",
-            "consistent losses",
-            f"{same_value[0]:.3g} to {same_value[1]:.3g}",
-            same_value[1] < 0.5 * same_value[0],
-            "harmful",
+            f"{whole:.3g} to {hundredth:.3g}",
+            hundredth < 0.5 * whole,
             "the loss of one scene with its errors and a hundredth of them",
-            9,
         ),
     ]
-
-
-def loss_values(*fixes: str) -> list[float]:
-    pred, gt = scene()
-    preds = torch.stack([pred, gt + 0.01 * (pred - gt)])
-    return [totals([Configuration.of(*fixes)], p, gt).item() for p in preds]
+    return [
+        statement(8, quantity, "consistent losses", computed, holds, "harmful", by, 9)
+        for quantity, computed, holds, by in stated
+    ]

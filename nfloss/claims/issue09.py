@@ -19,18 +19,11 @@ def distances() -> list[Claim]:
     numbers = Numbers()
     speed = numbers.speed_kmh / 3.6
     reaction = speed * numbers.reaction_seconds
+    stopping, by = reaction + speed**2 / (2.0 * BRAKING), f"7 m is reaction alone; braking at {BRAKING:g} m/s^2 comes on top"
     return [
         number(9, "50 km/h in m/s", 14.0, speed, 0),
         number(9, "distance in 0.5 s at 50 km/h, m", 7.0, reaction, 0),
-        number(
-            9,
-            "stopping distance at 50 km/h, m",
-            7.0,
-            reaction + speed**2 / (2.0 * BRAKING),
-            0,
-            f"7 m is reaction alone; braking at {BRAKING:g} m/s^2 comes on top",
-            11,
-        ),
+        number(9, "stopping distance at 50 km/h, m", 7.0, stopping, 0, by, 11),
     ]
 
 
@@ -45,38 +38,24 @@ def clamp() -> list[Claim]:
     numbers = Numbers()
     wanted = numbers.speed_kmh / 3.6 * numbers.reaction_seconds
     (in_force,) = Losses([Configuration.of("9-1")]).thresholds
-    by = "set_near_field_threshold"
+    by, quantity = "set_near_field_threshold", "the setter admits the distance that its argument asks for"
+    set_to = threshold(wanted)
     return [
         number(9, "lowest threshold, m", LOWEST_THRESHOLD, threshold(0.0), 1, by),
         number(9, "highest threshold, m", HIGHEST_THRESHOLD, threshold(100.0), 1, by),
         number(9, "threshold from the reaction distance (9-1), m", 7.0, in_force, 0, "9-1's threshold in force", 11),
-        statement(
-            9,
-            "the setter admits the distance that its argument asks for",
-            f"{wanted:.1f} m",
-            f"{threshold(wanted):g} m",
-            threshold(wanted) == wanted,
-            shown_by=by,
-            point=11,
-        ),
+        statement(9, quantity, f"{wanted:.1f} m", f"{set_to:g} m", set_to == wanted, shown_by=by, point=11),
     ]
 
 
 def schedules() -> list[Claim]:
-    losses = Losses([Configuration.of("9-2"), Configuration.of("9-3")])
+    stated = {"9-2": {0: 0.5, 50: 1.5}, "9-3": {0: 0.5, 9: 0.5, 10: 1.0, 29: 1.0, 30: 1.5, 50: 1.5}}
     claims = []
-    for epoch, linear, step in (
-        (0, 0.5, 0.5),
-        (9, None, 0.5),
-        (10, None, 1.0),
-        (29, None, 1.0),
-        (30, None, 1.5),
-        (50, 1.5, 1.5),
-    ):
-        losses.set_epoch(epoch, of=50)
-        for fix, stated, in_force in zip(("9-2", "9-3"), (linear, step), losses.thresholds, strict=True):
-            if stated is not None:
-                claims.append(
-                    number(9, f"threshold of {fix} at epoch {epoch}, m", stated, in_force, 2, "the threshold in force")
-                )
+    for epoch in stated["9-3"]:
+        for fix in stated:
+            if epoch in stated[fix]:
+                losses = Losses([Configuration.of(fix)])
+                losses.set_epoch(epoch, of=50)
+                quantity, (in_force,) = f"threshold of {fix} at epoch {epoch}, m", losses.thresholds
+                claims.append(number(9, quantity, stated[fix][epoch], in_force, 2, "the threshold in force"))
     return claims

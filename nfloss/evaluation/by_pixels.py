@@ -25,7 +25,6 @@ class RowMoments:
     count: Tensor
 
     def select(self, places: Tensor) -> RowMoments:
-        """The rows at these indices."""
         counts = self.count.expand(self.mean[:, 0].shape)
         return RowMoments(*(values.index_select(-1, places) for values in (self.mean, self.variance, counts)))
 
@@ -66,7 +65,6 @@ class ByPixels:
 
 
 def stacked(scales: Sequence[tuple[Tensor, ...]]) -> RowMoments:
-    """Stack the moments of all scales."""
     return RowMoments(*(torch.stack(values) for values in zip(*scales, strict=True)))
 
 

@@ -11,11 +11,10 @@ from torch import Tensor
 
 from nfloss.configuration import Configuration
 from nfloss.evaluation.by_pixels import Measured, RowMoments
-from nfloss.evaluation.pixel_rows import PixelRows, Summing
 from nfloss.evaluation.rows import NumbersOf, Rows, constant, guard_of, partition_of, runs_of
 from nfloss.evaluation.shared_weights import SharedWeights
 from nfloss.evaluation.targets import Targets
-from nfloss.power_sums import PLAIN, PowerSums
+from nfloss.power_sums import PLAIN, PixelRows, PowerSums, Summing
 from nfloss.slots import call, sums_form
 
 SUMMED_SLOTS = ("residual", "moments")

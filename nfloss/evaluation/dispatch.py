@@ -10,9 +10,9 @@ from torch import Tensor
 from nfloss.configuration import Configuration
 from nfloss.evaluation.by_pixels import ByPixels, Measured, RowMoments
 from nfloss.evaluation.by_sums import BySums, has_sums
-from nfloss.evaluation.pixel_rows import Summing
 from nfloss.evaluation.rows import Rows, constant
 from nfloss.evaluation.targets import Targets
+from nfloss.power_sums import Summing
 
 
 class Dispatch:

@@ -7,7 +7,6 @@ prediction, and the gradient of the branch not taken is replaced by zeros.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from functools import partial
 
 import torch
@@ -29,33 +28,24 @@ class Fallback:
         self.configurations = [configurations[place] for place in self.places]
         self.flags = tuple(guard_of(c).fallback for c in configurations)
 
-    def routing(self, preds: Sequence[Tensor]) -> Routing:
-        """The routing for one call with each scale's pred [K, P]."""
-        return Routing(self, preds, [pred.view_as(pred) for pred in preds] if self.places else preds)
+    def views(self, preds: Sequence[Tensor]) -> Sequence[Tensor]:
+        """Each scale's pred [K, P] for the weighted loss: a view of its own where a configuration has a fallback."""
+        return [pred.view_as(pred) for pred in preds] if self.places else preds
 
-
-@dataclass
-class Routing:
-    """`main` are the views of the predictions for the weighted loss; `route` then selects a branch per total."""
-
-    fallback: Fallback
-    preds: Sequence[Tensor]
-    main: Sequence[Tensor]
-
-    def route(self, total: Tensor, unweighted: Unweighted) -> Tensor:
-        """Totals [S, K], replaced by the unweighted loss where they are not finite and the configuration has a fallback."""
-        if not self.fallback.places:
+    def route(self, preds: Sequence[Tensor], views: Sequence[Tensor], total: Tensor, unweighted: Unweighted) -> Tensor:
+        """The views' totals [S, K], replaced by the unweighted loss where not finite and the configuration has a fallback."""
+        if not self.places:
             return total
-        replaced = (~torch.isfinite(total.detach())) & constant(self.fallback.flags, total.device, torch.bool)
+        replaced = (~torch.isfinite(total.detach())) & constant(self.flags, total.device, torch.bool)
         if may_ask(total) and not replaced.any():
             return total
-        places = constant(self.fallback.places, total.device, torch.long)
-        copies = [pred.index_select(0, places) for pred in self.preds]
-        if self.main[0].requires_grad and torch.is_grad_enabled():
-            for main, copy, column in zip(self.main, copies, replaced.unsqueeze(-1), strict=True):
-                main.register_hook(partial(torch.where, column, 0.0))
+        places = constant(self.places, total.device, torch.long)
+        copies = [pred.index_select(0, places) for pred in preds]
+        if views[0].requires_grad and torch.is_grad_enabled():
+            for view, copy, column in zip(views, copies, replaced.unsqueeze(-1), strict=True):
+                view.register_hook(partial(torch.where, column, 0.0))
                 copy.register_hook(partial(zero_outside, column[places]))
-        unweighted_total = total.index_copy(-1, places, unweighted(self.fallback.configurations, copies))
+        unweighted_total = total.index_copy(-1, places, unweighted(self.configurations, copies))
         return torch.where(replaced, unweighted_total, total)
 
 

@@ -156,7 +156,6 @@ Run = Sequence[Configuration]
 
 
 def partition_of(configuration: Configuration) -> Partition:
-    """The configuration's partition."""
     choice = configuration.choices["partition"].function
     assert isinstance(choice, Partition)
     return choice
@@ -169,7 +168,6 @@ def watched_by_guard(run: Run, term: Tensor) -> Tensor:
 
 
 def guard_of(configuration: Configuration) -> Guard:
-    """The configuration's guard."""
     choice = configuration.choices["guard"].function
     assert isinstance(choice, Guard)
     return choice

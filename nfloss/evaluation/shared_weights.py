@@ -11,11 +11,10 @@ import torch
 from torch import Tensor
 
 from nfloss.configuration import Configuration
-from nfloss.evaluation.pixel_rows import Summing, Weighting, Weightings
 from nfloss.evaluation.rows import NumbersOf, Row, Run, constant
 from nfloss.evaluation.targets import Targets
 from nfloss.evaluation.weighting import NORMALISING_SLOTS, DistinctWeightings, normalised_parts
-from nfloss.power_sums import Curve
+from nfloss.power_sums import Curve, Summing, Weighting, Weightings
 from nfloss.slots import BASELINE, call, sums_form
 
 Pieces = Sequence[tuple[Tensor, Tensor]]

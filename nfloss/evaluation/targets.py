@@ -24,7 +24,6 @@ class Targets:
 
     @cached_property
     def scales(self) -> list[Target]:
-        """The target of each scale."""
         of_scales = zip(self.gts, self.masks, self.dtypes, strict=True)
         return [Target.of(gt, mask, self.min_depth, self.max_depth, dtype) for gt, mask, dtype in of_scales]
 
@@ -38,7 +37,6 @@ class Targets:
 
     @cached_property
     def sizes(self) -> tuple[int, ...]:
-        """The number of pixels of each scale."""
         return tuple(gt.numel() for gt in self.gts)
 
     def by_scale(self, pixels: Tensor) -> tuple[Tensor, ...]:

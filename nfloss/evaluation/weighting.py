@@ -38,7 +38,6 @@ class Weights:
     rows: tuple[Part, ...]
 
     def split(self, sizes: Sequence[int]) -> Iterator[Weights]:
-        """Split into groups of these sizes."""
         rows = iter(self.rows)
         return (Weights(tuple(islice(rows, size))) for size in sizes)
 

@@ -82,40 +82,22 @@ def gradient_scale_variation(losses: Losses, bench: Bench) -> Tensor:
 
 
 FIXED = Choice("constant", constant_mean, constant_of_sums)
+UNDIVIDED = Choice("nothing", no_normalisation, nothing_of_sums)
+MEASURED = Choice("data-set mean", dataset_mean, dataset_of_sums)
 
-
-ISSUE = register(
-    Issue(
-        number=1,
-        title="Weight normalisation",
-        severity="critical",
-        says="Dividing by the batch's own mean weight makes the gradient scale depend on the batch's share of near pixels.",
-        fixes=(
-            Fix(
-                "1-1",
-                "fixed-mean",
-                "divide by the constant 1.75",
-                {"normalise": FIXED},
-                origin="document",
-                source="Solution 1-1",
-            ),
-            Fix(
-                "1-2",
-                "no-normalisation",
-                "do not divide",
-                {"normalise": Choice("nothing", no_normalisation, nothing_of_sums)},
-                origin="document",
-                source="Solution 1-2",
-            ),
-            Fix(
-                "1-3",
-                "dataset-mean",
-                "divide by the mean weight measured on the training set",
-                {"normalise": Choice("data-set mean", dataset_mean, dataset_of_sums)},
-                "beyond the document",
-                "Solution 1-1, with the constant that its own argument asks for",
-            ),
-        ),
-        symptom=Symptom("gradient scale between batches", "coefficient of variation", "0", gradient_scale_variation),
-    )
+SAYS = "Dividing by the batch's own mean weight makes the gradient scale depend on the batch's share of near pixels."
+FIXES = (
+    Fix("1-1", "fixed-mean", "divide by the constant 1.75", {"normalise": FIXED}, "document", "Solution 1-1"),
+    Fix("1-2", "no-normalisation", "do not divide", {"normalise": UNDIVIDED}, "document", "Solution 1-2"),
+    Fix(
+        "1-3",
+        "dataset-mean",
+        "divide by the mean weight measured on the training set",
+        {"normalise": MEASURED},
+        "beyond the document",
+        "Solution 1-1, with the constant that its own argument asks for",
+    ),
 )
+SYMPTOM = Symptom("gradient scale between batches", "coefficient of variation", "0", gradient_scale_variation)
+
+register(Issue(1, "Weight normalisation", "critical", SAYS, FIXES, SYMPTOM))

@@ -44,38 +44,15 @@ def ssi_inflation(losses: Losses, bench: Bench) -> Tensor:
     return term_inflation(losses, bench)[0].mean(0)
 
 
-ISSUE = register(
-    Issue(
-        number=2,
-        title="Inflated variance",
-        severity="critical",
-        says="Squaring weighted residuals inflates loss and gradients and moves the converged level.",
-        fixes=(
-            Fix(
-                "2-1",
-                "weighted-moments",
-                "weighted mean and variance",
-                {"moments": Choice("weighted", weighted_moments, from_weighted_sums)},
-                origin="document",
-                source="Solution 2-1",
-            ),
-            Fix(
-                "2-2a",
-                "clamped-ssi",
-                "SSI clamped to [1e-6, 1]",
-                {"squash": Choice("clamp", clamp)},
-                origin="document",
-                source="Solution 2-2",
-            ),
-            Fix(
-                "2-2b",
-                "log1p-ssi",
-                "log(1 + SSI)",
-                {"squash": Choice("log1p", log1p)},
-                origin="document",
-                source="Solution 2-2",
-            ),
-        ),
-        symptom=Symptom("SSI against unweighted SSI", "ratio", "1", ssi_inflation),
-    )
+WEIGHTED_MOMENTS = Choice("weighted", weighted_moments, from_weighted_sums)
+
+SAYS = "Squaring weighted residuals inflates loss and gradients and moves the converged level."
+FIXES = (
+    Fix("2-1", "weighted-moments", "weighted mean and variance", {"moments": WEIGHTED_MOMENTS}, "document", "Solution 2-1"),
+    Fix("2-2a", "clamped-ssi", "SSI clamped to [1e-6, 1]", {"squash": Choice("clamp", clamp)}, "document", "Solution 2-2"),
+    Fix("2-2b", "log1p-ssi", "log(1 + SSI)", {"squash": Choice("log1p", log1p)}, "document", "Solution 2-2"),
+)
+
+register(
+    Issue(2, "Inflated variance", "critical", SAYS, FIXES, Symptom("SSI against unweighted SSI", "ratio", "1", ssi_inflation))
 )

@@ -39,24 +39,16 @@ def relative_amplification(losses: Losses, bench: Bench) -> Tensor:
     return (silog / ssi.sqrt()).mean(0)
 
 
-ISSUE = register(
-    Issue(
-        number=3,
-        title="One normalisation for two spaces",
-        severity="critical",
-        says="Log-depth residuals are larger than inverse-depth ones; the same weights amplify them too much.",
-        fixes=(
-            Fix(
-                "3-1",
-                "per-space",
-                "w for SSI, sqrt(w) for SILog, each clamped",
-                {"temper": Choice("per space", per_space, curve_per_space)},
-                origin="document",
-                source="Issue 3, solution",
-            ),
-        ),
-        symptom=Symptom(
-            "amplification of SILog against that of the root of SSI", "ratio", "below the baseline's", relative_amplification
-        ),
-    )
+PER_SPACE = Choice("per space", per_space, curve_per_space)
+
+SAYS = "Log-depth residuals are larger than inverse-depth ones; the same weights amplify them too much."
+FIXES = (
+    Fix(
+        "3-1", "per-space", "w for SSI, sqrt(w) for SILog, each clamped", {"temper": PER_SPACE}, "document", "Issue 3, solution"
+    ),
 )
+SYMPTOM = Symptom(
+    "amplification of SILog against that of the root of SSI", "ratio", "below the baseline's", relative_amplification
+)
+
+register(Issue(3, "One normalisation for two spaces", "critical", SAYS, FIXES, SYMPTOM))

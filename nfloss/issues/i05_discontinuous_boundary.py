@@ -47,38 +47,22 @@ def largest_weight_step(losses: Losses, bench: Bench) -> Tensor:
     return (weight.diff(dim=-1).abs() * near).amax(-1)
 
 
-ISSUE = register(
-    Issue(
-        number=5,
-        title="Discontinuous boundary",
-        severity="major",
-        says="0.99 m weighs 5 and 1.00 m weighs 1: training is said to swing around the boundary.",
-        fixes=(
-            Fix(
-                "5-1",
-                "smooth-tanh",
-                "tanh from 5 to 1 around the threshold",
-                {"weigh": Choice("smooth tanh", smooth_tanh)},
-                origin="document",
-                source="Solution 5-1, as argued",
-            ),
-            Fix(
-                "5-1w",
-                "smooth-tanh-as-written",
-                "the same with the sign of the document's code: far pixels weigh 5",
-                {"weigh": Choice("smooth tanh as written", smooth_tanh_as_written)},
-                "document to the letter",
-                "Solution 5-1, code",
-            ),
-            Fix(
-                "5-2",
-                "linear-ramp",
-                "linear from 5 at 0.8 m to 1 at 1.2 m",
-                {"weigh": Choice("linear ramp", linear_ramp)},
-                origin="document",
-                source="Solution 5-2",
-            ),
-        ),
-        symptom=Symptom("largest change of weight near the threshold", "per centimetre", "0", largest_weight_step),
-    )
+TANH, TANH_AS_WRITTEN = Choice("smooth tanh", smooth_tanh), Choice("smooth tanh as written", smooth_tanh_as_written)
+RAMP = Choice("linear ramp", linear_ramp)
+
+SAYS = "0.99 m weighs 5 and 1.00 m weighs 1: training is said to swing around the boundary."
+FIXES = (
+    Fix("5-1", "smooth-tanh", "tanh from 5 to 1 around the threshold", {"weigh": TANH}, "document", "Solution 5-1, as argued"),
+    Fix(
+        "5-1w",
+        "smooth-tanh-as-written",
+        "the same with the sign of the document's code: far pixels weigh 5",
+        {"weigh": TANH_AS_WRITTEN},
+        "document to the letter",
+        "Solution 5-1, code",
+    ),
+    Fix("5-2", "linear-ramp", "linear from 5 at 0.8 m to 1 at 1.2 m", {"weigh": RAMP}, "document", "Solution 5-2"),
 )
+SYMPTOM = Symptom("largest change of weight near the threshold", "per centimetre", "0", largest_weight_step)
+
+register(Issue(5, "Discontinuous boundary", "major", SAYS, FIXES, SYMPTOM))

@@ -35,30 +35,21 @@ def weighted_sum_of_parts(losses: Tensor, counts: Tensor, *, near_part: Number) 
     return torch.where(counts[0] == 0, far, torch.where(counts[1] == 0, near, both))
 
 
-ISSUE = register(
-    Issue(
-        number=6,
-        title="Batch normalisation",
-        severity="major",
-        says="Weighted gradients pull near and far predictions apart, and batch normalisation sees contradictory signals.",
-        fixes=(
-            Fix(
-                "6-1",
-                "slow-batchnorm",
-                "BatchNorm momentum 0.01",
-                {"bn_momentum": Choice("slow", slow_momentum)},
-                origin="document",
-                source="Solution 6-1",
-            ),
-            Fix(
-                "6-2",
-                "split-loss",
-                "near and far pixels each get their own loss, 0.7 near + 0.3 far",
-                {"partition": Choice("near and far", Partition(2, near_and_far, weighted_sum_of_parts, exhaustive=True))},
-                origin="document",
-                source="Solution 6-2",
-            ),
-        ),
-        symptom=Symptom("near AbsRel with running against batch statistics", "ratio", "1"),
-    )
+SLOW = Choice("slow", slow_momentum)
+SPLIT = Choice("near and far", Partition(2, near_and_far, weighted_sum_of_parts, exhaustive=True))
+
+SAYS = "Weighted gradients pull near and far predictions apart, and batch normalisation sees contradictory signals."
+FIXES = (
+    Fix("6-1", "slow-batchnorm", "BatchNorm momentum 0.01", {"bn_momentum": SLOW}, "document", "Solution 6-1"),
+    Fix(
+        "6-2",
+        "split-loss",
+        "near and far pixels each get their own loss, 0.7 near + 0.3 far",
+        {"partition": SPLIT},
+        "document",
+        "Solution 6-2",
+    ),
 )
+SYMPTOM = Symptom("near AbsRel with running against batch statistics", "ratio", "1")
+
+register(Issue(6, "Batch normalisation", "major", SAYS, FIXES, SYMPTOM))

@@ -20,30 +20,15 @@ def normalised_loss() -> tuple[str, ...]:
     return ("normalised_loss",)
 
 
-ISSUE = register(
-    Issue(
-        number=7,
-        title="Curves that say nothing",
-        severity="major",
-        says="The loss scale moves with every batch: 0.0008, 0.0007, 0.0009 cannot be read as progress.",
-        fixes=(
-            Fix(
-                "7-1",
-                "split-metrics",
-                "record the parts of the loss separately",
-                {"split_metrics": Choice("recorded", split_metrics)},
-                origin="document",
-                source="Solution 7-1",
-            ),
-            Fix(
-                "7-2",
-                "normalised-loss",
-                "record loss / unweighted loss",
-                {"normalised_metric": Choice("recorded", normalised_loss)},
-                origin="document",
-                source="Solution 7-2",
-            ),
-        ),
-        symptom=Symptom("steps of the series that agree with the validation error", "share", "1"),
-    )
+SPLIT, RELATIVE = Choice("recorded", split_metrics), Choice("recorded", normalised_loss)
+
+SAYS = "The loss scale moves with every batch: 0.0008, 0.0007, 0.0009 cannot be read as progress."
+FIXES = (
+    Fix(
+        "7-1", "split-metrics", "record the parts of the loss separately", {"split_metrics": SPLIT}, "document", "Solution 7-1"
+    ),
+    Fix("7-2", "normalised-loss", "record loss / unweighted loss", {"normalised_metric": RELATIVE}, "document", "Solution 7-2"),
 )
+SYMPTOM = Symptom("steps of the series that agree with the validation error", "share", "1")
+
+register(Issue(7, "Curves that say nothing", "major", SAYS, FIXES, SYMPTOM))

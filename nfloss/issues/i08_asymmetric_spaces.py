@@ -127,43 +127,36 @@ def gradient_growth(losses: Losses, bench: Bench) -> Tensor:
 
 
 STANDARDISED = Choice("standardised", standardise, standardised_sums)
+RAW, UNIT_GAIN = Choice("raw weights", raw_weights, raw_curves), Choice("one", unit_gain)
+DETACHED_SCALE = Choice("detached scale", divide_by_detached_std, sums_by_detached_std)
 
-ISSUE = register(
-    Issue(
-        number=8,
-        title="Inverse depth against depth",
-        severity="medium",
-        says="The same physical error has different size in the two spaces, so the two terms are not consistent.",
-        fixes=(
-            Fix(
-                "8-1",
-                "standardise",
-                "residuals to mean 0 and deviation 1 before weighting",
-                {"residual": STANDARDISED},
-                origin="document",
-                source="Issue 8, solution",
-            ),
-            Fix(
-                "8-1w",
-                "standardise-as-written",
-                "the same with raw weights and without SILog's factor 10, as the code has it",
-                {
-                    "residual": STANDARDISED,
-                    "temper": Choice("raw weights", raw_weights, raw_curves),
-                    "gain": Choice("one", unit_gain),
-                },
-                "document to the letter",
-                "Issue 8, code",
-            ),
-            Fix(
-                "8-2",
-                "detached-scale",
-                "residuals divided by a deviation that carries no gradient",
-                {"residual": Choice("detached scale", divide_by_detached_std, sums_by_detached_std)},
-                "beyond the document",
-                "Issue 8: what its argument asks for",
-            ),
-        ),
-        symptom=Symptom("growth of the gradient as the error shrinks tenfold", "factor", "at most 1", gradient_growth),
-    )
+SAYS = "The same physical error has different size in the two spaces, so the two terms are not consistent."
+FIXES = (
+    Fix(
+        "8-1",
+        "standardise",
+        "residuals to mean 0 and deviation 1 before weighting",
+        {"residual": STANDARDISED},
+        "document",
+        "Issue 8, solution",
+    ),
+    Fix(
+        "8-1w",
+        "standardise-as-written",
+        "the same with raw weights and without SILog's factor 10, as the code has it",
+        {"residual": STANDARDISED, "temper": RAW, "gain": UNIT_GAIN},
+        "document to the letter",
+        "Issue 8, code",
+    ),
+    Fix(
+        "8-2",
+        "detached-scale",
+        "residuals divided by a deviation that carries no gradient",
+        {"residual": DETACHED_SCALE},
+        "beyond the document",
+        "Issue 8: what its argument asks for",
+    ),
 )
+SYMPTOM = Symptom("growth of the gradient as the error shrinks tenfold", "factor", "at most 1", gradient_growth)
+
+register(Issue(8, "Inverse depth against depth", "medium", SAYS, FIXES, SYMPTOM))

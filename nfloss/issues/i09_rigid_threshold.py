@@ -46,38 +46,22 @@ def share_called_near(losses: Losses, bench: Bench) -> Tensor:
     return near / valid_pixels(bench.truth).sum()
 
 
-ISSUE = register(
-    Issue(
-        number=9,
-        title="Hard-coded 1 m",
-        severity="medium",
-        says="At 50 km/h and 0.5 s of reaction a car covers 7 m; 1 m need not be the right boundary.",
-        fixes=(
-            Fix(
-                "9-1",
-                "reaction-distance",
-                "speed times reaction time, clamped to 3 m",
-                {"threshold": Choice("reaction distance", reaction_distance)},
-                origin="document",
-                source="Solution 9-1",
-            ),
-            Fix(
-                "9-2",
-                "linear-schedule",
-                "from 0.5 m to 1.5 m over the run",
-                {"threshold": Choice("linear schedule", linear_schedule)},
-                origin="document",
-                source="Solution 9-2",
-            ),
-            Fix(
-                "9-3",
-                "step-schedule",
-                "0.5, 1.0, 1.5 m in steps",
-                {"threshold": Choice("step schedule", step_schedule)},
-                origin="document",
-                source="Long-term improvements",
-            ),
-        ),
-        symptom=Symptom("share of pixels called near, middle of the run", "share", "a matter of purpose", share_called_near),
-    )
+REACTION, LINEAR = Choice("reaction distance", reaction_distance), Choice("linear schedule", linear_schedule)
+STEPS = Choice("step schedule", step_schedule)
+
+SAYS = "At 50 km/h and 0.5 s of reaction a car covers 7 m; 1 m need not be the right boundary."
+FIXES = (
+    Fix(
+        "9-1",
+        "reaction-distance",
+        "speed times reaction time, clamped to 3 m",
+        {"threshold": REACTION},
+        "document",
+        "Solution 9-1",
+    ),
+    Fix("9-2", "linear-schedule", "from 0.5 m to 1.5 m over the run", {"threshold": LINEAR}, "document", "Solution 9-2"),
+    Fix("9-3", "step-schedule", "0.5, 1.0, 1.5 m in steps", {"threshold": STEPS}, "document", "Long-term improvements"),
 )
+SYMPTOM = Symptom("share of pixels called near, middle of the run", "share", "a matter of purpose", share_called_near)
+
+register(Issue(9, "Hard-coded 1 m", "medium", SAYS, FIXES, SYMPTOM))

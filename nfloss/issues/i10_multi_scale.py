@@ -73,30 +73,15 @@ def divisor(configuration: Configuration, raw: Tensor, mask: Tensor) -> Tensor:
     return requested[0] if requested else raw.new_ones(())
 
 
-ISSUE = register(
-    Issue(
-        number=10,
-        title="Scales disagree",
-        severity="medium",
-        says="Each scale normalises by its own mean weight, so the scales send different signals.",
-        fixes=(
-            Fix(
-                "10-1",
-                "global-mean",
-                "the constant 1.75 at every scale",
-                {"normalise": FIXED},
-                origin="document",
-                source="Issue 10, first solution",
-            ),
-            Fix(
-                "10-2",
-                "shared-mask",
-                "one weight map, resized",
-                {"pyramid": Choice("shared depth", shared_depth)},
-                origin="document",
-                source="Issue 10, second solution",
-            ),
-        ),
-        symptom=Symptom("spread of the mean weight across scales", "relative", "0", spread_across_scales),
-    )
+SHARED_DEPTH = Choice("shared depth", shared_depth)
+
+SAYS = "Each scale normalises by its own mean weight, so the scales send different signals."
+FIXES = (
+    Fix(
+        "10-1", "global-mean", "the constant 1.75 at every scale", {"normalise": FIXED}, "document", "Issue 10, first solution"
+    ),
+    Fix("10-2", "shared-mask", "one weight map, resized", {"pyramid": SHARED_DEPTH}, "document", "Issue 10, second solution"),
 )
+SYMPTOM = Symptom("spread of the mean weight across scales", "relative", "0", spread_across_scales)
+
+register(Issue(10, "Scales disagree", "medium", SAYS, FIXES, SYMPTOM))

@@ -74,7 +74,6 @@ def own_numbers(fix: Fix) -> list[str]:
 
 
 def with_changed(fix: Fix, *names: str) -> Configuration:
-    """The fix with these numbers changed."""
     return Configuration.of_fixes([fix], Numbers(**{name: 0.9 * getattr(Numbers(), name) for name in names}))
 
 

@@ -55,7 +55,7 @@ class Data(Section):
         return self
 
     @model_validator(mode="after")
-    def _folder_needs_scale(self) -> Data:
+    def _of_folder_or_scenes(self) -> Data:
         scale = READERS[self.format].scale
         if self.folder is not None and scale is None and self.depth_scale is None:
             raise ValueError("a folder needs depth_scale, the 16-bit value of one metre (1000: millimetres); never guessed")
@@ -65,10 +65,6 @@ class Data(Section):
             raise ValueError("depth_scale belongs to a folder, and none is given")
         if self.folder is not None and self.lidar:
             raise ValueError("lidar is for scenes; a folder has depth of its own")
-        return self
-
-    @model_validator(mode="after")
-    def _splits_go_together(self) -> Data:
         of_a_folder = (self.frames, self.train_list, self.validation_list, self.split_by)
         if self.folder is None and (self.format != "folder" or any(of_a_folder)):
             raise ValueError("format, frames, lists and split_by belong to a folder, and none is given")

@@ -75,7 +75,6 @@ class Frames:
         return Frames(self.rgb[chosen], self.depth[chosen])
 
     def to(self, device: torch.device | str) -> Frames:
-        """The same frames on `device`."""
         return Frames(self.rgb.to(device), self.depth.to(device))
 
 

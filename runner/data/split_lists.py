@@ -61,7 +61,6 @@ def names_in(folder: Path, listing: Path) -> Iterator[tuple[str, list[str]]]:
 
 
 def path_in(folder: Path, entry: Any, where: str) -> str:
-    """The path in a JSON entry."""
     if isinstance(entry, str):
         return entry
     if isinstance(entry, dict):

@@ -26,7 +26,6 @@ def resolve_device(wanted: str) -> torch.device:
 
 
 def cores() -> int:
-    """The cores this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 

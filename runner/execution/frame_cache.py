@@ -10,16 +10,7 @@ from pathlib import Path
 
 import torch
 
-from runner.data import (
-    START_SERIES,
-    TRAINING_SERIES,
-    Data,
-    Frames,
-    SeedData,
-    held_out_scenes,
-    make_series,
-    split_folder,
-)
+from runner.data import START_SERIES, TRAINING_SERIES, Data, Frames, SeedData, held_out_scenes, make_series, split_folder
 from runner.execution.fork_server import context, terminate, worker_environment
 from runner.records import write_atomically
 
@@ -45,17 +36,9 @@ class FrameCache:
         self._made: dict[tuple[int, torch.device], Parts] = {}
 
     def seed_data(self, seed: int, device: torch.device = CPU) -> SeedData:
-        """The frames of a seed on a device.
-
-        Raises:
-            DataError: frames that cannot be read or split.
-        """
-        own = self._parts(seed, device)
-        return (
-            SeedData(seed, *own)
-            if self.data.folder is not None
-            else SeedData(seed, *self._parts(TRAINING_SERIES, device), *own)
-        )
+        """The frames of a seed on a device. Raises DataError: frames that cannot be read or split."""
+        shared = () if self.data.folder is not None else self._parts(TRAINING_SERIES, device)
+        return SeedData(seed, *shared, *self._parts(seed, device))
 
     def start_data(self, seed: int, device: torch.device = CPU) -> SeedData:
         """The frames that a seed's start network is trained on: of a folder, those that the seed trains on; of scenes, a series
@@ -114,7 +97,6 @@ def draw_series(data: Data, series: int, processes: int) -> Parts:
 
 
 def file_of(folder: Path, name: int) -> Path:
-    """The file of a seed's or a series' frames."""
     return folder / f"{name}.pt"
 
 

@@ -48,10 +48,6 @@ class GroupQueue:
             break
         return None
 
-    def put_first(self, halves: Iterable[Group]) -> None:
-        """Put groups before all others."""
-        self.groups.extendleft(reversed(list(halves)))
-
 
 @dataclass(frozen=True)
 class Results:
@@ -85,7 +81,7 @@ def ending(group: Work, outcome: Callable[[], Results | TrainedStarts], queue: G
         if torch.cuda.is_initialized():
             torch.cuda.empty_cache()  # what the device kept for the group
         if isinstance(group, Group) and out_of_memory(error) and len(by_training(group.configurations)) > 1:
-            queue.put_first(group.halves())
+            queue.groups.extendleft(reversed(group.halves()))
             return
         result = Crash(group, one_line(error))
     yield result

@@ -49,9 +49,7 @@ class ClusterError(ValueError):
 def connect(experiment: Experiment, device: torch.device) -> Any:
     """Join the cluster, or start Ray on this machine, once for this process; gives the module.
 
-    Raises:
-        ClusterError: Ray is not installed, the cluster is not reached, or no node of it has room for a task.
-    """
+    Raises ClusterError: Ray is not installed, the cluster is not reached, or no node of it has room for a task."""
     os.environ.update(RAY_ENVIRONMENT)
     try:
         import ray
@@ -214,5 +212,4 @@ class ProgressBoard:
             self.asked = None
 
     def close(self) -> None:
-        """The actor is not needed any more."""
         self.ray.kill(self.actor)

@@ -33,14 +33,12 @@ def run_in_process(
 def carry_out(
     work: Work, experiment: Experiment, frames: FrameCache, device: torch.device, progress: Progress
 ) -> Results | TrainedStarts:
-    """Train a group, or a block of start networks."""
     if isinstance(work, StartBlock):
         return train_starts(work, experiment, frames, device, progress)
     return run_group(work, experiment, frames, device, progress)
 
 
 def run_group(group: Group, experiment: Experiment, frames: FrameCache, device: torch.device, progress: Progress) -> Results:
-    """Train a group and make its records."""
     data, settings = frames.seed_data(group.seed, device), experiment.training
     history = train(
         group.configurations,

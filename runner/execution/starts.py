@@ -65,7 +65,6 @@ Progress = Callable[[str, int, int], None]  # (name, steps done, diverged so far
 def train_starts(
     block: StartBlock, experiment: Experiment, frames: FrameCache, device: torch.device, progress: Progress
 ) -> TrainedStarts:
-    """Train the start networks of a block."""
     began, model = time.monotonic(), experiment.model
     networks = train_neutral(
         block.seeds,
@@ -145,9 +144,7 @@ class Starts:
     def given(self, group: Group) -> Group | None:
         """A group with the state that it goes on from; None where that is yet to be trained.
 
-        Raises:
-            StartError: the network diverged.
-        """
+        Raises StartError: the network diverged."""
         if not self.needed:
             return group
         if (network := self.find(group.seed)) is None:

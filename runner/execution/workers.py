@@ -105,7 +105,6 @@ _frames: FrameCache | None = None
 
 
 def start_worker(messages: Any, data: Data, folder: Path) -> None:
-    """Set a worker up, once."""
     global _messages, _frames
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides
     torch.set_num_threads(1)
@@ -122,6 +121,5 @@ def exit_with_parent() -> None:
 
 
 def train_in_worker(group: Work, experiment: Experiment) -> Results | TrainedStarts:
-    """Train one group."""
     assert _frames is not None
     return carry_out(group, experiment, _frames, torch.device("cpu"), lambda *message: _messages.put(message))

@@ -145,7 +145,6 @@ def covering_cells(levels: Sequence[Sequence[str | None]], strength: int) -> Ite
 
 @lru_cache(maxsize=65536)
 def compatible(fixes: tuple[str, ...]) -> bool:
-    """Whether the fixes do not clash."""
     try:
         Configuration.of(*fixes)
     except ClashError:

@@ -124,20 +124,12 @@ class Experiment(Section):
         return {"ray": value.ray.model_dump(mode="json")} if value.ray else "local"
 
     @model_validator(mode="after")
-    def _shared_gpu(self) -> Experiment:
+    def _fit_each_other(self) -> Experiment:
         ray = self.execution.ray
         if ray and ray.gpus_per_task and ray.gpus_per_task < 1 and not self.group_size:
             raise ValueError("execution.ray.gpus_per_task below 1 needs group_size, because tasks share a GPU")
-        return self
-
-    @model_validator(mode="after")
-    def _graphs_of_built_in_network(self) -> Experiment:
         if self.training.cuda_graphs and self.model.network is not None:
             raise ValueError("training.cuda_graphs works with the built-in network only; with model.network it must be false")
-        return self
-
-    @model_validator(mode="after")
-    def _search_fits(self) -> Experiment:
         if self.design.optuna is not None:
             evaluations = -(-self.training.steps // self.training.evaluate_every)
             check_search(self.design.optuna, self.loss, len(self.seeds), self.training.learning_rate, evaluations)
@@ -147,9 +139,7 @@ class Experiment(Section):
 def load_experiment(path: Path, overrides: Sequence[str] = ()) -> Experiment:
     """The experiment of a YAML file, with `key.key=value` overrides.
 
-    Raises:
-        ExperimentError: a line for each error: where it is, what was given, and what is allowed.
-    """
+    Raises ExperimentError: a line for each error: where it is, what was given, and what is allowed."""
     try:
         content = load_yaml(path)
     except ValueError as error:
@@ -210,7 +200,6 @@ def validation_line(error: Any) -> str:
 
 
 def known_keys(sections: Sequence[str]) -> tuple[str, ...]:
-    """The keys of a section of the experiment file."""
     model: Any = Experiment
     for section in sections:
         annotation = model.model_fields[section].annotation

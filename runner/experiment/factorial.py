@@ -44,9 +44,7 @@ class Fraction:
 def smallest_fraction(fixes: Sequence[str], resolution: int) -> Fraction:
     """The smallest fraction that the library knows and that has this resolution.
 
-    Raises:
-        DesignError: there is none with at most 4096 cells, there are more than 16 fixes, or pyDOE3 is not installed.
-    """
+    Raises DesignError: there is none with at most 4096 cells, there are more than 16 fixes, or pyDOE3 is not installed."""
     if len(fixes) > MAX_FIXES:
         raise DesignError(f"a fraction of {len(fixes)} fixes: at most {MAX_FIXES} are possible")
     doe, count, first = _library("pyDOE3", "pydoe3"), len(fixes), None

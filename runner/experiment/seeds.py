@@ -44,11 +44,7 @@ def check_looks(looks: list[int]) -> None:
 
 
 def looks_of(value: Any) -> list[int]:
-    """The looks of the long form, {first, looks, until}.
-
-    Raises:
-        ValueError: what is wrong with it, in a line.
-    """
+    """The looks of the long form, {first, looks, until}. Raises ValueError: what is wrong with it, in a line."""
     try:
         return UntilDecided.model_validate(value).all_looks
     except ValidationError as error:

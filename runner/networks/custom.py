@@ -42,9 +42,7 @@ class NetworkClass:
     def make(self) -> nn.Module:
         """A new module; its random weights come from torch's global generator.
 
-        Raises:
-            NetworkError: it cannot be imported or made, or is not a module.
-        """
+        Raises NetworkError: it cannot be imported or made, or is not a module."""
         with as_network_error(f"model.network {self.reference} cannot be imported"):
             network_class = find_class(self.reference)
         with as_network_error(f"model.network {self.reference} cannot be made with {dict(self.arguments)}"):
@@ -86,9 +84,7 @@ def scales_of(output: Any) -> list[Tensor]:
 def find_class(reference: str) -> Any:
     """The class, from a package or a file. Files beside the file can be imported from it; an edited file is a new module.
 
-    Raises:
-        NetworkError: the module has no class of that name.
-    """
+    Raises NetworkError: the module has no class of that name."""
     place, _, name = reference.rpartition(":")
     if place.endswith(".py"):
         module = module_of_text("network_", place, Path(place).read_text(encoding="utf-8"))

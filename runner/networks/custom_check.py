@@ -15,9 +15,7 @@ def check_contract(network: NetworkClass, images: int, height: int, width: int) 
     The finest scale [B, 1, h, w] has the images' size, or that halved some times; each other is exactly half of the one
     before. All are finite and positive and, in training, have a gradient to the parameters.
 
-    Raises:
-        NetworkError: what it returned and what is needed, in one line.
-    """
+    Raises NetworkError: what it returned and what is needed, in one line."""
     where = f"model.network {network.reference}: forward of images {[images, 3, height, width]}"
     with as_network_error(where):
         networks = CustomStack(network, 0, [0.1])

@@ -40,13 +40,9 @@ class Model(Section):
         return value
 
     @model_validator(mode="after")
-    def _ordered(self) -> Model:
+    def _fit_each_other(self) -> Model:
         if not self.min_depth < self.initial_depth < self.max_depth:
             raise ValueError("min_depth < initial_depth < max_depth is needed")
-        return self
-
-    @model_validator(mode="after")
-    def _of_a_network(self) -> Model:
         if self.network is None and (self.arguments or self.output != "inverse_depth"):
             raise ValueError("arguments and output belong to a network, and none is given")
         return self

@@ -40,9 +40,7 @@ def write_checkpoints(
 def read_checkpoint(path: Path | str) -> dict[str, Any]:
     """The content of a file that `write_checkpoints` has written.
 
-    Raises:
-        CheckpointError: the file cannot be read, or is not a checkpoint.
-    """
+    Raises CheckpointError: the file cannot be read, or is not a checkpoint."""
     try:
         content = torch.load(path, map_location="cpu", weights_only=True)
     except OSError as error:
@@ -74,14 +72,12 @@ def load_network(path: Path | str) -> Callable[[Tensor], Tensor]:
 
 
 def load_built_in(state: Mapping[str, Tensor], model: Model) -> Callable[[Tensor], Tensor]:
-    """The built-in network with this state."""
     networks = StackedNetworks(1, 0, depth_range=model.depth_range)
     networks.load_state(state)
     return torch.no_grad()(lambda images: networks(images, training=False)[0][0])
 
 
 def load_custom(state: Mapping[str, Tensor], model: Model) -> Callable[[Tensor], Tensor]:
-    """The custom network with this state."""
     own = model.custom
     assert own is not None
     module = own.make().eval()

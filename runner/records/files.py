@@ -20,9 +20,7 @@ class WriteError(OSError):
 def write_atomically(path: Path, write: Callable[[Path], Any]) -> None:
     """Write a file atomically: `write` writes it under a temporary name beside `path`, from where it is moved.
 
-    Raises:
-        WriteError: the disk is full, or the directory cannot be written to.
-    """
+    Raises WriteError: the disk is full, or the directory cannot be written to."""
     temporary = path.with_name(f".{path.name}.{uuid4().hex}")  # unique, because several machines may write at once
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -38,7 +36,6 @@ def write_atomically(path: Path, write: Callable[[Path], Any]) -> None:
 
 
 def write_bytes(path: Path, content: bytes) -> None:
-    """Write a file of this content atomically."""
     write_atomically(path, lambda temporary: temporary.write_bytes(content))
 
 
@@ -75,11 +72,7 @@ def table_bytes(table: pd.DataFrame) -> bytes:
 
 
 def read_table(path: Path) -> pd.DataFrame:
-    """A table that `write_table` has written.
-
-    Raises:
-        TableError: the file is missing, cut off or changed.
-    """
+    """A table that `write_table` has written. Raises TableError: the file is missing, cut off or changed."""
     try:
         return pd.read_parquet(path, page_checksum_verification=True)
     except FileNotFoundError:

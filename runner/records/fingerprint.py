@@ -77,7 +77,6 @@ def fingerprint(configuration: Configuration, data: Data, network: str | None = 
 
 
 def changed_parts(before: str, now: str) -> list[str]:
-    """The names of the parts that differ."""
     one, other = (dict(part.split(":", 1) for part in text.split() if ":" in part) for text in (before, now))
     return sorted(name for name in one.keys() | other.keys() if one.get(name) != other.get(name))
 
@@ -261,6 +260,4 @@ def stale(trials: pd.DataFrame, plan: pd.DataFrame) -> pd.Series:
 def what_changed(trials: pd.DataFrame, plan: pd.DataFrame) -> list[str]:
     """The parts of the fingerprint in which stale trials differ from the plan."""
     outdated = trials[stale(trials, plan)]
-    if not len(outdated):
-        return []
-    return changed_in(zip(outdated["fingerprint"], wanted(outdated, plan), strict=True))
+    return changed_in(zip(outdated["fingerprint"], wanted(outdated, plan), strict=True)) if len(outdated) else []

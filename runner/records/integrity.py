@@ -30,6 +30,5 @@ def intact(records: Path, name: str) -> bool:
 
 
 def existing_files(records: Path, name: str) -> list[Path]:
-    """The files of a group that exist."""
     names = [f"{name}{SUMS}", *(f"{kind}-{name}.parquet" for kind in KINDS)]
     return [path for file in names if (path := records / file).exists()]

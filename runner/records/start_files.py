@@ -14,7 +14,6 @@ from runner.records.tables import SUMS, checksums
 
 
 def start_file(folder: Path, seed: int) -> Path:
-    """The file of a seed's start network."""
     return folder / f"seed{seed}.pt"
 
 

@@ -46,12 +46,8 @@ class Records:
         """The records of a trained group. `constant`: columns of every trial; `first`: whether it is the study's first seed."""
         assert history.predicted is not None
         samples = sample_rows(keys, history.predicted, data.validation) if first else pd.DataFrame()
-        return cls(
-            trial_rows(keys, data, history, constant),
-            curve_rows(keys, data, history),
-            profile_rows(keys, data, history),
-            samples,
-        )
+        curves, profiles = curve_rows(keys, data, history), profile_rows(keys, data, history)
+        return cls(trial_rows(keys, data, history, constant), curves, profiles, samples)
 
 
 def write_group(folder: Path, group: str, records: Records) -> None:
@@ -70,7 +66,7 @@ def checksums(files: Mapping[str, bytes]) -> bytes:
 
 def keys_and_seeds(trials: pd.DataFrame) -> set[tuple[str, int]]:
     """(key, seed) of every trial of `read_trials`."""
-    return set(zip(trials["key"], trials["seed"].astype(int), strict=True)) if len(trials) else set()
+    return set(zip(trials["key"], trials["seed"].astype(int), strict=True))
 
 
 def read_trials(folder: Path, plan: pd.DataFrame | None = None) -> pd.DataFrame:
@@ -79,10 +75,8 @@ def read_trials(folder: Path, plan: pd.DataFrame | None = None) -> pd.DataFrame:
     With the plan's table, only the trials whose fingerprint is that of the plan, each once.
     """
     parts = [read_table(path) for path in sorted(folder.glob("trials-*.parquet"))]
-    trials = pd.concat(parts, ignore_index=True) if parts else pd.DataFrame()
-    if plan is None or not len(trials):
-        return trials
-    return trials[~stale(trials, plan)].drop_duplicates(["key", "seed"], ignore_index=True)
+    trials = pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=["key", "seed", "status"])
+    return trials if plan is None else trials[~stale(trials, plan)].drop_duplicates(["key", "seed"], ignore_index=True)
 
 
 def trial_rows(keys: Sequence[str], data: SeedData, history: History, constant: Mapping[str, Any]) -> pd.DataFrame:

@@ -1,9 +1,7 @@
 """A search with Optuna: its space, sampler, storage, loop and dashboard. No other package imports optuna."""
 
 from runner.search.dashboard import serve_dashboard
-from runner.search.run import SearchOutcome, run_search, sampled_plan, search_settings, search_space
+from runner.search.run import run_search, sampled_plan, search_settings, search_space
 from runner.search.summary import space_size
 
-__all__ = [
-    "SearchOutcome", "run_search", "sampled_plan", "search_settings", "search_space", "serve_dashboard", "space_size",
-]  # fmt: skip
+__all__ = ["run_search", "sampled_plan", "search_settings", "search_space", "serve_dashboard", "space_size"]

@@ -54,9 +54,7 @@ class QuietHandler(WSGIRequestHandler):
 def serve_dashboard(study: Path | None, port: int, storage: str | None = None) -> int:
     """Serve the dashboard of a study, by default the newest, until Ctrl-C; returns the exit status.
 
-    Raises:
-        StudyError: there is no study, or the port is taken.
-    """
+    Raises StudyError: there is no study, or the port is taken."""
     folder = study or newest_study(Path("runs"))
     with make_dashboard(folder, port, storage) as server:
         print(f"Optuna dashboard of {folder}: http://{HOST}:{server.server_port}/dashboard  (Ctrl-C ends it)", flush=True)

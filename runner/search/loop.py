@@ -8,41 +8,12 @@ any time and resumed, and no trial is told twice.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
 from runner.search.objectives import ObjectiveValues
-from runner.search.space import Point
+from runner.search.searcher import Proposal, Searcher
 
 T = TypeVar("T")
-
-
-@dataclass(frozen=True)
-class Proposal:
-    """A cell that the search has proposed, and the number of its Optuna trial."""
-
-    number: int
-    cell: str
-    point: Point
-
-
-class Proposer(Protocol):
-    """Proposes cells and remembers their values (`runner/search/searcher.py`)."""
-
-    def tell_known(self, values: Mapping[str, ObjectiveValues]) -> None:
-        """Tell every running trial whose cell's values are known."""
-
-    def running(self) -> list[Proposal]:
-        """The distinct cells whose trials are running."""
-        ...
-
-    def distinct(self) -> int:
-        """The number of distinct cells proposed so far."""
-        ...
-
-    def ask(self, values: Mapping[str, ObjectiveValues]) -> Proposal | None:
-        """A cell that was not proposed before; None where the space has no more."""
-        ...
 
 
 class CellTrainer(Protocol):
@@ -68,16 +39,16 @@ class CellTrainer(Protocol):
         ...
 
 
-def search_loop(proposer: Proposer, trainer: CellTrainer, trials: int, at_once: int) -> None:
+def search_loop(searcher: Searcher, trainer: CellTrainer, trials: int, at_once: int) -> None:
     """Propose and train cells, `at_once` in a batch, until `trials` distinct ones are proposed and none is left to train."""
 
     def tell() -> Mapping[str, ObjectiveValues]:
         values = trainer.known_values()
-        proposer.tell_known(values)
+        searcher.tell_known(values)
         return values
 
     def next_batch() -> list[Proposal]:
-        batch = choose_batch(proposer, trainer, tell(), trials, at_once)
+        batch = choose_batch(searcher, trainer, tell(), trials, at_once)
         trainer.plan_changed()
         return batch
 
@@ -91,12 +62,12 @@ def search_loop(proposer: Proposer, trainer: CellTrainer, trials: int, at_once: 
 
 
 def choose_batch(
-    proposer: Proposer, trainer: CellTrainer, values: Mapping[str, ObjectiveValues], trials: int, at_once: int
+    searcher: Searcher, trainer: CellTrainer, values: Mapping[str, ObjectiveValues], trials: int, at_once: int
 ) -> list[Proposal]:
     """The next cells to train: those that an interrupted run has left, then new ones."""
-    batch = [proposal for proposal in proposer.running() if trainer.trainable(proposal.point.key)][:at_once]
-    while len(batch) < at_once and proposer.distinct() < trials:
-        proposal = proposer.ask(values)
+    batch = [proposal for proposal in searcher.running() if trainer.trainable(proposal.point.key)][:at_once]
+    while len(batch) < at_once and searcher.distinct() < trials:
+        proposal = searcher.ask(values)
         if proposal is None:
             break
         if trainer.trainable(proposal.point.key):

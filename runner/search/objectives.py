@@ -66,8 +66,6 @@ def objective_values(
 def trials_of_seeds(records: Path, seeds: Sequence[int]) -> pd.DataFrame:
     """The recorded trials of these seeds, each once."""
     trials = read_trials(records)
-    if not len(trials):
-        return trials
     return trials[trials["seed"].isin(seeds)].drop_duplicates(["key", "seed"], ignore_index=True)
 
 

@@ -14,9 +14,9 @@ import numpy as np
 from runner.execution import FrameCache, Group, Observer, make_groups, processes, record_key
 from runner.experiment import RECOMMENDATION, Cell, Experiment, Plan, PlannedCell, Search
 from runner.records import keys_and_seeds, read_trials, write_table
-from runner.search.loop import Proposal, search_loop
+from runner.search.loop import search_loop
 from runner.search.objectives import FINAL_COLUMNS, ObjectiveValues, objective_values, trials_of_seeds
-from runner.search.searcher import Searcher
+from runner.search.searcher import Proposal, Searcher
 from runner.search.space import Space
 from runner.search.storage import StorageError, open_storage, retry
 from runner.search.summary import best_lines, plan_table, search_note
@@ -36,13 +36,11 @@ class SearchOutcome:
 
 
 def search_settings(experiment: Experiment) -> Search:
-    """The settings of the experiment's search."""
     assert experiment.design.optuna is not None
     return experiment.design.optuna
 
 
 def search_space(experiment: Experiment, frames: FrameCache) -> Space:
-    """The space of the experiment's search."""
     rate = experiment.training.learning_rate
     mean_weight = partial(dataset_weight_mean, experiment, frames)
     return Space.of(search_settings(experiment), experiment.loss, rate, mean_weight)
@@ -174,8 +172,8 @@ class StudyTrainer:
         """The outcome of the search so far; pruned cells are not counted."""
         searcher, keys = self.searcher, self.searcher.unpruned_keys()
         trials = read_trials(self.run.records)
-        trials = trials[trials["key"].isin(keys)] if len(trials) else trials
-        diverged = int((trials["status"] == "diverged").sum()) if len(trials) else 0
+        trials = trials[trials["key"].isin(keys)]
+        diverged = int((trials["status"] == "diverged").sum())
         planned, done = len(self.seeds) * len(keys), len(keys_and_seeds(trials))
         stopped = self.run.budget.spent and (done < planned or searcher.distinct() < searcher.search.trials)
         lines = best_lines(searcher.best_trials(), searcher.best_by_effects(), searcher.search.objectives, len(self.seeds))

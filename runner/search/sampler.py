@@ -86,7 +86,6 @@ def study_effects(study: Study) -> dict[str, float]:
 
 
 def distributions(space: Space) -> dict[str, BaseDistribution]:
-    """The distribution of every parameter of the space."""
     kinds: dict[str, BaseDistribution] = {
         issue_name(n): CategoricalDistribution([NONE, *ids]) for n, ids in space.levels.items()
     }

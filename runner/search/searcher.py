@@ -3,29 +3,35 @@
 from __future__ import annotations
 
 import math
-import warnings
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import optuna
-from optuna.exceptions import ExperimentalWarning
 from optuna.storages import BaseStorage
 from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from runner.experiment import Search
-from runner.search.loop import Proposal
 from runner.search.objectives import OBJECTIVE_NAMES, ObjectiveValues
 from runner.search.sampler import best_by_effects, distributions, make_sampler
 from runner.search.space import Point, Space
 from runner.search.storage import storage_errors
 
-MAX_REPEATS = 1  # proposals of known cells before a new cell is drawn at random
 MAX_DRAWS = 2000  # without a new cell, after which the space counts as exhausted
 DRAWS_PER_STEP = 100  # if none of these is new, one parameter more is changed
 
 optuna.logging.set_verbosity(optuna.logging.ERROR)
+
+
+@dataclass(frozen=True)
+class Proposal:
+    """A cell that the search has proposed, and the number of its Optuna trial."""
+
+    number: int
+    cell: str
+    point: Point
 
 
 class Searcher:
@@ -33,8 +39,7 @@ class Searcher:
 
     def __init__(self, search: Search, space: Space, storage: BaseStorage, name: str) -> None:
         self.search, self.space, self.storage = search, space, storage
-        with self.storage_errors(), warnings.catch_warnings():
-            warnings.simplefilter("ignore", ExperimentalWarning)
+        with self.storage_errors():
             directions = [StudyDirection.MINIMIZE] * len(search.objectives)
             self.study = optuna.create_study(storage=storage, study_name=name, directions=directions, load_if_exists=True)
             self.study.set_metric_names([OBJECTIVE_NAMES[objective] for objective in search.objectives])
@@ -90,7 +95,6 @@ class Searcher:
         return [{**trial.user_attrs, "pruned": trial.state == TrialState.PRUNED} for trial in self.trials()]
 
     def points(self) -> list[Point]:
-        """Every cell that was proposed."""
         return [proposal_of(trial, self.space).point for trial in self.trials()]
 
     def ask(self, values: Mapping[str, ObjectiveValues]) -> Proposal | None:
@@ -100,12 +104,11 @@ class Searcher:
         trial, seeded by the number of trials, so that an interrupted search continues in the same way.
         """
         known = {trial.user_attrs["key"] for trial in self.trials()}
-        for _ in range(MAX_REPEATS):
-            proposal = self.propose()
-            if proposal.point.key not in known:
-                return proposal
-            if proposal.point.key in values:
-                self.tell_known(values)
+        proposal = self.propose()
+        if proposal.point.key not in known:
+            return proposal
+        if proposal.point.key in values:
+            self.tell_known(values)
         parameters = self.new_parameters(known, proposal)
         if parameters is None:
             return None
@@ -115,8 +118,7 @@ class Searcher:
 
     def propose(self) -> Proposal:
         """The next trial, whether or not its cell is new."""
-        with self.storage_errors(), warnings.catch_warnings():
-            warnings.simplefilter("ignore", ExperimentalWarning)
+        with self.storage_errors():
             known = {trial.user_attrs["key"] for trial in self.trials()}
             self.study.sampler = make_sampler(self.search, self.space, len(self.study.get_trials(deepcopy=False)), known)
             return self.sample_cell(self.unsampled_trial() or self.study.ask())
@@ -159,8 +161,7 @@ class Searcher:
 
     def prune_if_worse(self, number: int, logs: Sequence[float]) -> bool:
         """Whether a cell with these ln errors on its first seeds is worse than the best (Wilcoxon, p < 0.1); prune it then."""
-        with self.storage_errors(), warnings.catch_warnings():
-            warnings.simplefilter("ignore", ExperimentalWarning)
+        with self.storage_errors():
             trial_id, state = self.study.trials[number]._trial_id, self.study.trials[number].state
             if state == TrialState.PRUNED:  # before the storage could not be reached
                 return True

@@ -46,7 +46,6 @@ class Point:
 
     @property
     def key(self) -> str:
-        """The key of its records."""
         return record_key(self.configuration, self.rate)
 
 
@@ -75,7 +74,6 @@ class Space:
 
     @cached_property
     def baseline_numbers(self) -> Numbers:
-        """The numbers of the baseline."""
         return make_numbers(self.shared)
 
     def suggest(self, trial: Suggester) -> Point:
@@ -90,11 +88,7 @@ class Space:
         return self.point(fixes, numbers)
 
     def point(self, fixes: tuple[str, ...], numbers: Mapping[str, float]) -> Point:
-        """The cell with these fixes and numbers.
-
-        Raises:
-            ClashError: two of the fixes fill one slot with different choices.
-        """
+        """The cell with these fixes and numbers. Raises ClashError: two of the fixes fill one slot with different choices."""
         own = {name: value for name, value in numbers.items() if name != RATE}
         configuration = Configuration.of(*fixes, **{**self.shared, **own})
         needs_mean = DATASET_MEAN in configuration.used_numbers and DATASET_MEAN not in {**self.shared, **own}
@@ -163,7 +157,6 @@ class RandomSuggester:
 
 
 def issue_name(number: int) -> str:
-    """The name of the parameter for an issue's fix."""
     return f"issue {number}"
 
 

@@ -32,16 +32,17 @@ def open_storage(folder: Path, url: str | None) -> BaseStorage:
     if url is None:
         folder.mkdir(parents=True, exist_ok=True)
         return JournalStorage(JournalFileBackend(str(folder / JOURNAL)))
-    with storage_errors(url), warnings.catch_warnings():
-        warnings.simplefilter("ignore", ExperimentalWarning)
+    with storage_errors(url):
         return RDBStorage(url, engine_kwargs={"pool_pre_ping": True})  # an idle connection may be closed during a training
 
 
 @contextmanager
 def storage_errors(url: str | None) -> Iterator[None]:
-    """Raise errors of the storage as a StorageError, one line without the password."""
+    """Raise errors of the storage as a StorageError, one line without the password; what is experimental goes unsaid."""
     try:
-        yield
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", ExperimentalWarning)
+            yield
     except (*UNREACHABLE, ImportError) as error:
         if isinstance(error, ImportError) and error.name == "psycopg":
             raise StorageError(
@@ -54,9 +55,7 @@ def storage_errors(url: str | None) -> Iterator[None]:
 def retry(action: Callable[[], T], warn: Callable[[str], None], max_wait: float = MAX_WAIT) -> T:
     """Call `action`, and again after longer and longer pauses while the storage cannot be used; `warn` is called once.
 
-    Raises:
-        StorageError: the storage could not be used for `max_wait` seconds.
-    """
+    Raises StorageError: the storage could not be used for `max_wait` seconds."""
     began, pause = time.monotonic(), 1.0
     while True:
         try:

@@ -31,7 +31,6 @@ def best_lines(best: Sequence[Any], by_effects: Any, objectives: Sequence[str], 
 
 
 def trial_line(trial: Any, objectives: Sequence[str]) -> str:
-    """A cell and its values, as a line."""
     attrs = trial.user_attrs
     numbers = "".join(f", {name} {value:g}" for name, value in attrs["numbers"].items())
     values = ", ".join(f"{OBJECTIVE_NAMES[o]} {value:.4g}" for o, value in zip(objectives, trial.values, strict=True))
@@ -39,7 +38,6 @@ def trial_line(trial: Any, objectives: Sequence[str]) -> str:
 
 
 def space_size(space: Space) -> str:
-    """The size of a space, as text."""
     numbers = [f"{name} {low:g} to {high:g}" for name, (low, high) in space.numbers.items()]
     rates = [f"{len(space.rates)} learning rates"] if space.rates else []
     return ", ".join([f"{space.combinations} combinations of fixes (those that clash included)", *numbers, *rates])

@@ -40,9 +40,7 @@ def claim_storage(study: Any, folder: Path, url: str | None) -> None:
 def warm_start(searcher: Searcher, experiment: Experiment, source: Path, folder: Path) -> None:
     """Copy the records of those cells of another study that the space contains, and add them as finished trials.
 
-    Raises:
-        StudyError: the other study has other settings or code, or lacks some of the seeds.
-    """
+    Raises StudyError: the other study has other settings or code, or lacks some of the seeds."""
     settings = read_study(source)["experiment"]
     mine = experiment.model_dump(mode="json")
     different = [name for name in MUST_MATCH if settings.get(name) != mine[name]]
@@ -54,12 +52,8 @@ def warm_start(searcher: Searcher, experiment: Experiment, source: Path, folder:
     if lacking:
         raise StudyError(f"{source}: cannot warm-start this search, it lacks the seeds {', '.join(map(str, lacking))}")
     cells = known_cells(searcher, source)
-    check_code(
-        source,
-        {key: point.configuration for key, (_, point) in cells.items()},
-        experiment,
-        "so that its errors would not compare",
-    )
+    configurations = {key: point.configuration for key, (_, point) in cells.items()}
+    check_code(source, configurations, experiment, "so that its errors would not compare")
     done = keys_and_seeds(read_trials(source / "records"))
     complete = {key: cell for key, cell in cells.items() if all((key, seed) in done for seed in experiment.seeds)}
     if not (folder / "records" / "trials-warm-start.parquet").exists():

@@ -9,22 +9,7 @@ from runner.study.run import Outcome, StudyRun, open_run, run_study
 from runner.study.status import resumption, status_lines
 
 __all__ = [
-    "Estimate",
-    "Outcome",
-    "StudyError",
-    "StudyRun",
-    "check_code",
-    "dataset_weight_mean",
-    "describe_issue",
-    "estimate_minutes",
-    "git_commit",
-    "installed",
-    "looks_of",
-    "open_run",
-    "plan_experiment",
-    "read_study",
-    "resumption",
-    "run_study",
-    "start_networks",
-    "status_lines",
-]
+    "Estimate", "Outcome", "StudyError", "StudyRun", "check_code", "dataset_weight_mean", "describe_issue", "estimate_minutes",
+    "git_commit", "installed", "looks_of", "open_run", "plan_experiment", "read_study", "resumption", "run_study",
+    "start_networks", "status_lines",
+]  # fmt: skip

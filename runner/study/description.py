@@ -44,7 +44,8 @@ def describe(folder: Path, plan: Plan, table: pd.DataFrame, first: SeedData, dev
     (folder / "records").mkdir(parents=True, exist_ok=True)
     write_table(folder / "plan.parquet", table)
     write_json(folder / "issues.json", [describe_issue(number) for number in sorted(ISSUES)])
-    code, before = description_code(), recorded_code(folder)
+    code = description_code()
+    before = read_study(folder).get("code") or {} if (folder / "study.yaml").exists() else {}
     if code["audit"] != before.get("audit") or not (folder / "audit.json").exists():
         write_json(folder / "audit.json", [asdict(claim) for claim in audit()])
     if code["symptoms"] != before.get("symptoms") or not (folder / "symptoms.parquet").exists():
@@ -59,11 +60,6 @@ def description_code() -> dict[str, str]:
     """Hashes of the code that computes the audit and the symptoms."""
     loss, frames = "nfloss/**/*", "runner/data/**/*"
     return {"audit": code_of_modules(loss), "symptoms": code_of_modules(loss, frames, "runner/study/description")}
-
-
-def recorded_code(folder: Path) -> dict[str, str]:
-    """The same as the study in the folder was described by; empty where there is none."""
-    return read_study(folder).get("code") or {} if (folder / "study.yaml").exists() else {}
 
 
 def description(plan: Plan, device: torch.device, size: int) -> dict[str, Any]:

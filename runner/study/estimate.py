@@ -133,11 +133,7 @@ def share(configurations: float, size: int, seeds: int, workers: int) -> float:
 
 
 def try_groups(groups: Sequence[Group], experiment: Experiment, device: torch.device) -> list[Timing]:
-    """Train groups for some steps, at once.
-
-    Raises:
-        ValueError: training fails.
-    """
+    """Train groups for some steps, at once. Raises ValueError: training fails."""
     try:
         if len(groups) > 1:
             return time_together(groups, experiment)

@@ -65,7 +65,6 @@ def recorded_group_size(folder: Path) -> int | None:
 
 
 def read_study(folder: Path) -> dict[str, Any]:
-    """The study.yaml of a folder."""
     if not (folder / "study.yaml").is_file():
         raise StudyError(f"{folder}: no study here (study.yaml is missing)")
     try:
@@ -102,6 +101,6 @@ def check_code(folder: Path, cells: Mapping[str, Configuration], experiment: Exp
     """
     data, network, training = experiment.data, experiment.model.network, experiment.training
     rows = [(key, fingerprint(configuration, data, network, training)) for key, configuration in cells.items()]
-    trials = read_trials(folder / "records")
-    if len(trials) and (changed := what_changed(trials, pd.DataFrame(rows, columns=["key", "fingerprint"]))):
+    plan = pd.DataFrame(rows, columns=["key", "fingerprint"])
+    if changed := what_changed(read_trials(folder / "records"), plan):
         raise StudyError(f"{folder}: trained with another {', '.join(changed)} than now, {what}")

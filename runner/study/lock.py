@@ -25,9 +25,7 @@ def only_run(folder: Path) -> Iterator[None]:
     The file says who holds it; what counts is the lock on it (flock), which ends with the process, so that nothing is left
     behind by a run that was killed. Where the system has no such locks, the study is not protected.
 
-    Raises:
-        LockedError: another process holds it.
-    """
+    Raises LockedError: another process holds it."""
     try:
         import fcntl
     except ImportError:  # not on this system

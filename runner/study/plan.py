@@ -12,9 +12,7 @@ from runner.networks import check_contract
 def plan_experiment(experiment: Experiment, frames: FrameCache | None = None) -> Plan:
     """The plan; a network of yours is checked first. Frames are asked for only where a fix divides by their mean weight.
 
-    Raises:
-        NetworkError: the network cannot be made, or breaks the contract of `check_contract`.
-    """
+    Raises NetworkError: the network cannot be made, or breaks the contract of `check_contract`."""
     if (network := experiment.model.custom) is not None:
         training = experiment.training
         check_contract(network, -(-training.batch // training.accumulate), experiment.data.height, experiment.data.width)

@@ -79,7 +79,6 @@ class Budget:
         return not self.spent
 
     def took(self, seconds: float, kind: type = Group) -> None:
-        """One took so long."""
         self.longest[kind] = max(self.longest.get(kind, 0.0), seconds)
 
 
@@ -178,7 +177,7 @@ class StudyRun:
         trials, keys = read_trials(self.records, table), list(table.loc[table["status"] == "trained", "key"])
         wanted = wanted_trials(keys, self.experiment.seeds, self.plan.looks, read_looks(self.folder))
         done = keys_and_seeds(trials) & set(wanted)
-        diverged = int((trials["status"] == "diverged").sum()) if len(trials) else 0
+        diverged = int((trials["status"] == "diverged").sum())
         part = balanced_part(table, self.experiment.seeds[: self.plan.looks[0]], done, in_blocks(self.experiment))
         stopped = self.budget.spent and len(done) < len(wanted)
         return Outcome(len(wanted), len(done), diverged, self.failed, stopped, part, self.damaged)

@@ -6,6 +6,7 @@ from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from runner.experiment import Plan
@@ -50,28 +51,21 @@ def resumption(plan: Plan, folder: Path) -> str:
 
 
 def status_lines(folder: Path) -> list[str]:
-    """What is done and what is missing of the study in a folder.
-
-    Raises:
-        StudyError: no study there.
-    """
+    """What is done and what is missing of the study in a folder. Raises StudyError: no study there."""
     settings, cells = read_study(folder), read_table(folder / "plan.parquet")
     trials = read_trials(folder / "records", cells)
-    if len(trials):
-        trials = trials[trials["key"].isin(cells["key"])]  # a search may have given a cell up after its first seeds
     keys, looks = list(cells.loc[cells["status"] == "trained", "key"]), looks_of(settings["experiment"])
     wanted = set(wanted_trials(keys, settings["seeds"], looks, read_looks(folder)))
-    if len(trials):
-        trials = trials[[trial in wanted for trial in zip(trials["key"], trials["seed"].astype(int), strict=True)]]
-    planned = len(wanted)
-    diverged = int((trials["status"] == "diverged").sum()) if len(trials) else 0
+    is_wanted = [trial in wanted for trial in zip(trials["key"], trials["seed"].astype(int), strict=True)]
+    trials = trials[np.array(is_wanted, dtype=bool)]  # a search may have given a cell up after its first seeds
+    planned, diverged = len(wanted), int((trials["status"] == "diverged").sum())
     missing = planned - len(trials)
     lines = [f"{settings['name']}: {planned} planned, {len(trials)} done, {diverged} diverged, {missing} missing"]
     if missing > 0:
         product = settings["experiment"]["design"]["cartesian"] is not None
         lines.append(balanced_part(cells, settings["seeds"][: looks[0]], keys_and_seeds(trials), product))
         for seed in dict.fromkeys(seed for _, seed in sorted(wanted, key=lambda trial: settings["seeds"].index(trial[1]))):
-            lines.append(f"  seed {seed}: {int((trials['seed'] == seed).sum()) if len(trials) else 0} trials")
+            lines.append(f"  seed {seed}: {int((trials['seed'] == seed).sum())} trials")
     return lines
 
 

@@ -17,13 +17,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import BinaryIO
 
 import yaml
 
 HOST, DEFAULT_PORT = "127.0.0.1", 5000
 START_SECONDS = 90.0
-BAD_INPUT = 2
 SAVED_VIEW = "ablation"  # its key; a saved view of the runs table
 
 #: Without a job executor and with one worker the server has 2 processes and 0.5 GB, else 10 and 1.1 GB.
@@ -40,11 +39,6 @@ def store_uri(folder: Path | None, uri: str | None = None) -> str:
     given = uri or os.environ.get("MLFLOW_TRACKING_URI")
     beside = folder.resolve().parent if folder else Path("runs").resolve()
     return given or f"sqlite:///{beside / 'mlflow.db'}"
-
-
-def read_settings(folder: Path) -> dict[str, Any]:
-    """The study.yaml of a study."""
-    return dict(yaml.safe_load((folder / "study.yaml").read_text(encoding="utf-8")))
 
 
 def sqlite_file(uri: str) -> Path | None:
@@ -67,9 +61,7 @@ def page_link(server: str, experiment: str | None) -> str:
 def serve_mlflow(study: Path | None, port: int = DEFAULT_PORT, uri: str | None = None) -> int:
     """Run the MLflow UI until Ctrl-C; returns the exit status.
 
-    Raises:
-        TrackingError: there is no store yet, or the server does not start.
-    """
+    Raises TrackingError: there is no store yet, the port is taken, or the server does not start."""
     where = store_uri(study, uri)
     if where.startswith(("http://", "https://")):
         print(f"MLflow is served at {where}")
@@ -79,8 +71,7 @@ def serve_mlflow(study: Path | None, port: int = DEFAULT_PORT, uri: str | None =
     if (file := sqlite_file(where)) is not None and not file.exists():
         raise TrackingError(f"{file}: no MLflow view yet; write it with: nfloss sync {study or 'STUDY_DIR'}")
     if port_taken(port):
-        print(f"nfloss: port {port} on {HOST} is taken; choose another with --port", file=sys.stderr)
-        return BAD_INPUT
+        raise TrackingError(f"port {port} on {HOST} is taken; choose another with --port")
     with tempfile.TemporaryFile() as log, mlflow_server(where, port, log) as process:
         wait_until_ready(process, port, log)
         link = page_link(f"http://{HOST}:{port}", experiment_id(port, study))
@@ -91,7 +82,6 @@ def serve_mlflow(study: Path | None, port: int = DEFAULT_PORT, uri: str | None =
 
 
 def port_taken(port: int) -> bool:
-    """Whether another process listens on the port."""
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
@@ -122,7 +112,6 @@ def mlflow_server(where: str, port: int, log: BinaryIO) -> Iterator[subprocess.P
 
 
 def stop_server(process: subprocess.Popen[bytes]) -> None:
-    """Stop a server and its workers."""
     for how in (signal.SIGTERM, signal.SIGKILL):
         try:
             os.killpg(process.pid, how)
@@ -147,7 +136,6 @@ def wait_until_ready(process: subprocess.Popen[bytes], port: int, log: BinaryIO)
 
 
 def last_line(log: BinaryIO) -> str:
-    """The last line of the server's output."""
     log.seek(0)
     lines = log.read().decode(errors="replace").strip().splitlines()
     return lines[-1] if lines else "no output"
@@ -157,7 +145,8 @@ def experiment_id(port: int, study: Path | None) -> str | None:
     """The id of the study's experiment on the server; None where no study is given, or its view is not written yet."""
     if study is None:
         return None
-    name = urllib.parse.quote(experiment_name(study, read_settings(study)["name"]))
+    settings = yaml.safe_load((study / "study.yaml").read_text(encoding="utf-8"))
+    name = urllib.parse.quote(experiment_name(study, settings["name"]))
     address = f"http://{HOST}:{port}/api/2.0/mlflow/experiments/get-by-name?experiment_name={name}"
     try:
         with urllib.request.urlopen(address, timeout=10) as answer:

@@ -34,9 +34,7 @@ CONTENT = "content"  # tag of a configuration's run: `Run.content`
 def write_view(folder: Path, uri: str | None = None) -> str:
     """Write a study's runs; returns in one line how many, and where to see them.
 
-    Raises:
-        TrackingError: the store cannot be reached or written, or mlflow is not installed.
-    """
+    Raises TrackingError: the store cannot be reached or written, or mlflow is not installed."""
     tables, where = read_tables(folder), store_uri(folder, uri)
     no_seeds = why_no_seed_runs(tables)
     with tracking_errors(where):
@@ -102,7 +100,6 @@ def write_configuration(client: MlflowClient, experiment: str, run: Run) -> str:
 
 
 def create_run(client: MlflowClient, experiment: str, run: Run, more: dict[str, str]) -> RunInfo:
-    """Create a run with its tags and `more`."""
     return client.create_run(experiment, run.started, {**run.tags, **more}, run.name).info
 
 

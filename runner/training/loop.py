@@ -76,13 +76,7 @@ class Step:
     """One step of training, on the same tensors every time and without synchronising with the host: a GPU never waits."""
 
     def __init__(
-        self,
-        networks: Networks,
-        losses: TrainingLoss,
-        optimiser: RowAdam,
-        data: SeedData,
-        settings: Training,
-        history: History,
+        self, networks: Networks, losses: TrainingLoss, optimiser: RowAdam, data: SeedData, settings: Training, history: History
     ) -> None:
         self.networks, self.losses, self.optimiser, self.history = networks, losses, optimiser, history
         self.settings, self.rgb, self.inverse_depth = settings, data.train.rgb, data.train.inverse_depth()

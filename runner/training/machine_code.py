@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from nfloss import Configuration, Losses
-from nfloss.evaluation.pixel_rows import Summing
+from nfloss.power_sums import Summing
 from runner.networks import StackedNetworks
 from runner.training.kernels.width import can_compile, lanes_are_faster
 from runner.training.training_settings import Training

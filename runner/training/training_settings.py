@@ -45,13 +45,9 @@ class Training(Section):
     start_rate: float = Field(0.015, gt=0, description="of neutral training, the largest learning rate")
 
     @model_validator(mode="after")
-    def _equal_parts(self) -> Training:
+    def _fit_each_other(self) -> Training:
         if self.batch % self.accumulate:
             raise ValueError(f"batch {self.batch} is not a multiple of accumulate {self.accumulate}; equal parts are needed")
-        return self
-
-    @model_validator(mode="after")
-    def _of_neutral_training(self) -> Training:
         given = [name for name in OF_NEUTRAL if getattr(self, name) != type(self).model_fields[name].default]
         if given and self.start == "scratch":
             raise ValueError(f"{', '.join(given)}: of neutral training, and start is scratch; start: neutral is needed")

@@ -13,9 +13,9 @@ import optuna
 from nfloss import Configuration
 from nfloss.slots import BASELINE
 from runner.experiment import Search, compatible
-from runner.search.loop import Proposal, search_loop
+from runner.search.loop import search_loop
 from runner.search.objectives import ObjectiveValues
-from runner.search.searcher import Searcher
+from runner.search.searcher import Proposal, Searcher
 from runner.search.space import Space
 
 SEEDS = 3

@@ -43,7 +43,6 @@ class Layout:
 
 
 def random_layout(rng: Generator) -> Layout:
-    """A random scene."""
     camera = random_camera(rng)
     close, indoors = rng.random() < CLOSE_SHARE, rng.random() < ROOM_SHARE
     pieces = [slab((0, 0, -0.5), (200, 200, 0.5), 0, "floor" if indoors else "ground")]
@@ -132,6 +131,5 @@ def log_uniform(rng: Generator, low: float, high: float) -> float:
 
 
 def as_solids(pieces: list[Piece]) -> Solids:
-    """The pieces as arrays."""
     kind, centre, half, yaw = zip(*((p.kind, p.centre, p.half, p.yaw) for p in pieces), strict=True)
     return Solids(np.array(kind), np.array(centre, float), np.array(half, float), np.array(yaw, float))

@@ -26,7 +26,6 @@ class Piece(NamedTuple):
 
 
 def slab(centre: Triple, half: Triple, yaw: float, family: str) -> Piece:
-    """A box."""
     return Piece(BOX, centre, half, yaw, family)
 
 

@@ -59,9 +59,7 @@ def lidar_rings(seed: int, index: int, height: int, width: int) -> np.ndarray:
 def scenes(seed: int, count: int, height: int, width: int, start: int = 0, lidar: bool = False) -> Frames:
     """Pictures start .. start + count - 1 of the series `seed`; with `lidar`, only the pixels of `lidar_rings` have depth.
 
-    Raises:
-        DataError: an argument is too small.
-    """
+    Raises DataError: an argument is too small."""
     least = {"seed": 0, "count": 1, "start": 0, "height": 1, "width": 1}
     for (name, low), value in zip(least.items(), (seed, count, start, height, width), strict=True):
         if value < low:

@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 import torch
 from oracle import evaluate, gradient_difference, material, standardised_gradient, value_difference
+from plain_sums import PlainSumming
 from test_together import everything, own_predictions
 
 from nfloss import Choice, Configuration, Fix, Guard, Losses
 from nfloss.evaluation.by_sums import has_sums
-from nfloss.evaluation.pixel_rows import PlainSumming
 from nfloss.slots import BASELINE
 
 pytest.importorskip("numba")

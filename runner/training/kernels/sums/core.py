@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from nfloss.evaluation.pixel_rows import PixelRows, Weightings
+from nfloss.power_sums import PixelRows, Weightings
 from runner.training.kernels.sums import loops
 
 NUMBERS = {torch.float32: np.float32, torch.float64: np.float64}
