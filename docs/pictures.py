@@ -1,7 +1,7 @@
-"""Make the pictures of README and of these pages: `python docs/pictures.py runs/ablation [--cell +5-2] [--out docs]`.
+"""Make the pictures of README and of these pages: `python docs/pictures.py runs/ablation [--out docs]`.
 
 `fixes-alone.png` and `trade-off.png` are figures of the study's report, copied. `mlflow-runs.png` (the configurations with
-their mean curves), `mlflow-compare.png` (the baseline beside one other cell) and `dashboard.png` (the Optuna dashboard) are
+their words), `mlflow-compare.png` (their near against their far errors) and `dashboard.png` (the Optuna dashboard) are
 screenshots at 1280 pixels. They need Chromium with its driver (Debian: `apt-get install chromium chromium-driver`) and
 `pip install selenium`; without these it says so and leaves them as they are.
 """
@@ -115,12 +115,11 @@ def run_id(server: str, experiment: str, cell: str) -> str:
         return str(json.load(answer)["runs"][0]["info"]["run_id"])
 
 
-def take(study: Path, cell: str, out: Path) -> None:
+def take(study: Path, out: Path) -> None:
     """The screenshots."""
     with served(study) as link:
-        picture(charts_link(link), ["baseline", cell, "final/1_near", "probe"], 1250, out / "mlflow-runs.png")
-        compared = compare_link(link, ["baseline", cell])
-        picture(compared, ["1 fixes", "final/1_near_rmse_log"], 1900, out / "mlflow-compare.png")
+        picture(link, ["baseline", "near error"], 1000, out / "mlflow-runs.png")
+        picture(f"{link}&compareRunsMode=CHART", ["Near against far error"], 1000, out / "mlflow-compare.png")
     with served(study, "dashboard") as link:
         picture(f"{link}/studies/0", ["Hyperparameter", "History"], 1100, out / "dashboard.png")
 
@@ -136,7 +135,6 @@ def picture(link: str, expected: list[str], height: int, path: Path) -> None:
 def main() -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n", 1)[0])
     parser.add_argument("study", type=Path)
-    parser.add_argument("--cell", default="+5-2", help="what to compare the baseline with")
     parser.add_argument("--out", type=Path, default=Path(__file__).parent)
     arguments = parser.parse_args()
     for name, figure in FIGURES.items():
@@ -148,7 +146,7 @@ def main() -> int:
     from runner.tracking import write_view
 
     print(write_view(arguments.study))
-    take(arguments.study, arguments.cell, arguments.out)
+    take(arguments.study, arguments.out)
     return 0
 
 
