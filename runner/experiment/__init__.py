@@ -10,6 +10,7 @@ from runner.experiment.experiment import (
     ExperimentError,
     experiment_schema,
     load_experiment,
+    named_code,
     parse_experiment,
     validation_line,
 )  # fmt: skip
@@ -40,6 +41,7 @@ __all__ = [
     "experiment_schema",
     "load_experiment",
     "make_plan",
+    "named_code",
     "open_after",
     "parse_experiment",
     "validation_line",
