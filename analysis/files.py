@@ -11,12 +11,14 @@ def write_whole(path: Path, content: bytes | str) -> Path:
     """Write a file, replacing what is there; a link is replaced and not followed.
 
     Raises:
-        OSError: the disk is full, or the folder cannot be written to; what was there stays.
+        OSError: the disk is full, or the folder cannot be written to, in one line; what was there stays.
     """
     temporary = path.with_name(f".{path.name}.{uuid4().hex}")
     try:
         temporary.write_bytes(content.encode("utf-8") if isinstance(content, str) else content)
         os.replace(temporary, path)
+    except OSError as error:
+        raise OSError(f"{path}: cannot be written ({error.strerror})") from None
     finally:
         temporary.unlink(missing_ok=True)
     return path

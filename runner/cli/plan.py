@@ -32,7 +32,7 @@ def plan(experiment: Path, overrides: list[str], seeds: int | None, budget: int 
 
 @contextmanager
 def said_if_it_takes_long() -> Iterator[Callable[[Sequence[str]], None]]:
-    """Gives what hears which code an experiment names; if the whole takes longer than usual, that is said: the code may never end."""
+    """Gives what hears which code an experiment names; if all of it takes longer than usual, that is said: it may never end."""
     named = list[str]()
 
     def tell() -> None:
