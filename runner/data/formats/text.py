@@ -8,7 +8,6 @@ from typing import Any
 
 from runner.data.frames import DataError
 
-
 MOST_CHARACTERS = 50_000_000  # about a million frames
 
 
