@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import os
+import re
+import time
 from pathlib import Path
 from uuid import uuid4
+
+ABANDONED = 60.0  # seconds: what is being written takes less, so that two reports at once leave each other's files alone
 
 
 def write_whole(path: Path, content: bytes | str) -> Path:
@@ -22,6 +26,13 @@ def write_whole(path: Path, content: bytes | str) -> Path:
     finally:
         temporary.unlink(missing_ok=True)
     return path
+
+
+def remove_abandoned(folder: Path) -> None:
+    """Remove what killed processes have left half written in a folder."""
+    for path in folder.iterdir():
+        if re.fullmatch(r"\..+\.[0-9a-f]{32}", path.name) and time.time() - path.lstat().st_mtime > ABANDONED:
+            path.unlink(missing_ok=True)
 
 
 def own_folder(path: Path) -> Path:
