@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from analysis.files import write_whole
 from analysis.plots.style import BLACK, BLUE, GREY, ORANGE, VERMILLION, canvas, headline, saved, style
 
 if TYPE_CHECKING:
@@ -32,7 +33,7 @@ def draw_data(path: Path, name: str, found: Mapping[str, Any], asked: Mapping[st
         below = f"{name}: {found['frames']} frames, near is < {asked['threshold']:g} m, near weight {asked['near_weight']:g}"
         headline(figure, message, below)
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(saved(figure, "png")["png"])
+        write_whole(path, saved(figure, "png")["png"])
 
 
 def depth_panel(ax: Axes, edges: Sequence[float], shares: Sequence[float], threshold: float) -> None:

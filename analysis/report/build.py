@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from analysis.files import own_folder, write_whole
+from analysis.files import own_folder, remove_abandoned, write_whole
 from analysis.formatting import confidence, interval, signed
 from analysis.judge import read_verdicts, verdicts
 from analysis.regime import is_early, said
@@ -30,7 +30,8 @@ def write_report(study_dir: Path | str) -> Path:
     study = load(study_dir)
     require_a_seed(study)
     folder = own_folder(study.folder / "report")
-    own_folder(folder / "figures")
+    for place in (study.folder, folder, own_folder(folder / "figures")):
+        remove_abandoned(place)
     notebook = execute(build(cells(study)), study.folder)  # judges, writes verdicts.json and the figures
     judged = read_verdicts(study.folder)
     page = to_html(notebook, f"Which fixes help? {study.name}")

@@ -14,7 +14,7 @@ from analysis.plots import available
 from analysis.promises import whole_less_one
 from analysis.report.method_text import method
 from analysis.rulers import ERROR_EXPLAINED
-from analysis.study import Study
+from analysis.study import Study, StudyError
 
 if TYPE_CHECKING:
     from nbformat import NotebookNode
@@ -30,6 +30,7 @@ study = load(os.environ.get("NFLOSS_STUDY", ".."))
 judged = verdicts(study)
 path = write_verdicts(judged, study.folder)"""
 Cell = tuple[str, str]  # kind, source
+LINES_OF_OURS = ("StudyError", "OSError")  # whose message says it all: what cannot be read, what cannot be written
 
 
 @dataclass(frozen=True)
@@ -181,11 +182,15 @@ def build(parts: list[Cell]) -> NotebookNode:
 
 
 def execute(notebook: NotebookNode, study: Path) -> NotebookNode:
-    """The notebook, run with this interpreter's packages; an error in a cell is raised.
+    """The notebook, run with this interpreter's packages.
 
     The kernel works in an empty folder: Python looks for modules where it works, and a study may be somebody else's.
+
+    Raises:
+        StudyError: what a cell raised, or what became of the kernel, in one line.
     """
     from nbclient import NotebookClient
+    from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
     from traitlets.config import Config
 
     root = str(Path(__file__).resolve().parents[2])
@@ -195,6 +200,14 @@ def execute(notebook: NotebookNode, study: Path) -> NotebookNode:
         ipc = Config({"KernelManager": {"transport": "ipc", "ip": f"{sockets}/k"}})
         options: dict[str, Any] = {"kernel_name": "python3", "timeout": 600, "record_timing": False, "config": ipc}
         client = NotebookClient(notebook, resources={"metadata": {"path": empty}}, **options)
-        client.execute(env={**os.environ, **told})
+        try:
+            client.execute(env={**os.environ, **told})
+        except CellExecutionError as error:
+            said = " ".join(error.evalue.split())
+            if error.ename not in LINES_OF_OURS:
+                said = f"{study}: its report cannot be drawn ({error.ename}: {said[:300]})"
+            raise StudyError(said) from error
+        except (CellTimeoutError, DeadKernelError) as error:
+            raise StudyError(f"{study}: its report cannot be drawn: the notebook's process died or does not answer") from error
     notebook.metadata["language_info"] = {"name": "python"}
     return notebook

@@ -26,15 +26,24 @@ def main(given: Sequence[str] | None = None) -> NoReturn:
     arguments = parse(given)
     try:
         code = arguments.pop("command")(**arguments)
+        sys.stdout.flush()  # a full disk, or a closed pipe, is found here and not at Python's end
     except KeyboardInterrupt:
         say("interrupted")
         code = INTERRUPTED
     except BrokenPipeError:  # as in `nfloss audit | head`: who reads has seen enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # for what is still to be flushed
         code = 0
     except (ValueError, OSError) as error:  # the errors that are the user's to mend
         if os.environ.get("NFLOSS_TRACEBACK"):
             raise
         say(str(error))
         code = BAD_INPUT
+    drop_what_cannot_be_printed()
     sys.exit(code or 0)
+
+
+def drop_what_cannot_be_printed() -> None:
+    """Python would try once more at its end, and complain."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

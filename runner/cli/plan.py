@@ -3,29 +3,57 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
+from threading import Timer
 from typing import TYPE_CHECKING, Any
 
-from runner.cli.terminal import need_optuna, print_table
+from runner.cli.terminal import need_optuna, print_table, say
 
 if TYPE_CHECKING:
     from runner.experiment import Experiment
     from runner.study import Estimate
 
+USUAL_SECONDS = 10.0
+
 
 def plan(experiment: Path, overrides: list[str], seeds: int | None, budget: int | None, again: bool, as_json: bool) -> None:
     """Account for every cell (trained, same as another, clash) and estimate the time. Makes no study."""
+    with said_if_it_takes_long() as told:
+        settings = read_experiment(experiment, overrides, seeds, told)
+        if budget is not None:
+            propose(settings, budget)
+        elif settings.design.optuna is not None:
+            plan_search(settings, again, as_json)
+        else:
+            plan_cells(settings, again, as_json)
+
+
+@contextmanager
+def said_if_it_takes_long() -> Iterator[Callable[[Sequence[str]], None]]:
+    """Gives what hears which code an experiment names; if all of it takes longer than usual, that is said: it may never end."""
+    named = list[str]()
+
+    def tell() -> None:
+        if named:
+            say(f"still running the code of {', '.join(named)}; Ctrl-C ends it")
+
+    timer = Timer(USUAL_SECONDS, tell)
+    timer.daemon = True
+    timer.start()
+    try:
+        yield named.extend
+    finally:
+        timer.cancel()
+
+
+def plan_cells(settings: Experiment, again: bool, as_json: bool) -> None:
+    """What becomes of each cell, and how long that takes."""
     from runner.execution import FrameCache, resolve_device
     from runner.experiment import design_aliases
     from runner.study import estimate_minutes, plan_experiment, resumption, start_networks
 
-    settings = read_experiment(experiment, overrides, seeds)
-    if budget is not None:
-        propose(settings, budget)
-        return
-    if settings.design.optuna is not None:
-        plan_search(settings, again, as_json)
-        return
     frames, device = FrameCache(settings.data), resolve_device(settings.device)
     the_plan = plan_experiment(settings, frames)
     counts: dict[str, Any] = {
@@ -124,7 +152,10 @@ def schema() -> None:
     print(json.dumps(experiment_schema(), indent=1))
 
 
-def read_experiment(path: Path, overrides: list[str], seeds: int | None) -> Experiment:
+def read_experiment(
+    path: Path, overrides: list[str], seeds: int | None, told: Callable[[Sequence[str]], None] = lambda _: None
+) -> Experiment:
+    """The experiment of a command line; `told` hears, before it is imported, which code the file names."""
     from runner.experiment import load_experiment
 
-    return load_experiment(path, [*overrides, *([f"seeds={seeds}"] if seeds else [])])
+    return load_experiment(path, [*overrides, *([f"seeds={seeds}"] if seeds else [])], told)

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from runner.cli.plan import read_experiment
-from runner.cli.terminal import CRASHED, INTERRUPTED, need_optuna, need_report, need_trust, report_lacks, say
+from runner.cli.terminal import CRASHED, INTERRUPTED, need_optuna, need_report, need_trust, report_lacks, say, say_code
 from runner.cli.views import draw_report, draw_report_and_track, say_conclusions, track
 
 if TYPE_CHECKING:
@@ -44,7 +44,8 @@ def run(
             f"--execution {execution} and --set execution...: give one of them; --set execution.ray.address=... is enough"
         )
     given = {"device": device, "execution": execution}
-    settings = read_experiment(experiment, [*overrides, *(f"{key}={value}" for key, value in given.items() if value)], seeds)
+    overrides = [*overrides, *(f"{key}={value}" for key, value in given.items() if value)]
+    settings = read_experiment(experiment, overrides, seeds, say_code)
     folder = out_dir or Path("runs") / settings.name
     began = time.monotonic()
     if settings.design.optuna is None:

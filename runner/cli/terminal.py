@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -51,15 +51,20 @@ def need_trust(study: Path, experiment: Mapping[str, Any], trusted: bool) -> Non
     Raises:
         ValueError: it names code, and the user has not said that it is trusted.
     """
-    model = experiment.get("model") or {}
-    network = model.get("network") if isinstance(model, Mapping) else model
-    named = [str(place) for place in [*(experiment.get("extensions") or []), *([network] if network else [])]]
+    from runner.experiment import named_code
+
+    named = named_code(experiment)
     if named and not trusted:
         raise ValueError(
             f"{study}: this would run code that the study names: {', '.join(named)}; read it, then give --trust-code"
         )
     if named:
-        say(f"running the code of {', '.join(named)}")
+        say_code(named)
+
+
+def say_code(named: Sequence[str]) -> None:
+    """Whose code runs, before it does."""
+    say(f"running the code of {', '.join(named)}")
 
 
 def need_optuna(what: str, *more: str) -> None:

@@ -10,7 +10,7 @@ import torch
 
 from runner.data.data_settings import Data
 from runner.data.formats import READERS
-from runner.data.formats.files import FrameFiles, check_complete
+from runner.data.formats.files import FrameFiles, check_complete, listed_file
 from runner.data.frames import DataError
 from runner.data.split_lists import listed
 
@@ -39,7 +39,7 @@ def list_frames(data: Data) -> list[FrameFiles]:
         if not frames:
             raise DataError(f"{folder}: frames={data.frames!r} matches the depth path of none of its {count} frames")
     if data.lists:
-        chosen = {frame for listing in data.lists for frame in listed(folder, folder / listing, frames)}
+        chosen = {frame for listing in list_files(data) for frame in listed(folder, listing, frames)}
         frames = [frame for frame in frames if frame in chosen]
     check_complete(folder, frames)
     return frames
@@ -57,11 +57,17 @@ def split(data: Data, frames: Sequence[FrameFiles], seed: int) -> Split:
 
 def by_list(data: Data, frames: Sequence[FrameFiles]) -> Split:
     folder = data_folder(data)
-    train, held_out = (listed(folder, folder / listing, frames) for listing in data.lists)
+    train, held_out = (listed(folder, listing, frames) for listing in list_files(data))
     if both := set(train) & set(held_out):
         name = min(frame.depth.relative_to(folder).as_posix() for frame in both)
         raise DataError(f"{folder}: {len(both)} frames are in both train_list and validation_list, {name} among them")
     return train, held_out
+
+
+def list_files(data: Data) -> list[Path]:
+    """The files of the lists. Raises DataError for one that is outside the data folder."""
+    folder = data_folder(data)
+    return [listed_file(folder, folder, listing, "data.train_list, validation_list") for listing in data.lists]
 
 
 def by_folder(folder: Path, frames: Sequence[FrameFiles]) -> Split | None:

@@ -11,7 +11,6 @@ from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wai
 from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 from queue import Empty
-from tempfile import TemporaryDirectory
 from typing import Any
 
 import torch
@@ -21,6 +20,7 @@ from runner.execution.fork_server import context, start_fork_server, terminate, 
 from runner.execution.frame_cache import FrameCache
 from runner.execution.queue import Ending, GroupQueue, Results, Work, ending
 from runner.execution.run_group import carry_out
+from runner.execution.shared_folder import SharedFolder
 from runner.execution.starts import Progress, StartBlock, TrainedStarts
 from runner.experiment import Experiment
 
@@ -41,7 +41,7 @@ class Workers:
         self.count, self.experiment, self.frames = count, experiment, frames
         self._context = context()
         self._messages: Any = self._context.Queue()
-        self._folder = TemporaryDirectory(prefix="nfloss-frames-")
+        self._folder = SharedFolder()
         self._pool = self._new_pool()
 
     def __enter__(self) -> Workers:
@@ -50,10 +50,10 @@ class Workers:
 
     def __exit__(self, *why: object) -> None:
         terminate(self._pool)
-        self._folder.cleanup()
+        self._folder.remove()
 
     def _new_pool(self) -> ProcessPoolExecutor:
-        setting = (self._messages, self.experiment.data, Path(self._folder.name))
+        setting = (self._messages, self.experiment.data, self._folder.path)
         return ProcessPoolExecutor(self.count, self._context, initializer=start_worker, initargs=setting)
 
     def run(self, queue: GroupQueue, progress: Progress) -> Iterator[Ending]:
@@ -61,7 +61,7 @@ class Workers:
         running = dict[Future[Results | TrainedStarts], Work]()
         if any(isinstance(work, StartBlock) for work in queue.groups):
             self.frames.start_data(self.experiment.seeds[0])  # drawn here, by all cores
-        self.frames.share(Path(self._folder.name))
+        self.frames.share(self._folder.path)
         wait_for_fork_server()
         while True:
             while len(running) < self.count and (group := queue.take()) is not None:

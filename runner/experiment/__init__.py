@@ -10,6 +10,7 @@ from runner.experiment.experiment import (
     ExperimentError,
     experiment_schema,
     load_experiment,
+    named_code,
     parse_experiment,
     validation_line,
 )  # fmt: skip
@@ -20,6 +21,6 @@ from runner.experiment.search import Search
 __all__ = [
     "FEWEST_SEEDS", "NAME", "RECOMMENDATION", "Cell", "Design", "DesignError", "Execution", "Experiment", "ExperimentError",
     "Plan", "PlannedCell", "Ray", "Search", "best_option", "compatible", "confirmation_experiment", "design_aliases",
-    "design_cells", "design_options", "experiment_schema", "load_experiment", "make_plan", "open_after", "parse_experiment",
-    "validation_line",
+    "design_cells", "design_options", "experiment_schema", "load_experiment", "make_plan", "named_code", "open_after",
+    "parse_experiment", "validation_line",
 ]  # fmt: skip

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args
 
@@ -136,10 +136,38 @@ class Experiment(Section):
         return self
 
 
-def load_experiment(path: Path, overrides: Sequence[str] = ()) -> Experiment:
+def load_experiment(
+    path: Path, overrides: Sequence[str] = (), told: Callable[[list[str]], None] = lambda _: None
+) -> Experiment:
     """The experiment of a YAML file, with `key.key=value` overrides.
 
-    Raises ExperimentError: a line for each error: where it is, what was given, and what is allowed."""
+    Args:
+        told: called before code that the file names is imported, with what it names (`named_code`).
+
+    Raises:
+        ExperimentError: a line for each error: where it is, what was given, and what is allowed.
+    """
+    content = read_content(path, overrides)
+    if code := named_code(content):
+        told(code)
+    return parse_experiment(content, str(path))
+
+
+def named_code(experiment: Mapping[str, Any]) -> list[str]:
+    """The fixes and the network of an experiment that are code of its own: modules by name, files by absolute path.
+
+    >>> named_code({"extensions": ["my_package.fixes"], "model": {"network": "/home/me/net.py:Net"}})
+    ['my_package.fixes', '/home/me/net.py:Net']
+    """
+    extensions, model = experiment.get("extensions"), experiment.get("model")
+    network = model.get("network") if isinstance(model, Mapping) else model
+    named = [*(extensions if isinstance(extensions, list) else []), network]
+    places = [name for name in named if isinstance(name, str) and name]
+    return [os.path.abspath(place) if place.endswith(".py") or ".py:" in place else place for place in places]
+
+
+def read_content(path: Path, overrides: Sequence[str]) -> dict[str, Any]:
+    """The content of an experiment file with its overrides; nothing that it names is imported."""
     try:
         content = load_yaml(path)
     except ValueError as error:
@@ -154,7 +182,7 @@ def load_experiment(path: Path, overrides: Sequence[str] = ()) -> Experiment:
         content["extensions"] = [os.path.normpath(folder / e) if isinstance(e, str) and e.endswith(".py") else e for e in files]
     for override in overrides:
         apply_override(content, override)
-    return parse_experiment(content, str(path))
+    return content
 
 
 def parse_experiment(content: Mapping[str, Any], where: str) -> Experiment:

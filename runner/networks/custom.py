@@ -66,14 +66,16 @@ def scales_of(output: Any) -> list[Tensor]:
     The output is a tensor, a list or tuple of tensors, or a mapping with keys ("disp", 0), ("disp", 1), ... as in monodepth2.
 
     Raises:
-        NetworkError: it is none of these.
+        NetworkError: it is none of these, or its numbers are complex.
     """
     if isinstance(output, Tensor):
-        return [output]
+        output = [output]
     if isinstance(output, Mapping):
         keys = sorted(key for key in output if isinstance(key, tuple) and len(key) == 2 and key[0] == "disp")
         output = [output[key] for key in keys]
     if isinstance(output, Sequence) and output and all(isinstance(scale, Tensor) for scale in output):
+        if unreal := next((scale.dtype for scale in output if scale.is_complex()), None):
+            raise NetworkError(f"gives numbers of type {unreal}; real ones are needed")
         return list(output)
     raise NetworkError(
         f"gives {type(output).__name__}; a tensor [B, 1, H, W], a list of them (finest first), "

@@ -38,7 +38,7 @@ SHARED = {
     "runner/training": ("neutral",),
     "runner/networks": ("custom*",),
     "runner/data": ("synthetic/*", "formats/*", "splits", "split_lists", "statistics"),
-    "runner/execution": ("backends", "observer", "preload", "process", "ray_cluster", "starts"),
+    "runner/execution": ("backends", "observer", "preload", "process", "ray_cluster", "shared_folder", "starts"),
     "runner/records": ("checkpoints", "files", "fingerprint", "integrity", "start_files"),
 }
 #: And what some run through: those on scenes, on frames of a folder (whose format's own module comes on top), with a network of

@@ -23,7 +23,8 @@ def only_run(folder: Path) -> Iterator[None]:
     """Hold the study for the while.
 
     The file says who holds it; what counts is the lock on it (flock), which ends with the process, so that nothing is left
-    behind by a run that was killed. Where the system has no such locks, the study is not protected.
+    behind by a run that was killed. Where the system has no such locks, the study is not protected. A run that has written
+    nothing leaves no folder.
 
     Raises LockedError: another process holds it."""
     try:
@@ -31,6 +32,7 @@ def only_run(folder: Path) -> Iterator[None]:
     except ImportError:  # not on this system
         yield
         return
+    new = not folder.exists()
     folder.mkdir(parents=True, exist_ok=True)
     with (folder / NAME).open("a+", encoding="utf-8") as file:
         try:
@@ -40,8 +42,20 @@ def only_run(folder: Path) -> Iterator[None]:
             raise LockedError(
                 f"{folder}: another run is at work on it ({holder(file.read())}); wait for it or stop it"
             ) from None
+        if not is_at(file, folder / NAME):
+            raise LockedError(f"{folder}: another run has just left it; try again")
         sign(file)
-        yield  # the file stays: another process may have it open already
+        try:
+            yield
+        finally:  # the file stays beside others: another process may have it open already
+            if new and folder.is_dir() and [path.name for path in folder.iterdir()] == [NAME]:
+                (folder / NAME).unlink()
+                folder.rmdir()
+
+
+def is_at(file: TextIO, path: Path) -> bool:
+    """Whether the open file is what stands at the path: a lock on a file that was removed protects nothing."""
+    return path.exists() and os.path.samestat(os.fstat(file.fileno()), path.stat())
 
 
 def sign(file: TextIO) -> None:

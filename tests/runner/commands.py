@@ -9,6 +9,7 @@ import atexit
 import json
 import multiprocessing
 import os
+import resource
 import shutil
 import signal
 import subprocess
@@ -32,14 +33,22 @@ class Command:
         arguments: of `nfloss`.
         cwd: where it is typed; default: here.
         deaf: to SIGINT, as what a script's background begins.
+        room: bytes that a file may have (RLIMIT_FSIZE): to write more fails, as on a full disk, whoever one is.
         environment: beside that of this process.
     """
 
-    def __init__(self, *arguments: object, cwd: Path | None = None, deaf: bool = False, **environment: str) -> None:
+    def __init__(
+        self,
+        *arguments: object,
+        cwd: Path | None = None,
+        deaf: bool = False,
+        room: int | None = None,
+        **environment: str,
+    ) -> None:
         self.args, self.returncode = ["nfloss", *map(str, arguments)], None
         self._folder = Path(tempfile.mkdtemp(prefix="nfloss-test-"))
         weakref.finalize(self, shutil.rmtree, self._folder, ignore_errors=True)
-        order = {"arguments": self.args[1:], "cwd": str(cwd or Path.cwd()), "deaf": deaf}
+        order = {"arguments": self.args[1:], "cwd": str(cwd or Path.cwd()), "deaf": deaf, "room": room}
         server = loaded()
         assert server.stdin is not None
         line = json.dumps({**order, "environment": {**os.environ, **environment}, "folder": str(self._folder)})
@@ -78,9 +87,9 @@ class Command:
         self.send_signal(signal.SIGKILL)
 
 
-def nfloss(*arguments: object, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
+def nfloss(*arguments: object, cwd: Path | None = None, room: int | None = None) -> subprocess.CompletedProcess[str]:
     """Run a command as from a shell; its status, what it printed, what it complained."""
-    return ended(Command(*arguments, cwd=cwd))
+    return ended(Command(*arguments, cwd=cwd, room=room))
 
 
 def ended(command: Command) -> subprocess.CompletedProcess[str]:
@@ -188,13 +197,17 @@ def tell(path: Path, number: int) -> None:
     path.with_suffix(".new").rename(path)
 
 
-def carry_out(folder: str, arguments: list[str], cwd: str, deaf: bool, environment: dict[str, str]) -> NoReturn:
+def carry_out(
+    folder: str, arguments: list[str], cwd: str, deaf: bool, room: int | None, environment: dict[str, str]
+) -> NoReturn:
     from runner.cli import main
 
     code: object = 1
     try:
         os.setsid()
         signal.signal(signal.SIGINT, signal.SIG_IGN if deaf else signal.default_int_handler)
+        if room is not None:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (room, resource.RLIM_INFINITY))
         os.chdir(cwd)
         os.environ.clear()
         os.environ.update(environment)

@@ -56,6 +56,8 @@ def npz(path: Path, key: str) -> np.ndarray:
 def pfm(path: Path) -> np.ndarray:
     """[H, W] float32 of a grey PFM, the top row first. The file has the bottom row first, and little-endian numbers where its
     scale is negative: http://www.pauldebevec.com/Research/HDR/PFM/"""
+    if (size := path.stat().st_size) > MOST_BYTES:
+        raise DataError(f"{path}: {size:,} bytes; at most {MOST_BYTES:,} are read")
     content = path.read_bytes()
     head = content.split(b"\n", 3)
     try:

@@ -8,10 +8,19 @@ from typing import Any
 
 from runner.data.frames import DataError
 
+MOST_CHARACTERS = 50_000_000  # about a million frames
+
 
 def text_of(path: Path) -> str:
+    """The text of a file, which must be a regular one: a device or a pipe may have no end."""
+    if path.exists() and not path.is_file():
+        raise DataError(f"{path}: not a regular file; a list of frames is needed")
     try:
-        return path.read_text(encoding="utf-8")
+        with path.open(encoding="utf-8") as file:
+            text = file.read(MOST_CHARACTERS + 1)
+        if len(text) > MOST_CHARACTERS:
+            raise ValueError(f"over {MOST_CHARACTERS:,} characters")
+        return text
     except (OSError, ValueError) as error:
         raise DataError(f"{path}: cannot be read as a list of frames ({' '.join(str(error).split())})") from None
 

@@ -5,10 +5,12 @@ from __future__ import annotations
 import io
 import json
 import math
+import os
 import random
 import struct
 import zipfile
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -290,6 +292,26 @@ def test_bad_lists(tmp_path: Path, name: str) -> None:
         put(tmp_path / "nyu" / name, content)
     data = data.model_copy(update={"train_list": name, "validation_list": name})
     assert says in refusal(lambda: list_frames(data)).replace("[Errno 2] ", "")
+
+
+@pytest.mark.parametrize("name", ["/dev/zero", "../val.txt", "linked.txt"])
+def test_a_list_outside_the_data_folder_is_refused(tmp_path: Path, name: str) -> None:
+    data = nyu(tmp_path / "nyu", 3)
+    put(tmp_path / "val.txt", b"room_0/rgb_0.png")
+    (tmp_path / "nyu" / "linked.txt").symlink_to(tmp_path / "val.txt")
+    line = refusal(lambda: list_frames(data.model_copy(update={"train_list": name, "validation_list": name})))
+    assert ("without '..' and not absolute" in line or "leads out of the data folder" in line) and name in line
+
+
+def test_a_list_without_end_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A pipe would be waited for; a file is read as far as is allowed (here of 1000 characters, one more)."""
+    data = nyu(tmp_path / "nyu", 3)
+    os.mkfifo(tmp_path / "nyu" / "pipe.txt")
+    put(tmp_path / "nyu" / "long.txt", b"#" * 1001)
+    monkeypatch.setattr("runner.data.formats.text.MOST_CHARACTERS", 1000)
+    for name, says in (("pipe.txt", "not a regular file; a list"), ("long.txt", "(over 1,000 characters)")):
+        listed = data.model_copy(update={"train_list": name, "validation_list": name})
+        assert says in refusal(partial(list_frames, listed))
 
 
 def test_mutated_files_are_read_or_refused(tmp_path: Path) -> None:

@@ -62,6 +62,7 @@ def test_one_scale_or_several_in_any_of_the_forms(name, halvings):
         ("custom_modules:CoarsestFirst", {}, ["[2, 1, 4, 8]", "exactly half of the one before"]),
         ("custom_modules:Cropped", {}, ["[2, 1, 16, 31]", "the finest 16x32"]),
         ("custom_modules:AString", {}, ["gives str"]),
+        ("custom_modules:Complex", {}, ["numbers of type torch.complex64", "real ones are needed"]),
         ("custom_modules:Raises", {}, ["forward of images [2, 3, 16, 32]", "RuntimeError"]),
         ("custom_modules:Untrained", {}, ["no parameter that is trained"]),
     ],

@@ -19,7 +19,7 @@ COVERED = ("nfloss", "runner/training", "runner/networks", "runner/data", "runne
 APART = {
     *("nfloss/claims", "nfloss/testing", "nfloss/near_field.py", "nfloss/standalone.py", "nfloss/symptoms.py"),
     *("nfloss/yaml_block.py", "runner/networks/custom_check.py", "runner/data/statistics.py"),
-    *(f"runner/execution/{name}.py" for name in ("backends", "observer", "preload", "process", "ray_cluster")),
+    *(f"runner/execution/{name}.py" for name in ("backends", "observer", "preload", "process", "ray_cluster", "shared_folder")),
     *(f"runner/records/{name}.py" for name in ("checkpoints", "files", "fingerprint", "integrity", "start_files")),
 }
 

@@ -289,6 +289,7 @@ def test_a_storage_that_cannot_be_reached_is_one_line(tmp_path):
     text = TINY.replace("trials: 6", "trials: 6, storage: 'sqlite:////nowhere/at/all.db'")
     done = run(tmp_path, text=text)
     assert done.returncode == 2 and len(done.stderr.splitlines()) <= 2 and "cannot be used" in done.stderr, done.stderr
+    assert not (tmp_path / "study").exists()
 
 
 @pytest.mark.slow

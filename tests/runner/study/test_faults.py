@@ -175,6 +175,23 @@ def test_a_full_disk_stops_the_run_and_room_lets_it_go_on(tmp_path: Path, whole:
     equal(tmp_path, whole)
 
 
+def test_a_record_that_does_not_fit_is_one_line_and_trained_on_resume(copy: Path, whole: Path) -> None:
+    """The same where nobody may mount: the trials' file is the largest of a study, and has no room."""
+    records = copy / "study" / "records"
+    for path in records.glob("*seed1-*"):
+        path.unlink()
+    sizes = {path.name.partition("-")[0]: path.stat().st_size for path in (copy / "study").rglob("*.*") if path.is_file()}
+    largest = sizes.pop("trials")
+    assert largest > 1.5 * max(sizes.values()), sizes
+    full = nfloss(*command(copy, "--resume", "--set", "workers=1")[len(NFLOSS) :], room=largest * 2 // 3)
+    said = [line for line in full.stderr.splitlines() if line.startswith("nfloss:")]
+    assert full.returncode == 1 and len(said) == 1 and "Traceback" not in full.stderr, full.stderr
+    assert "trials-seed1-0.parquet: cannot be written (File too large); what was recorded is safe, make room" in said[0]
+    assert not any(path.name.startswith(".") for path in records.iterdir())
+    assert run(copy, "--resume", "--set", "workers=1").returncode == 0
+    equal(copy, whole)
+
+
 @pytest.mark.usefixtures("mounts")
 def test_a_read_only_directory_is_one_line(tmp_path: Path) -> None:
     disk = tmp_path / "disk"

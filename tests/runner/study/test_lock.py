@@ -39,5 +39,30 @@ def test_one_after_the_other(tmp_path: Path) -> None:
             pass
 
 
+def test_a_run_that_wrote_nothing_leaves_nothing(tmp_path: Path) -> None:
+    """Neither its folder nor its lock; a folder that was there stays, and so does one with anything in it."""
+    with only_run(tmp_path / "new"):
+        pass
+    assert not (tmp_path / "new").exists()
+    (tmp_path / "there").mkdir()
+    with only_run(tmp_path / "there"):
+        pass
+    with only_run(tmp_path / "used"):
+        (tmp_path / "used" / "plan.parquet").touch()
+    assert (tmp_path / "there").is_dir() and len(list((tmp_path / "used").iterdir())) == 2
+
+
+def test_a_lock_on_a_file_that_is_gone_is_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Another run has left, and removed the file, between this one's opening and locking it."""
+    import fcntl
+
+    def flock(file: object, how: int) -> None:
+        (tmp_path / "s" / lock.NAME).unlink()
+
+    monkeypatch.setattr(fcntl, "flock", flock)
+    with pytest.raises(LockedError, match="try again"), only_run(tmp_path / "s"):
+        pass
+
+
 def test_a_holder_that_said_nothing() -> None:
     assert holder("{") == holder("[]") == "it has not written its name"
