@@ -229,7 +229,7 @@ def word(evidence: Evidence) -> tuple[str, str]:
         alone = (worse(near) and not_better(far)) or (worse(far) and not_better(near))
         return HARMFUL, both if alone else f"{both}; {evidence.position}"
     if evidence.trade:
-        return TRADE, f"trades {'far for near' if better(near) else 'near for far'}: {evidence.position}"
+        return TRADE, f"{both}; {evidence.position}"
     return OPEN, f"{both}; {evidence.position}" if evidence.beyond and (evidence.gains or evidence.trades) else both
 
 

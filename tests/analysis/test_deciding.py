@@ -78,10 +78,10 @@ END = replace(UNDER, covered=False)
         (WORSE, BETTER, UNDER, HARMFUL, "near error higher, far error lower; dominated by near weight 2 (the same far error"),
         (WORSE, WIDE, UNDER, HARMFUL, "dominated by near weight 2"),
         (WORSE, WIDE, END, OPEN, "near error higher, far error open"),
-        (BETTER, WORSE, None, TRADE, "trades far for near: near weights were not run"),
-        (BETTER, WORSE, ON, TRADE, "trades far for near: as near weight 3 (within 5 %)"),
-        (WORSE, BETTER, ON, TRADE, "trades near for far: as near weight 3"),
-        (WORSE, BETTER, BEYOND, TRADE, "trades near for far: beyond any near weight"),
+        (BETTER, WORSE, None, TRADE, "near error lower, far error higher; near weights were not run"),
+        (BETTER, WORSE, ON, TRADE, "near error lower, far error higher; as near weight 3 (within 5 %)"),
+        (WORSE, BETTER, ON, TRADE, "near error higher, far error lower; as near weight 3"),
+        (WORSE, BETTER, BEYOND, TRADE, "near error higher, far error lower; beyond any near weight"),
         (WORSE, BETTER, END, TRADE, "further than the near weights that were run"),  # of which nothing follows
         (BETTER, WORSE, replace(ON, gain=NOT_WORSE), TRADE, "as near weight 3 (not worse by 5 %)"),
         (BETTER, WORSE, UNDER, OPEN, "dominated"),  # only a near error that is higher is dominated
