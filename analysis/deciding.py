@@ -120,7 +120,7 @@ class Beyond:
     def text(self) -> str:
         """The position as text."""
         if not self.covered:
-            return f"further than the near weights that were run (nearest: {self.weight})"
+            return f"outside the near weights that were run (nearest: {self.weight})"
         if self.shown:
             return f"beyond any near weight ({self.same_far} has its far error, and more near error)"
         if self.dominated:

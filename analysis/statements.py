@@ -11,7 +11,7 @@ from typing import Any
 
 from analysis.deciding import settling
 from analysis.formatting import ratio, times
-from analysis.regime import is_early, why_early
+from analysis.regime import is_early
 from analysis.rules import (
     ADOPT,
     HARMFUL,
@@ -36,7 +36,7 @@ VERBS = {  # of one fix, of several
 }
 UNKNOWN = "–"
 EQUAL = "×1 (proved)"
-FEW = 0.7  # a word that holds in fewer of the repeats without one seed hangs on few seeds
+FEW = 0.7  # a word that holds in a smaller share of the repeats without one seed hangs on single seeds
 
 
 def name(fix: dict[str, Any]) -> str:
@@ -173,7 +173,7 @@ def take_home(study: Study, judged: dict[str, Any]) -> list[tuple[str, str]]:
     """What to adopt, what to avoid, what is no improvement, and how sure all that is: (label, text) each."""
     adopt = ("adopt", str(judged["recommendation"]["words"]))
     if is_early(judged):
-        return [adopt, ("avoid", "none, since the study is early"), ("how sure", f"not at all: {why_early(judged)}")]
+        return [adopt, ("avoid", "none, since the study is early"), ("how sure", "not at all, since the study is early")]
     groups = by_word(judged)
     avoid = names(groups[HARMFUL]) or ("no fix is shown to be harmful" if any(groups.values()) else "no fix was trained alone")
     lines = [adopt, ("avoid", avoid)]
@@ -184,7 +184,7 @@ def take_home(study: Study, judged: dict[str, Any]) -> list[tuple[str, str]]:
 
 
 def sureness(study: Study, judged: dict[str, Any]) -> str:
-    """Seeds, the risk of a wrong word, words that hang on few seeds, and what is open."""
+    """Seeds, the risk of a wrong word, words that hang on single seeds, and what is open."""
     levels, groups = judged["levels"], by_word(judged)
     parts = [study.part] * bool(study.part) + [f"{study.seeds_in_words}, paired"]
     if any(groups.values()):
@@ -192,8 +192,8 @@ def sureness(study: Study, judged: dict[str, Any]) -> str:
         shared = f", shared by {fixes} fixes" * (fixes > 1) + f" and {looks} looks" * (looks > 1)
         parts.append(f"5 % risk that any error is wrongly called lower or higher{shared}")
     weak = [fix for own in groups.values() for fix in own if (held := fix["support"]) and held["holds"] < FEW * held["of"]]
-    few = ", ".join(f"{fix['id']} ({support_text(fix)})" for fix in weak)
-    parts += [f"hang on few seeds: {few} repeats without one seed"] if few else []
+    few = ", ".join(fix["id"] for fix in weak)
+    parts += [f"on single seeds hang: {few}"] if few else []
     still = ", ".join(fix["id"] for fix in groups[OPEN])
     parts += [f"open: {still}"] if still else []
     return "; ".join(parts + [judged["reach"]] * bool(judged["reach"]))

@@ -157,7 +157,7 @@ def test_a_near_weight_is_seen_through(tmp_path: Path) -> None:
     places = [entry["beyond_near_weight_curve"] for entry in controls]
     assert [place["covered"] for place in places] == [False, True, True, False]
     assert not any(place["beyond"] for place in places)
-    assert all("further than the near weights" in places[end]["words"] for end in (0, -1))
+    assert all("outside the near weights" in places[end]["words"] for end in (0, -1))
     # Near error 3.4 % lower, surely under 5 %, for far error 6 % higher: a loss, by the rule.
     assert controls[3]["verdict"] == "harmful" and "near error under 5 % lower" in controls[3]["detail"]
 
