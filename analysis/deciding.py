@@ -119,7 +119,7 @@ class Beyond:
     @property
     def text(self) -> str:
         if not self.covered:
-            return f"further than the near weights that were run (nearest: {self.weight})"
+            return f"outside the near weights that were run (nearest: {self.weight})"
         if self.shown:
             return f"beyond any near weight ({self.same_far} has its far error, and more near error)"
         if self.dominated:
@@ -228,7 +228,7 @@ def word(evidence: Evidence) -> tuple[str, str]:
         alone = (worse(near) and not_better(far)) or (worse(far) and not_better(near))
         return HARMFUL, both if alone else f"{both}; {evidence.position}"
     if evidence.trade:
-        return TRADE, f"trades {'far for near' if better(near) else 'near for far'}: {evidence.position}"
+        return TRADE, f"{both}; {evidence.position}"
     return OPEN, f"{both}; {evidence.position}" if evidence.beyond and (evidence.gains or evidence.trades) else both
 
 

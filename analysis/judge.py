@@ -152,7 +152,8 @@ def _rule(entry: dict[str, Any]) -> None:
 def _reads(reading: dict[str, Any]) -> str:
     """Of a fix that only adds a series to the log: how well that series follows the probe error."""
     own, raw = reading["agreement"], reading["raw_agreement"]
-    shares = f"it moves with the probe error at {own:.0%} of the steps, the raw loss at {raw:.0%}"
+    shares = f"from one evaluation to the next it moves in the direction of the probe error in {own:.0%} of the cases"
+    shares += f", the raw loss in {raw:.0%}, chance in 50%"
     if math.isnan(own) or math.isnan(raw):
         shares = "too few evaluations"
     said = f"{PROVED}; its series, against the raw loss, reads {reading['verdict']}: {shares}"

@@ -13,7 +13,7 @@ from typing import Any
 from analysis.comparisons import MeasuredStudy, compare
 from analysis.deciding import Evidence, Levels, Spending, word
 from analysis.promises import full_key
-from analysis.rules import ADOPT
+from analysis.rules import ADOPT, OPEN
 from analysis.study import Study, load
 
 SEARCH, MOST_FOUND = "optuna", 3  # design of a search's cells; how many of them are candidates
@@ -94,7 +94,7 @@ def judge_candidates(study: Study, fixes: Sequence[dict[str, Any]]) -> dict[str,
         "levels": levels._asdict(),
         "entries": entries,
         "document": compare(MeasuredStudy.of(fresh), fresh.baseline, whole, levels) if fresh and whole else None,
-        "words": _sentence(wanted, fresh, best),
+        "words": _words(wanted, fresh, best, {fix["id"] for fix in fixes if fix["verdict"] == OPEN}),
     }
     return with_extensions(study, found)
 
@@ -139,15 +139,19 @@ def _confirmed(study: Study, fresh: Study, wanted: dict[str, Candidate], levels:
     return entries
 
 
-def _sentence(wanted: dict[str, Candidate], fresh: Study | None, best: dict[str, Any] | None) -> str:
+def _words(wanted: dict[str, Candidate], fresh: Study | None, best: dict[str, Any] | None, undecided: set[str]) -> str:
+    """What to adopt, as text that stands behind "to adopt:". `undecided`: fixes that have no word beside the others."""
     if not wanted:
-        return "no fix is supported by the evidence: keep the loss as it is"
-    named = ", ".join(dict.fromkeys(candidate_text(candidate) for candidate in wanted.values()))
+        return "none, keep the loss as it is"
+    named = " or ".join(dict.fromkeys(candidate_text(candidate) for candidate in wanted.values()))
+    lone = ", ".join(sorted({fix for candidate in wanted.values() for fix in candidate["fixes"]} & undecided))
+    note = f" ({lone}: open as one of all fixes, to adopt if judged alone)" if lone else ""
     if fresh is None:
-        return f"{named}: supported, not yet confirmed on fresh seeds (nfloss confirm)"
+        return f"{named}{note}, not yet confirmed on fresh seeds (nfloss confirm)"
+    on = f"on {len(fresh.seeds)} fresh seeds"
     if best:
-        return f"{candidate_text(best)}: confirmed on {len(fresh.seeds)} fresh seeds"
-    return f"{named}: supported at first, not confirmed on {len(fresh.seeds)} fresh seeds; keep the loss as it is"
+        return f"{candidate_text(best)}, confirmed {on}"
+    return f"none, keep the loss as it is: {named} was not confirmed {on}"
 
 
 def candidate_text(candidate: Candidate) -> str:

@@ -25,7 +25,7 @@ NOT_JUDGED = "not judged: training went on from a trained network"
 ADOPT, TRADE, NO_EFFECT, HARMFUL, OPEN = "adopt", "trade", "no effect", "harmful", "open"
 PROVED = "proved: the same training as the baseline"
 NOT_RUN = "not in this study"
-VERDICTS = (ADOPT, TRADE, NO_EFFECT, HARMFUL, OPEN)
+VERDICTS = (ADOPT, HARMFUL, TRADE, OPEN, NO_EFFECT)  # in the order in which they are read
 
 
 def trained_alone(judged: dict[str, Any]) -> list[dict[str, Any]]:

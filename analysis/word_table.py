@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from analysis.deciding import settling
-from analysis.formatting import ratio
 from analysis.judge import fix_words
 from analysis.rules import OPEN
+from analysis.statements import error
 from analysis.study import Study, StudyError, load
 
 HEADER = ["fix", "name", "word", "near error", "far error", "seeds"]
@@ -37,9 +37,8 @@ def words_of(study: Study) -> Words:
 
 def _row(fix: dict[str, Any]) -> list[str]:
     """The same training as the baseline needs no seeds."""
-    proved = fix["same_as"] == "baseline"
-    numbers = ["1 (proved)"] * 2 + ["-"] if proved else [ratio(fix["near"]), ratio(fix["far"]), str(fix["n"])]
-    return [fix["id"], fix["name"], fix["verdict"], *numbers]
+    seeds = "-" if fix["same_as"] == "baseline" else str(fix["n"])
+    return [fix["id"], fix["name"], fix["verdict"], error(fix, "near"), error(fix, "far"), seeds]
 
 
 def words_so_far(study_dir: Path) -> Words:

@@ -1,4 +1,4 @@
-"""The gains of each fix in several studies: a row for each fix, a mark for each study."""
+"""The errors of each fix in several studies, as ratios: a row for each fix, a mark for each study."""
 
 from __future__ import annotations
 
@@ -14,12 +14,13 @@ from analysis.plots.style import (
     GREEN,
     ORANGE,
     PURPLE,
+    RATIO,
     SKY,
     VERDICT_COLOUR,
     VERMILLION,
     canvas,
     headline,
-    percent_axis,
+    ratio_axis,
     saved,
     style,
 )
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
 
     from analysis.pooling import Pooled
 
-TITLES = {"near": "Near field (under 1 m)", "far": "Far field"}
+TITLES = {"near": "Near error (under 1 m)", "far": "Far error"}
 COLOURS = (BLUE, VERMILLION, GREEN, PURPLE, ORANGE, SKY)
 MARKERS = "osD^vP"
 STEP, GAP = 0.135, 0.11  # inches from mark to mark, and between two fixes
@@ -38,7 +39,7 @@ SIZE = 4.5
 
 
 def draw_comparison(names: Sequence[str], found: Sequence[SharedFix], pooled: Sequence[dict[str, Pooled | None]]) -> bytes:
-    """A PNG of near and far gains with their intervals, the words beside them, and below each fix its pooled gain."""
+    """A PNG of near and far errors with their intervals, the words beside them, and below each fix its pooled gain."""
     lines = len(names) + any(gain and not gain.differs for own in pooled for gain in own.values())
     row = lines * STEP + GAP
     with style():
@@ -58,7 +59,8 @@ def draw_comparison(names: Sequence[str], found: Sequence[SharedFix], pooled: Se
             axes[0][0].plot([], [], "d", color=BLACK, markersize=SIZE + 1, label="pooled")
         figure.legend(loc="outside lower center", ncols=min(lines, 4))
         below = (
-            f"error: {ERROR_EXPLAINED}, against the baseline's, right is better; hollow: the interval spans zero; pooled: 95 %"
+            f"error: {ERROR_EXPLAINED}, as a ratio to the baseline's; left is better; hollow: the interval includes ×1; "
+            "pooled: 95 %"
         )
         headline(figure, _message(found), below)
         return saved(figure, "png")["png"]
@@ -88,11 +90,8 @@ def _panel(
             whisker(ax, lines[-1], gain.as_dict(), BLACK, limit, "d", SIZE)
     for at in range(0, len(found), 2):
         ax.axhspan(places[at][0] - (STEP + GAP) / 2, places[at][-1] + (STEP + GAP) / 2, color="#F5F6F8", zorder=0, linewidth=0)
-    ax.axvline(0, color="#444444", linewidth=0.9, zorder=1)
-    percent_axis(ax, -limit, limit)
-    ax.grid(axis="y", visible=False)
-    ax.tick_params(axis="y", length=0)
-    ax.set(title=TITLES[side], xlabel="error lower by (log scale)")
+    ratio_axis(ax, limit)
+    ax.set(title=TITLES[side], xlabel=RATIO)
 
 
 def _words(ax: Axes, found: Sequence[SharedFix], places: Sequence[Sequence[float]]) -> None:

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import math
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from analysis.comparisons import MeasuredStudy
-from analysis.formatting import change
+from analysis.formatting import ratio
 from analysis.measures import baseline_target
 from analysis.plots.representatives import representatives
 from analysis.plots.style import BLACK, BLUE, GREEN, VERMILLION, canvas, headline, mean_with_band, plain_log
 from analysis.promises import full_key
 from analysis.rulers import ERROR, PROBE_NEAR
-from analysis.rules import trained_alone
+from analysis.rules import distinct_fixes
+from analysis.statements import error, promised
 from analysis.study import Study
 
 if TYPE_CHECKING:
@@ -54,10 +54,10 @@ def _target(ax: Axes, error: float) -> None:
 
 def _convergence_message(judged: dict[str, Any]) -> str:
     near = next((entry for entry in judged["promises"] if entry["promise"] == "near field"), None)
-    best = max(trained_alone(judged), key=lambda fix: fix["estimate"], default=None)
-    parts = [f"recommendation {change(near['estimate'])}"] if near else []
-    if best:
-        parts.append(f"best single fix ({best['id']}) {change(best['estimate'])}")
+    lowest = max(distinct_fixes(judged), key=lambda fix: fix["estimate"], default=None)
+    parts = [f"the whole recommendation {ratio(near)}"] if near else []
+    if lowest:
+        parts.append(f"lowest of one fix {error(lowest, 'near')} ({lowest['id']}, {lowest['verdict']})")
     return f"Final near error: {', '.join(parts)}" if parts else "Near error over training"
 
 
@@ -110,9 +110,7 @@ def stability(study: Study, judged: dict[str, Any]) -> tuple[Figure, str]:
 
 
 def _stability_message(found: dict[str, Any]) -> str:
-    times = math.exp(min(found["estimate"], 50.0))
-    ends = " to ".join(f"{math.exp(min(end, 50.0)):.2g}" for end in found["interval"])
-    return f"Promised 3 times steadier; measured {times:.2g} times ({ends})"
+    return f"Wobble of the recommendation: promised {promised(found)} of the baseline's, measured {ratio(found)}"
 
 
 def _seeds(ax: Axes, study: Study, key: str, column: str, level: float, colour: str, dashes: Any) -> None:

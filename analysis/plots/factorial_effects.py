@@ -9,9 +9,9 @@ import numpy as np
 
 from analysis.comparisons import MeasuredStudy
 from analysis.factorial import Term, averaged, factorial
-from analysis.formatting import signed
+from analysis.formatting import times
 from analysis.importance import ped_anova
-from analysis.plots.style import BLUE, GREY, VERMILLION, canvas, headline, percent_axis
+from analysis.plots.style import BLUE, GREY, RATIO, VERMILLION, canvas, headline, ratio_axis
 from analysis.rulers import ERROR_EXPLAINED, FAR, NEAR
 from analysis.study import Study
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 LEAST_RANGE = math.log(1.1)
-MEASURES = {NEAR: "Near field (under 1 m)", FAR: "Far field"}
+MEASURES = {NEAR: "Near error (under 1 m)", FAR: "Far error"}
 
 
 def effects(study: Study, judged: dict[str, Any]) -> tuple[Figure, str]:
@@ -34,7 +34,7 @@ def effects(study: Study, judged: dict[str, Any]) -> tuple[Figure, str]:
     for ax, (measure, analysis) in zip(axes[0], found.items(), strict=False):
         assert analysis is not None
         _mains(ax, analysis.mains)
-        ax.set(title=MEASURES[measure], xlabel=f"error lower by, {how}")
+        ax.set(title=MEASURES[measure], xlabel=RATIO)
     axes[0][0].set_yticks(range(len(names)), names)
     axes[0][1].set_yticklabels([])
     _shares(axes[0][2], near.shares, ped_anova(MeasuredStudy.of(study)))
@@ -43,7 +43,7 @@ def effects(study: Study, judged: dict[str, Any]) -> tuple[Figure, str]:
     seeds = f"{study.seeds_in_words} as blocks, 95 % t intervals over seeds"
     below = f"error: {ERROR_EXPLAINED}; {near.cells} cells, {seeds}; filled: shown after Holm"
     headline(figure, message, below)
-    return figure, f"The effect of each fix, {how}; right is better."
+    return figure, f"The effect of each fix, {how}, as a ratio to the error without it; left is better."
 
 
 def _mains(ax: Axes, terms: tuple[Term, ...]) -> None:
@@ -51,14 +51,11 @@ def _mains(ax: Axes, terms: tuple[Term, ...]) -> None:
     limit = 1.08 * max([*ends, LEAST_RANGE])
     for place, term in enumerate(terms):
         colour = (BLUE if term.gain.estimate > 0 else VERMILLION) if term.sure else GREY
-        ax.plot([max(term.gain.low, -limit), min(term.gain.high, limit)], [place] * 2, color=colour, linewidth=1.7)
-        ax.plot(term.gain.estimate, place, "o", color=colour, markerfacecolor=colour if term.sure else "white", markersize=5.5)
-    ax.axvline(0, color="#444444", linewidth=0.9, zorder=1)
-    percent_axis(ax, -limit, limit, apart=0.16)
+        ax.plot([max(-term.gain.high, -limit), min(-term.gain.low, limit)], [place] * 2, color=colour, linewidth=1.7)
+        ax.plot(-term.gain.estimate, place, "o", color=colour, markerfacecolor=colour if term.sure else "white", markersize=5.5)
+    ratio_axis(ax, limit, apart=0.16)
     ax.set_yticks(range(len(terms)))
     ax.set_ylim(len(terms) - 0.4, -0.6)
-    ax.grid(axis="y", visible=False)
-    ax.tick_params(axis="y", length=0)
 
 
 def _shares(ax: Axes, shares: dict[str, float], ranks: dict[str, float]) -> None:
@@ -87,7 +84,7 @@ def importance(study: Study, judged: dict[str, Any]) -> tuple[Figure, str]:
 
 
 def interactions(study: Study, judged: dict[str, Any]) -> tuple[Figure, str]:
-    """One square per pair of fixes: the gain in near error of both together beyond the sum of their single gains."""
+    """One square per pair of fixes: the near error of both together as a ratio to what the two alone would give."""
     analysis = factorial(MeasuredStudy.of(study))
     assert analysis is not None
     terms = {term.fixes: term for term in analysis.pairs}
@@ -97,24 +94,23 @@ def interactions(study: Study, judged: dict[str, Any]) -> tuple[Figure, str]:
     ax = axes[0][0]
     grid = np.full((len(fixes), len(fixes)), np.nan)
     for (a, b), term in terms.items():
-        grid[fixes.index(b), fixes.index(a)] = term.gain.estimate
+        grid[fixes.index(b), fixes.index(a)] = -term.gain.estimate
     limit = max(float(np.nanmax(np.abs(grid))), LEAST_RANGE)
-    image = ax.imshow(grid, cmap="PuOr", vmin=-limit, vmax=limit)
+    image = ax.imshow(grid, cmap="PuOr_r", vmin=-limit, vmax=limit)
     for (a, b), term in terms.items():
-        _write_gain(ax, fixes.index(a), fixes.index(b), term, limit)
+        _write_ratio(ax, fixes.index(a), fixes.index(b), term, limit)
     ax.set_xticks(range(len(fixes)), fixes, rotation=90)
     ax.set_yticks(range(len(fixes)), fixes)
     ax.grid(False)
-    figure.colorbar(image, ax=ax, shrink=0.7, label="ln near error: gain of both beyond the sum")
+    figure.colorbar(image, ax=ax, shrink=0.7, label="ln ratio of the near error of both to the product of both alone")
     sure = sum(term.sure for term in terms.values())
-    below = "percent of near error; bold: shown after Holm; *: with an alias, see the table"
+    below = "below ×1: better together than each alone promises; bold: shown after Holm; *: with an alias, see the table"
     headline(figure, f"{sure} of {len(terms)} pairs of fixes are shown to interact", below)
-    return figure, "Gain of two fixes together beyond the sum of both, averaged over the others; 0 where the gains simply add."
+    return figure, "Near error of two fixes together as a ratio to the product of both alone, averaged over the others."
 
 
-def _write_gain(ax: Axes, x: int, y: int, term: Term, limit: float) -> None:
-    said = signed(term.gain.estimate).replace(" %", "").replace("error ", "") if abs(term.gain.estimate) >= 0.0005 else "0"
-    text = said + ("*" if term.carries else "")
+def _write_ratio(ax: Axes, x: int, y: int, term: Term, limit: float) -> None:
+    text = times(term.gain.estimate) + ("*" if term.carries else "")
     dark = abs(term.gain.estimate) > 0.6 * limit
     weight = "bold" if term.sure else "normal"
     ax.text(x, y, text, ha="center", va="center", fontsize=8, color="white" if dark else "black", fontweight=weight)

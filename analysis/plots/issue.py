@@ -1,4 +1,4 @@
-"""One issue: curves, near and far gains and stability of its fixes, and what they change in the loss."""
+"""One issue: curves, near and far error and stability of its fixes, and what they change in the loss."""
 
 from __future__ import annotations
 
@@ -10,10 +10,11 @@ import numpy as np
 from analysis.comparisons import MeasuredStudy
 from analysis.deciding import MARGIN
 from analysis.effects import Effect
-from analysis.formatting import change, confidence
+from analysis.formatting import confidence
 from analysis.plots.curves import probe_curve
-from analysis.plots.style import BLACK, BLUE, GREEN, ORANGE, PURPLE, SKY, VERMILLION, canvas, headline, percent_axis, plain_log
+from analysis.plots.style import BLACK, BLUE, GREEN, ORANGE, PURPLE, SKY, VERMILLION, canvas, headline, plain_log, ratio_axis
 from analysis.rulers import ERROR
+from analysis.statements import error
 from analysis.study import Study
 
 if TYPE_CHECKING:
@@ -61,18 +62,18 @@ def issue(study: Study, judged: dict[str, Any], number: int) -> tuple[Figure, st
     measured = MeasuredStudy.of(study)
     _whiskers(gains, fixes, {name: [Effect.of(fix[name]) for fix in fixes] for name in GAINS}, GAINS)
     gains.axvspan(-MARGIN, MARGIN, color="#9AA5B1", alpha=0.25, zorder=0.5, linewidth=0)
-    gains.set(title="Final error lower by")
+    gains.set(title="Final error, ratio to the baseline's")
     columns = [name for name in STABILITY if name in measured.table]
     found = {name: [measured.gain(name, study.baseline, fix["key"]) for fix in fixes] for name in columns}
     _whiskers(steady, fixes, found, STABILITY)
-    steady.set(title="More stable by")
+    steady.set(title="Wobble, ratio to the baseline's")
     steady.set_yticklabels([])
     for ax, what in zip(defined, drawn, strict=True):
         _definition(ax, study, what, fixes)
     handles, labels = curves.get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside lower center", ncols=4)
     levels = f"intervals of errors {confidence(judged['levels']['side'])}, of stability 95 %"
-    below = f"{study.seeds_in_words} paired, {levels}; right is better; each fix alone against the baseline"
+    below = f"{study.seeds_in_words} paired, {levels}; left is better; each fix alone"
     headline(figure, f"Issue {number}: {_message(fixes)}", below)
     return figure, "Curves over training, final errors and stability of each fix against the baseline."
 
@@ -85,22 +86,19 @@ def _whiskers(ax: Axes, fixes: list[dict[str, Any]], found: dict[str, list[Effec
     for place, (name, effects) in enumerate(found.items()):
         label, marker = marks[name]
         for row, (e, colour) in enumerate(zip(effects, COLOURS, strict=False)):
-            y, low, high = row + (place - 0.5) * 0.3, max(e.low, -limit), min(e.high, limit)
+            y, low, high = row + (place - 0.5) * 0.3, max(-e.high, -limit), min(-e.low, limit)
             if low < high:
                 ax.plot([low, high], [y, y], color=colour, linewidth=1.6, solid_capstyle="butt")
             if abs(e.estimate) <= limit:
                 face = "white" if e.low <= 0 <= e.high else colour
-                ax.plot(e.estimate, y, marker, color=colour, markerfacecolor=face, markersize=5.5, markeredgewidth=1.3)
+                ax.plot(-e.estimate, y, marker, color=colour, markerfacecolor=face, markersize=5.5, markeredgewidth=1.3)
             elif not math.isnan(e.estimate):
-                side = math.copysign(1.0, e.estimate)
+                side = math.copysign(1.0, -e.estimate)
                 ax.plot(side * limit * 0.96, y, "<" if side < 0 else ">", color=colour, markersize=6, clip_on=False)
         ax.plot([], [], marker, color="#555555", linestyle="none", markersize=5.5, label=label)
-    ax.axvline(0, color="#444444", linewidth=0.9, zorder=1)
-    percent_axis(ax, -limit, limit, apart=0.25)
+    ratio_axis(ax, limit, apart=0.2)
     ax.set_yticks(range(len(fixes)), [fix["id"] for fix in fixes])
     ax.set_ylim(len(fixes) - 0.35, -1.0)
-    ax.grid(axis="y", visible=False)
-    ax.tick_params(axis="y", length=0)
     ax.legend(loc="upper center", ncols=2, fontsize=8.5, handletextpad=0.2, columnspacing=1.0)
 
 
@@ -117,5 +115,5 @@ def _definition(ax: Axes, study: Study, what: str, fixes: list[dict[str, Any]]) 
 
 
 def _message(fixes: list[dict[str, Any]]) -> str:
-    said = [f"{fix['id']} {fix['verdict']}, near error {change(fix['near']['estimate'])}" for fix in fixes]
+    said = [f"{fix['id']} {fix['verdict']} (near {error(fix, 'near')})" for fix in fixes]
     return "; ".join(said[:3]) + ("; ..." if len(said) > 3 else "")

@@ -48,7 +48,7 @@ def message(judged: dict[str, Any]) -> str:
     if not known:
         return "Wobble of the probe error with each fix alone"
     least = max(known, key=lambda fix: fix["stability"]["estimate"])
-    return f"Least wobble with {least['id']}: {ratio(least['stability'])} times the baseline's (95 %, not tested)"
+    return f"Least wobble with {least['id']}: {ratio(least['stability'])} of the baseline's (95 %, not tested)"
 
 
 def _panel(ax: Axes, measured: MeasuredStudy, rows: list[tuple[str, str]], name: str) -> None:

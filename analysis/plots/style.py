@@ -36,7 +36,8 @@ STYLE: Any = {
 HEADLINE = "headline"  # marks a headline's message among a figure's texts
 MARGIN = 0.12  # inches
 NO_DATES: Any = {"png": {"Software": None}, "svg": {"Date": None, "Creator": None}}
-PERCENT_TICKS = (-900, -400, -200, -100, -50, -20, -10, -5, -2, 0, 2, 5, 10, 20, 30, 50, 70, 90)
+RATIO_TICKS = (0.1, 0.2, 0.3, 0.5, 0.7, 0.8, 0.9, 0.95, 1.0, 1.05, 1.1, 1.2, 1.5, 2.0, 3.0, 5.0, 10.0)
+RATIO = "ratio to the baseline's (log scale)"
 
 
 def saved(figure: Figure, *endings: str) -> dict[str, bytes]:
@@ -88,20 +89,26 @@ def mark_early(figure: Figure) -> None:
             text.set_text(early_sentence(text.get_text()))
 
 
-def percent_axis(axes: Axes, low: float, high: float, apart: float = 0.115) -> None:
-    """Label an axis of log ratios in percent by which the error is lower (right is better).
+def ratio_ticks(limit: float, apart: float) -> list[tuple[float, str]]:
+    """Places in ln ratio, within +-limit, and labels of an axis of ratios: from 1 outwards, each at least `apart`, a share of
+    the axis, from the others."""
+    kept: list[tuple[float, str]] = []
+    for value in sorted(RATIO_TICKS, key=lambda value: abs(math.log(value))):
+        place = math.log(value)
+        if abs(place) <= limit and all(abs(place - other) > apart * 2 * limit for other, _ in kept):
+            kept.append((place, f"×{value:g}"))
+    return sorted(kept)
 
-    `apart`: smallest distance of two labels, as a share of the axis.
-    """
-    places = [(-math.log(1 - p / 100), p) for p in PERCENT_TICKS]
-    span = high - low
-    kept: list[tuple[float, int]] = []
-    for place, p in sorted(places, key=lambda item: abs(item[0])):  # from zero outwards; skip ticks too close to another
-        if low <= place <= high and all(abs(place - other) > apart * span for other, _ in kept):
-            kept.append((place, p))
-    axes.set(xlim=(low, high))
-    axes.xaxis.set_ticks([place for place, _ in kept], [f"{p:+d} %".replace("-", "−") if p else "0" for _, p in kept])
+
+def ratio_axis(axes: Axes, limit: float, apart: float = 0.115) -> None:
+    """Label the x axis, of ln ratios within +-limit, in ratios (left is better)."""
+    ticks = ratio_ticks(limit, apart)
+    axes.set(xlim=(-limit, limit))
+    axes.xaxis.set_ticks([place for place, _ in ticks], [label for _, label in ticks])
     axes.tick_params(axis="x", pad=5)
+    axes.axvline(0, color="#444444", linewidth=0.9, zorder=1)
+    axes.grid(axis="y", visible=False)
+    axes.tick_params(axis="y", length=0)
 
 
 def mean_with_band(axes: Axes, x: np.ndarray, y: np.ndarray, alpha: float, **line: Any) -> None:

@@ -14,6 +14,7 @@ from analysis.promises import full_key
 from analysis.regime import said
 from analysis.rulers import ERROR, ERROR_EXPLAINED
 from analysis.rules import distinct_fixes
+from analysis.statements import beyond_sentence
 from analysis.study import Study
 
 if TYPE_CHECKING:
@@ -40,10 +41,13 @@ def trade_off(study: Study, judged: dict[str, Any]) -> tuple[Figure, str]:
     _legend(ax, judged, with_curve=len(curve) > 1)
     _outside(figure, {name: at for name, at in points.items() if name not in inside})
     below = f"error: {ERROR_EXPLAINED}; geometric means over {study.seeds_in_words}; lower left is better; colours: verdicts"
-    headline(figure, _message(judged), below)
+    headline(figure, beyond_sentence(judged), below)
     if len(curve) < 2:
         return figure, "A higher near weight trades far error for near; a fix below and left of the star is better on both."
-    return (figure, "A fix on the orange curve does no more than a near weight; one below and left of it is an improvement.")
+    return (
+        figure,
+        "A fix on the orange curve does what another near weight does; one below and left of the curve is better than that.",
+    )
 
 
 def _points(measured: MeasuredStudy, judged: dict[str, Any]) -> dict[str, tuple[float, float, str]]:
@@ -65,16 +69,6 @@ def _middle(measured: MeasuredStudy, key: str) -> tuple[float, float]:
     """Geometric means over seeds of the final far and near error."""
     far, near = np.exp(measured.log_errors(key))
     return float(far), float(near)
-
-
-def _message(judged: dict[str, Any]) -> str:
-    known = [fix for fix in distinct_fixes(judged) if fix["beyond_near_weight_curve"]]
-    if not known:
-        return "Near error against far error, each fix alone"
-    beyond = [fix["id"] for fix in known if fix["beyond_near_weight_curve"]["beyond"]]
-    return f"{len(beyond)} of {len(known)} fixes are better than any near weight" + (
-        f": {', '.join(beyond)}" if 0 < len(beyond) < 9 else ""
-    )
 
 
 def _window(points: dict[str, Any], curve: dict[float, tuple[float, float]]) -> list[tuple[float, float]]:

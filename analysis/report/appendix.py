@@ -8,7 +8,7 @@ from typing import Any
 
 from analysis.comparisons import MeasuredStudy
 from analysis.effects import divergence
-from analysis.formatting import times
+from analysis.formatting import share, times
 from analysis.markup import NONE, Html, below, joined, paragraphs, safe, table, verdict_chip
 from analysis.other_rulers import SIDES, ByRuler, agreement, by_ruler
 from analysis.report.sentences import brief
@@ -47,14 +47,14 @@ def readability(study: Study, judged: dict[str, Any]) -> Html:
     raw = entries[0]
     if math.isnan(raw["raw_agreement"]):
         return paragraphs(["There are too few evaluations to tell which logged series follows the probe error."])
-    rows: list[list[Any]] = [[SHARES["loss"], f"{raw['raw_agreement']:.0%}", NONE, rank(raw["raw_rank"]), NONE]]
+    rows: list[list[Any]] = [[SHARES["loss"], share(raw["raw_agreement"]), NONE, rank(raw["raw_rank"]), NONE]]
     for entry in entries:
         points = [f"{100 * entry[name]:+.0f}".replace("-", "−") for name in ("estimate", "low", "high")]
         difference = Html(f"{points[0]} points{below(f'[{points[1]}, {points[2]}]')}")
         rows.append(
             [
                 SHARES[entry["series"]],
-                f"{entry['agreement']:.0%}",
+                share(entry["agreement"]),
                 difference,
                 rank(entry["rank"]),
                 verdict_chip(judged, entry["verdict"]),
@@ -62,7 +62,7 @@ def readability(study: Study, judged: dict[str, Any]) -> Html:
         )
     headers = [
         "logged series (the baseline's training)",
-        "steps at which it moves with the probe error",
+        "how often it moves in the direction of the probe error (chance: 50 %)",
         "against the training loss",
         "Kendall tau, last half",
         "reads, against the training loss",
@@ -85,7 +85,7 @@ def other_rulers(study: Study, judged: dict[str, Any]) -> Html:
     rows.append([Html(f"<b>on the same side of 1 as by {safe(ERROR)}</b>"), *(" / ".join(count) for count in counts)])
     headers = ["", *(said.replace("<", "≥") for said in RULERS.values())]
     note = (
-        "Error / the baseline's error, near / far, geometric means over the seeds; below 1 is better. Bold: on the other side "
+        "Ratio to the baseline's error, near / far, geometric means over the seeds; below 1 is better. Bold: on the other side "
         f"of 1 than by {ERROR}, both by over 2 %. The last row is of those that {ERROR} moves by over 2 %. SILog does not see "
         "a scale that is wrong everywhere."
     )
@@ -93,11 +93,11 @@ def other_rulers(study: Study, judged: dict[str, Any]) -> Html:
 
 
 def _ratios(row: ByRuler, ruler: str) -> Html:
-    """Near / far, such as "0.94 / 1.02"."""
+    """Near / far, such as "×0.94 / ×1.02"."""
     shown = []
     for side in SIDES:
         log = row.logs[ruler, side]
-        text = NONE.text if math.isnan(log) else times(log)
+        text = NONE.text if math.isnan(log) else times(-log)
         shown.append(f"<b>{text}</b>" if row.contradicts(ruler, side) else text)
     return Html(" / ".join(shown))
 

@@ -6,13 +6,13 @@ from pathlib import Path
 from typing import Any
 
 from analysis.files import own_folder, remove_abandoned, write_whole
-from analysis.formatting import confidence, interval, signed
+from analysis.formatting import confidence
 from analysis.judge import read_verdicts, verdicts
 from analysis.regime import is_early, said
 from analysis.report import networks, sentences
 from analysis.report.loss_yaml import yaml_block
-from analysis.report.sentences import support_text, why
 from analysis.rules import ADOPT, HARMFUL, TRADE
+from analysis.statements import counts, error, promise_estimate, promised, shown_and_missing, support_text, why
 from analysis.study import Study, load, require_a_seed, seeds_in_words
 
 
@@ -44,46 +44,40 @@ def terminal_summary(study_dir: Path | str) -> str:
     """How good the networks are; the verdicts; the promises with the recommendation; last the path of the report."""
     folder = Path(study_dir)
     judged = read_verdicts(folder) if (folder / "verdicts.json").exists() else verdicts(folder)
-    said = "; ".join(f"{entry['asked']}: {entry['verdict']}" for entry in judged["promises"])
+    kept = "; ".join(f"{entry['asked']}: {entry['verdict']}" for entry in judged["promises"])
     page = folder / "report" / "report.html"
-    counts = sentences.verdict_counts(judged, (ADOPT, TRADE, HARMFUL))
     return "\n".join([
         *networks.terminal_lines(judged),
-        f"{judged['study']}: {counts}; {seeds_in_words(len(judged['seeds']))}",
-        f"promises: {said or 'the whole recommendation was not run'}; recommendation: {judged['recommendation']['words']}",
+        f"{judged['study']}: {said(judged, counts(judged, (ADOPT, HARMFUL, TRADE)))}; {seeds_in_words(len(judged['seeds']))}",
+        f"promises: {kept or 'the whole recommendation was not run'}; to adopt: {judged['recommendation']['words']}",
         f"report: {page}" if page.exists() else f"report: not written yet; nfloss report {folder}",
     ])  # fmt: skip
 
 
 def summary(study: Study, judged: dict[str, Any]) -> str:
     """Markdown for a pull request: the results, the fixes, the recommended loss, the promises."""
-    lines = [f"## {study.name}: {sentences.verdict_counts(judged)}", "", *networks.markdown_lines(judged), ""]
+    lines = [f"## {study.name}: {said(judged, counts(judged))}", "", *networks.markdown_lines(judged), ""]
     lines += [text for sentence in sentences.answer_sentences(study, judged) for text in (sentence, "")]
-    shown, missing = sentences.shown_and_missing(judged)
+    shown, missing = shown_and_missing(judged)
     if shown:
         level = confidence(judged["levels"]["side"])
         lines += [
-            f"| issue | fix | near gain % [{level}] | far gain % [{level}] | verdict | without one seed | why |",
+            f"| issue | fix | near error [{level}] | far error [{level}] | verdict | without one seed | why |",
             "|---|---|---|---|---|---|---|",
         ]
     titles = {issue["number"]: f"{issue['number']} {issue['title']}" for issue in judged["issues"]}
     lines += [*(_line(judged, titles[fix["issue"]], fix) for fix in shown), *(["", missing] if missing else [])]
     lines += [] if is_early(judged) else ["", "```yaml", yaml_block(judged["recommendation"]), "```"]
     if judged["promises"]:
-        lines += ["", "| promise | verdict | measured | seeds |", "|---|---|---|---|"]
+        lines += ["", "| promise | as a ratio | measured | verdict | seeds |", "|---|---|---|---|---|"]
         lines += [
-            f"| {entry['asked']} | {entry['verdict']} | {sentences.promise_estimate(entry)} | {entry['n']} |"
+            f"| {entry['asked']} | {promised(entry)} | {promise_estimate(entry)} | {entry['verdict']} | {entry['n']} |"
             for entry in judged["promises"]
         ]
     return "\n".join(lines) + "\n"
 
 
 def _line(judged: dict[str, Any], title: str, fix: dict[str, Any]) -> str:
-    if not fix["key"]:
-        numbers = ["", ""]
-    elif fix["same_as"] == "baseline":
-        numbers = ["0", "0"]
-    else:
-        numbers = [f"{signed(fix[side]['estimate'])} {interval(fix[side])}" for side in ("near", "far")]
+    numbers = [error(fix, side) for side in ("near", "far")]
     verdict = f"**{said(judged, fix['verdict'])}**"
     return "| " + " | ".join([title, f"{fix['id']} {fix['name']}", *numbers, verdict, support_text(fix), why(fix)]) + " |"

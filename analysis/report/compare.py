@@ -19,15 +19,14 @@ from analysis.judge import verdicts
 from analysis.plots import draw_comparison
 from analysis.pooling import Pooled, pool, pooled_studies
 from analysis.regime import is_early, why_early
-from analysis.report import sentences
+from analysis.statements import UNKNOWN, error, promise_estimate
 from analysis.study import StudyError, load
 
 LONGEST_NAME = 200  # bytes of a file's name, below the 255 of most file systems
-NONE = "–"
 LEGEND = (
-    "Near, far: error as a multiple of the baseline's, with the interval that decides in its study; below 1 is better. "
-    "Together: whether the words agree, and the error of all studies pooled (random effects, 95 %), unless the studies differ "
-    "(Welch's test, p < 0.05)."
+    "Near, far: the error as a ratio to the baseline's (×0.94: 6 % lower), with the interval that decides in its study; below "
+    "1 is better. Together: whether the words agree, and the error of all studies pooled (random effects, 95 %), unless the "
+    "studies differ (Welch's test, p < 0.05)."
 )
 
 
@@ -111,20 +110,18 @@ def _fix_rows(found: Sequence[SharedFix], pooled: Sequence[dict[str, Pooled | No
     """Three rows for each fix: the words, the near errors, the far errors."""
     rows = []
     for fix, together in zip(found, pooled, strict=True):
-        rows.append([f"{fix.id} {fix.name}", *(entry["verdict"] if entry else NONE for entry in fix.entries), fix.together])
+        rows.append([f"{fix.id} {fix.name}", *(entry["verdict"] if entry else UNKNOWN for entry in fix.entries), fix.together])
         for side in SIDES:
             rows.append([side, *(_error(entry, side) for entry in fix.entries), _pooled_text(together[side])])
     return rows
 
 
 def _error(entry: dict[str, Any] | None, side: str) -> str:
-    if entry is None:
-        return NONE
-    return "the baseline's" if entry["same_as"] == "baseline" else ratio(entry[side])
+    return UNKNOWN if entry is None else error(entry, side)
 
 
 def _pooled_text(found: Pooled | None) -> str:
-    return NONE if found is None else "studies differ" if found.differs else ratio(found.as_dict())
+    return UNKNOWN if found is None else "studies differ" if found.differs else ratio(found.as_dict())
 
 
 def agreement_sentence(first: str, other: str, found: Agreement) -> str:
@@ -171,7 +168,7 @@ def _promises(judged: Sequence[dict[str, Any]], columns: Sequence[str]) -> Table
 
 
 def _promise(entry: dict[str, Any] | None) -> str:
-    return f"{entry['verdict']}: {sentences.promise_estimate(entry)}" if entry else NONE
+    return f"{entry['verdict']}: {promise_estimate(entry)}" if entry else UNKNOWN
 
 
 def study_names(folders: Sequence[Path]) -> list[str]:

@@ -20,7 +20,29 @@ h3 { font-size: 16.5px; margin: 30px 0 2px; padding-top: 10px; border-top: 1px d
 h2 { font-size: 19px; margin: 38px 0 4px; padding-top: 12px; border-top: 1px solid var(--line); }
 p, li { margin: 6px 0; max-width: 130ch; }
 p.answer { font-size: 17px; max-width: none; }
-p.counts { display: flex; gap: 18px; margin: 4px 0 10px; font-size: 17px; font-weight: 600; }
+p.question { margin: 0 0 10px; color: #3d4652; max-width: none; }
+.strip { display: flex; gap: 36px; align-items: flex-start; margin: 0 0 12px; }
+.strip > .levels { flex: 0 0 430px; }
+dl.take-home { flex: 1 1 0; display: grid; grid-template-columns: max-content 1fr; gap: 5px 14px; margin: 0; line-height: 1.4; }
+dl.take-home dt { font-weight: 700; } dl.take-home dd { margin: 0; overflow-wrap: anywhere; }
+dl.take-home dd b { white-space: nowrap; }
+dl.take-home dt:first-of-type, dl.take-home dd:first-of-type { font-size: 17px; font-weight: 650; }
+.levels small { color: var(--quiet); font-size: 12px; }
+table.levels { width: 100%; } table.nf.levels td { padding: 2px 10px; } table.nf.levels td:first-child,
+table.nf.levels th:first-child { padding-left: 0; }
+table.nf.words { width: 100%; font-size: 13px; line-height: 1.3; }
+table.nf.words td, table.nf.words th { padding: 1px 8px; vertical-align: middle; border-bottom: 0; }
+table.nf.words th { border-bottom: 1.5px solid #b9c0c9; white-space: nowrap; }
+table.nf.words td.word { padding: 3px 8px 3px 0; vertical-align: top; }
+table.nf.words tr.starts td { border-top: 1px solid var(--line); }
+table.nf.words td.name, table.nf.words td.ratio { white-space: nowrap; } table.nf.words td.folded { padding: 4px 8px; }
+table.nf.words .plot { width: 150px; padding: 0; } table.nf.words svg { display: block; }
+svg.axis text { font-size: 10px; fill: #667080; font-weight: 400; }
+td.plot.near { --half: var(--near); } td.plot.far { --half: var(--far); }
+td.plot { background: linear-gradient(#444, #444) center / 1px 100% no-repeat, linear-gradient(90deg, transparent
+  calc(50% - var(--half)), #e7eaed calc(50% - var(--half)) calc(50% + var(--half)), transparent calc(50% + var(--half))); }
+.glance-note { font-size: 13px; }
+table.nf.words td.more { width: 36%; color: #4a5360; font-size: 12px; }
 .quiet, p.quiet { color: var(--quiet); }
 .anchor-link, .prompt, .jp-InputPrompt, .jp-OutputPrompt { display: none; }
 img { max-width: 100%; height: auto; display: block; margin: 2px 0 18px; }

@@ -1,4 +1,4 @@
-"""The section of one issue: advice on its fixes, their gains, its symptom, and the document's numbers."""
+"""The section of one issue: advice on its fixes, their errors, its symptom, and the document's numbers."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from analysis.formatting import three_digits
 from analysis.markup import Html, joined, paragraphs, safe, table, verdict_chip
 from analysis.regime import is_early, said
 from analysis.report import appendix, sections
-from analysis.report.sentences import why
 from analysis.rules import ADOPT, HARMFUL, NO_EFFECT, TRADE
+from analysis.statements import confirmation_text, is_beyond, why
 from analysis.study import Study
 from analysis.symptom_changes import symptom_table
 
@@ -18,12 +18,12 @@ READABILITY = 7  # the issue whose fixes only add series to the log
 
 
 def overview(study: Study, judged: dict[str, Any], number: int) -> Html:
-    """Verdict, advice, gains, proofs and symptom of one issue."""
+    """Verdict, advice, errors, proofs and symptom of one issue."""
     issue = next(issue for issue in study.issues if issue["number"] == number)
     fixes = [fix for fix in judged["fixes"] if fix["issue"] == number]
     verdict = next(entry for entry in judged["issues"] if entry["number"] == number)
     head = Html(f'<p class="answer">{verdict_chip(judged, verdict["verdict"]).text} {safe(issue["says"])}</p>')
-    parts = [head, what_to_do(judged, fixes), gains_table(judged, fixes), proofs(study, fixes), symptom(study, number)]
+    parts = [head, what_to_do(judged, fixes), ratios_table(judged, fixes), proofs(study, fixes), symptom(study, number)]
     if number == READABILITY:
         parts.append(appendix.readability(study, judged))
     return joined(*parts)
@@ -32,20 +32,24 @@ def overview(study: Study, judged: dict[str, Any], number: int) -> Html:
 def what_to_do(judged: dict[str, Any], fixes: list[dict[str, Any]]) -> Html:
     """Advice on each fix, as a list; of an early study the verdicts alone."""
     texts = {
-        fix["id"]: f"{said(judged, fix['verdict'])}; {fix['detail']}." if is_early(judged) else advice(fix) for fix in fixes
+        fix["id"]: f"{said(judged, fix['verdict'])}; {fix['detail']}." if is_early(judged) else advice(judged, fix)
+        for fix in fixes
     }
     items = [f"<li><b>{safe(fix['id'])} {safe(fix['name'])}</b>: {safe(texts[fix['id']])}</li>" for fix in fixes]
     return Html(f"<ul>{''.join(items)}</ul>")
 
 
-def advice(fix: dict[str, Any]) -> str:
-    """Advice on one fix, from its verdict."""
+def advice(judged: dict[str, Any], fix: dict[str, Any]) -> str:
+    """Advice on one fix, from its verdict and what fresh seeds say of it."""
     if fix["key"] is None:
         return f"not judged: {fix['absent']}."
     if fix["verdict"] == ADOPT:
-        return f"adopt it; {fix['detail']}."
+        fresh = confirmation_text(judged, fix)
+        use = "adopt it" if fresh.startswith("confirmed") else "do not adopt it yet"
+        return f"{use} ({fresh}); {fix['detail']}."
     if fix["verdict"] == TRADE:
-        return f"do not use it as an improvement: {fix['detail']}. If you want this trade, change the near weight."
+        instead = " If you want this trade, change the near weight." * (not is_beyond(fix))
+        return f"do not use it as an improvement; {fix['detail']}.{instead}"
     if fix["verdict"] == HARMFUL:
         return f"do not use it; {fix['detail']}."
     if fix["verdict"] == NO_EFFECT:
@@ -53,18 +57,18 @@ def advice(fix: dict[str, Any]) -> str:
     return f"open; {why(fix)}."
 
 
-def gains_table(judged: dict[str, Any], fixes: list[dict[str, Any]]) -> Html:
-    """Gains near, far and beyond the near weight curve, and stability."""
+def ratios_table(judged: dict[str, Any], fixes: list[dict[str, Any]]) -> Html:
+    """Near and far error, place beside the near-weight curve, and wobble, as ratios."""
     rows = [
         [
             Html(f"<b>{safe(fix['id'])}</b> {safe(fix['summary'])}"),
-            *sections.gain_cells(fix),
-            sections.gain_cell(fix["stability"] if fix["key"] and fix["same_as"] != "baseline" else None, ""),
+            *sections.ratio_cells(fix),
+            sections.ratio_cell(fix["stability"] if fix["key"] and fix["same_as"] != "baseline" else None),
             verdict_chip(judged, fix["verdict"]),
         ]
         for fix in fixes
     ]
-    headers = ["fix", "near gain", "far gain", "beyond any near weight", "wobble lower by, 95 %", "verdict"]
+    headers = ["fix", sections.NEAR_ERROR, sections.FAR_ERROR, sections.CURVE, sections.WOBBLE, "verdict"]
     return table(headers, rows, numeric=(1, 2, 3, 4))
 
 

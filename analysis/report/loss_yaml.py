@@ -7,10 +7,11 @@ from typing import Any
 
 import yaml
 
-from analysis.formatting import interval, shared_level, signed
+from analysis.formatting import shared_level
 from analysis.regime import is_early, said, why_early
 from analysis.report.sentences import measured_on
 from analysis.rules import NOT_RUN
+from analysis.statements import error
 from analysis.study import Study
 
 BLOCK_TYPE = "ssi-silog-nearfield"
@@ -32,7 +33,7 @@ def python_code(found: dict[str, Any]) -> str:
 
 
 def evidence(study: Study, judged: dict[str, Any], fixes: Sequence[str]) -> list[str]:
-    """The study, its data and recommendation, and a line for each of these fixes. Gain: percent by which an error is lower."""
+    """The study, its data and recommendation, and a line for each of these fixes: its errors as ratios to the baseline's."""
     known = {fix["id"]: fix for fix in judged["fixes"]}
     seeds = f"{len(study.seeds)} paired seeds, intervals of {shared_level(judged['levels'])}"
     head = [f"Study {study.name}: {seeds}. {measured_on(study)}"]
@@ -44,8 +45,7 @@ def evidence(study: Study, judged: dict[str, Any], fixes: Sequence[str]) -> list
 def _said(judged: dict[str, Any], fix: dict[str, Any]) -> str:
     if not fix["key"]:
         return NOT_RUN
-    near, far = (f"{signed(fix[side]['estimate'])} {interval(fix[side])}" for side in ("near", "far"))
-    return f"{said(judged, fix['verdict'])}; near gain {near}, far gain {far}"
+    return f"{said(judged, fix['verdict'])}; near error {error(fix, 'near')}, far error {error(fix, 'far')} of the baseline's"
 
 
 def annotated_yaml(study: Study, judged: dict[str, Any], found: dict[str, Any]) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -16,14 +17,15 @@ HIGHER_IS_BETTER = ("delta1",)
 
 
 def networks(study: Study, judged: dict[str, Any]) -> Html:
-    """Whether the study is early and why; then the levels, and whether the curves still fall."""
+    """The levels, and whether the curves still fall."""
     rows = [[Html(f"<b>{safe(name)}</b>"), *_cells(values, judged["regime"]["trivial"])] for name, values in levels(judged)]
     headers = ["how good the networks are", *(f"{METRICS[ruler]}, {where}" for ruler, where in map(_parts, MEASURES))]
     shown = table(headers, rows, numeric=range(1, len(headers)))
-    return joined(*_banner(judged), shown, paragraphs([curve_sentence(judged), explanation(judged)], "quiet"))
+    return joined(shown, paragraphs([curve_sentence(judged), explanation(judged)], "quiet"))
 
 
-def _banner(judged: dict[str, Any]) -> list[Html]:
+def banner(judged: dict[str, Any]) -> list[Html]:
+    """Of an early study that it is, and why."""
     if not is_early(judged):
         return []
     return [Html(f'<p class="early"><b>Early: nothing is to be concluded from this study.</b> {safe(_sentence(judged))}</p>')]
@@ -36,15 +38,17 @@ def _sentence(judged: dict[str, Any]) -> str:
 
 def _cells(values: dict[str, Any], trivial: dict[str, float]) -> list[Html]:
     """The values, those in colour that are no better than the trivial predictor's."""
-    return [_cell(values[name], values is not trivial and not _better(name, values[name], trivial[name])) for name in MEASURES]
+    return [cell(name, values, trivial, "{:.2f}".format) for name in MEASURES]
+
+
+def cell(name: str, values: dict[str, Any], trivial: dict[str, float], text: Callable[[float], str]) -> Html:
+    """A value as text, in colour if it is no better than the trivial predictor's."""
+    poor = values is not trivial and not _better(name, values[name], trivial[name])
+    return Html(f'<span class="poor">{text(values[name])}</span>' if poor else text(values[name]))
 
 
 def _better(name: str, value: float, trivial: float) -> bool:
     return value > trivial if _parts(name)[0] in HIGHER_IS_BETTER else value < trivial
-
-
-def _cell(value: float, poor: bool) -> Html:
-    return Html(f'<span class="poor">{value:.2f}</span>' if poor else f"{value:.2f}")
 
 
 def _parts(measure: str) -> tuple[str, str]:

@@ -24,7 +24,7 @@ START = """import os
 from analysis import load, verdicts
 from analysis.judge import write_verdicts
 from analysis.plots import draw
-from analysis.report import appendix, issue_page, networks, sections
+from analysis.report import appendix, glance, issue_page, networks, sections
 
 study = load(os.environ.get("NFLOSS_STUDY", ".."))
 judged = verdicts(study)
@@ -52,11 +52,14 @@ def first_sections(study: Study) -> list[Section]:
         return tuple(name for name in names if name in having)
 
     first = [
+        Section("words", "The answer in words", "", ("sections.answer",)),
+        Section("networks", "How good the networks are", "", ("networks.networks",)),
         Section("recommendation", "The recommended loss", "", ("sections.recommendation",)),
         Section(
             "fixes",
             "The ten issues",
-            f"Each fix alone against the baseline. Error: {ERROR_EXPLAINED}. Gain: by how many percent it is lower.",
+            f"Each fix alone. Error: {ERROR_EXPLAINED}, as a ratio to the baseline's: below ×1 is better. Beside it the near "
+            "error as a ratio to what a near weight with the same far error gives.",
             ("sections.fixes",),
             figures("forest"),
         ),
@@ -119,7 +122,7 @@ def cells(study: Study) -> list[Cell]:
     """The cells in reading order, without sections that the study has no data for."""
     first = first_sections(study)
     parts: list[Cell] = [("markdown", f"# Which fixes help? {plain(study.name)}"), ("code", START)]
-    parts += [_shown("networks.networks"), _shown("sections.answer")]
+    parts.append(_shown("glance.glance"))
     parts.append(("markdown", contents(study, first)))
     for section in first:
         parts += _section(section)

@@ -1,26 +1,17 @@
-"""The results as sentences, for the report, the summary and the terminal."""
+"""Sentences that are about a whole study: its design, its certainty, its data; those on its verdicts are `statements`."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
+from analysis import statements
 from analysis.comparisons import MeasuredStudy
-from analysis.deciding import settling
 from analysis.factorial import Term, averaged, factorial
-from analysis.formatting import change, shared_level, signed, times
-from analysis.regime import early_sentence, is_early, said
+from analysis.formatting import shared_level, times
+from analysis.regime import early_sentence, is_early
 from analysis.rulers import ERROR_EXPLAINED, PROBE_NEAR
-from analysis.rules import ADOPT, HARMFUL, NO_EFFECT, NOT_RUN, OPEN, PROVED, TRADE, VERDICTS, counted_fixes, trained_alone
 from analysis.study import Study
 
-VERBS = {  # of one fix, of several
-    ADOPT: ("helps (adopt)", "help (adopt)"),
-    TRADE: ("trades one error for the other", "trade one error for the other"),
-    HARMFUL: ("is harmful", "are harmful"),
-    NO_EFFECT: ("has no effect", "have no effect"),
-    OPEN: ("is open", "are open"),
-}
 #: Columns of a trial that say with what it was computed.
 SOFTWARE = ("python", "torch", "numpy", "processor", "machine_code", "device")
 USES = {"train": "train", "probe": "probe", "validation": "validate"}
@@ -28,42 +19,11 @@ USES = {"train": "train", "probe": "probe", "validation": "validate"}
 
 def answer_sentences(study: Study, judged: dict[str, Any]) -> list[str]:
     """The results in six sentences: the fixes alone, the fixes averaged, the promises, the recommendation, certainty, data."""
-    results = [verdict_sentence(judged), main_effects_sentence(study), promises_sentence(judged)]
+    results = [statements.verdict_sentence(judged), main_effects_sentence(study), statements.promises_sentence(judged)]
     if is_early(judged):
         results = [early_sentence(text) for text in results if text]
-    recommended = f"Recommendation: {judged['recommendation']['words']}."
-    return [text for text in [*results, recommended, certainty_sentence(study, judged), measured_on(study)] if text]
-
-
-def verdict_counts(judged: dict[str, Any], named: Sequence[str] = ()) -> str:
-    """The number of fixes with each verdict, and their ids for the verdicts in `named`."""
-    judged_fixes, parts = counted_fixes(judged), list[str]()
-    if not judged_fixes:
-        return "no fix alone, combinations only"
-    for verdict in VERDICTS:
-        ids = [fix["id"] for fix in judged_fixes if fix["verdict"] == verdict]
-        parts.append(f"{len(ids)} {verdict}" + (f" ({', '.join(ids)})" if ids and verdict in named else ""))
-    return said(judged, ", ".join(parts))
-
-
-def verdict_sentence(judged: dict[str, Any]) -> str:
-    """The fixes of each verdict; those that repeat another fix are named, and not counted."""
-    judged_fixes, parts = counted_fixes(judged), list[str]()
-    if not judged_fixes:
-        return "No fix was trained alone: this study compares combinations."
-    for verdict in VERBS:
-        own = [fix for fix in judged_fixes if fix["verdict"] == verdict]
-        if own:
-            names = ", ".join(f"{fix['id']}{_note(fix)}" for fix in own)
-            proved = sum(fix["detail"].startswith(PROVED) for fix in own)
-            extra = f"; {proved} of them proved: the same training as the baseline" if proved else ""
-            parts.append(f"{len(own)} {VERBS[verdict][len(own) > 1]}: {names}{extra}")
-        elif verdict == ADOPT:
-            parts.append("none is shown to help")
-    parts += [
-        f"{fix['id']} is the same training as {fix['same_as']}" for fix in trained_alone(judged) if fix not in judged_fixes
-    ]
-    return f"Of {len(judged_fixes)} fixes, each alone against the baseline, " + ". ".join(parts) + "."
+    adopt = f"To adopt: {judged['recommendation']['words']}."
+    return [text for text in [*results, adopt, certainty_sentence(study, judged), measured_on(study)] if text]
 
 
 def main_effects_sentence(study: Study) -> str:
@@ -79,58 +39,7 @@ def main_effects_sentence(study: Study) -> str:
 
 
 def _named(term: Term) -> str:
-    return f"{term.name} ({signed(term.gain.estimate)})"
-
-
-def shown_and_missing(judged: dict[str, Any]) -> tuple[list[dict[str, Any]], str]:
-    """The fixes of the study, and a line that names the fixes it does not have; empty if it has all."""
-    missing = [fix["id"] for fix in judged["fixes"] if fix["absent"] == NOT_RUN]
-    shown = [fix for fix in judged["fixes"] if fix["id"] not in missing]
-    return shown, f"{NOT_RUN.capitalize()}: {', '.join(missing)}." if missing else ""
-
-
-def _note(fix: dict[str, Any]) -> str:
-    """A remark on a fix in a list: how the series reads that it adds to the log, or which near weight has its errors."""
-    if fix["reads"]:
-        return f" (its series reads {fix['reads']})".replace("reads not", "is not")
-    curve = fix["beyond_near_weight_curve"]
-    return f" (near weight {curve['weight'].removeprefix('near weight ')})" if fix["verdict"] == TRADE and curve else ""
-
-
-def support_text(fix: dict[str, Any]) -> str:
-    """In how many repeats without one seed the word stays; empty where nothing was measured.
-
-    >>> support_text({"support": {"holds": 5, "of": 6}})
-    'holds in 5 of 6'
-    """
-    found = fix["support"]
-    return f"holds in {found['holds']} of {found['of']}" if found else ""
-
-
-def why(fix: dict[str, Any]) -> str:
-    """The reason of a word, and of an open one what would settle it."""
-    if fix["verdict"] != OPEN or not fix["key"]:
-        return str(fix["detail"])
-    return f"{fix['detail']}; {settling(fix)}"
-
-
-def promises_sentence(judged: dict[str, Any]) -> str:
-    """The document's whole recommendation and its promises."""
-    if not judged["promises"]:
-        return "The document's whole recommendation was not run, so its three promises are not judged."
-    near = next(entry for entry in judged["promises"] if entry["promise"] == "near field")
-    said = "; ".join(f"{entry['asked']}: {entry['verdict']} ({promise_estimate(entry)})" for entry in judged["promises"])
-    return f"The document's whole recommendation leaves near error {change(near['estimate'])}. Its promises: {said}."
-
-
-def promise_estimate(entry: dict[str, Any]) -> str:
-    """The estimate in the terms of the promise."""
-    if entry["promise"] == "near field":
-        return f"measured {change(entry['estimate'])}, by AbsRel {change(entry['abs_rel']['estimate'])}"
-    if entry["measure"] == "mean ln error over training":
-        return f"mean error over training {change(entry['estimate'])}"
-    interval = f"[{times(entry['low'])}, {times(entry['high'])}]"
-    return f"measured {times(entry['estimate'])} times as {'steady' if entry['promise'] == 'stability' else 'fast'} {interval}"
+    return f"{term.name} ({times(term.gain.estimate)})"
 
 
 def certainty_sentence(study: Study, judged: dict[str, Any]) -> str:

@@ -11,7 +11,7 @@ from rich.text import Text
 if TYPE_CHECKING:
     from analysis.report import Comparison, Table
 
-CELL = 17  # "1.21 [1.13, 1.30]"
+CELL = 18  # "×1.21 [1.13, 1.30]"
 LABEL, LONGEST_LABEL = 5, 28  # "10-2b", and with the fix's name
 LEAST_NAME = 14  # with less room for the label, its name would be nothing but dots
 

@@ -68,7 +68,7 @@ END = replace(UNDER, covered=False)
         (BETTER, BETTER, None, ADOPT, "near error lower, far error lower; near weights were not run"),
         (BETTER, NOTHING, ON, OPEN, "as near weight 3 (within 5 %)"),
         (BETTER, NOTHING, UNCLEAR, OPEN, "not told from near weight 3"),
-        (BETTER, NOTHING, replace(BEYOND, covered=False), OPEN, "further than the near weights that were run (nearest: near"),
+        (BETTER, NOTHING, replace(BEYOND, covered=False), OPEN, "outside the near weights that were run (nearest: near"),
         (BETTER, WIDE, BEYOND, OPEN, "near error lower, far error open"),
         (WORSE, NOTHING, ON, HARMFUL, "near error higher, far error within 5 %"),
         (WORSE, NOT_BETTER, None, HARMFUL, "near error higher, far error not 5 % lower"),
@@ -78,11 +78,11 @@ END = replace(UNDER, covered=False)
         (WORSE, BETTER, UNDER, HARMFUL, "near error higher, far error lower; dominated by near weight 2 (the same far error"),
         (WORSE, WIDE, UNDER, HARMFUL, "dominated by near weight 2"),
         (WORSE, WIDE, END, OPEN, "near error higher, far error open"),
-        (BETTER, WORSE, None, TRADE, "trades far for near: near weights were not run"),
-        (BETTER, WORSE, ON, TRADE, "trades far for near: as near weight 3 (within 5 %)"),
-        (WORSE, BETTER, ON, TRADE, "trades near for far: as near weight 3"),
-        (WORSE, BETTER, BEYOND, TRADE, "trades near for far: beyond any near weight"),
-        (WORSE, BETTER, END, TRADE, "further than the near weights that were run"),  # of which nothing follows
+        (BETTER, WORSE, None, TRADE, "near error lower, far error higher; near weights were not run"),
+        (BETTER, WORSE, ON, TRADE, "near error lower, far error higher; as near weight 3 (within 5 %)"),
+        (WORSE, BETTER, ON, TRADE, "near error higher, far error lower; as near weight 3"),
+        (WORSE, BETTER, BEYOND, TRADE, "near error higher, far error lower; beyond any near weight"),
+        (WORSE, BETTER, END, TRADE, "outside the near weights that were run"),  # of which nothing follows
         (BETTER, WORSE, replace(ON, gain=NOT_WORSE), TRADE, "as near weight 3 (not worse by 5 %)"),
         (BETTER, WORSE, UNDER, OPEN, "dominated"),  # only a near error that is higher is dominated
         (WORSE, BETTER, UNCLEAR, OPEN, "near error higher, far error lower; not told from near weight 3"),

@@ -183,8 +183,8 @@ def test_the_answer_says_what_moves_the_error_among_others(tmp_path: Path) -> No
     for fix in FIXES:
         gain = averaged(fix)
         assert (fix in lower, fix in higher) == (gain > 0, gain < 0), fix
-    found = re.search(r"2-1 \(−(.*?) %\)", higher)
-    assert found and float(found[1]) == pytest.approx(100 * (math.exp(-averaged("2-1")) - 1), abs=1)
+    found = re.search(r"2-1 \(×(.*?)\)", higher)
+    assert found and float(found[1]) == pytest.approx(math.exp(-averaged("2-1")), abs=0.01)
     pairs = study(tmp_path / "pairs", Design.model_validate({"pairs": list(FIXES)}))
     assert main_effects_sentence(pairs.study) == "", "in pairs no fix is averaged over others"
 

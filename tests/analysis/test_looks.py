@@ -118,7 +118,7 @@ def test_the_table_has_ratios_that_rise(whole: Path) -> None:
     """Of an error 18 % lower (exp -0.2) the ratio is 0.82; the interval's lower end stands first."""
     found = words_of(load(whole))
     row = next(row for row in found.rows if row[0] == "3-1")
-    ratio, low, high = (float(part.strip("[],")) for part in row[3].split())
+    ratio, low, high = (float(part.strip("×[],")) for part in row[3].split())
     assert low < ratio < high and ratio == pytest.approx(0.82, abs=0.02) and row[-1] == "8"
     (note,) = found.notes  # of the one that eight seeds leave open
     assert note.startswith("open: 6-2: if the estimates stay, ")

@@ -13,7 +13,8 @@ from analysis import load, promises, verdicts
 from analysis.effects import effect
 from analysis.judge import _reads
 from analysis.plots.figures import available
-from analysis.report.sentences import measured_on, promises_sentence
+from analysis.report.sentences import measured_on
+from analysis.statements import promises_sentence
 
 
 def test_promises_of_a_recommendation_that_keeps_them(judged: dict) -> None:
@@ -30,7 +31,7 @@ def test_speed_and_steadiness_are_measured_and_not_judged_where_a_trained_networ
     assert [entry["verdict"] for entry in found["promises"]] == [said, said, "confirmed"]
     assert [entry["interval"] for entry in found["promises"]] == [entry["interval"] for entry in judged["promises"]]
     assert [fix["verdict"] for fix in found["fixes"]] == [fix["verdict"] for fix in judged["fixes"]]
-    assert f"3 times steadier: {said} (measured" in promises_sentence(found)
+    assert f"3 times steadier: {said} (wobble ×" in promises_sentence(found)
     assert "from networks of 3000 steps of neutral training (L1 in ln depth), whose near error on the probe is 0.900" in (
         measured_on(on)  # ln 0.9 is where the planted curves begin
     )
@@ -82,7 +83,10 @@ def test_a_fix_that_only_records_has_no_effect_on_training_however_well_its_seri
     assert [found[id]["reads"] for id in ("7-1", "7-2")] == ["better", "worse"]
     assert found["4-1"]["reads"] is None
     assert all("proved" in found[id]["words"] for id in ("7-1", "7-2"))
-    assert "its series, against the raw loss, reads worse: it moves with" in found["7-2"]["detail"]
+    assert (
+        "its series, against the raw loss, reads worse: from one evaluation to the next it moves in the direction of"
+        in found["7-2"]["detail"]
+    )
 
 
 def test_a_series_read_too_seldom_is_not_told_apart_and_says_why() -> None:

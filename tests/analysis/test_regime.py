@@ -314,8 +314,8 @@ def test_the_terminal_and_the_summary_say_so(early: Path, trained: Study, traine
         lines[7].startswith("early: the baseline is no better than one depth everywhere")
         and "--set training.steps=" in lines[7]
     )
-    assert lines[8].startswith("s: early: 1 adopt (1-1), 1 trade (5-1)")
-    assert "void; recommendation: none, since the study is early" in lines[9]
+    assert lines[8].startswith("s: early: 1 adopt (1-1), 1 harmful (2-1), 1 trade (5-1)")
+    assert "void; to adopt: none, since the study is early" in lines[9]
     text = summary(load(early), judged)
     assert "**early: adopt**" in text and "```yaml" not in text and "**Early: nothing is to be concluded" in text
     assert "| delta < 1.25, all |" in text and "\nEarly: of 3 fixes, each alone" in text
@@ -391,7 +391,7 @@ def test_the_evidence_of_a_choice_by_hand_says_so(early: Path) -> None:
     lines = evidence(load(early), read_verdicts(early), ["1-1"])
     assert lines[1].startswith("Early, so nothing is to be concluded from it: the baseline is no better")
     assert lines[2] == "Its recommendation: none, since the study is early."
-    assert lines[3].startswith("1-1 alone: early: adopt; near gain")
+    assert lines[3].startswith("1-1 alone: early: adopt; near error ×")
 
 
 @pytest.mark.parametrize(

@@ -52,6 +52,11 @@ def row(found: Comparison, fix: str, below: int = 0) -> list[str]:
     return found.fixes.rows[at + below]
 
 
+def number(cell: str) -> float:
+    """Of "×0.94 [0.91, 0.97]" the first."""
+    return float(cell.split()[0].removeprefix("×"))
+
+
 def test_a_row_for_the_word_and_one_for_each_error(found: Comparison) -> None:
     assert found.fixes.header == ["fix", "one", "two", "three", "together"]
     assert [cells[0] for cells in found.fixes.rows[::3]] == ["1-1 fixed-mean", "2-1 weighted-moments", "5-2 linear-ramp"]
@@ -62,9 +67,9 @@ def test_a_row_for_the_word_and_one_for_each_error(found: Comparison) -> None:
 
 def test_errors_are_those_planted_and_pooled_where_the_studies_agree(found: Comparison) -> None:
     """Near error of 1-1 is exp(-0.1) = 0.905 in all three; of 2-1 exp(0.2) = 1.22 twice and exp(-0.2) = 0.82 once."""
-    assert all(0.88 <= float(cell.split()[0]) <= 0.93 for cell in row(found, "1-1", 1)[1:])
+    assert all(0.88 <= number(cell) <= 0.93 for cell in row(found, "1-1", 1)[1:])
     near = row(found, "2-1", 1)
-    assert [round(float(cell.split()[0]), 1) for cell in near[1:4]] == [1.2, 1.2, 0.8] and near[4] == "studies differ"
+    assert [round(number(cell), 1) for cell in near[1:4]] == [1.2, 1.2, 0.8] and near[4] == "studies differ"
     assert row(found, "5-2", 2)[3] == "–" and "[" in row(found, "5-2", 2)[4]
 
 
@@ -109,7 +114,7 @@ def test_a_repeat_in_one_study_alone_is_shown(three: list[Path], tmp_path: Path)
     """4-1 trains what the baseline trains in one, and something of its own in the other: nothing is pooled."""
     other = make(tmp_path / "other", {"4-1": Planted(0.1), "10-1": Planted(same_as="baseline")}, first=40)
     found = comparison(three[0], [other])
-    assert row(found, "4-1", 1)[1] == "the baseline's" and "[" in row(found, "4-1", 1)[2] and row(found, "4-1", 1)[3] == "–"
+    assert row(found, "4-1", 1)[1] == "×1 (proved)" and "[" in row(found, "4-1", 1)[2] and row(found, "4-1", 1)[3] == "–"
     assert row(found, "4-1")[1] == "no effect"
     assert "10-1" not in [cells[0].split()[0] for cells in found.fixes.rows]
 
@@ -142,7 +147,7 @@ def test_promises_that_two_studies_judge(tmp_path: Path) -> None:
     promises = comparison(one, [two, three]).promises
     assert promises is not None and promises.header == ["promise", "one", "two", "three"]
     near = next(cells for cells in promises.rows if cells[0] == "5 % lower near error")
-    assert near[1].startswith("refuted, worse: measured ") and near[2].startswith("confirmed: ") and near[3] == "–"
+    assert near[1].startswith("refuted, worse: near error ×") and near[2].startswith("confirmed: ") and near[3] == "–"
     assert comparison(one, [three]).promises is None
 
 
@@ -187,10 +192,10 @@ def test_broken_incomplete_and_unrelated_studies_are_one_line_and_nothing_is_wri
 @pytest.mark.parametrize(
     ("estimate", "low", "high", "said"),
     [
-        (0.0, -0.1, 0.1, "1.00 [0.90, 1.11]"),
-        (math.log(2), math.log(1.6), math.log(2.5), "0.50 [0.40, 0.62]"),
-        (-math.log(12.34), -math.log(1500), -math.log(9.996), "12.3 [10, 1500]"),
-        (math.log(25), -math.inf, math.inf, "0.04 [0, ∞]"),
+        (0.0, -0.1, 0.1, "×1.00 [0.90, 1.11]"),
+        (math.log(2), math.log(1.6), math.log(2.5), "×0.50 [0.40, 0.62]"),
+        (-math.log(12.34), -math.log(1500), -math.log(9.996), "×12.3 [10, 1500]"),
+        (math.log(25), -math.inf, math.inf, "×0.04 [0, ∞]"),
         (math.nan, math.nan, math.nan, "? [?, ?]"),
     ],
 )
@@ -234,7 +239,7 @@ def test_names_of_fixes_are_text(three: list[Path], tmp_path: Path) -> None:
 def test_the_table_fits_the_terminal(
     found: Comparison, width: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Every error is printed whole, and no line is wider: a label and one study need 23 columns."""
+    """Every error is printed whole, and no line is wider: a label and one study need 24 columns."""
     from runner.cli.compare import print_comparison
 
     monkeypatch.setenv("COLUMNS", str(width))

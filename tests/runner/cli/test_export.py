@@ -60,7 +60,8 @@ def test_the_files_are_the_loss(study: Path, fixes: list[str] | None) -> None:
 def test_the_evidence_is_in_the_docstring(study: Path) -> None:
     text = export_loss(study, ["5-2", "1-1"], False)[1][2].read_text()
     near = next(fix for fix in verdicts(load(study))["fixes"] if fix["id"] == "5-2")["near"]
-    assert f"near gain {100 * (1 - 2.718281828 ** -near['estimate']):+.1f} %" in text
+    low, high = (2.718281828 ** -near[end] for end in ("high", "low"))
+    assert f"near error ×{2.718281828 ** -near['estimate']:.2f} [{low:.2f}, {high:.2f}]" in " ".join(text.split())
     assert "6 paired seeds" in text and "1-1: not in this study" in text.replace("1-1 alone", "1-1")
     assert "Chosen by hand" in text and max(map(len, text.split('"""')[1].splitlines())) <= 104
 
