@@ -112,6 +112,11 @@ def error(entry: dict[str, Any], measure: str) -> str:
     return ratio(entry[measure]) if entry[measure] else UNKNOWN
 
 
+def estimate(entry: dict[str, Any], measure: str) -> str:
+    """As `error`, without the interval."""
+    return error(entry, measure).partition(" ")[0]
+
+
 def place(fix: dict[str, Any]) -> str:
     """The place of a fix beside the curve of near weights, where its word rests on it: "as near weight 1.9". Else empty: a fix
     without effect lies on the curve where the baseline does, and a harmful one is no better for lying near it."""

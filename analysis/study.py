@@ -92,6 +92,18 @@ class Study:
         return self.meta["experiment"]["training"].get("start") != "neutral"
 
     @property
+    def steps(self) -> int:
+        """Optimiser steps of a training."""
+        return int(self.meta["experiment"]["training"]["steps"])
+
+    @property
+    def passes(self) -> float | None:
+        """How often a training sees each of its frames; None where their number was not recorded."""
+        training, data = self.meta["experiment"]["training"], self.meta["experiment"].get("data") or {}
+        frames = self.meta.get("train_frames") or (None if data.get("folder") else data.get("train"))
+        return self.steps * training["batch"] / frames if frames and training.get("batch") else None
+
+    @property
     def seeds_in_words(self) -> str:
         """Their number as text: "5 seeds", or "6 to 16 seeds" where fixes stopped as they were decided."""
         fewest = min((len(self.seeds_of(key)) for key in self._counts), default=0)

@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from analysis.comparisons import MeasuredStudy
-from analysis.formatting import ratio
+from analysis.formatting import ratio, times
 from analysis.measures import baseline_target
 from analysis.plots.representatives import representatives
 from analysis.plots.style import BLACK, BLUE, GREEN, VERMILLION, canvas, headline, mean_with_band, plain_log
 from analysis.promises import full_key
 from analysis.rulers import ERROR, PROBE_NEAR
 from analysis.rules import distinct_fixes
-from analysis.statements import error, promised
+from analysis.statements import estimate, promised
 from analysis.study import Study
 
 if TYPE_CHECKING:
@@ -39,7 +39,8 @@ def convergence(study: Study, judged: dict[str, Any]) -> tuple[Figure, str]:
         probe_curve(ax, study, shown.key, shown.label, *LINES[role])
     _target(ax, baseline_target(study))
     plain_log(ax)
-    ax.set(xlabel="epoch", ylabel=NEAR_ERROR)
+    ax.set(ylabel=NEAR_ERROR)
+    step_axis(ax, study)
     ax.margins(x=0.01)
     figure.legend(loc="outside lower center", ncols=2)
     headline(figure, _convergence_message(judged), f"geometric mean over {study.seeds_in_words}, band: 95 % t interval")
@@ -55,26 +56,40 @@ def _target(ax: Axes, error: float) -> None:
 def _convergence_message(judged: dict[str, Any]) -> str:
     near = next((entry for entry in judged["promises"] if entry["promise"] == "near field"), None)
     lowest = max(distinct_fixes(judged), key=lambda fix: fix["estimate"], default=None)
-    parts = [f"the whole recommendation {ratio(near)}"] if near else []
+    parts = [f"the whole recommendation {times(near['estimate'])}"] if near else []
     if lowest:
-        parts.append(f"lowest of one fix {error(lowest, 'near')} ({lowest['id']}, {lowest['verdict']})")
+        parts.append(f"lowest of one fix {estimate(lowest, 'near')} ({lowest['id']}, {lowest['verdict']})")
     return f"Final near error: {', '.join(parts)}" if parts else "Near error over training"
 
 
 def probe_curve(ax: Axes, study: Study, key: str, label: str, colour: str, dashes: Any) -> None:
     """Draw the near error on the probe: geometric mean over seeds with its 95 % t band."""
-    epoch, y = _by_seed(study, key, PROBE_NEAR)
-    marker = "o" if len(epoch) == 1 else ""
-    mean_with_band(ax, epoch, y, 0.15, color=colour, linestyle=dashes, label=label, marker=marker)
+    steps, y = _by_seed(study, key, PROBE_NEAR)
+    marker = "o" if len(steps) == 1 else ""
+    mean_with_band(ax, steps, y, 0.15, color=colour, linestyle=dashes, label=label, marker=marker)
+
+
+def step_axis(ax: Axes, study: Study) -> None:
+    """Label x, in steps, and above it in passes over the training frames where their number is known."""
+    if study.passes:
+        scaled_axis(ax, study.passes / study.steps, "passes over the training frames")
+    ax.set_xlabel("step")
+
+
+def scaled_axis(ax: Axes, factor: float, label: str) -> None:
+    """A second x axis, above, of `factor` times the steps."""
+    above = ax.secondary_xaxis("top", functions=(lambda steps: steps * factor, lambda own: own / factor))
+    above.set_xlabel(label, fontsize=8.5, color="#555555")
+    above.tick_params(labelsize=8.5, labelcolor="#555555")
+    ax.set_xlabel("step")
 
 
 def _by_seed(study: Study, key: str, column: str) -> tuple[np.ndarray, np.ndarray]:
-    """Epochs, also fractions [U], and ln of the column [seeds, U]; NaN where a value is unknown or not positive."""
-    own, training = study.curves[study.curves["key"] == key], study.meta["experiment"]["training"]
+    """Steps [U], and ln of the column [seeds, U]; NaN where a value is unknown or not positive."""
+    own = study.curves[study.curves["key"] == key]
     wide = own.pivot(index="seed", columns="step", values=column)
     values = wide.to_numpy(float)
-    epochs = wide.columns.to_numpy(float) * training["epochs"] / training["steps"]
-    return epochs, np.log(np.where(values > 0, values, np.nan))
+    return wide.columns.to_numpy(float), np.log(np.where(values > 0, values, np.nan))
 
 
 def stability(study: Study, judged: dict[str, Any]) -> tuple[Figure, str]:
@@ -86,11 +101,11 @@ def stability(study: Study, judged: dict[str, Any]) -> tuple[Figure, str]:
     arms = {"baseline": study.baseline, "full": str(full_key(study))}
     for ax, column in zip(axes[0], ("loss", PROBE_NEAR), strict=True):
         level = float(np.nanmean(_by_seed(study, study.baseline, column)[1]))
-        _expected(ax)
+        _expected(ax, study)
         for role, key in arms.items():
             _seeds(ax, study, key, column, level, *LINES[role])
         plain_log(ax)
-        ax.set(xlabel="epoch (of the 30 that the run stands for)")
+        scaled_axis(ax, EXPECTED_EPOCHS / study.steps, f"epoch of the document's {EXPECTED_EPOCHS}, for which the run stands")
     own, probe = axes[0]
     own.set(title="As in the document: training loss of each", ylabel="relative to the baseline's mean (log scale)")
     probe.set(title="For a fair comparison: near error on the fixed probe")
@@ -115,15 +130,15 @@ def _stability_message(found: dict[str, Any]) -> str:
 
 def _seeds(ax: Axes, study: Study, key: str, column: str, level: float, colour: str, dashes: Any) -> None:
     """Draw every seed thin and the one with median wobble thick; `level` is subtracted from the logarithms."""
-    epoch, y = _by_seed(study, key, column)
+    steps, y = _by_seed(study, key, column)
     wobble = MeasuredStudy.of(study).values("wobble", key)
     middle = int(np.argsort(np.nan_to_num(wobble, nan=0.0))[len(wobble) // 2])
     label = "measured: the baseline" if key == study.baseline else "measured: the document's whole recommendation"
-    ax.plot(epoch, np.exp(y - level).T, color=colour, linewidth=0.6, alpha=0.28)
-    ax.plot(epoch, np.exp(y[middle] - level), color=colour, linewidth=1.5, linestyle=dashes, label=label)
+    ax.plot(steps, np.exp(y - level).T, color=colour, linewidth=0.6, alpha=0.28)
+    ax.plot(steps, np.exp(y[middle] - level), color=colour, linewidth=1.5, linestyle=dashes, label=label)
 
 
-def _expected(ax: Axes) -> None:
+def _expected(ax: Axes, study: Study) -> None:
     """Draw the document's sketch: before, 0.0006 to 0.0010 up and down; after, a peak of 0.0008, then a fall to 0.0002."""
     epoch = np.linspace(0, EXPECTED_EPOCHS, 301)
     low, high = BEFORE_RANGE
@@ -132,5 +147,6 @@ def _expected(ax: Axes) -> None:
     fall = AFTER_END + (AFTER_PEAK - AFTER_END) * np.exp(-(((np.maximum(epoch, 4.0) - 4.0) / 10.0) ** 1.4))
     after = np.where(epoch < 4.0, low + (AFTER_PEAK - low) * np.sin(epoch / 8.0 * np.pi), fall)
     level = np.exp(np.log(before).mean())
+    steps = epoch * study.steps / EXPECTED_EPOCHS
     for role, curve, label in (("baseline", before, "expected: before"), ("full", after, "expected: after")):
-        ax.plot(epoch, curve / level, color=LINES[role][0], linewidth=4.5, alpha=0.22, label=f"{label} (the document's sketch)")
+        ax.plot(steps, curve / level, color=LINES[role][0], linewidth=4.5, alpha=0.22, label=f"{label} (the document's sketch)")

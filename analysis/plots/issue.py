@@ -14,7 +14,7 @@ from analysis.formatting import confidence
 from analysis.plots.curves import probe_curve
 from analysis.plots.style import BLACK, BLUE, GREEN, ORANGE, PURPLE, SKY, VERMILLION, canvas, headline, plain_log, ratio_axis
 from analysis.rulers import ERROR
-from analysis.statements import error
+from analysis.statements import estimate
 from analysis.study import Study
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ STABILITY = {"wobble": ("wobble", "o"), "grad_norm_log_sd": ("gradient spread", 
 WIDEST, NARROWEST = math.log(4), math.log(1.1)
 DEFINED = {
     "weight": ("Weight of a pixel", "true depth, metres (log scale)", "weight, middle of the run"),
-    "threshold": ("What counts as near", "epoch", "threshold, metres"),
+    "threshold": ("What counts as near", "step", "threshold, metres"),
 }
 
 
@@ -58,15 +58,15 @@ def issue(study: Study, judged: dict[str, Any], number: int) -> tuple[Figure, st
     for fix, colour, dashes in zip(fixes, COLOURS, DASHES, strict=False):
         probe_curve(curves, study, fix["key"], f"{fix['id']} {fix['name']}", colour, dashes)
     plain_log(curves)
-    curves.set(title="Near error on the probe", xlabel="epoch", ylabel=f"{ERROR} (log scale)")
+    curves.set(title="Near error on the probe", xlabel="step", ylabel=f"{ERROR} (log scale)")
     measured = MeasuredStudy.of(study)
     _whiskers(gains, fixes, {name: [Effect.of(fix[name]) for fix in fixes] for name in GAINS}, GAINS)
     gains.axvspan(-MARGIN, MARGIN, color="#9AA5B1", alpha=0.25, zorder=0.5, linewidth=0)
-    gains.set(title="Final error, ratio to the baseline's")
+    gains.set(title="Final error", xlabel="ratio to the baseline's")
     columns = [name for name in STABILITY if name in measured.table]
     found = {name: [measured.gain(name, study.baseline, fix["key"]) for fix in fixes] for name in columns}
     _whiskers(steady, fixes, found, STABILITY)
-    steady.set(title="Wobble, ratio to the baseline's")
+    steady.set(title="Stability", xlabel="ratio to the baseline's")
     steady.set_yticklabels([])
     for ax, what in zip(defined, drawn, strict=True):
         _definition(ax, study, what, fixes)
@@ -107,7 +107,8 @@ def _definition(ax: Axes, study: Study, what: str, fixes: list[dict[str, Any]]) 
     lines = [("", BLACK, "-"), *((fix["id"], c, d) for fix, c, d in zip(fixes, COLOURS, DASHES, strict=False))]
     for fix, colour, dashes in lines:
         rows = table[table["fix"] == fix]
-        ax.plot(rows["x"], rows["y"], color=colour, linestyle=dashes)
+        x = rows["x"] if what == "weight" else rows["x"] * study.steps / study.meta["experiment"]["training"]["epochs"]
+        ax.plot(x, rows["y"], color=colour, linestyle=dashes)
     if what == "weight":
         plain_log(ax, "x")
     title, xlabel, ylabel = DEFINED[what]
@@ -115,5 +116,5 @@ def _definition(ax: Axes, study: Study, what: str, fixes: list[dict[str, Any]]) 
 
 
 def _message(fixes: list[dict[str, Any]]) -> str:
-    said = [f"{fix['id']} {fix['verdict']} (near {error(fix, 'near')})" for fix in fixes]
+    said = [f"{fix['id']} {fix['verdict']} (near {estimate(fix, 'near')})" for fix in fixes]
     return "; ".join(said[:3]) + ("; ..." if len(said) > 3 else "")

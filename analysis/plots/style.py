@@ -46,10 +46,10 @@ def saved(figure: Figure, *endings: str) -> dict[str, bytes]:
         engine.execute(figure)
     figure.set_layout_engine(None)
     whole = figure.get_tightbbox().padded(MARGIN)
-    return {ending: _written(figure, format=ending, metadata=NO_DATES[ending], bbox_inches=whole) for ending in endings}
+    return {ending: written(figure, format=ending, metadata=NO_DATES[ending], bbox_inches=whole) for ending in endings}
 
 
-def _written(figure: Figure, **options: Any) -> bytes:
+def written(figure: Figure, **options: Any) -> bytes:
     buffer = io.BytesIO()
     figure.savefig(buffer, **options)
     return buffer.getvalue()

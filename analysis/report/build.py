@@ -1,4 +1,4 @@
-"""The report of a study: verdicts.json, figures, executed notebook, HTML page, summary, and three lines for the terminal."""
+"""The report of a study: verdicts.json, figures, executed notebook, HTML page, summaries, and lines for the terminal."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from analysis.judge import read_verdicts, verdicts
 from analysis.regime import is_early, said
 from analysis.report import networks, sentences
 from analysis.report.loss_yaml import yaml_block
+from analysis.report.memo import memo
 from analysis.rules import ADOPT, HARMFUL, TRADE
 from analysis.statements import counts, error, promise_estimate, promised, shown_and_missing, support_text, why
 from analysis.study import Study, load, require_a_seed, seeds_in_words
@@ -36,6 +37,7 @@ def write_report(study_dir: Path | str) -> Path:
     judged = read_verdicts(study.folder)
     page = to_html(notebook, f"Which fixes help? {study.name}")
     write_whole(folder / "summary.md", summary(study, judged))
+    write_whole(folder / "summary.pdf", memo(study, judged))
     write_whole(folder / "report.ipynb", nbformat.writes(notebook) + "\n")
     return write_whole(folder / "report.html", page)
 

@@ -42,9 +42,8 @@ def _take_home(study: Study, judged: dict[str, Any]) -> str:
     ids = sorted((safe(fix["id"]) for fix in judged["fixes"]), key=len, reverse=True)
     known = re.compile(rf"(?<![\w-])({'|'.join(map(re.escape, ids))})(?![\w-])")  # no line ends within "8-1w"
     lines = statements.take_home(study, judged)
-    bold = [(safe(label), known.sub(r"<b>\1</b>", safe(text))) for label, text in lines]
-    items = (f"<dt>{label}</dt><dd>{text}</dd>" for label, text in bold)
-    return f'<dl class="take-home">{"".join(items)}</dl>'
+    said = [(safe(label), known.sub(r"<b>\1</b>", safe(text))) for label, text in lines]
+    return f'<dl class="take-home">{"".join(f"<dt>{label}</dt><dd>{text}</dd>" for label, text in said)}</dl>'
 
 
 def _levels(judged: dict[str, Any]) -> str:
@@ -77,10 +76,8 @@ def _fixes(judged: dict[str, Any]) -> list[Html]:
     head = f'<tr><th>word</th><th>fix alone</th>{heads}<th class="more"></th></tr>' if drawn else ""
     halves = ";".join(f"--{side}:{50 * MARGIN / limit:.2f}%" for side, limit in limits.items())
     counted = f"{sum(map(len, groups.values()))} fixes: {statements.counts(judged)}."
-    read = f"Error: {ERROR_EXPLAINED}, near (under 1 m) and far, as a ratio to the baseline's, with its interval: ×0.94 is 6 % "
-    read += (
-        "lower, left is better. Grey: within 5 %; hollow: may be ×1. Holds in: repeats of the verdict with one seed left out."
-    )
+    read = f"Error: {ERROR_EXPLAINED}, near (under 1 m) and far, as a ratio to the baseline's, with its interval: ×0.94 is "
+    read += "6 % lower, left is better. Grey: within 5 %; hollow: may be ×1. Holds in: repeats of the verdict without one seed."
     table = f'<table class="nf words" style="{halves}"><thead>{head}</thead><tbody>{rows}</tbody></table>'
     return [Html(f'<div class="scroll">{table}</div>'), paragraphs([f"{counted} {read}"], "quiet glance-note")]
 

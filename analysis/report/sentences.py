@@ -66,6 +66,8 @@ def measured_on(study: Study) -> str:
     pixels = f", {size['height']} x {size['width']} pixels" if {"height", "width"} <= set(size) else ""
     device = study.meta.get("device", "an unknown device")
     steps = f"{training['steps']} steps of batch {training.get('batch', '?')}"
+    if study.passes:
+        steps += f" ({study.passes:.2g} passes over the training frames)"
     if not study.from_scratch:
         first = study.curves[(study.curves["key"] == study.baseline) & (study.curves["step"] == 0)]
         steps += f", from networks of {training['start_steps']} steps of neutral training (L1 in ln depth)"

@@ -52,7 +52,9 @@ def describe(folder: Path, plan: Plan, table: pd.DataFrame, first: SeedData, dev
         write_table(folder / "symptoms.parquet", symptom_table(plan, first))
     write_table(folder / "definitions.parquet", definition_table(plan.experiment.loss, plan.experiment.training.epochs))
     write_frames(folder / "samples.npz", first.validation)
-    text = yaml.safe_dump({**description(plan, device, size), "code": code}, sort_keys=False, allow_unicode=True)
+    text = yaml.safe_dump(
+        {**description(plan, device, size), "train_frames": len(first.train), "code": code}, sort_keys=False, allow_unicode=True
+    )
     write_text(folder / "study.yaml", text)
 
 
