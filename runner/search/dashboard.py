@@ -28,6 +28,7 @@ from runner.records import read_table
 from runner.search.objectives import OBJECTIVE_NAMES, ObjectiveValues, objective_values
 from runner.search.space import NONE, issue_name
 from runner.search.storage import JOURNAL, open_storage, safe_url, storage_errors
+from runner.search.summary import plain
 from runner.study import StudyError, looks_of, read_study
 
 if TYPE_CHECKING:
@@ -182,7 +183,7 @@ def attach_figures(study: optuna.Study, folder: Path, storage: BaseStorage) -> N
     store = FileSystemArtifactStore(artifact_folder(folder))
     attached = {meta.filename for meta in optuna.artifacts.get_all_artifact_meta(study, storage=storage)}
     for figure in sorted((folder / "report" / "figures").glob("*.png")):
-        if figure.name not in attached:
+        if figure.name not in attached and not figure.is_symlink():
             upload_artifact(artifact_store=store, file_path=str(figure), study_or_trial=study, storage=storage)
 
 
@@ -201,10 +202,10 @@ def view_note(settings: Mapping[str, Any], seeds: Sequence[int], cells: int, com
     """The note that the dashboard shows for a study without a search."""
     experiment = settings["experiment"]
     data, training = experiment["data"], experiment["training"]
-    frames = f"frames of {data['folder']}" if data.get("folder") else f"{data['train']} procedural scenes"
+    frames = f"frames of {plain(data['folder'])}" if data.get("folder") else f"{plain(data['train'])} procedural scenes"
     return (
         f"**{settings['name']}**: {complete} of {cells} distinct cells with all of the seeds "
-        f"{', '.join(map(str, seeds))}, {training['steps']} steps each, on {frames}. A value is the geometric mean "
+        f"{', '.join(map(plain, seeds))}, {plain(training['steps'])} steps each, on {frames}. A value is the geometric mean "
         "over the seeds; a diverged training counts with the error of one depth everywhere. This is a view of the study's "
         "records: changes are lost, because it is written again each time."
     )

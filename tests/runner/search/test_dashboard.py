@@ -13,7 +13,14 @@ from commands import nfloss
 pytest.importorskip("optuna_dashboard")
 
 from runner.cli import main, terminal
-from runner.search.dashboard import VIEW_JOURNAL, fix_combinations, make_dashboard, newest_study, write_dashboard_view
+from runner.search.dashboard import (
+    VIEW_JOURNAL,
+    fix_combinations,
+    make_dashboard,
+    newest_study,
+    view_note,
+    write_dashboard_view,
+)
 from runner.study import StudyError, read_study
 
 pytestmark = [
@@ -84,6 +91,17 @@ def test_any_other_study_is_shown(plain):
     assert cells == {"baseline", "+1-1", "two", "near weight 2", "near weight 8"}
     assert [artifact["filename"] for artifact in shown["artifacts"]] == ["forest.png"]
     assert "2 seeds" in shown["note"]["body"] or "seeds 0, 1" in shown["note"]["body"]
+
+
+def test_what_a_study_says_is_text_in_the_note(plain):
+    """The note is Markdown."""
+    settings = read_study(plain)
+    hostile = "<img src=x onerror=boo()> [in](javascript:boo()) **x** `y`\n# more"
+    settings["experiment"]["data"] |= {"folder": hostile, "train": hostile}
+    settings["experiment"]["training"]["steps"] = hostile
+    note = view_note(settings, [hostile], 2, 1)
+    shown = r"&lt;img src=x onerror=boo\(\)&gt; \[in\]\(javascript:boo\(\)\) \*\*x\*\* \`y\` \# more"
+    assert note.count(shown) == 3 and "<" not in note and "\n" not in note
 
 
 def test_issues_and_numbers_are_the_parameters_of_a_study_without_search(plain):
