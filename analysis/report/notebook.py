@@ -148,7 +148,7 @@ def plain(text: str) -> str:
     >>> plain("<b> [a](b)")
     '&lt;b&gt; \\\\[a\\\\]\\\\(b\\\\)'
     """
-    return re.sub(r"([\\`*_{}\[\]()#+!|~$])", r"\\\1", html.escape(" ".join(str(text).split())))
+    return re.sub(r"([\\`*_{}\[\]()#+!|~$])", r"\\\1", html.escape(" ".join(str(text).split()), quote=False))
 
 
 def _section(section: Section) -> list[Cell]:

@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from typing import NoReturn
 
 from runner.cli.arguments import make_parsers, parse
-from runner.cli.terminal import BAD_INPUT, INTERRUPTED, say
+from runner.cli.terminal import BAD_INPUT, interrupted, say
 
 
 def main(given: Sequence[str] | None = None) -> NoReturn:
@@ -28,14 +28,16 @@ def main(given: Sequence[str] | None = None) -> NoReturn:
         code = arguments.pop("command")(**arguments)
         sys.stdout.flush()  # a full disk, or a closed pipe, is found here and not at Python's end
     except KeyboardInterrupt:
-        say("interrupted")
-        code = INTERRUPTED
+        code = interrupted("interrupted")
     except BrokenPipeError:  # as in `nfloss audit | head`: who reads has seen enough
         code = 0
     except (ValueError, OSError) as error:  # the errors that are the user's to mend
         if os.environ.get("NFLOSS_TRACEBACK"):
             raise
-        say(str(error))
+        if isinstance(error, OSError) and error.filename and error.strerror:
+            say(f"{error.filename}: {error.strerror}")
+        else:
+            say(str(error))
         code = BAD_INPUT
     drop_what_cannot_be_printed()
     sys.exit(code or 0)

@@ -10,7 +10,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from runner.cli.plan import read_experiment
-from runner.cli.terminal import CRASHED, INTERRUPTED, need_optuna, need_report, need_trust, report_lacks, say, say_code
+from runner.cli.terminal import (
+    CRASHED,
+    INTERRUPTED,
+    interrupted,
+    need_optuna,
+    need_report,
+    need_trust,
+    report_lacks,
+    say,
+    say_code,
+)
 from runner.cli.views import draw_report, draw_report_and_track, say_conclusions, track
 
 if TYPE_CHECKING:
@@ -125,8 +135,7 @@ def displayed(settings: Experiment, folder: Path, work: Callable[[Display], T]) 
         with Display(settings, folder) as display:
             return work(display)
     except KeyboardInterrupt:
-        say("interrupted; what was recorded is safe, continue with --resume")
-        return INTERRUPTED
+        return interrupted("interrupted; what was recorded is safe, continue with --resume")
     except WriteError as error:
         if not any((folder / "records").glob("trials-*.parquet")):
             raise  # nothing is there yet: the folder was a bad choice

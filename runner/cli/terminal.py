@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 from collections.abc import Mapping, Sequence
 from importlib.util import find_spec
@@ -15,6 +16,13 @@ REPORT_NEEDS = ("scipy", "statsmodels", "matplotlib", "nbformat", "nbclient", "n
 def say(line: str) -> None:
     """A line to stderr."""
     print(f"nfloss: {line}", file=sys.stderr)
+
+
+def interrupted(line: str) -> int:
+    """Say so, and give the exit status. Who presses Ctrl-C again while the process ends, interrupts nothing."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    say(line)
+    return INTERRUPTED
 
 
 def print_table(header: list[str], rows: list[list[str]]) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-import re
 import socket
 import sys
 import warnings
@@ -30,6 +29,7 @@ from runner.records import WORD_COLUMNS, read_table, read_words
 from runner.search.objectives import OBJECTIVE_NAMES, ObjectiveValues, objective_values
 from runner.search.space import NONE, issue_name
 from runner.search.storage import JOURNAL, open_storage, safe_url, storage_errors
+from runner.search.summary import plain
 from runner.study import StudyError, looks_of, read_study
 
 if TYPE_CHECKING:
@@ -198,7 +198,7 @@ def attach_figures(study: optuna.Study, folder: Path, storage: BaseStorage) -> N
     store = FileSystemArtifactStore(artifact_folder(folder))
     attached = {meta.filename for meta in optuna.artifacts.get_all_artifact_meta(study, storage=storage)}
     for figure in sorted((folder / "report" / "figures").glob("*.png")):
-        if figure.name not in attached:
+        if figure.name not in attached and not figure.is_symlink():
             upload_artifact(artifact_store=store, file_path=str(figure), study_or_trial=study, storage=storage)
 
 
@@ -217,12 +217,12 @@ def view_note(settings: Mapping[str, Any], seeds: Sequence[int], cells: int, com
     """The note that the dashboard shows for a study without a search."""
     experiment = settings["experiment"]
     data, training = experiment["data"], experiment["training"]
-    frames = f"frames of {data['folder']}" if data.get("folder") else f"{data['train']} procedural scenes"
+    frames = f"frames of {plain(data['folder'])}" if data.get("folder") else f"{plain(data['train'])} procedural scenes"
     return (
         f"**{settings['name']}**: {complete} of {cells} distinct cells with all of the seeds "
-        f"{', '.join(map(str, seeds))}, {training['steps']} steps each, on {frames}. A value is the natural logarithm of the "
-        "error, its mean over the seeds: 0.1 less is some 10 % less error. A diverged training counts as one depth everywhere. "
-        "This is a view of the study's records: changes are lost, because it is written again each time."
+        f"{', '.join(map(plain, seeds))}, {plain(training['steps'])} steps each, on {frames}. A value is the natural "
+        "logarithm of the error, its mean over the seeds: 0.1 less is some 10 % less error. A diverged training counts as one "
+        "depth everywhere. This is a view of the study's records: changes are lost, because it is written again each time."
     )
 
 
@@ -230,10 +230,5 @@ def words_table(folder: Path) -> list[str]:
     """The words on the fixes as a Markdown table; nothing where no report has been drawn yet."""
     words = read_words(folder / "verdicts.json")
     columns = ["name", *WORD_COLUMNS[:-1]]
-    rows = [columns, ["---"] * len(columns), *([escaped(tags[column]) for column in columns] for tags in words.values())]
+    rows = [columns, ["---"] * len(columns), *([plain(tags[column]) for column in columns] for tags in words.values())]
     return ["\n".join(f"| {' | '.join(row)} |" for row in rows)] * bool(words)
-
-
-def escaped(text: str) -> str:
-    """Text that Markdown shows as it is: a fix of a foreign study may be called anything."""
-    return re.sub(r"([^\w\s.,:+-])", r"\\\1", text.replace("\n", " "))

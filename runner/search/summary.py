@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import html
 import json
+import re
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -43,11 +45,20 @@ def space_size(space: Space) -> str:
     return ", ".join([f"{space.combinations} combinations of fixes (those that clash included)", *numbers, *rates])
 
 
+def plain(value: Any) -> str:
+    """Text for a note of the dashboard, which is Markdown with HTML: what a study says is shown as it is.
+
+    >>> plain("<b> [a](b)")
+    '&lt;b&gt; \\\\[a\\\\]\\\\(b\\\\)'
+    """
+    return re.sub(r"([\\`*_{}\[\]()#+!|~$])", r"\\\1", html.escape(" ".join(str(value).split()), quote=False))
+
+
 def search_note(experiment: Experiment, space: Space) -> str:
     """The note that the dashboard shows for a search."""
     assert experiment.design.optuna is not None
     data, settings, search = experiment.data, experiment.training, experiment.design.optuna
-    frames = f"frames of {data.folder}" if data.folder else f"{data.train} procedural scenes"
+    frames = f"frames of {plain(data.folder)}" if data.folder else f"{data.train} procedural scenes"
     goals = " and ".join(OBJECTIVE_NAMES[objective] for objective in search.objectives)
     return (
         f"**{experiment.name}**: a search over fixes of a near-field-weighted depth loss ({space_size(space)}) for "

@@ -146,10 +146,16 @@ def attach_report(client: MlflowClient, baseline: str | None, folder: Path) -> N
         return
     log_words(client, baseline, folder)
     for name in ("study.yaml", "verdicts.json", "report/report.html"):
-        if (folder / name).exists():
+        if own_file(folder / name):
             client.log_artifact(baseline, str(folder / name))
-    if (folder / "report" / "figures").is_dir():
-        client.log_artifacts(baseline, str(folder / "report" / "figures"), "figures")
+    for figure in sorted((folder / "report" / "figures").glob("*")):
+        if own_file(figure):
+            client.log_artifact(baseline, str(figure), "figures")
+
+
+def own_file(path: Path) -> bool:
+    """Whether a file is the study's: a link may lead to one of the user's, and others may read the store."""
+    return path.is_file() and not path.is_symlink() and not path.parent.is_symlink()
 
 
 def log_words(client: MlflowClient, baseline: str, folder: Path) -> None:

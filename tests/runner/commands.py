@@ -21,7 +21,7 @@ import weakref
 from contextlib import suppress
 from functools import cache
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import pandas as pd
 
@@ -34,6 +34,8 @@ class Command:
         cwd: where it is typed; default: here.
         deaf: to SIGINT, as what a script's background begins.
         room: bytes that a file may have (RLIMIT_FSIZE): to write more fails, as on a full disk, whoever one is.
+        umask: of what it writes; default: that of this process.
+        user: the id of another user, whose command it is; only root can give it.
         environment: beside that of this process.
     """
 
@@ -43,12 +45,15 @@ class Command:
         cwd: Path | None = None,
         deaf: bool = False,
         room: int | None = None,
+        umask: int | None = None,
+        user: int | None = None,
         **environment: str,
     ) -> None:
         self.args, self.returncode = ["nfloss", *map(str, arguments)], None
         self._folder = Path(tempfile.mkdtemp(prefix="nfloss-test-"))
         weakref.finalize(self, shutil.rmtree, self._folder, ignore_errors=True)
-        order = {"arguments": self.args[1:], "cwd": str(cwd or Path.cwd()), "deaf": deaf, "room": room}
+        order = {"arguments": self.args[1:], "cwd": str(cwd or Path.cwd()), "deaf": deaf}
+        order |= {"room": room, "umask": umask, "user": user}
         server = loaded()
         assert server.stdin is not None
         line = json.dumps({**order, "environment": {**os.environ, **environment}, "folder": str(self._folder)})
@@ -87,9 +92,9 @@ class Command:
         self.send_signal(signal.SIGKILL)
 
 
-def nfloss(*arguments: object, cwd: Path | None = None, room: int | None = None) -> subprocess.CompletedProcess[str]:
-    """Run a command as from a shell; its status, what it printed, what it complained."""
-    return ended(Command(*arguments, cwd=cwd, room=room))
+def nfloss(*arguments: object, **how: Any) -> subprocess.CompletedProcess[str]:
+    """Run a command as from a shell; its status, what it printed, what it complained. `how`: as of `Command`."""
+    return ended(Command(*arguments, **how))
 
 
 def ended(command: Command) -> subprocess.CompletedProcess[str]:
@@ -198,7 +203,14 @@ def tell(path: Path, number: int) -> None:
 
 
 def carry_out(
-    folder: str, arguments: list[str], cwd: str, deaf: bool, room: int | None, environment: dict[str, str]
+    folder: str,
+    arguments: list[str],
+    cwd: str,
+    deaf: bool,
+    room: int | None,
+    umask: int | None,
+    user: int | None,
+    environment: dict[str, str],
 ) -> NoReturn:
     from runner.cli import main
 
@@ -206,8 +218,6 @@ def carry_out(
     try:
         os.setsid()
         signal.signal(signal.SIGINT, signal.SIG_IGN if deaf else signal.default_int_handler)
-        if room is not None:
-            resource.setrlimit(resource.RLIMIT_FSIZE, (room, resource.RLIM_INFINITY))
         os.chdir(cwd)
         os.environ.clear()
         os.environ.update(environment)
@@ -215,6 +225,14 @@ def carry_out(
             os.dup2(os.open(Path(folder) / name, os.O_WRONLY | os.O_CREAT), number)
         os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
         sys.stdout, sys.stderr = (os.fdopen(number, "w", buffering=1) for number in (1, 2))
+        if room is not None:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (room, resource.RLIM_INFINITY))
+        if umask is not None:
+            os.umask(umask)
+        if user is not None:
+            os.setgroups([])
+            os.setgid(user)
+            os.setuid(user)
         main(arguments)
     except SystemExit as end:
         code = end.code

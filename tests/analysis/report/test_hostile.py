@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+import shutil
+import subprocess
 from html.parser import HTMLParser
 from pathlib import Path
 
 import nbformat
+import pandas as pd
 import pytest
 import yaml
 from synthetic import Planted, write_study
@@ -49,8 +52,23 @@ def study(tmp_path_factory: pytest.TempPathFactory) -> Path:
     said = [{**one, **dict.fromkeys(texts, HOSTILE)} for one in audit]
     (folder / "audit.json").write_text(json.dumps(said))
     meta = yaml.safe_load((folder / "study.yaml").read_text())
-    meta |= {"name": HOSTILE, "device": HOSTILE, "git_commit": HOSTILE, "machine": {HOSTILE: HOSTILE}}
+    meta |= {
+        "name": HOSTILE,
+        "device": HOSTILE,
+        "git_commit": HOSTILE,
+        "machine": {HOSTILE: HOSTILE},
+        "versions": {HOSTILE: HOSTILE},
+    }
+    meta["experiment"] |= {"model": {"network": HOSTILE}, "note": HOSTILE, "extensions": [HOSTILE], "device": HOSTILE}
+    meta["experiment"]["data"] |= {"folder": HOSTILE, "format": HOSTILE}
     (folder / "study.yaml").write_text(yaml.safe_dump(meta))
+    plan = pd.read_parquet(folder / "plan.parquet")
+    named = plan["cell"].where(plan["cell"] == "baseline", plan["cell"] + HOSTILE)
+    plan.assign(cell=named, reason=HOSTILE, design=plan["design"].where(plan.index > 1, HOSTILE)).to_parquet(
+        folder / "plan.parquet"
+    )
+    for part in (folder / "records").glob("trials-*.parquet"):
+        pd.read_parquet(part).assign(device=HOSTILE, group=HOSTILE).to_parquet(part)
     (folder / "report").mkdir()
     for place in (folder, folder / "report"):
         for module in ("pandas", "IPython", "analysis", "sitecustomize"):
@@ -75,6 +93,28 @@ def test_the_page_has_no_element_of_theirs(page: Path) -> None:
     assert "boo()" in page.read_text()  # it is there, as text
 
 
+@pytest.mark.skipif(shutil.which("chromium") is None, reason="no Chromium here")
+def test_a_browser_runs_nothing_of_theirs(page: Path, tmp_path: Path) -> None:
+    """`boo`, which all that is hostile calls, is defined, and would leave its mark in the page."""
+    told = "<script>function boo() { document.documentElement.setAttribute('data-boo', 'ran') }</script>"
+    (tmp_path / "page.html").write_text(page.read_text().replace("<head>", f"<head>{told}", 1))
+    (tmp_path / "seen.html").write_text(f"<html><head>{told}</head><body><img src=x onerror=boo()></body></html>")
+    switches = [
+        "--headless",
+        "--no-sandbox",
+        "--disable-gpu",
+        f"--user-data-dir={tmp_path / 'profile'}",
+        "--virtual-time-budget=3000",
+    ]
+
+    def shown(name: str) -> str:
+        command = ["chromium", *switches, "--dump-dom", (tmp_path / name).as_uri()]
+        return subprocess.run(command, capture_output=True, text=True, timeout=120).stdout
+
+    assert 'data-boo="ran"' in shown("seen.html")  # it would be seen
+    assert "Which fixes help?" in (seen := shown("page.html")) and 'data-boo="ran"' not in seen
+
+
 def test_modules_that_lie_in_a_study_are_not_imported(study: Path, page: Path) -> None:
     """The fixture's page was drawn with them there."""
     assert (study / "report" / "pandas.py").exists() and not (study / "imported").exists()
@@ -95,8 +135,6 @@ def test_the_figures_have_no_element_of_theirs(page: Path) -> None:
 @pytest.mark.parametrize("number", ["1) or boo(", 1.5, None, "__import__('os')"])
 def test_an_issue_whose_number_is_none_is_refused(study: Path, tmp_path: Path, number: object) -> None:
     """Numbers stand in the notebook's code."""
-    import shutil
-
     copy = tmp_path / "copy"
     shutil.copytree(study, copy, ignore=shutil.ignore_patterns("report"))
     issues = json.loads((copy / "issues.json").read_text())

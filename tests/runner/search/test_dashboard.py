@@ -14,7 +14,14 @@ from commands import nfloss
 pytest.importorskip("optuna_dashboard")
 
 from runner.cli import main, terminal
-from runner.search.dashboard import VIEW_JOURNAL, fix_combinations, make_dashboard, newest_study, write_dashboard_view
+from runner.search.dashboard import (
+    VIEW_JOURNAL,
+    fix_combinations,
+    make_dashboard,
+    newest_study,
+    view_note,
+    write_dashboard_view,
+)
 from runner.study import StudyError, read_study
 
 pytestmark = [
@@ -100,6 +107,17 @@ def test_values_are_logarithms_and_a_design_that_crosses_nothing_has_its_cells_a
         assert trial.values == pytest.approx(logs, rel=1e-12)
 
 
+def test_what_a_study_says_is_text_in_the_note(plain):
+    """The note is Markdown."""
+    settings = read_study(plain)
+    hostile = "<img src=x onerror=boo()> [in](javascript:boo()) **x** `y`\n# more"
+    settings["experiment"]["data"] |= {"folder": hostile, "train": hostile}
+    settings["experiment"]["training"]["steps"] = hostile
+    note = view_note(settings, [hostile], 2, 1)
+    shown = r"&lt;img src=x onerror=boo\(\)&gt; \[in\]\(javascript:boo\(\)\) \*\*x\*\* \`y\` \# more"
+    assert note.count(shown) == 3 and "<" not in note and "\n" not in note
+
+
 def test_issues_and_numbers_are_the_parameters_where_fixes_vary_together(plain, monkeypatch):
     monkeypatch.setattr("runner.search.dashboard.CROSSED", ("one_at_a_time",))
     view = optuna.load_study(study_name="small", storage=write_dashboard_view(plain, read_study(plain)))
@@ -117,7 +135,7 @@ def test_the_note_has_the_words_as_text(plain):
         note = get_note(plain)
     finally:
         (plain / "verdicts.json").unlink()
-    assert note.endswith("| \\<img src\\=x\\>\\|\\[a\\]\\(b\\) | trade | 1.07 \\[1.03, 1.12\\] | - |")
+    assert note.endswith(r"| &lt;img src=x&gt;\|\[a\]\(b\) | trade | 1.07 \[1.03, 1.12\] | - |")
     assert "| name | word | near error | far error |" in note
     assert "| name |" not in get_note(plain)
 

@@ -117,9 +117,9 @@ def test_interrupt_exits_130_and_resumes(study, tmp_path):
     pd.testing.assert_frame_equal(records(study, "trials"), records(tmp_path / "study", "trials"), check_exact=True)
 
 
-@pytest.mark.parametrize("after", [0.0, 0.5])
-def test_ctrl_c_while_workers_load_is_one_line_and_leaves_nobody(tmp_path, after):
-    """A terminal sends it to every process of the run; the parent alone is to hear it."""
+@pytest.mark.parametrize(("after", "again"), [(0.0, None), (0.5, 0.02)])
+def test_ctrl_c_while_workers_load_is_one_line_and_leaves_nobody(tmp_path, after, again):
+    """A terminal sends it to every process of the run; the parent alone is to hear it. Some press it twice."""
     (tmp_path / "tiny.yaml").write_text(TINY)
     process = Command("run", tmp_path / "tiny.yaml", "--out-dir", tmp_path / "study", "--set", "workers=2")
     loading, deadline = [], time.monotonic() + 60
@@ -128,6 +128,9 @@ def test_ctrl_c_while_workers_load_is_one_line_and_leaves_nobody(tmp_path, after
         loading = psutil.Process(process.pid).children(recursive=True)
     time.sleep(after)  # as they begin, and in the middle of it
     os.killpg(process.pid, signal.SIGINT)
+    if again:
+        time.sleep(again)
+        os.killpg(process.pid, signal.SIGINT)
     _, errors = process.communicate(timeout=60)
     *before, last = errors.splitlines()  # the machine's speed decides whether the study's size was said yet
     assert (process.returncode, last) == (130, "nfloss: interrupted; what was recorded is safe, continue with --resume")

@@ -208,6 +208,8 @@ def test_verdicts_and_report_join_without_rewriting(study: Path) -> None:
     write_verdicts(study)
     (study / "report" / "figures").mkdir(parents=True)
     (study / "report" / "figures" / "forest.png").write_bytes(b"png")
+    (study.parent / "mine.txt").write_text("not the study's")
+    (study / "report" / "figures" / "linked.png").symlink_to(study.parent / "mine.txt")
     (study / "report" / "report.html").write_text("<p>report</p>")
     write_view(study)
     client, runs = runs_of(study)
@@ -224,6 +226,8 @@ def test_verdicts_and_report_join_without_rewriting(study: Path) -> None:
     assert (
         json.loads((study.parent / client.download_artifacts(runs["baseline"].info.run_id, "words.json")).read_text()) == table
     )
+    figures = client.list_artifacts(runs["baseline"].info.run_id, "figures")
+    assert [file.path for file in figures] == ["figures/forest.png"]
     assert (study.parent / "mlartifacts" / "small").is_dir()
 
 
