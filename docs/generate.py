@@ -9,6 +9,7 @@ from collections import Counter
 from pathlib import Path
 
 from analysis.report import method
+from analysis.report.tables import FIX_COLUMNS, HEADER, TRIAL_COLUMNS
 from nfloss import ISSUES, audit
 
 HERE = Path(__file__).parent
@@ -68,7 +69,28 @@ def measuring() -> str:
     return "# Measuring\n\n" + method().strip().removeprefix("## How it was measured").strip() + "\n"
 
 
-PAGES = {"issues.md": issues, "document.md": document, "measuring.md": measuring}
+def tables() -> str:
+    """The columns of the tables that `nfloss report STUDY --tables` writes."""
+    lines = [
+        "# Tables for papers",
+        "",
+        "`nfloss report runs/ablation --tables` writes four files into the study's `report/`, and draws nothing:",
+        "",
+        f"* `table.tex` ({', '.join(HEADER)}): a row for each fix, for a paper that loads `booktabs`;",
+        "* `table.md`: the same for a pull request;",
+        "* `table.csv`: the same and more, in numbers;",
+        "* `trials.csv`: a row for each trial.",
+        "",
+        "Ratios are to the baseline's error, the RMSE of ln depth: below 1 is better. An early study's words are marked.",
+        "In CSV numbers have six digits, what is unknown is empty, and text that a spreadsheet would run as a formula (it",
+        "begins with `=`, `+`, `-` or `@`) stands behind an apostrophe.",
+    ]
+    for name, columns in (("table.csv", FIX_COLUMNS), ("trials.csv", TRIAL_COLUMNS)):
+        lines += ["", f"## {name}", "", *table(["column", "what it holds"], [[f"`{c}`", text] for c, text in columns.items()])]
+    return "\n".join(lines) + "\n"
+
+
+PAGES = {"issues.md": issues, "document.md": document, "measuring.md": measuring, "tables.md": tables}
 
 if __name__ == "__main__":
     for name, write in PAGES.items():

@@ -24,7 +24,7 @@ def generate():
     return module
 
 
-@pytest.mark.parametrize("name", ["issues.md", "document.md", "measuring.md"])
+@pytest.mark.parametrize("name", ["issues.md", "document.md", "measuring.md", "tables.md"])
 def test_generated_pages_are_those_of_now(name):
     assert (ROOT / "docs" / name).read_text(encoding="utf-8") == generate().PAGES[name](), "run python docs/generate.py"
 

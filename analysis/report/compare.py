@@ -201,14 +201,15 @@ def markdown(result: Comparison) -> str:
     """The comparison as Markdown; its text is text, whatever the studies call their fixes."""
     lines = [f"## {_plain(result.title)}", ""]
     lines += [text for sentence in result.before for text in (_plain(sentence), "")]
-    lines += [*_markdown_table(result.fixes), ""]
+    lines += [*markdown_table(result.fixes), ""]
     lines += [f"* {_plain(sentence)}" for sentence in result.after]
     if result.promises:
-        lines += ["", *_markdown_table(result.promises)]
+        lines += ["", *markdown_table(result.promises)]
     return "\n".join(lines) + f"\n\n![error of each fix in each study]({quote(result.path.name)}.png)\n"
 
 
-def _markdown_table(table: Table) -> list[str]:
+def markdown_table(table: Table) -> list[str]:
+    """The lines of a table; its text is text."""
     body = [[_plain(cell) for cell in row] for row in table.rows]
     for row in body[:: table.group]:
         row[0] = f"**{row[0]}**"

@@ -11,9 +11,10 @@ POINTS = (
     "A **trial** is a configuration and a seed. The seed fixes initial weights, data order, which images are mirrored, and "
     "scene split, and is the same for every configuration, so trials are compared in pairs. With `training.start: neutral` "
     "all trials of a seed go on from one network, trained before with plain L1 in ln depth on other scenes (of a folder: on "
-    "the seed's own training frames). **Gain** = ln(baseline's error) − ln(the fix's error), shown in percent by which the "
-    "error is lower; intervals are Student t over seeds (98.3 % for the three promises, 95 % for what is only described). "
-    "Where a wobble or a time is infinite, the exact interval of the median.",
+    "the seed's own training frames). What is shown everywhere is a **ratio** to the baseline's error, with its interval: "
+    "×0.94 [0.91, 0.97] is an error 6 % lower, surely 3 to 9 %. It is exp(−gain), **gain** = ln(baseline's error) − ln(the "
+    "fix's error), the mean over seeds; intervals are Student t over seeds (98.3 % for the three promises, 95 % for what is "
+    "only described). Where a wobble or a time is infinite, the exact interval of the median.",
     "**Error**, which does not depend on the loss: the RMSE of ln depth, √(mean of (ln p/t)²) with predicted depth p and true "
     "depth t, pooled over the near pixels (t under 1 m) or the far ones; 0.10 is typically 10 % off. It alone decides. It "
     "counts too near and too far by one factor alike, and sees a wrong scale. *Beside it*, on the same frames: AbsRel (mean of "
@@ -26,7 +27,7 @@ POINTS = (
     f"{DROPPED:.0%} dropped (at least {LEAST_PROBES} probes). *Time to the target*: first of {RUN} consecutive probes at or "
     f"below {TARGET:.0%} of the baseline's log improvement (medians over its seeds); where over 20 % of the trials miss it, "
     "the mean of ln error over training, whose margin is what the baseline's own curve would gain if it ran 20 % faster.",
-    "**How good the networks are**, the report's first table: delta < 1.25 (the share of pixels with max(p/t, t/p) < 1.25), "
+    "**How good the networks are**, on the report's first screen: delta < 1.25 (share of pixels with max(p/t, t/p) < 1.25), "
     "AbsRel and RMSE of ln depth, final, means over seeds: of the baseline, of the configuration with the lowest RMSE of ln "
     "depth over all pixels, of the document's whole recommendation, and of the *trivial predictor*, which says the training "
     "set's median depth everywhere.",

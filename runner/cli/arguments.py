@@ -31,6 +31,7 @@ nfloss run experiments/ablation.yaml --device cuda --no-tracking --no-report
 nfloss status runs/ablation
 nfloss confirm runs/ablation --seeds 10
 nfloss report runs/ablation
+nfloss report runs/ablation --tables
 nfloss report runs/ablation --compare runs/real_data
 nfloss report runs/lasting-1x --compare runs/lasting-4x runs/lasting-16x
 nfloss power runs/ablation --gain 3
@@ -154,6 +155,7 @@ COMMANDS: dict[Callable[..., int | None], list[Argument]] = {
             type=Path,
             help="other studies: which verdicts, signs and ranks agree, and the gains of all of them together",
         ),
+        argument("--tables", action="store_true", help="write tables for papers instead: CSV, LaTeX, Markdown, and all trials"),
     ],
     power: [
         STUDY,

@@ -21,9 +21,17 @@ def status(study: Path) -> None:
         print("\n".join(network_lines(study)))
 
 
-def report(study: Path, others: list[Path] | None) -> None:
+def report(study: Path, others: list[Path] | None, tables: bool) -> None:
     """Draw the conclusions of a study: verdicts, figures, notebook, one HTML page; or compare them with other studies'."""
     need_report(study)
+    if tables and others:
+        raise ValueError("--tables and --compare: give one of them; a comparison is written as Markdown, too")
+    if tables:
+        from analysis.report import write_tables
+
+        for path in write_tables(study):
+            print(path)
+        return
     if others:
         from analysis.report import comparison
         from runner.cli.compare import print_comparison
