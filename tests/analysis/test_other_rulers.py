@@ -84,7 +84,7 @@ def test_where_they_disagree_is_counted_and_shown(contradicted: Path) -> None:
     text = appendix.other_rulers(study, judged).text
     assert text.count("<tr") == 1 + 4 + 1 and text.count("<b>") == 3 + 1  # what contradicts, and the last row's name
     ratio = math.exp(rows[0].logs["abs_rel", "near"])
-    assert f"<b>{ratio:.2f}</b> / " in text and "0 of 3 / 0 of 0" in text
+    assert f"<b>×{ratio:.2f}</b> / " in text and "0 of 3 / 0 of 0" in text
     assert all(said.split()[0] in text for said in RULERS.values())
 
 

@@ -336,8 +336,8 @@ def test_every_verdict_of_the_page_is_marked(early: Path) -> None:
     text = "".join(part.text for part in shown)
     assert text.count('class="chip') == text.count('class="chip early">early: ') > 20
     assert "<pre>" not in text and "adopt it" not in text and "do not use it" not in text
-    first = networks.networks(study, judged).text
-    assert first.startswith(
+    (first,) = networks.banner(judged)
+    assert first.text.startswith(
         '<p class="early"><b>Early: nothing is to be concluded from this study.</b> The baseline is no better'
     )
 

@@ -54,10 +54,10 @@ def test_the_page_needs_nothing_from_elsewhere(page: Path) -> None:
     assert "<script" not in text
     assert text.count("data:image/png;base64") == len(list((page.parent / "figures").glob("*.png")))
     assert (
-        text.index("how good the networks are")
+        text.index("How good the networks are")
         < text.index("one depth everywhere")
-        < text.index("Of 24 fixes")
         < text.index("The recommended loss</a>")
+        < text.index("Of 24 fixes")
         < text.index('id="recommendation"')
         < text.index('id="fixes"')
         < text.index("data:image/png")
