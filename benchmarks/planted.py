@@ -15,7 +15,6 @@ from code_paths import ROOT  # noqa: F401
 from analysis.judge import fix_words
 from analysis.rules import ADOPT, HARMFUL, NO_EFFECT, OPEN, TRADE
 from analysis.study import StudyError, load
-from analysis.word_table import words_of
 
 #: Of a fix: the words that are right. A near weight of 1/5 is a trade where the curve reaches so far, and harmful where a near
 #: weight does better; one that diverges in one seed of six may be open, with the divergence named.
@@ -34,9 +33,7 @@ def main(arguments: list[str]) -> int:
         print(__doc__, file=sys.stderr)
         return 2
     try:
-        study = load(arguments[0])
-        found = {fix["id"]: fix for fix in fix_words(study) if fix["id"] in RIGHT}
-        rows = {row[0]: row for row in words_of(study).rows}
+        found = {fix["id"]: fix for fix in fix_words(load(arguments[0])) if fix["id"] in RIGHT}
     except StudyError as error:
         print(error, file=sys.stderr)
         return 2
@@ -44,10 +41,8 @@ def main(arguments: list[str]) -> int:
     wrong += [DIVERGES] * (DIVERGES in found and "diverge" not in found[DIVERGES]["detail"])
     print("| fix | planted | right | word | near error | far error | seeds | reason |\n|---|---|---|---|---|---|---|---|")
     for name, fix in found.items():
-        _, _, word, near, far, seeds = rows[name]
-        print(
-            f"| {name} | {fix['summary']} | {' or '.join(RIGHT[name])} | {word} | {near} | {far} | {seeds} | {fix['detail']} |"
-        )
+        measured = [fix["verdict"], fix["ratio"]["near"], fix["ratio"]["far"], str(fix["n"]), fix["detail"]]
+        print("|", " | ".join([name, fix["summary"], " or ".join(RIGHT[name]), *measured]), "|")
     print(f"\nwrong: {', '.join(wrong) or 'none'}")
     return int(bool(wrong))
 

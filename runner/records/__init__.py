@@ -6,11 +6,11 @@ from runner.records.integrity import intact, set_aside_damaged
 from runner.records.samples import sample_indices
 from runner.records.start_files import read_start, start_file, write_start
 from runner.records.tables import KINDS, Records, curve_rows, keys_and_seeds, read_trials, trial_rows, write_group
-from runner.records.words import WORD_COLUMNS, read_words
+from runner.records.words import WORD_COLUMNS, read_words, word_table
 
 __all__ = [
     "KINDS", "WORD_COLUMNS", "CheckpointError", "Records", "WriteError", "curve_rows", "intact", "keys_and_seeds",
     "load_network", "read_checkpoint", "read_start", "read_table", "read_trials", "read_words", "remove_temporary_files",
-    "sample_indices", "set_aside_damaged", "start_file", "trial_rows", "write_atomically", "write_bytes",
+    "sample_indices", "set_aside_damaged", "start_file", "trial_rows", "word_table", "write_atomically", "write_bytes",
     "write_checkpoints", "write_group", "write_start", "write_table",
 ]  # fmt: skip

@@ -28,3 +28,9 @@ def read_words(path: Path) -> dict[str, dict[str, str]]:
             said = {"word": early + str(entry["verdict"]), "near error": ratio.get("near"), "far error": ratio.get("far")}
             words[entry["key"]] = {about: str(text or "-") for about, text in said.items()} | {"name": name}
     return words
+
+
+def word_table(words: dict[str, dict[str, str]]) -> list[list[str]]:
+    """What `read_words` gives as rows under a header, each beginning with the name."""
+    columns = ["name", *(column for column in WORD_COLUMNS if column != "name")]
+    return [columns, *([said[column] for column in columns] for said in words.values())]

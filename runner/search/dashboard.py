@@ -25,7 +25,7 @@ from optuna.trial import create_trial
 from nfloss import ISSUES
 from nfloss.configuration import make_numbers
 from nfloss.registry import find_fix, issue_of
-from runner.records import WORD_COLUMNS, read_table, read_words
+from runner.records import read_table, read_words, word_table
 from runner.search.objectives import OBJECTIVE_NAMES, ObjectiveValues, objective_values
 from runner.search.space import NONE, issue_name
 from runner.search.storage import JOURNAL, open_storage, safe_url, storage_errors
@@ -145,10 +145,12 @@ def write_dashboard_view(folder: Path, settings: Mapping[str, Any]) -> BaseStora
     crossed = any(settings["experiment"]["design"].get(design) for design in CROSSED)
     varied = varied_numbers(cells, settings["experiment"])
     names = CategoricalDistribution([cell["cell"] for cell in cells])
+    trials = []
     for cell in cells:
         if cell["key"] in found:
             params, kinds = parameters(cell, varied) if crossed else ({"cell": cell["cell"]}, {"cell": names})
-            view.add_trial(cell_trial(cell, found[cell["key"]], params, kinds))
+            trials.append(cell_trial(cell, found[cell["key"]], params, kinds))
+    view.add_trials(trials)
     save_note(view, "\n\n".join([view_note(settings, seeds, len(cells), len(found)), *words_table(folder)]))
     attach_figures(view, folder, storage)
     return storage
@@ -228,7 +230,6 @@ def view_note(settings: Mapping[str, Any], seeds: Sequence[int], cells: int, com
 
 def words_table(folder: Path) -> list[str]:
     """The words on the fixes as a Markdown table; nothing where no report has been drawn yet."""
-    words = read_words(folder / "verdicts.json")
-    columns = ["name", *WORD_COLUMNS[:-1]]
-    rows = [columns, ["---"] * len(columns), *([plain(tags[column]) for column in columns] for tags in words.values())]
-    return ["\n".join(f"| {' | '.join(row)} |" for row in rows)] * bool(words)
+    header, *rows = word_table(read_words(folder / "verdicts.json"))
+    lines = [header, ["---"] * len(header), *(map(plain, row) for row in rows)]
+    return ["\n".join(f"| {' | '.join(line)} |" for line in lines)] * bool(rows)

@@ -15,7 +15,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
-from runner.records import WORD_COLUMNS, read_words
+from runner.records import word_table
 from runner.tracking.metrics import read_tables, why_no_seed_runs
 from runner.tracking.runs import Run, all_runs
 from runner.tracking.server import page_link, store_uri
@@ -41,7 +41,7 @@ def write_view(folder: Path, uri: str | None = None) -> str:
         client, experiment = open_experiment(where, folder, tables.meta, each_seed=no_seeds is None)
         runs = all_runs(tables, experiment.tags["started"], each_seed=no_seeds is None)
         written = write_runs(client, experiment.experiment_id, runs)
-        attach_report(client, written[0] if written else None, folder)
+        attach_report(client, written[0] if written else None, folder, tables.words)
     link = page_link(where, experiment.experiment_id) if where.startswith("http") else f"see them with: nfloss mlflow {folder}"
     return "; ".join(filter(None, [f"{len(runs)} configurations in {where}", no_seeds, link]))
 
@@ -140,11 +140,12 @@ def update_tags(client: MlflowClient, run: Run, parent: Any, children: list[Any]
                 client.set_tag(found.info.run_id, tag, text)
 
 
-def attach_report(client: MlflowClient, baseline: str | None, folder: Path) -> None:
-    """Write settings, report and figures, where they exist, as artifacts of the baseline's run."""
+def attach_report(client: MlflowClient, baseline: str | None, folder: Path, words: dict[str, dict[str, str]]) -> None:
+    """Write words, settings, report and figures, where they exist, as artifacts of the baseline's run."""
     if baseline is None:
         return
-    log_words(client, baseline, folder)
+    if words:
+        log_words(client, baseline, words)
     for name in ("study.yaml", "verdicts.json", "report/report.html"):
         if own_file(folder / name):
             client.log_artifact(baseline, str(folder / name))
@@ -158,14 +159,11 @@ def own_file(path: Path) -> bool:
     return path.is_file() and not path.is_symlink() and not path.parent.is_symlink()
 
 
-def log_words(client: MlflowClient, baseline: str, folder: Path) -> None:
+def log_words(client: MlflowClient, baseline: str, words: dict[str, dict[str, str]]) -> None:
     """The words as a table that MLflow's artifact page shows; not `client.log_table`, which adds to the rows that are there."""
     from mlflow.entities import RunTag
 
-    words = read_words(folder / "verdicts.json")
-    if words:
-        rows = [[tags[tag] for tag in ("name", *WORD_COLUMNS[:-1])] for tags in words.values()]
-        client.log_text(baseline, json.dumps({"columns": ["name", *WORD_COLUMNS[:-1]], "data": rows}), WORDS_TABLE)
-        client.log_batch(
-            baseline, tags=[RunTag("mlflow.loggedArtifacts", json.dumps([{"path": WORDS_TABLE, "type": "table"}]))]
-        )
+    columns, *rows = word_table(words)
+    client.log_text(baseline, json.dumps({"columns": columns, "data": rows}), WORDS_TABLE)
+    shown = json.dumps([{"path": WORDS_TABLE, "type": "table"}])
+    client.log_batch(baseline, tags=[RunTag("mlflow.loggedArtifacts", shown)])
