@@ -23,6 +23,7 @@ PROFILES = ("key", "seed", "low", "high", "pixels", "abs_rel", "bias", "trivial_
 SAMPLES = ("key", "sample", "metres")
 DEFINITIONS = ("fix", "what", "x", "y")
 PRODUCT = "cartesian"
+MOST_CELLS = 20_000_000  # of a table
 COUNTED = ("finished", "diverged")  # a crashed trial is no result
 
 
@@ -317,9 +318,12 @@ def _once(trials: pd.DataFrame, folder: Path) -> pd.DataFrame:
 
 def _parquet(path: Path, columns: tuple[str, ...]) -> pd.DataFrame:
     import pandas as pd
-    from pyarrow import ArrowException
+    from pyarrow import ArrowException, parquet
 
     try:
+        size = parquet.read_metadata(path)
+        if size.num_rows * size.num_columns > MOST_CELLS:  # a few bytes of parquet can stand for a value many times over
+            raise ValueError(f"{size.num_rows:,} rows of {size.num_columns} columns")
         table = pd.read_parquet(path, page_checksum_verification=True)
     except FileNotFoundError:
         raise StudyError(f"{path}: missing") from None

@@ -34,8 +34,8 @@ def main(given: Sequence[str] | None = None) -> NoReturn:
     except (ValueError, OSError) as error:  # the errors that are the user's to mend
         if os.environ.get("NFLOSS_TRACEBACK"):
             raise
-        system = isinstance(error, OSError) and error.filename and error.strerror
-        say(f"{error.filename}: {error.strerror}" if system else str(error))
+        system = isinstance(error, OSError) and error.filename
+        say(f"{error.filename}: {error.strerror}" if system else str(error))  # type: ignore[union-attr]
         code = BAD_INPUT
     drop_what_cannot_be_printed()
     sys.exit(code or 0)
