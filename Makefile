@@ -63,7 +63,7 @@ check: $(VENV)/dev ## lint, format, types, import rules; known holes in dependen
 	@if $(AUDITS); then $(BIN)/pip-audit --progress-spinner off --skip-editable; \
 	else echo "dependencies not audited: no list of known holes can be reached from here"; fi
 
-fuzz: $(VENV)/dev ## ten thousand mutated experiments, a thousand images, records and loss blocks (minutes)
+fuzz: $(VENV)/dev ## ten thousand mutations of experiments, pictures, lists, loss blocks, whole studies and command lines (minutes)
 	NFLOSS_FUZZ=10000 $(BIN)/python -m pytest -q --timeout 0 tests/test_fuzz.py
 
 soak: $(VENV)/dev ## five thousand tiny trials in one process: memory and open files stay flat (minutes)

@@ -24,6 +24,7 @@ PROFILES = ("key", "seed", "low", "high", "pixels", "abs_rel", "bias", "trivial_
 SAMPLES = ("key", "sample", "metres")
 DEFINITIONS = ("fix", "what", "x", "y")
 PRODUCT = "cartesian"
+MOST_CELLS = 20_000_000  # of a table
 COUNTED = ("finished", "diverged")  # a crashed trial is no result
 
 
@@ -316,9 +317,12 @@ def _once(trials: pd.DataFrame, folder: Path) -> pd.DataFrame:
 
 def _parquet(path: Path, columns: tuple[str, ...]) -> pd.DataFrame:
     import pandas as pd
-    from pyarrow import ArrowException
+    from pyarrow import ArrowException, parquet
 
     with _reading(path, "parquet", ArrowException, KeyError, TypeError):  # the last two: a damaged footer
+        size = parquet.read_metadata(path)
+        if size.num_rows * size.num_columns > MOST_CELLS:  # a few bytes of parquet can stand for a value many times over
+            raise ValueError(f"{size.num_rows:,} rows of {size.num_columns} columns")
         table = pd.read_parquet(path, page_checksum_verification=True)
     lacking = [column for column in columns if column not in table]
     if lacking:

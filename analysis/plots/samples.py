@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
+from zipfile import BadZipFile
 
 import numpy as np
 
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 NEAREST, FURTHEST = 0.2, 20.0  # metres shown
+MOST_BYTES = 1_000_000_000
 LARGEST_RATIO = 2.0  # at the ends of the colour scale of an error map
 
 
@@ -69,8 +71,10 @@ def frames(study: Study) -> tuple[np.ndarray, np.ndarray]:
     path = study.folder / "samples.npz"
     try:
         with np.load(path, allow_pickle=False) as content:
+            if sum(entry.file_size for entry in content.zip.infolist()) > MOST_BYTES:
+                raise ValueError(f"over {MOST_BYTES:,} bytes when unpacked")
             return content["rgb"], content["depth"]
-    except (OSError, ValueError, KeyError) as error:
+    except (OSError, ValueError, KeyError, BadZipFile) as error:
         raise StudyError(f"{path}: not readable ({str(error).splitlines()[0]})") from None
 
 

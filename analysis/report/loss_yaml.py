@@ -51,4 +51,4 @@ def _said(judged: dict[str, Any], fix: dict[str, Any]) -> str:
 def annotated_yaml(study: Study, judged: dict[str, Any], found: dict[str, Any]) -> str:
     """The YAML block, with evidence and Python code as comments."""
     comments = [*evidence(study, judged, found["fixes"]), "", *python_code(found).splitlines()]
-    return "\n".join([yaml_block(found), *(f"# {line}".rstrip() for line in comments)])
+    return "\n".join([yaml_block(found), *(f"# {' '.join(line.split())}".rstrip() for line in comments)])  # a line each

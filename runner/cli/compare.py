@@ -8,6 +8,8 @@ from rich.console import Console
 from rich.table import Table as Grid
 from rich.text import Text
 
+from runner.cli.terminal import printable
+
 if TYPE_CHECKING:
     from analysis.report import Comparison, Table
 
@@ -31,7 +33,7 @@ def print_comparison(result: Comparison) -> None:
 
 def as_text(said: str) -> Text:
     """What a study says, as text: no markup of Rich's, no commands to the terminal."""
-    return Text("".join(letter for letter in said if letter.isprintable()))
+    return Text(printable(said).replace("\n", ""))
 
 
 def print_table(console: Console, table: Table) -> None:

@@ -21,7 +21,7 @@ from runner.cli.terminal import (
     say,
     say_code,
 )
-from runner.cli.views import draw_report, draw_report_and_track, say_conclusions, track
+from runner.cli.views import draw_report, draw_report_and_track, reads_a_study, say_conclusions, track
 
 if TYPE_CHECKING:
     from runner.cli.progress import Display
@@ -161,14 +161,27 @@ def say_damaged(groups: Sequence[str], folder: Path) -> None:
 
 
 def train_confirmation(study: Path, seeds: int, max_seconds: float | None = None, asked: bool = False) -> int:
-    """What the study's evidence supports, the baseline with its near weights, and the document's recommendation, on seeds that
-    chose nothing. Where nothing is supported, the document's alone is trained if that is `asked` for.
+    """Train what `confirmation_of` a study is.
 
     Raises:
         EarlyStudy: nothing may be concluded from the study yet.
     """
+    from analysis.recommendation import confirmation_folder
+
+    experiment = confirmation_of(study, seeds, asked)
+    if experiment is None:
+        print("nothing to confirm: no fix is supported")
+        return 0
+    print(f"confirming on seeds {experiment.seeds[0]} to {experiment.seeds[-1]}: {', '.join(experiment.design.explicit)}")
+    return train(experiment, confirmation_folder(study), True, max_seconds, starts_of=study)
+
+
+@reads_a_study
+def confirmation_of(study: Path, seeds: int, asked: bool) -> Experiment | None:
+    """What the study's evidence supports, the baseline with its near weights, and the document's recommendation, on seeds that
+    chose nothing. Where nothing is supported, the document's alone if that is `asked` for, else None."""
     import analysis
-    from analysis.recommendation import candidates, confirmation_folder
+    from analysis.recommendation import candidates
     from analysis.regime import is_early, why_early
     from runner.experiment import confirmation_experiment
     from runner.study import read_study
@@ -179,11 +192,8 @@ def train_confirmation(study: Path, seeds: int, max_seconds: float | None = None
         raise EarlyStudy(f"{study}: early, so there is nothing to confirm: {why_early(judged)}")
     wanted = candidates(loaded, judged["fixes"])
     if not wanted and not asked:
-        print("nothing to confirm: no fix is supported")
-        return 0
-    experiment = confirmation_experiment(read_study(study)["experiment"], wanted, seeds)
-    print(f"confirming on seeds {experiment.seeds[0]} to {experiment.seeds[-1]}: {', '.join(experiment.design.explicit)}")
-    return train(experiment, confirmation_folder(study), True, max_seconds, starts_of=study)
+        return None
+    return confirmation_experiment(read_study(study)["experiment"], wanted, seeds)
 
 
 def confirm(study: Path, seeds: int, trust_code: bool) -> int:

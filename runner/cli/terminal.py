@@ -15,7 +15,12 @@ REPORT_NEEDS = ("scipy", "statsmodels", "matplotlib", "nbformat", "nbclient", "n
 
 def say(line: str) -> None:
     """A line to stderr."""
-    print(f"nfloss: {line}", file=sys.stderr)
+    print(f"nfloss: {printable(line)}", file=sys.stderr)
+
+
+def printable(text: str) -> str:
+    """Text without commands to the terminal, which a file's name or somebody else's study may hold."""
+    return "".join(letter for letter in text if letter.isprintable() or letter == "\n")
 
 
 def interrupted(line: str) -> int:

@@ -2,27 +2,63 @@
 
 from __future__ import annotations
 
+import functools
 import sys
+from collections.abc import Callable
 from contextlib import suppress
+from json import JSONDecodeError
 from pathlib import Path
+from typing import Any, TypeVar
 
-from runner.cli.terminal import need_optuna, need_report, say
+from runner.cli.terminal import need_optuna, need_report, printable, say
+
+T = TypeVar("T")
 
 
+def reads_a_study(command: Callable[..., T]) -> Callable[..., T]:
+    """For a command whose first argument is a study's folder, which may be damaged, or somebody else's: whatever reading it
+    raises becomes one line. Our own errors say it better, and go through.
+
+    Raises:
+        StudyError: files that reading would never come to an end of; any other error than ours.
+    """
+
+    @functools.wraps(command)
+    def guarded(study: Path | None, *more: Any, **named: Any) -> T:
+        from runner.study import StudyError, check_files
+
+        for folder in filter(None, (study, *(named.get("others") or []))):
+            check_files(folder)
+        try:
+            return command(study, *more, **named)
+        except Exception as error:
+            if isinstance(error, (ValueError, OSError)) and not isinstance(error, (JSONDecodeError, UnicodeError)):
+                raise
+            what = f"{type(error).__name__}: {' '.join(str(error).split())[:200]}"
+            line = f"{study}: damaged, or not as nfloss writes it ({what}); NFLOSS_TRACEBACK=1 shows where"
+            raise StudyError(line) from error
+
+    return guarded
+
+
+@reads_a_study
 def status(study: Path) -> None:
     """Show which trials are done and missing, and the words on the fixes so far; with a report, how good its networks are."""
     from runner.cli.progress import word_lines
     from runner.study import status_lines
 
-    print("\n".join([*status_lines(study), *word_lines(study)]))
+    print(printable("\n".join([*status_lines(study), *word_lines(study)])))
     if (study / "verdicts.json").exists():
         from analysis.report import network_lines
 
-        print("\n".join(network_lines(study)))
+        print(printable("\n".join(network_lines(study))))
 
 
+@reads_a_study
 def report(study: Path, others: list[Path] | None, tables: bool) -> None:
     """Draw the conclusions of a study: verdicts, figures, notebook, one HTML page; or compare them with other studies'."""
+    from runner.study import read_study
+
     need_report(study)
     if tables and others:
         raise ValueError("--tables and --compare: give one of them; a comparison is written as Markdown, too")
@@ -33,6 +69,8 @@ def report(study: Path, others: list[Path] | None, tables: bool) -> None:
             print(path)
         return
     if others:
+        for other in others:
+            read_study(other)
         from analysis.report import comparison
         from runner.cli.compare import print_comparison
 
@@ -42,14 +80,16 @@ def report(study: Path, others: list[Path] | None, tables: bool) -> None:
     say_conclusions(study)
 
 
+@reads_a_study
 def power(study: Path, gain: float) -> None:
     """Compute the smallest gain that a study's seeds can detect, and how many seeds a given gain needs."""
     need_report(study)
     from analysis.power import power_lines
 
-    print("\n".join(power_lines(study, gain)))
+    print(printable("\n".join(power_lines(study, gain))))
 
 
+@reads_a_study
 def export(study: Path, fixes: list[str] | None, trust_code: bool) -> None:
     """Write a study's recommended loss for your training code: YAML blocks, and one Python file that needs torch alone."""
     from runner.study import StudyError, read_study
@@ -60,11 +100,12 @@ def export(study: Path, fixes: list[str] | None, trust_code: bool) -> None:
     from runner.cli.export import export_loss
 
     block, files = export_loss(study, fixes, trust_code)
-    print(block)
+    print(printable(block))
     for path in files:
         say(f"written: {path}")
 
 
+@reads_a_study
 def sync(study: Path, uri: str | None) -> None:
     """Write the MLflow view of a study again, from its records."""
     from runner.study import read_study
@@ -73,6 +114,7 @@ def sync(study: Path, uri: str | None) -> None:
     track(study, uri)
 
 
+@reads_a_study
 def mlflow(study: Path | None, uri: str | None, port: int) -> int:
     """Open the MLflow UI on 127.0.0.1."""
     from runner.study import read_study
@@ -83,6 +125,7 @@ def mlflow(study: Path | None, uri: str | None, port: int) -> int:
     return serve_mlflow(study, port, uri)
 
 
+@reads_a_study
 def dashboard(study: Path | None, storage: str | None, port: int) -> int:
     """Open the Optuna dashboard on 127.0.0.1, of a search or of any other study."""
     need_optuna("the dashboard", "optuna_dashboard")
@@ -130,4 +173,4 @@ def say_conclusions(folder: Path) -> None:
     """How good the networks are, the verdicts, and last the name of the report."""
     import analysis
 
-    print(analysis.terminal_summary(folder))
+    print(printable(analysis.terminal_summary(folder)))

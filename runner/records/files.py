@@ -10,7 +10,9 @@ from typing import Any
 from uuid import uuid4
 
 import pandas as pd
-from pyarrow import ArrowException
+from pyarrow import ArrowException, parquet
+
+MOST_CELLS = 20_000_000
 
 
 class WriteError(OSError):
@@ -71,9 +73,17 @@ def table_bytes(table: pd.DataFrame) -> bytes:
     return buffer.getvalue()
 
 
+def check_size(path: Path) -> None:
+    """Raises ValueError for a table beyond all bounds: a few bytes of parquet can stand for a value many times over."""
+    found = parquet.read_metadata(path)
+    if found.num_rows * found.num_columns > MOST_CELLS:
+        raise ValueError(f"{found.num_rows:,} rows of {found.num_columns} columns; at most {MOST_CELLS:,} values are read")
+
+
 def read_table(path: Path) -> pd.DataFrame:
     """A table that `write_table` has written. Raises TableError: the file is missing, cut off or changed."""
     try:
+        check_size(path)
         return pd.read_parquet(path, page_checksum_verification=True)
     except FileNotFoundError:
         raise TableError(f"{path}: missing; nfloss run --resume makes it again") from None

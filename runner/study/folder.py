@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import re
+import stat
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -19,6 +21,7 @@ from runner.study.lock import NAME as LOCK
 
 #: Settings of a search that a resumed one may change: more trials, and how many are proposed together.
 MAY_CHANGE = ("trials", "at_once")
+TEXTS, MOST_BYTES = (".yaml", ".json"), 50_000_000
 
 
 class StudyError(ValueError):
@@ -62,6 +65,20 @@ def device_name(device: torch.device) -> str:
 def recorded_group_size(folder: Path) -> int | None:
     """How many networks the study in the folder trains together; None where there is no study yet."""
     return int(read_study(folder)["group_size"]) if (folder / "study.yaml").exists() else None
+
+
+def check_files(folder: Path) -> None:
+    """Raises StudyError where reading a file of the folder might not end: a device, a pipe, a text beyond all bounds."""
+    for top, _, names in os.walk(folder):
+        for path in (Path(top, name) for name in names):
+            try:
+                found = path.stat()
+            except OSError:
+                continue  # a link to nowhere; who needs it says so
+            if not stat.S_ISREG(found.st_mode):
+                raise StudyError(f"{path}: not a regular file")
+            if path.suffix in TEXTS and found.st_size > MOST_BYTES:
+                raise StudyError(f"{path}: {found.st_size:,} bytes; at most {MOST_BYTES:,} are read")
 
 
 def read_study(folder: Path) -> dict[str, Any]:

@@ -10,9 +10,11 @@ import urllib.error
 import urllib.request
 from pathlib import Path
 
+import pyarrow as pa
 import pytest
 import yaml
 from commands import nfloss
+from pyarrow import parquet
 
 from nfloss.yaml_block import DEEPEST, MOST_CHARACTERS, load_yaml
 from runner.tracking.server import store_uri
@@ -143,6 +145,49 @@ def test_a_folder_that_is_a_link_is_refused(study: Path, tmp_path: Path, name: s
     assert done.returncode == 2 and done.stderr.splitlines()[-1].startswith(f"nfloss: {study / name}: is a link"), done.stderr
     assert "Traceback" not in done.stderr
     assert list((tmp_path / "mine").iterdir()) == []
+
+
+@pytest.mark.parametrize("command", [["status"], ["power"], ["sync"], ["confirm"], ["report", "--compare", "SAME"]], ids=str)
+@pytest.mark.parametrize("file", ["plan.parquet", "issues.json"])
+def test_a_file_without_end_is_refused(made: Path, study: Path, command: list[str], file: str) -> None:
+    """A pipe that nobody writes to would be waited for, and a device read for ever."""
+    (study / file).unlink()
+    os.mkfifo(study / file) if file == "plan.parquet" else (study / file).symlink_to("/dev/zero")
+    words = [str(made) if word == "SAME" else word for word in command[1:]]
+    one_line(nfloss(command[0], study, *words), f"{study / file}: not a regular file")
+
+
+def test_a_table_beyond_all_bounds_is_refused(study: Path) -> None:
+    """A few bytes of parquet stand for a value as often as one likes; 20 million values of a table are read."""
+    same = pa.table({"key": pa.DictionaryArray.from_arrays(pa.array([0] * 1_000_000, pa.int32()), ["x"])})
+    with parquet.ParquetWriter(study / "plan.parquet", same.schema) as writer:
+        for _ in range(30):
+            writer.write_table(same)
+    assert (study / "plan.parquet").stat().st_size < 100_000
+    for command in ("status", "power", "sync"):
+        one_line(nfloss(command, study), "plan.parquet", "30,000,000 rows of 1 columns")
+
+
+def test_what_a_study_says_is_no_command_to_the_terminal(study: Path) -> None:
+    issues = (study / "issues.json").read_text()
+    (study / "issues.json").write_text(issues.replace('"fixed-mean"', '"fixed\\u001b[2J\\u0007mean"'))
+    done = nfloss("status", study)
+    assert "fixed[2Jmean" in done.stdout and "\x1b" not in done.stdout and "\x07" not in done.stdout
+
+
+def test_what_a_study_says_of_a_loss_is_a_comment_of_the_block(study: Path, made: Path) -> None:
+    """Else it would be settings, such as `extensions:`, whose code training runs."""
+    from analysis import verdicts
+    from analysis.judge import write_verdicts
+
+    judged = verdicts(study)
+    judged["recommendation"]["words"] = "adopt\nloss:\n  extensions: [evil.py]\x85x: y"
+    write_verdicts(judged, study)
+    done = nfloss("export", study, "--fixes", "1-1")
+    assert done.returncode == 0, done.stderr
+    block = yaml.safe_load((study / "export" / "loss.yaml").read_text())
+    assert block == {"loss": {"type": "ssi-silog-nearfield", "fixes": ["1-1"]}}
+    assert "# Its recommendation: adopt loss: extensions: [evil.py] x: y." in done.stdout
 
 
 BOMB = "a0: &a0 [x, x, x, x, x, x, x, x, x]\n" + "".join(
