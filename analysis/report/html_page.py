@@ -19,6 +19,7 @@ h1 { font-size: 25px; line-height: 1.25; margin: 6px 0 10px; }
 h3 { font-size: 16.5px; margin: 30px 0 2px; padding-top: 10px; border-top: 1px dashed var(--line); break-before: page; }
 h2 { font-size: 19px; margin: 38px 0 4px; padding-top: 12px; border-top: 1px solid var(--line); }
 p, li { margin: 6px 0; max-width: 130ch; }
+a { color: #0b5a9e; text-decoration-thickness: 1px; text-underline-offset: 2px; }
 p.answer { font-size: 17px; max-width: none; }
 p.question { margin: 0 0 10px; color: #3d4652; max-width: none; }
 .strip { display: flex; gap: 36px; align-items: flex-start; margin: 0 0 12px; }
