@@ -7,18 +7,16 @@ from __future__ import annotations
 
 import math
 import re
-from collections import defaultdict
-from html import unescape
-from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import yaml
+from printed import plain_text, said_of, table_rows
 from synthetic import Planted, make_early, write_study
 
-from analysis import load, statements, terminal_summary, verdicts, write_report
+from analysis import load, statements, terminal_summary, verdicts
 from analysis.deciding import Levels
 from analysis.formatting import ratio
 from analysis.judge import write_verdicts
@@ -26,10 +24,9 @@ from analysis.report import glance, issue_page, sections
 from analysis.report.build import summary
 from analysis.report.tables import fix_table
 from analysis.report.tables import words as table_words
-from analysis.rules import VERDICTS, trained_alone
+from analysis.rules import trained_alone
 from analysis.word_table import words_of
 
-RATIO = r"×[\d.∞]+ \[[\d.∞]+, [\d.∞]+\]|×1 \(proved\)"
 WEIGHTS = {1.0: Planted(-0.2, 0.16), 2.0: Planted(-0.1, 0.09), 3.0: Planted(-0.05, 0.05), 8.0: Planted(0.035, -0.06)}
 STUDIES: dict[str, dict[str, Any]] = {
     "adopt": {"fixes": {"1-1": Planted(0.1, 0.03), "5-2": Planted(0.2, 0.1), "7-1": Planted(same_as="baseline")}},
@@ -38,29 +35,6 @@ STUDIES: dict[str, dict[str, Any]] = {
     "no effect": {"fixes": {"2-2b": Planted(), "6-1": Planted(0.02, 0.02, noise=0.001), "4-1": Planted(same_as="baseline")}},
     "open": {"fixes": {"3-1": Planted(0.01, noise=0.1), "9-2": Planted(0.05, 0.0, noise=0.045)}},
 }
-
-
-class Rows(HTMLParser):
-    """The text of every table row, with a space between cells."""
-
-    def __init__(self, page: str) -> None:
-        super().__init__()
-        self.rows, self.inside = list[str](), False
-        self.feed(page.replace("&nbsp;", " "))
-
-    def handle_starttag(self, tag: str, attrs: Any) -> None:
-        if tag == "tr":
-            self.rows.append("")
-            self.inside = True
-        elif self.rows:
-            self.rows[-1] += " " if tag in ("td", "th", "br") else ""
-
-    def handle_endtag(self, tag: str) -> None:
-        self.inside = self.inside and tag != "tr"
-
-    def handle_data(self, data: str) -> None:
-        if self.inside:
-            self.rows[-1] += data
 
 
 def make(folder: Path, kind: str, **more: Any) -> Path:
@@ -82,26 +56,6 @@ def studies(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     return found
 
 
-def said_of(judged: dict[str, Any], *texts: str) -> dict[str, dict[str, set[str]]]:
-    """Fix -> {"errors": the pairs of near and far ratios, "words"}: of every line that begins with it or its issue, and has
-    both ratios."""
-    ids = [fix["id"] for fix in trained_alone(judged)]
-    words = "|".join(VERDICTS)
-    found: dict[str, dict[str, set[str]]] = defaultdict(lambda: defaultdict(set))
-    for line in texts:
-        for id in ids:
-            match = re.search(rf"(?<![\w-]){id}(?![\w-])", line)
-            pair = re.findall(RATIO, line)
-            if match and len(pair) >= 2 and not any(o in line[: match.start()] for o in ids if o != id and o not in id):
-                found[id]["errors"].add(" ".join(pair[:2]))
-                found[id]["lines"].add(line)
-                after = re.search(rf"\b({words})\b", re.sub(r"would say .*", "", line[match.end() :]))
-                if after:
-                    found[id]["words"].add(after[1])
-                break
-    return found
-
-
 def every_text(folder: Path) -> tuple[dict[str, Any], list[str], str]:
     """The verdicts; all lines of tables; all text of the page's first screens."""
     study = load(folder)
@@ -110,9 +64,9 @@ def every_text(folder: Path) -> tuple[dict[str, Any], list[str], str]:
     parts = [glance.glance(study, judged), sections.answer(study, judged), sections.fixes(study, judged)]
     parts += [sections.recommendation(study, judged), *(issue_page.overview(study, judged, n) for n in range(1, 11))]
     page = "".join(part.text for part in parts)
-    lines = [*Rows(page).rows, *summary(study, judged).splitlines(), *(" ".join(row) for row in words_of(study).rows)]
+    lines = [*table_rows(page), *summary(study, judged).splitlines(), *(" ".join(row) for row in words_of(study).rows)]
     lines += [" ".join(row) for row in table_words(judged)]
-    return judged, lines, unescape(re.sub(r"<[^>]+>", " ", page.replace("&nbsp;", " ")))
+    return judged, lines, plain_text(page)
 
 
 @pytest.mark.parametrize("kind", [*STUDIES, "early", "unfinished"])
@@ -208,22 +162,3 @@ def test_a_ratio_is_the_exponential_of_the_lost_gain_with_rising_ends() -> None:
     said = ratio({"estimate": math.log(2), "low": math.log(1.6), "high": math.log(2.5)})
     assert said == "×0.50 [0.40, 0.62]"
     assert Levels().side == 0.95
-
-
-def test_the_finished_page_says_each_once(rich: Path) -> None:
-    """Of the whole page of a study with every fix: tables, issues, titles and alternative texts of figures."""
-    page = rich / "report" / "report.html"
-    if not page.exists():
-        write_report(rich)
-    judged, text = verdicts(rich), page.read_text()
-    alone = text.partition("Leave one out</h2>")[0]
-    found = said_of(judged, *Rows(alone).rows)
-    for fix in trained_alone(judged):
-        both = " ".join(statements.error(fix, side) for side in ("near", "far"))
-        assert found[fix["id"]]["errors"] <= {both} and found[fix["id"]]["words"] <= {fix["verdict"]}, fix["id"]
-    plain = unescape(re.sub(r"<[^>]+>", " ", text))
-    assert f"To adopt: {judged['recommendation']['words']}." in plain
-    assert statements.counts(judged) in plain
-    assert statements.beyond_sentence(judged) in (rich / "report" / "figures" / "trade_off.svg").read_text()
-    assert statements.counts(judged) in (rich / "report" / "figures" / "forest.svg").read_text()
-    assert not re.search(r"gain %|error lower by|times higher", plain)
