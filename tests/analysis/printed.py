@@ -19,7 +19,7 @@ def table_rows(page: str) -> list[str]:
 
 
 def plain_text(page: str) -> str:
-    return unescape(re.sub(r"<[^>]+>", " ", page.replace("&nbsp;", " ")))
+    return unescape(re.sub(r"<[^>]+>", " ", page)).replace("\xa0", " ")
 
 
 class Rows(HTMLParser):
@@ -28,7 +28,7 @@ class Rows(HTMLParser):
     def __init__(self, page: str) -> None:
         super().__init__()
         self.rows, self.inside = list[str](), False
-        self.feed(page.replace("&nbsp;", " "))
+        self.feed(page)
 
     def handle_starttag(self, tag: str, attrs: Any) -> None:
         if tag == "tr":
@@ -42,7 +42,7 @@ class Rows(HTMLParser):
 
     def handle_data(self, data: str) -> None:
         if self.inside:
-            self.rows[-1] += data
+            self.rows[-1] += data.replace("\xa0", " ")
 
 
 def said_of(judged: dict[str, Any], *texts: str) -> dict[str, dict[str, set[str]]]:

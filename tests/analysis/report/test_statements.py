@@ -103,7 +103,8 @@ def test_each_planted_word_is_said_in_the_headline_the_titles_and_the_take_home(
         assert re.search(rf"\b{expected} {kind}\b", counts), kind
         assert kind == "no effect" or re.search(rf"\b{proved} no effect\b", counts)
     assert (home["adopt"] != "none, keep the loss as it is") == (kind == "adopt")
-    assert f"to adopt: {home['adopt']}" in headline and f"To adopt: {home['adopt']}." in text
+    said = judged["recommendation"]["words"]
+    assert home["adopt"].startswith(said) and f"to adopt: {said}\n" in headline and f"To adopt: {said}." in text
     for fix in planted:
         assert (statements.name(fix) in home["avoid"]) == (kind == "harmful")
         assert (statements.name(fix) in home.get("a trade", "")) == (kind == "trade")
