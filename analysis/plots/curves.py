@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -77,7 +78,7 @@ def step_axis(ax: Axes, study: Study) -> None:
 
 def scaled_axis(ax: Axes, factor: float, label: str) -> None:
     """A second x axis, above, of `factor` times the steps."""
-    above = ax.secondary_xaxis("top", functions=(lambda steps: steps * factor, lambda own: own / factor))
+    above = ax.secondary_xaxis("top", functions=(partial(np.multiply, factor), partial(np.multiply, 1 / factor)))
     above.set_xlabel(label, fontsize=8.5, color="#555555")
     above.tick_params(labelsize=8.5, labelcolor="#555555")
     ax.set_xlabel("step")
