@@ -83,7 +83,7 @@ button { position: absolute; top: 14px; right: 20px; font: inherit; font-size: 1
   table.nf.words .plot, table.nf.words .more { display: none; } table.nf.words td, table.nf.words th { padding: 3px 5px; }
   table.nf.words td.name, table.nf.words td.ratio { white-space: normal; }
   td.ratio small { display: block; white-space: nowrap; }
-  table.nf:not(.words, .levels) { min-width: 640px; } table.nf td.group { min-width: 110px; max-width: 130px; }
+  table.nf:not(.words, .levels) { min-width: 860px; } table.nf td.group { min-width: 110px; max-width: 130px; }
   p, li, td { overflow-wrap: break-word; } div:has(> img) { overflow-x: auto; } img { max-width: none; width: 820px; }
 }
 @media print { button { display: none; } h2 { break-after: avoid; } }
