@@ -176,7 +176,9 @@ def confirmation_text(judged: dict[str, Any], fix: dict[str, Any]) -> str:
 
 def take_home(study: Study, judged: dict[str, Any]) -> list[tuple[str, str]]:
     """What to adopt, what to avoid, what is no improvement, and how sure all that is: (label, text) each."""
-    adopt = ("adopt", str(judged["recommendation"]["words"]))
+    found = judged["recommendation"]
+    chosen = names(fix for fix in judged["fixes"] if fix["id"] in found["fixes"])
+    adopt = ("adopt", str(found["words"]) + (f" ({chosen})" if chosen else ""))
     if is_early(judged):
         return [adopt, ("avoid", "none, since the study is early"), ("how sure", "not at all, since the study is early")]
     groups = by_word(judged)
@@ -201,7 +203,7 @@ def sureness(study: Study, judged: dict[str, Any]) -> str:
     parts += [f"on single seeds hang: {few}"] if few else []
     still = ", ".join(fix["id"] for fix in groups[OPEN])
     parts += [f"open: {still}"] if still else []
-    return "; ".join(parts + [judged["reach"]] * bool(judged["reach"]))
+    return "; ".join(parts)
 
 
 def promised(entry: dict[str, Any]) -> str:

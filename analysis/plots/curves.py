@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -48,9 +49,8 @@ def convergence(study: Study, judged: dict[str, Any]) -> tuple[Figure, str]:
 
 
 def _target(ax: Axes, error: float) -> None:
-    ax.axhline(error, color="#777777", linewidth=1, linestyle=":")
-    text = "target: 95 % of the baseline's improvement "
-    ax.text(0.995, error, text, transform=ax.get_yaxis_transform(), ha="right", va="top", fontsize=8.5, color="#666666")
+    text = "target: 95 % of the baseline's improvement"
+    ax.axhline(error, color="#777777", linewidth=1, linestyle=":", label=text)
 
 
 def _convergence_message(judged: dict[str, Any]) -> str:
@@ -78,7 +78,7 @@ def step_axis(ax: Axes, study: Study) -> None:
 
 def scaled_axis(ax: Axes, factor: float, label: str) -> None:
     """A second x axis, above, of `factor` times the steps."""
-    above = ax.secondary_xaxis("top", functions=(lambda steps: np.multiply(steps, factor), lambda own: np.divide(own, factor)))
+    above = ax.secondary_xaxis("top", functions=(partial(np.multiply, factor), partial(np.multiply, 1 / factor)))
     above.set_xlabel(label, fontsize=8.5, color="#555555")
     above.tick_params(labelsize=8.5, labelcolor="#555555")
     ax.set_xlabel("step")

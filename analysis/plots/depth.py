@@ -9,10 +9,24 @@ import numpy as np
 
 from analysis.near_weight_curve import baseline_weight, near_weight_keys
 from analysis.plots.representatives import representatives
-from analysis.plots.style import BLACK, BLUE, GREEN, GREY, ORANGE, VERMILLION, canvas, headline, mean_with_band, plain_log
+from analysis.plots.style import (
+    BLACK,
+    BLUE,
+    GREEN,
+    GREY,
+    ORANGE,
+    RATIO,
+    VERMILLION,
+    canvas,
+    headline,
+    mean_with_band,
+    plain_log,
+    ratio_ticks,
+)
 from analysis.study import Study
 
 if TYPE_CHECKING:
+    import pandas as pd
     from matplotlib.figure import Figure
 
 LINES: dict[str, dict[str, Any]] = {
@@ -28,8 +42,9 @@ def error_by_depth(study: Study, judged: dict[str, Any]) -> tuple[Figure, str]:
     """AbsRel of the final network in bins of true depth: of the baseline, and of other configurations relative to it."""
     figure, axes = canvas(11.5, 4.7, columns=2, gridspec_kw={"width_ratios": [1, 1.7]})
     own, ratio = axes[0]
-    depth, errors = profile(study, study.baseline)
-    trivial = profile(study, study.baseline, "trivial_abs_rel")[1]
+    base = profile(study, study.baseline)
+    depth, errors = _middles(study, base), base.to_numpy()
+    trivial = profile(study, study.baseline, "trivial_abs_rel").to_numpy()
     mean_with_band(own, depth, np.log(errors), 0.14, color=BLACK, linestyle="-", marker="o", markersize=4, label="the baseline")
     mean_with_band(own, depth, np.log(trivial), 0.14, color=GREY, linestyle=(0, (5, 2)), label="one depth everywhere")
     shown = {role: (one.label, one.key) for role, one in representatives(study, judged).items() if role != "baseline"}
@@ -37,9 +52,11 @@ def error_by_depth(study: Study, judged: dict[str, Any]) -> tuple[Figure, str]:
     if weights:
         shown["weight"] = (f"the baseline at near weight {weights[0][0]:g}", weights[0][1])
     for role, (label, key) in shown.items():
-        places, other = profile(study, key)
-        if len(other) >= LEAST_SEEDS and other.shape == errors.shape:
-            mean_with_band(ratio, places, np.log(other) - np.log(errors), 0.14, **LINES[role], markersize=4, label=label)
+        own_errors = profile(study, key)
+        log_ratios = (np.log(own_errors) - np.log(base)).dropna(how="all").dropna(axis="columns")  # of the seeds that both have
+        if len(log_ratios) >= LEAST_SEEDS:
+            places = _middles(study, log_ratios)
+            mean_with_band(ratio, places, log_ratios.to_numpy(), 0.14, **LINES[role], markersize=4, label=label)
     ratio.axhline(1.0, color=BLACK, linewidth=1.2)
     for ax in (own, ratio):
         plain_log(ax, "x")
@@ -48,7 +65,10 @@ def error_by_depth(study: Study, judged: dict[str, Any]) -> tuple[Figure, str]:
         ax.set_xlabel("true depth, metres (log scale)")
     own.set(title="Baseline and one depth everywhere", ylabel="AbsRel (log scale)")
     own.legend()
-    ratio.set(title="Others, relative to the baseline (below 1 is better)", ylabel="AbsRel / the baseline's (log scale)")
+    ratio.set(title="Others (below ×1 is better)", ylabel=f"AbsRel, {RATIO}")
+    low, high = np.log(ratio.get_ylim())
+    ticks = [(place, label) for place, label in ratio_ticks(max(-low, high), 0.04) if low <= place <= high]
+    ratio.set_yticks([math.exp(place) for place, _ in ticks], [label for _, label in ticks])
     figure.legend(*ratio.get_legend_handles_labels(), loc="outside lower center", ncols=2)
     below = f"final network, validation frames, geometric mean over {study.seeds_in_words}, band: 95 % t interval; dotted: 1 m"
     headline(figure, _message(errors, trivial), below)
@@ -58,13 +78,16 @@ def error_by_depth(study: Study, judged: dict[str, Any]) -> tuple[Figure, str]:
     )
 
 
-def profile(study: Study, key: str, measure: str = "abs_rel") -> tuple[np.ndarray, np.ndarray]:
-    """Middles of the bins in metres [bins] and AbsRel [seeds, bins], of finished seeds and of bins that all of them have."""
+def profile(study: Study, key: str, measure: str = "abs_rel") -> pd.DataFrame:
+    """AbsRel, a row for each finished seed, a column for each bin (its lower end, metres) that all of them have."""
     own = study.profiles[study.profiles["key"] == key]
-    wide = own.pivot(index="seed", columns="low", values=measure).dropna(axis="columns")
-    high = own.drop_duplicates("low").set_index("low")["high"]
-    middles = [_middle(float(low), float(high[low])) for low in wide.columns]
-    return np.array(middles), wide.to_numpy(float)
+    return own.pivot(index="seed", columns="low", values=measure).dropna(axis="columns").astype(float)
+
+
+def _middles(study: Study, table: pd.DataFrame) -> np.ndarray:
+    """Middles of the bins in metres."""
+    high = study.profiles.drop_duplicates("low").set_index("low")["high"]
+    return np.array([_middle(float(low), float(high[low])) for low in table.columns])
 
 
 def _middle(low: float, high: float) -> float:

@@ -11,10 +11,11 @@ from analysis.deciding import MARGIN, settling
 from analysis.formatting import share
 from analysis.markup import Html, joined, paragraphs, safe, verdict_chip
 from analysis.plots.forest import axis_limit
-from analysis.plots.style import VERDICT_COLOUR, ratio_ticks
+from analysis.plots.style import GREY, VERDICT_COLOUR, ratio_ticks
+from analysis.regime import is_early, said
 from analysis.report import networks
 from analysis.rulers import ERROR_EXPLAINED
-from analysis.rules import ADOPT, HARMFUL, NO_EFFECT, OPEN
+from analysis.rules import ADOPT, HARMFUL, NO_EFFECT, OPEN, trained_alone
 from analysis.study import Study, seeds_in_words
 
 SIDES = {"near": "near error", "far": "far error"}
@@ -26,16 +27,17 @@ Fix = dict[str, Any]
 def glance(study: Study, judged: dict[str, Any]) -> Html:
     """Everything that a reader takes home, on one screen."""
     strip = f'<div class="strip">{_take_home(study, judged)}{_levels(judged)}</div>'
-    return joined(paragraphs([question(study)], "question"), *networks.banner(judged), Html(strip), *_fixes(judged))
+    return joined(paragraphs([question(judged)], "question"), *networks.banner(judged), Html(strip), *_fixes(judged))
 
 
-def question(study: Study) -> str:
+def question(judged: dict[str, Any]) -> str:
     """What the study asks."""
-    fixes = sum(len(issue["fixes"]) for issue in study.issues)
-    return (
-        f"Of {fixes} fixes for {len(study.issues)} issues of a near-field-weighted depth loss, which lower the trained "
-        "network's error against the loss as it is, the baseline?"
-    )
+    alone = trained_alone(judged)
+    asked = alone or judged["fixes"]
+    fixes, issues = f"{len(asked)} fixes", f"{len({fix['issue'] for fix in asked})} issues"
+    which = f"Of {fixes}" if alone else f"Of combinations of {fixes}"
+    against = "which lower the trained network's error against the loss as it is, the baseline?"
+    return f"{which} for {issues} of a near-field-weighted depth loss, {against}"
 
 
 def _take_home(study: Study, judged: dict[str, Any]) -> str:
@@ -75,7 +77,7 @@ def _fixes(judged: dict[str, Any]) -> list[Html]:
     heads = "".join(f"<th>{title}</th><th class=plot>{_axis(limits[side])}</th>" for side, title in SIDES.items())
     head = f'<tr><th>word</th><th>fix alone</th>{heads}<th class="more"></th></tr>' if drawn else ""
     halves = ";".join(f"--{side}:{50 * MARGIN / limit:.2f}%" for side, limit in limits.items())
-    counted = f"{sum(map(len, groups.values()))} fixes: {statements.counts(judged)}."
+    counted = f"{sum(map(len, groups.values()))} fixes: {said(judged, statements.counts(judged))}."
     read = f"Error: {ERROR_EXPLAINED}, near (under 1 m) and far, as a ratio to the baseline's, with its interval: ×0.94 is "
     read += "6 % lower, left is better. Grey: within 5 %; hollow: may be ×1. Holds in: repeats of the verdict without one seed."
     table = f'<table class="nf words" style="{halves}"><thead>{head}</thead><tbody>{rows}</tbody></table>'
@@ -86,7 +88,7 @@ def _group(judged: dict[str, Any], word: str, own: list[Fix], limits: dict[str, 
     head = f'<td rowspan="{len(own)}" class="word">{verdict_chip(judged, word).text}</td>'
     rows = [
         f"<td class=name>{_name(judged, fix)}</td>"
-        + "".join(_drawn(fix, side, limits[side]) for side in SIDES)
+        + "".join(_drawn(judged, fix, side, limits[side]) for side in SIDES)
         + f'<td class="more">{safe(remark(judged, fix))}</td>'
         for fix in own
     ]
@@ -108,7 +110,10 @@ def _name(judged: dict[str, Any], fix: Fix) -> str:
 
 
 def remark(judged: dict[str, Any], fix: Fix) -> str:
-    """What stands behind the errors of a fix: its place beside the near weights, confirmation, how firm the word is."""
+    """What stands behind the errors of a fix: its place beside the near weights, confirmation, how firm the word is. Nothing in
+    an early study."""
+    if is_early(judged):
+        return ""
     if fix["verdict"] == OPEN:
         parts = [settling(fix)]
     elif fix["verdict"] == HARMFUL:
@@ -119,12 +124,12 @@ def remark(judged: dict[str, Any], fix: Fix) -> str:
     return "; ".join(filter(None, parts))
 
 
-def _drawn(fix: Fix, side: str, limit: float) -> str:
+def _drawn(judged: dict[str, Any], fix: Fix, side: str, limit: float) -> str:
     """Two cells: the ratio with its interval, and both drawn."""
     estimate, interval = statements.error(fix, side).split(" ", 1)
     sure = "unsure" if fix[side]["low"] <= 0 <= fix[side]["high"] else "sure"
     numbers = f'<span class="{sure}">{safe(estimate)}</span> <small>{safe(interval)}</small>'
-    mark = whisker(fix[side], VERDICT_COLOUR[fix["verdict"]], limit)
+    mark = whisker(fix[side], GREY if is_early(judged) else VERDICT_COLOUR[fix["verdict"]], limit)
     return f'<td class="ratio">{numbers}</td><td class="plot {side}">{mark}</td>'
 
 

@@ -19,6 +19,7 @@ h1 { font-size: 25px; line-height: 1.25; margin: 6px 0 10px; }
 h3 { font-size: 16.5px; margin: 30px 0 2px; padding-top: 10px; border-top: 1px dashed var(--line); break-before: page; }
 h2 { font-size: 19px; margin: 38px 0 4px; padding-top: 12px; border-top: 1px solid var(--line); }
 p, li { margin: 6px 0; max-width: 130ch; }
+a { color: #0b5a9e; text-decoration-thickness: 1px; text-underline-offset: 2px; }
 p.answer { font-size: 17px; max-width: none; }
 p.question { margin: 0 0 10px; color: #3d4652; max-width: none; }
 .strip { display: flex; gap: 36px; align-items: flex-start; margin: 0 0 12px; }
@@ -74,6 +75,17 @@ body.code .input, body.code .jp-CodeCell .jp-Cell-inputWrapper { display: block;
 pre { background: var(--soft); padding: 8px 12px; overflow-x: auto; font-size: 12.5px; margin: 6px 0; }
 button { position: absolute; top: 14px; right: 20px; font: inherit; font-size: 13px; color: var(--quiet); background: none;
   border: 1px solid var(--line); border-radius: 6px; padding: 3px 10px; cursor: pointer; }
+@media (max-width: 760px) {
+  main { padding: 8px 14px 40px; } h1 { font-size: 21px; overflow-wrap: anywhere; }
+  button { position: static; margin: 10px 14px 0; }
+  .strip { flex-direction: column; gap: 14px; } .strip > .levels { flex: none; width: 100%; }
+  dl.take-home { grid-template-columns: 1fr; gap: 0; width: 100%; } dl.take-home dd { margin-bottom: 7px; }
+  table.nf.words .plot, table.nf.words .more { display: none; } table.nf.words td, table.nf.words th { padding: 3px 5px; }
+  table.nf.words td.name, table.nf.words td.ratio { white-space: normal; }
+  td.ratio small { display: block; white-space: nowrap; }
+  table.nf:not(.words, .levels) { min-width: 860px; } table.nf td.group { min-width: 110px; max-width: 130px; }
+  p, li, td { overflow-wrap: break-word; } div:has(> img) { overflow-x: auto; } img { max-width: none; width: 820px; }
+}
 @media print { button { display: none; } h2 { break-after: avoid; } }
 """
 

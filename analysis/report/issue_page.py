@@ -18,12 +18,16 @@ READABILITY = 7  # the issue whose fixes only add series to the log
 
 
 def overview(study: Study, judged: dict[str, Any], number: int) -> Html:
-    """Verdict, advice, errors, proofs and symptom of one issue."""
+    """Claim, advice, errors, proofs and symptom of one issue."""
     issue = next(issue for issue in study.issues if issue["number"] == number)
     fixes = [fix for fix in judged["fixes"] if fix["issue"] == number]
-    verdict = next(entry for entry in judged["issues"] if entry["number"] == number)
-    head = Html(f'<p class="answer">{verdict_chip(judged, verdict["verdict"]).text} {safe(issue["says"])}</p>')
-    parts = [head, what_to_do(judged, fixes), ratios_table(judged, fixes), proofs(study, fixes), symptom(study, number)]
+    parts = [
+        paragraphs([issue["says"]], "answer"),
+        what_to_do(judged, fixes),
+        ratios_table(judged, fixes),
+        proofs(study, fixes),
+        symptom(study, number),
+    ]
     if number == READABILITY:
         parts.append(appendix.readability(study, judged))
     return joined(*parts)

@@ -53,7 +53,7 @@ def _page(study: Study, judged: dict[str, Any]) -> Figure:
     figure = Figure(figsize=A4)
     page = Writer(figure)
     page.line(textwrap.shorten(f"Which fixes help? {study.name}", 60), size=14, down=0.3, fontweight="bold")
-    page.paragraph(question(study), color=QUIET)
+    page.paragraph(question(judged), color=QUIET)
     if is_early(judged):
         page.y += 0.08
         page.paragraph(

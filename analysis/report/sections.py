@@ -153,8 +153,7 @@ def fixes(study: Study, judged: dict[str, Any]) -> Html:
     rows = []
     for fix in shown:
         issue = issues[fix["issue"]]
-        title = f"<b>{issue['number']} {safe(issue['title'])}</b>{below(issue['severity'])}"
-        group = Html(f"{title}<br>{verdict_chip(judged, issue['verdict']).text}")
+        group = Html(f"<b>{issue['number']} {safe(issue['title'])}</b>{below(issue['severity'])}")
         name = Html(f"<b>{safe(fix['id'])}</b> {safe(fix['name'])}")
         held = support_text(fix)
         verdict = Html(verdict_chip(judged, fix["verdict"]).text + (below(held) if held else ""))

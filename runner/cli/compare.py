@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from analysis.report import Comparison, Table
 
 CELL = 18  # "×1.21 [1.13, 1.30]"
-LABEL, LONGEST_LABEL = 5, 28  # "10-2b", and with the fix's name
+LONGEST_LABEL = 28  # an id with the fix's name
 LEAST_NAME = 14  # with less room for the label, its name would be nothing but dots
 
 
@@ -38,14 +38,15 @@ def as_text(said: str) -> Text:
 
 def print_table(console: Console, table: Table) -> None:
     """What does not fit side by side goes below, with the labels again; nothing is cut off but names of fixes."""
-    beside = max(1, (console.width - LABEL - 1) // (CELL + 1))
+    least = max((len(row[0].split(" ")[0]) for row in table.rows), default=0)
+    beside = max(1, (console.width - least) // (CELL + 1))
     columns, named = range(1, len(table.header)), table.group > 1
     for start in range(0, len(columns), beside):
         shown = columns[start : start + beside]
-        room = min(console.width - (CELL + 1) * len(shown) - 1, LONGEST_LABEL)
+        room = min(console.width - (CELL + 1) * len(shown), LONGEST_LABEL)
         grid = Grid(box=None, padding=(0, 1, 0, 0), pad_edge=False)
         grid.add_column(
-            as_text(table.header[0]), no_wrap=named, overflow="ellipsis" if named else "fold", max_width=max(room, LABEL)
+            as_text(table.header[0]), no_wrap=named, overflow="ellipsis" if named else "fold", max_width=max(room, least)
         )
         for column in shown:
             grid.add_column(as_text(table.header[column]), overflow="fold", width=CELL)

@@ -8,14 +8,16 @@ from pathlib import Path
 
 import nbformat
 import pytest
+from printed import plain_text, said_of, table_rows
 from synthetic import Planted, write_study
 
-from analysis import load, terminal_summary, write_report
+from analysis import load, statements, terminal_summary, write_report
 from analysis.plots import available, draw
 from analysis.report.build import summary
 from analysis.report.html_page import to_html
 from analysis.report.notebook import build, cells
 from analysis.report.sentences import mixed_software
+from analysis.rules import trained_alone
 from analysis.study import StudyError
 from analysis.symptom_changes import symptom_change
 
@@ -32,6 +34,7 @@ def test_everything_is_written(page: Path, rich: Path) -> None:
     for ending in ("png", "svg"):
         figures = {path.stem for path in (rich / "report" / "figures").glob(f"*.{ending}")}
         assert figures == set(available(load(rich))) | pages
+    assert (rich / "report" / "summary.pdf").read_bytes().startswith(b"%PDF")
     summary = (rich / "report" / "summary.md").read_text()
     assert "| 8 Inverse depth against depth | 8-2 detached-scale |" in summary
     assert "3 times steadier" in summary
@@ -54,10 +57,14 @@ def test_the_page_needs_nothing_from_elsewhere(page: Path) -> None:
     assert "<script" not in text
     assert text.count("data:image/png;base64") == len(list((page.parent / "figures").glob("*.png")))
     assert (
-        text.index("How good the networks are")
+        text.index("Of 25 fixes for 10 issues")
+        < text.index("<dt>adopt</dt>")
+        < text.index("How good the networks are")
         < text.index("one depth everywhere")
+        < text.index("<svg")
+        < text.index("24 fixes: ")
         < text.index("The recommended loss</a>")
-        < text.index("Of 24 fixes")
+        < text.index("Of 24 fixes, each alone")
         < text.index('id="recommendation"')
         < text.index('id="fixes"')
         < text.index("data:image/png")
@@ -67,6 +74,23 @@ def test_the_page_needs_nothing_from_elsewhere(page: Path) -> None:
     for anchor in set(re.findall(r'href="#([^"]+)"', text)):
         assert f'id="{anchor}"' in text, f"a link to {anchor} leads nowhere"
     assert 'alt="' in text
+
+
+def test_the_page_says_one_thing_of_each_fix(page: Path, rich: Path) -> None:
+    """In tables, issues, the headline and the titles of figures."""
+    from analysis.judge import read_verdicts
+
+    judged, text = read_verdicts(rich), page.read_text()
+    alone, _, rest = text.partition('id="leave-one-out"')  # whose ratios are others: inside the whole
+    found = said_of(judged, *table_rows(alone), *table_rows(rest.partition('id="issues"')[2]))
+    for fix in trained_alone(judged):
+        both = " ".join(statements.error(fix, side) for side in ("near", "far"))
+        assert (found[fix["id"]]["errors"], found[fix["id"]]["words"]) == ({both}, {fix["verdict"]}), fix["id"]
+    plain = plain_text(text)
+    assert f"To adopt: {judged['recommendation']['words']}." in plain and statements.counts(judged) in plain
+    for figure, title in (("trade_off", statements.beyond_sentence(judged)), ("forest", statements.counts(judged))):
+        assert title in (rich / "report" / "figures" / f"{figure}.svg").read_text()
+    assert not re.search(r"gain %|gain [+−\d]|error lower by|times higher|[+−]\d+\.\d %", plain), "another unit"
 
 
 def test_the_notebook_holds_its_results_and_no_errors(page: Path, rich: Path) -> None:
