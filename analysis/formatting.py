@@ -11,6 +11,23 @@ def ratio(entry: dict[str, Any]) -> str:
     return f"{times(entry['estimate'])} [{_plain(entry['high'])}, {_plain(entry['low'])}]"
 
 
+def label_of(fix: dict[str, Any], gap: str = " ") -> str:
+    """
+    >>> label_of({"id": "5-2", "name": "linear-ramp"}), label_of({"id": "berhu", "name": "berhu"})
+    ('5-2 linear-ramp', 'berhu')
+    """
+    return gap.join(dict.fromkeys([fix["id"], fix["name"]]))
+
+
+def titled(issue: dict[str, Any]) -> str:
+    """An issue's number and title; the title alone of other losses, whose number is 0.
+
+    >>> titled({"number": 5, "title": "The boundary"}), titled({"number": 0, "title": "Other losses"})
+    ('5 The boundary', 'Other losses')
+    """
+    return f"{issue['number']} {issue['title']}" if issue["number"] else str(issue["title"])
+
+
 def times(gain: float) -> str:
     """A log gain as the error's ratio to the baseline's.
 

@@ -31,6 +31,11 @@ def safe(value: Any) -> str:
     return value.text if isinstance(value, Html) else html.escape(str(value), quote=False)
 
 
+def bold_id(fix: dict[str, Any]) -> Html:
+    """Id and name of a fix, the id bold."""
+    return Html(f"<b>{safe(fix['id'])}</b>" + (f" {safe(fix['name'])}" if fix["name"] != fix["id"] else ""))
+
+
 def table(
     headers: Sequence[Any], rows: Iterable[Sequence[Any]], numeric: Iterable[int] = (), first_of: int | None = None
 ) -> Html:

@@ -10,6 +10,7 @@ import numpy as np
 
 from analysis.comparisons import MeasuredStudy
 from analysis.effects import ratio_gains
+from analysis.formatting import label_of
 from analysis.promises import full_key
 from analysis.rulers import DECIDING, RISING, RULERS, SIDES
 from analysis.rules import TWO_PERCENT, distinct_fixes
@@ -34,7 +35,7 @@ class ByRuler:
 
 def by_ruler(measured: MeasuredStudy, judged: dict[str, Any]) -> list[ByRuler]:
     """The distinct fixes and the document's whole recommendation, where they were trained, by every ruler."""
-    named = {f"{fix['id']} {fix['name']}": str(fix["key"]) for fix in distinct_fixes(judged)}
+    named = {label_of(fix): str(fix["key"]) for fix in distinct_fixes(judged)}
     whole = full_key(measured.study)
     named |= {"the whole recommendation": whole} if whole else {}
     return [

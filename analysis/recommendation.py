@@ -169,9 +169,16 @@ def confirmation_folder(folder: Path) -> Path:
 
 
 def with_extensions(study: Study, found: dict[str, Any]) -> dict[str, Any]:
-    """`found`, with the files or modules that define its custom fixes as "extensions" if it has any."""
-    places = extensions_of(study, found["fixes"])
-    return {**found, "extensions": places} if places else found
+    """`found`, with the files or modules that define its custom fixes as "extensions" if it has any; or, where it is another
+    loss, with the place of its function as "loss"."""
+    places, loss = extensions_of(study, found["fixes"]), loss_of(study, found["fixes"])
+    return {**found, **({"extensions": places} if places else {}), **({"loss": loss} if loss else {})}
+
+
+def loss_of(study: Study, fixes: Sequence[str]) -> str | None:
+    """Where the loss is that stands among these fixes, as "path/to/file.py:function"; None where none does."""
+    places = (fix["loss"] for issue in study.issues for fix in issue["fixes"] if fix.get("loss") and fix["id"] in fixes)
+    return next(map(str, places), None)
 
 
 def extensions_of(study: Study, fixes: Sequence[str]) -> list[str]:

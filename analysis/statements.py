@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from analysis.deciding import settling
-from analysis.formatting import ratio, times
+from analysis.formatting import label_of, ratio, times
 from analysis.regime import is_early
 from analysis.rules import (
     ADOPT,
@@ -39,13 +39,8 @@ EQUAL = "×1 (proved)"
 FEW = 0.7  # a word that holds in a smaller share of the repeats without one seed hangs on single seeds
 
 
-def name(fix: dict[str, Any]) -> str:
-    """Id and name of a fix."""
-    return f"{fix['id']} {fix['name']}"
-
-
 def names(fixes: Iterable[dict[str, Any]]) -> str:
-    return ", ".join(map(name, fixes))
+    return ", ".join(map(label_of, fixes))
 
 
 def by_word(judged: dict[str, Any]) -> dict[str, list[dict[str, Any]]]:
@@ -185,7 +180,7 @@ def take_home(study: Study, judged: dict[str, Any]) -> list[tuple[str, str]]:
     avoid = names(groups[HARMFUL]) or ("no fix is shown to be harmful" if any(groups.values()) else "no fix was trained alone")
     lines = [adopt, ("avoid", avoid)]
     if groups[TRADE]:
-        trades = ", ".join(f"{name(fix)}{_note(fix)}" for fix in groups[TRADE])
+        trades = ", ".join(f"{label_of(fix)}{_note(fix)}" for fix in groups[TRADE])
         lines.append(("a trade", f"{trades}: one error lower, the other higher"))
     return [*lines, ("how sure", sureness(study, judged))]
 

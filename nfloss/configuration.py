@@ -25,11 +25,15 @@ class ClashError(ValueError):
 
 @dataclass(frozen=True, eq=False)
 class Configuration:
-    """One choice per slot, and the numbers. Equal when the choices and the numbers that they use are equal."""
+    """One choice per slot, and the numbers. Equal when the choices and the numbers that they use are equal.
+
+    loss: another loss that is trained in place of what the choices compute (`nfloss.other_losses`); it uses none of the numbers
+    """
 
     choices: Choices
     numbers: Numbers = DEFAULTS
     fixes: tuple[str, ...] = ()
+    loss: Choice | None = None
 
     @classmethod
     def of(cls, *fixes: str, **numbers: float) -> Configuration:
@@ -55,18 +59,28 @@ class Configuration:
         ids = {fix.id for fix in fixes}
         return cls(MappingProxyType(choices), numbers, tuple(fix.id for fix in registered() if fix.id in ids))
 
+    @classmethod
+    def of_loss(cls, loss: Choice, **numbers: float) -> Configuration:
+        """Another loss in place of the near-field one; its name stands where those of fixes do.
+
+        Raises ValueError: a number is unknown or out of range."""
+        return cls(MappingProxyType(dict(BASELINE)), make_numbers(numbers), (loss.name,), loss)
+
     @cached_property
     def used_numbers(self) -> dict[str, float]:
         """The numbers that the choices and the loss itself use; the others have no effect."""
+        if self.loss:
+            return {}
         return {name: float(getattr(self.numbers, name)) for name in used_number_names(tuple(self.choices.values()))}
 
     @cached_property
-    def _identity(self) -> tuple[tuple[Choice, ...], tuple[tuple[str, float], ...]]:
-        return tuple(self.choices[slot] for slot in SLOTS), tuple(self.used_numbers.items())
+    def _identity(self) -> tuple[Choice | None, tuple[Choice, ...], tuple[tuple[str, float], ...]]:
+        return self.loss, tuple(self.choices[slot] for slot in SLOTS), tuple(self.used_numbers.items())
 
     def __reduce__(self) -> tuple[Any, ...]:
         # A read-only view cannot be pickled. Sources come first: unpickling a choice looks its function up in its module.
-        return unpickled, (sources_of(self.choices.values()), dict(self.choices), self.numbers, self.fixes)
+        sources = sources_of([*self.choices.values(), *filter(None, [self.loss])])
+        return unpickled, (sources, dict(self.choices), self.numbers, self.fixes, self.loss)
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Configuration) and self._identity == other._identity
@@ -86,7 +100,7 @@ class Configuration:
     @cached_property
     def key(self) -> str:
         """A hash of the choices' names and the used numbers, the same in every process: 12 hexadecimal digits."""
-        choices = {slot: self.choices[slot].name for slot in SLOTS}
+        choices = {"loss": self.loss.name} if self.loss else {slot: self.choices[slot].name for slot in SLOTS}
         text = json.dumps([choices, self.used_numbers], sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:12]
 
@@ -121,10 +135,10 @@ class Configuration:
 
 
 def unpickled(
-    sources: tuple[Source, ...], choices: dict[str, Choice], numbers: Numbers, fixes: tuple[str, ...]
+    sources: tuple[Source, ...], choices: dict[str, Choice], numbers: Numbers, fixes: tuple[str, ...], loss: Choice | None
 ) -> Configuration:
     """Build a configuration from its pickle; unpickling `sources` has loaded the modules of its choices."""
-    return Configuration(MappingProxyType(choices), numbers, fixes)
+    return Configuration(MappingProxyType(choices), numbers, fixes, loss)
 
 
 @lru_cache(maxsize=65536)

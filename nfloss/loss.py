@@ -18,6 +18,7 @@ from nfloss.configuration import Configuration
 from nfloss.evaluation.by_pixels import RowMoments, unweighted_moments
 from nfloss.evaluation.dispatch import Dispatch
 from nfloss.evaluation.fallback import Fallback
+from nfloss.evaluation.other_losses import OtherLosses
 from nfloss.evaluation.rows import NumbersOf, Rows, Run
 from nfloss.evaluation.targets import Targets
 from nfloss.evaluation.weighting import Weights
@@ -33,7 +34,8 @@ OneOrMoreScales = Tensor | Sequence[Tensor]
 class Terms:
     """The result of one call: a value per configuration, each [K], mean over the scales.
 
-    `unweighted` is the parent class's loss, without gradient; None unless it was requested.
+    Where a configuration has another loss, `total` is that one, `ssi` and `silog` are the baseline's. `unweighted` is the
+    parent class's loss, without gradient; None unless it was requested.
     """
 
     total: Tensor
@@ -66,6 +68,7 @@ class Losses:
         self._rows = Rows(self.configurations)
         self._dispatch = Dispatch(self._rows, summing)
         self._fallback = Fallback(self.configurations)
+        self._others = OtherLosses(self.configurations)
         self._manual_threshold: float | None = None
         self.set_epoch(0.0)
 
@@ -123,7 +126,7 @@ class Losses:
         total = self._fallback.route(
             flat, views, total, lambda own, copies: unweighted_losses(own, unweighted_moments(copies, targets.scales))
         )
-        means = (total.mean(0), ssi.mean(0), silog.mean(0))
+        means = (self._others.put_into(total, preds, targets).mean(0), ssi.mean(0), silog.mean(0))
         if plain is None:
             return Terms(*means)
         with torch.no_grad():

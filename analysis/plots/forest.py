@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from analysis import statements
 from analysis.deciding import MARGIN
-from analysis.formatting import confidence, shared_level, times
+from analysis.formatting import confidence, label_of, shared_level, times
 from analysis.plots.style import GREY, RATIO, VERDICT_COLOUR, canvas, headline, ratio_axis
 from analysis.regime import said
 from analysis.rulers import ERROR_EXPLAINED
@@ -28,7 +28,7 @@ WIDEST, NARROWEST = math.log(1.7), math.log(1.1)
 
 def forest(study: Study, judged: dict[str, Any]) -> tuple[Figure, str]:
     """Each fix alone against the baseline."""
-    rows = [forest_row(judged, entry, f"{entry['id']}  {entry['name']}", entry["issue"]) for entry in trained_alone(judged)]
+    rows = [forest_row(judged, entry, label_of(entry, "  "), entry["issue"]) for entry in trained_alone(judged)]
     message = f"{len(counted_fixes(judged))} fixes, each alone: {statements.counts(judged)}"
     seeds = f"{study.seeds_in_words} paired, intervals of {shared_level(judged['levels'])}"
     below = f"validation error: {ERROR_EXPLAINED}; {seeds}; left is better"

@@ -10,7 +10,7 @@ import numpy as np
 from analysis.comparisons import MeasuredStudy
 from analysis.deciding import MARGIN
 from analysis.effects import Effect
-from analysis.formatting import confidence
+from analysis.formatting import confidence, label_of
 from analysis.plots.curves import probe_curve
 from analysis.plots.style import BLACK, BLUE, GREEN, ORANGE, PURPLE, SKY, VERMILLION, canvas, headline, plain_log, ratio_axis
 from analysis.rulers import ERROR
@@ -30,6 +30,11 @@ DEFINED = {
     "weight": ("Weight of a pixel", "true depth, metres (log scale)", "weight, middle of the run"),
     "threshold": ("What counts as near", "step", "threshold, metres"),
 }
+
+
+def styles(count: int) -> list[tuple[str, Any]]:
+    """A colour and dashes for each of so many lines; where colours come again, with other dashes."""
+    return [(COLOURS[i % len(COLOURS)], DASHES[(i + i // len(COLOURS)) % len(DASHES)]) for i in range(count)]
 
 
 def own_fixes(judged: dict[str, Any], number: int) -> list[dict[str, Any]]:
@@ -55,8 +60,8 @@ def issue(study: Study, judged: dict[str, Any], number: int) -> tuple[Figure, st
     figure, axes = canvas(12.5, 4.3, columns=3 + len(drawn), gridspec_kw={"width_ratios": [1.6, 1, 1, *[1.2] * len(drawn)]})
     curves, gains, steady, *defined = axes[0]
     probe_curve(curves, study, study.baseline, "baseline", BLACK, "-")
-    for fix, colour, dashes in zip(fixes, COLOURS, DASHES, strict=False):
-        probe_curve(curves, study, fix["key"], f"{fix['id']} {fix['name']}", colour, dashes)
+    for fix, (colour, dashes) in zip(fixes, styles(len(fixes)), strict=True):
+        probe_curve(curves, study, fix["key"], label_of(fix), colour, dashes)
     plain_log(curves)
     curves.set(title="Near error on the probe", xlabel="step", ylabel=f"{ERROR} (log scale)")
     measured = MeasuredStudy.of(study)
@@ -74,7 +79,7 @@ def issue(study: Study, judged: dict[str, Any], number: int) -> tuple[Figure, st
     figure.legend(handles, labels, loc="outside lower center", ncols=4)
     levels = f"intervals of errors {confidence(judged['levels']['side'])}, of stability 95 %"
     below = f"{study.seeds_in_words} paired, {levels}; left is better; each fix alone"
-    headline(figure, f"Issue {number}: {_message(fixes)}", below)
+    headline(figure, f"{f'Issue {number}' if number else 'Other losses'}: {_message(fixes)}", below)
     return figure, "Curves over training, final errors and stability of each fix against the baseline."
 
 
@@ -85,7 +90,7 @@ def _whiskers(ax: Axes, fixes: list[dict[str, Any]], found: dict[str, list[Effec
     limit = max(limit, NARROWEST)
     for place, (name, effects) in enumerate(found.items()):
         label, marker = marks[name]
-        for row, (e, colour) in enumerate(zip(effects, COLOURS, strict=False)):
+        for row, (e, (colour, _)) in enumerate(zip(effects, styles(len(effects)), strict=True)):
             y, low, high = row + (place - 0.5) * 0.3, max(-e.high, -limit), min(-e.low, limit)
             if low < high:
                 ax.plot([low, high], [y, y], color=colour, linewidth=1.6, solid_capstyle="butt")
@@ -104,7 +109,7 @@ def _whiskers(ax: Axes, fixes: list[dict[str, Any]], found: dict[str, list[Effec
 
 def _definition(ax: Axes, study: Study, what: str, fixes: list[dict[str, Any]]) -> None:
     table = study.definitions[study.definitions["what"] == what]
-    lines = [("", BLACK, "-"), *((fix["id"], c, d) for fix, c, d in zip(fixes, COLOURS, DASHES, strict=False))]
+    lines = [("", BLACK, "-"), *((fix["id"], *style) for fix, style in zip(fixes, styles(len(fixes)), strict=True))]
     for fix, colour, dashes in lines:
         rows = table[table["fix"] == fix]
         x = rows["x"] if what == "weight" else rows["x"] * study.steps / study.meta["experiment"]["training"]["epochs"]

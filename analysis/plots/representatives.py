@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from analysis.formatting import label_of
 from analysis.promises import full_key
 from analysis.rules import distinct_fixes
 from analysis.study import Study
@@ -28,11 +29,9 @@ def representatives(study: Study, judged: dict[str, Any]) -> dict[str, Shown]:
     moving = sorted(distinct_fixes(judged), key=lambda fix: fix["estimate"])
     if len(moving) == 1:
         only = moving[0]
-        shown["best"] = Shown(only["key"], f"the one fix trained alone: {only['id']} {only['name']}", only["id"])
+        shown["best"] = Shown(only["key"], f"the one fix trained alone: {label_of(only)}", only["id"])
     elif moving:
         best, worst = moving[-1], moving[0]
-        shown["best"] = Shown(best["key"], f"lowest near error of one fix: {best['id']} {best['name']}", f"best: {best['id']}")
-        shown["worst"] = Shown(
-            worst["key"], f"highest near error of one fix: {worst['id']} {worst['name']}", f"worst: {worst['id']}"
-        )
+        shown["best"] = Shown(best["key"], f"lowest near error of one fix: {label_of(best)}", f"best: {best['id']}")
+        shown["worst"] = Shown(worst["key"], f"highest near error of one fix: {label_of(worst)}", f"worst: {worst['id']}")
     return shown

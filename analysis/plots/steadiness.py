@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from analysis.comparisons import MeasuredStudy
-from analysis.formatting import ratio
+from analysis.formatting import label_of, ratio
 from analysis.plots.style import BLACK, BLUE, VERMILLION, canvas, headline, plain_log
 from analysis.rules import distinct_fixes
 from analysis.study import Study
@@ -26,7 +26,7 @@ PANELS = {
 def steadiness(study: Study, judged: dict[str, Any]) -> tuple[Figure, str]:
     """Wobble and gradient spread of each fix and seed; the line is the baseline's median."""
     measured = MeasuredStudy.of(study)
-    rows = [(f"{fix['id']}  {fix['name']}", fix["key"]) for fix in distinct_fixes(judged)]
+    rows = [(label_of(fix, "  "), fix["key"]) for fix in distinct_fixes(judged)]
     rows.insert(0, ("baseline", study.baseline))
     panels = [name for name in PANELS if name in measured.table]
     figure, axes = canvas(10.2, 1.7 + 0.25 * len(rows), columns=len(panels), sharey=True)

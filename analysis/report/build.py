@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from analysis.files import own_folder, remove_abandoned, write_whole
-from analysis.formatting import confidence
+from analysis.formatting import confidence, label_of, titled
 from analysis.judge import read_verdicts, verdicts
 from analysis.regime import is_early, said
 from analysis.report import networks, sentences
@@ -67,7 +67,7 @@ def summary(study: Study, judged: dict[str, Any]) -> str:
             f"| issue | fix | near error [{level}] | far error [{level}] | verdict | without one seed | why |",
             "|---|---|---|---|---|---|---|",
         ]
-    titles = {issue["number"]: f"{issue['number']} {issue['title']}" for issue in judged["issues"]}
+    titles = {issue["number"]: titled(issue) for issue in judged["issues"]}
     lines += [*(_line(judged, titles[fix["issue"]], fix) for fix in shown), *(["", missing] if missing else [])]
     lines += [] if is_early(judged) else ["", "```yaml", yaml_block(judged["recommendation"]), "```"]
     if judged["promises"]:
@@ -82,4 +82,4 @@ def summary(study: Study, judged: dict[str, Any]) -> str:
 def _line(judged: dict[str, Any], title: str, fix: dict[str, Any]) -> str:
     numbers = [error(fix, side) for side in ("near", "far")]
     verdict = f"**{said(judged, fix['verdict'])}**"
-    return "| " + " | ".join([title, f"{fix['id']} {fix['name']}", *numbers, verdict, support_text(fix), why(fix)]) + " |"
+    return "| " + " | ".join([title, label_of(fix), *numbers, verdict, support_text(fix), why(fix)]) + " |"

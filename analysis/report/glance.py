@@ -9,7 +9,7 @@ from typing import Any
 from analysis import statements
 from analysis.deciding import MARGIN, settling
 from analysis.formatting import share
-from analysis.markup import Html, joined, paragraphs, safe, verdict_chip
+from analysis.markup import Html, bold_id, joined, paragraphs, safe, verdict_chip
 from analysis.plots.forest import axis_limit
 from analysis.plots.style import GREY, VERDICT_COLOUR, ratio_ticks
 from analysis.regime import is_early, said
@@ -106,7 +106,7 @@ def _folded(judged: dict[str, Any], word: str, own: list[Fix]) -> str:
 def _name(judged: dict[str, Any], fix: Fix) -> str:
     """Id and name, and the fixes that are the same training."""
     same = ", ".join(other["id"] for other in statements.repeats(judged, fix))
-    return f"<b>{safe(fix['id'])}</b> {safe(fix['name'])}" + (f" <small>(and {safe(same)}, the same)</small>" if same else "")
+    return bold_id(fix).text + (f" <small>(and {safe(same)}, the same)</small>" if same else "")
 
 
 def remark(judged: dict[str, Any], fix: Fix) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from analysis.formatting import three_digits
+from analysis.formatting import label_of, three_digits
 from analysis.markup import Html, joined, paragraphs, safe, table, verdict_chip
 from analysis.regime import is_early, said
 from analysis.report import appendix, sections
@@ -39,7 +39,7 @@ def what_to_do(judged: dict[str, Any], fixes: list[dict[str, Any]]) -> Html:
         fix["id"]: f"{said(judged, fix['verdict'])}; {fix['detail']}." if is_early(judged) else advice(judged, fix)
         for fix in fixes
     }
-    items = [f"<li><b>{safe(fix['id'])} {safe(fix['name'])}</b>: {safe(texts[fix['id']])}</li>" for fix in fixes]
+    items = [f"<li><b>{safe(label_of(fix))}</b>: {safe(texts[fix['id']])}</li>" for fix in fixes]
     return Html(f"<ul>{''.join(items)}</ul>")
 
 

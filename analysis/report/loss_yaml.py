@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import PurePath
 from typing import Any
 
 import yaml
@@ -18,7 +19,10 @@ BLOCK_TYPE = "ssi-silog-nearfield"
 
 
 def yaml_block(found: dict[str, Any]) -> str:
-    """The loss as a block for a training file: its fixes, its numbers, and the extensions that define custom fixes."""
+    """The loss as a block for a training file: its fixes, its numbers, and the extensions that define custom fixes. Another
+    loss has its place alone."""
+    if found.get("loss"):
+        return yaml.safe_dump({"loss": {"type": found["loss"]}}, sort_keys=False).rstrip()
     extensions = {"extensions": found["extensions"]} if found.get("extensions") else {}
     block = {"type": BLOCK_TYPE, **extensions, "fixes": found["fixes"], **found["numbers"]}
     return yaml.safe_dump({"loss": block}, sort_keys=False).rstrip()
@@ -26,6 +30,9 @@ def yaml_block(found: dict[str, Any]) -> str:
 
 def python_code(found: dict[str, Any]) -> str:
     """The loss in Python."""
+    if found.get("loss"):
+        place, _, name = str(found["loss"]).rpartition(":")
+        return f"from {PurePath(place).stem if place.endswith('.py') else place} import {name} as loss_fn  # in {place}"
     arguments = [f"fixes={found['fixes']!r}", *(f"{name}={value!r}" for name, value in found["numbers"].items())]
     loaded = [f"load_extension({place!r})" for place in found.get("extensions", [])]
     imports = "from nfloss import SSISilogNearFieldLoss" + (", load_extension" if loaded else "")

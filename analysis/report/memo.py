@@ -6,7 +6,7 @@ import textwrap
 from typing import TYPE_CHECKING, Any
 
 from analysis import statements
-from analysis.formatting import share
+from analysis.formatting import label_of, share
 from analysis.plots.forest import draw_panel, forest_row
 from analysis.plots.style import style, written
 from analysis.regime import is_early, why_early
@@ -97,7 +97,7 @@ def _forest(page: Writer, judged: dict[str, Any]) -> None:
     if not fixes:
         return
     groups = {word: at for at, word in enumerate(dict.fromkeys(fix["verdict"] for fix in fixes))}
-    rows = [forest_row(judged, fix, statements.name(fix), groups[fix["verdict"]]) for fix in fixes]
+    rows = [forest_row(judged, fix, label_of(fix), groups[fix["verdict"]]) for fix in fixes]
     page.line(f"Each of {len(fixes)} fixes alone: {statements.counts(judged)}", fontweight="bold", down=0.32)
     room = A4[1] - 1.85 - page.y
     height = min(ROW, room / len(rows)) * len(rows)

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from analysis.formatting import titled
 from analysis.plots import available
 from analysis.promises import whole_less_one
 from analysis.report.method_text import method
@@ -137,7 +138,7 @@ def cells(study: Study) -> list[Cell]:
 def contents(study: Study, first: list[Section]) -> str:
     """Links to all sections and issues."""
     section_links = [f"[{section.title}](#{section.anchor})" for section in first]
-    issue_links = [f"[{issue['number']} {plain(issue['title'])}](#issue-{issue['number']})" for issue in study.issues]
+    issue_links = [f"[{plain(titled(issue))}](#issue-{issue['number']})" for issue in study.issues]
     rest = [f"[{section.title}](#{section.anchor})" for section in LAST]
     return f"{' · '.join(section_links)}\n\nIssue by issue: {' · '.join(issue_links)}\n\n{' · '.join(rest)}"
 
@@ -159,7 +160,8 @@ def _section(section: Section) -> list[Cell]:
 def _issue(study: Study, issue: dict[str, Any]) -> list[Cell]:
     """The cells of one issue, with its figure if any of its fixes changes the training."""
     number = issue["number"]
-    head = f'<a id="issue-{number}"></a>\n\n### Issue {number}: {plain(issue["title"])} ({plain(issue["severity"])})'
+    head = f"Issue {number}: {plain(issue['title'])}" if number else plain(issue["title"])
+    head = f'<a id="issue-{number}"></a>\n\n### {head} ({plain(issue["severity"])})'
     keys = {study.key_of((fix["id"],)) for fix in issue["fixes"]} - {None, study.baseline}
     figure: list[Cell] = [("code", f'display(*draw("issue", study, judged, {number}).with_sentence())')] if keys else []
     overview, numbers = (("code", f"issue_page.{part}(study, judged, {number})") for part in ("overview", "recomputed_numbers"))

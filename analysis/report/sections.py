@@ -8,8 +8,20 @@ from typing import Any
 from analysis.comparisons import MeasuredStudy
 from analysis.effects import percent
 from analysis.factorial import Term, averaged, factorial
-from analysis.formatting import confidence, p_value, ratio, shared_level, times
-from analysis.markup import NONE, Html, below, chip, estimate_with_interval, joined, paragraphs, safe, table, verdict_chip
+from analysis.formatting import confidence, p_value, ratio, shared_level, times, titled
+from analysis.markup import (
+    NONE,
+    Html,
+    below,
+    bold_id,
+    chip,
+    estimate_with_interval,
+    joined,
+    paragraphs,
+    safe,
+    table,
+    verdict_chip,
+)
 from analysis.power import power_by_measure, seed_count_text
 from analysis.recommendation import candidate_text
 from analysis.regime import is_early, why_early
@@ -153,8 +165,8 @@ def fixes(study: Study, judged: dict[str, Any]) -> Html:
     rows = []
     for fix in shown:
         issue = issues[fix["issue"]]
-        group = Html(f"<b>{issue['number']} {safe(issue['title'])}</b>{below(issue['severity'])}")
-        name = Html(f"<b>{safe(fix['id'])}</b> {safe(fix['name'])}")
+        group = Html(f"<b>{safe(titled(issue))}</b>{below(issue['severity'])}")
+        name = bold_id(fix)
         held = support_text(fix)
         verdict = Html(verdict_chip(judged, fix["verdict"]).text + (below(held) if held else ""))
         rows.append([group, name, *ratio_cells(fix), verdict, why(fix)])

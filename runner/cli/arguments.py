@@ -88,7 +88,7 @@ JSON = argument("--json", dest="as_json", action="store_true", help="print JSON,
 #: Each command with what it takes; its name and its help are the function's.
 COMMANDS: dict[Callable[..., int | None], list[Argument]] = {
     issues: [EXTENSIONS, JSON],
-    check: [argument("extension", metavar="PATH_OR_MODULE", help="such as my_fixes.py or my_package.fixes"), JSON],
+    check: [argument("extension", metavar="PATH_OR_MODULE", help="my_fixes.py, my_package.fixes or losses.py:berhu"), JSON],
     audit: [JSON],
     data: [
         argument("what", metavar="stats|formats", choices=("stats", "formats"), help="what is asked"),

@@ -24,7 +24,7 @@ def export_loss(study: Path, fixes: Sequence[str] | None, trust_code: bool) -> t
     """
     import analysis
     from analysis.judge import read_verdicts
-    from analysis.recommendation import extensions_of, with_extensions
+    from analysis.recommendation import extensions_of, loss_of, with_extensions
     from analysis.regime import is_early, why_early
     from analysis.report import annotated_yaml, evidence
 
@@ -34,6 +34,8 @@ def export_loss(study: Path, fixes: Sequence[str] | None, trust_code: bool) -> t
             f"{study}: early, so nothing is recommended: {why_early(judged)}; or name fixes of your own choice: --fixes 5-2"
         )
     found = judged["recommendation"]
+    if place := loss_of(loaded, found["fixes"] if fixes is None else fixes):
+        raise ValueError(f"{study}: {place} is a loss of its own, in a file already; only the near-field loss is written out")
     if own := extensions_of(loaded, found["fixes"] if fixes is None else fixes):
         need_trust(study, {"extensions": own}, trust_code)
         for extension in own:

@@ -31,9 +31,11 @@ def issues(extensions: list[str], as_json: bool) -> None:
 
 
 def check(extension: str, as_json: bool) -> int:
-    """Try fixes of your own against the contract that every fix keeps to; says what breaks it."""
-    table = check_table(extension)
-    print(json.dumps(table, indent=1) if as_json else "\n".join(check_lines(table)))
+    """Try fixes, or a loss, of your own against the contract that every one keeps to; says what breaks it."""
+    of_a_loss = ":" in extension
+    table = [loss_entry(extension)] if of_a_loss else check_table(extension)
+    lines = loss_lines if of_a_loss else check_lines
+    print(json.dumps(table, indent=1) if as_json else "\n".join(lines(table)))
     return CRASHED if any(entry["broken"] for entry in table) else 0
 
 
@@ -53,6 +55,27 @@ def check_table(extension: str) -> list[dict[str, Any]]:
         }
         for fix in load_extension(extension)
     ]
+
+
+def loss_entry(reference: str) -> dict[str, Any]:
+    """The first promise that the loss of "path/to/file.py:function" or "package.module:function" breaks, if it breaks one."""
+    from nfloss.other_losses import load_loss
+    from nfloss.testing import broken_loss_promise
+
+    loss = load_loss(reference)
+    broken = broken_loss_promise(loss)
+    return {"loss": loss.name, "broken": [{"promise": broken[0], "found": broken[1]}] if broken else []}
+
+
+def loss_lines(table: list[dict[str, Any]]) -> list[str]:
+    """The table of a loss as text."""
+    from nfloss.testing import LOSS_CONTRACT
+
+    lines = []
+    for entry in table:
+        lines += [f"{entry['loss']}: keeps {len(LOSS_CONTRACT)} of {len(LOSS_CONTRACT)} promises"] * (not entry["broken"])
+        lines += [f"{entry['loss']}: broken: {broken['promise']}\n  {broken['found']}" for broken in entry["broken"]]
+    return lines
 
 
 def not_exported(fix: Fix) -> str | None:

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from functools import lru_cache
 from itertools import combinations, product
 
-from nfloss import ISSUES, ClashError, Configuration, all_fixes, find_fix
+from nfloss import ISSUES, Choice, ClashError, Configuration, all_fixes, find_fix
+from nfloss.other_losses import load_loss
 from nfloss.registry import issue_of
 from runner.experiment.design import Cartesian, Design
 from runner.experiment.factorial import covering_array, smallest_fraction
@@ -23,12 +24,18 @@ PRODUCT_ORIGINS = ("document", "own")
 
 @dataclass(frozen=True)
 class Cell:
-    """A named configuration of a design."""
+    """A named configuration of a design: fixes and numbers; or another loss, whose name then stands among the fixes."""
 
     design: str
     name: str
     fixes: tuple[str, ...]
     numbers: Mapping[str, float]
+    loss: Choice | None = None
+
+    def configuration(self, shared: Mapping[str, float]) -> Configuration:
+        """It as a configuration; `shared`: numbers of every cell. Raises ClashError: two of its fixes fill the same slot."""
+        numbers = {**shared, **self.numbers}
+        return Configuration.of_loss(self.loss, **numbers) if self.loss else Configuration.of(*self.fixes, **numbers)
 
 
 def design_cells(design: Design) -> Iterator[Cell]:
@@ -63,6 +70,8 @@ def cells_of_parts(design: Design) -> Iterator[Cell]:
         yield Cell("optuna", "trial 1", design.optuna.allowed_fixes(RECOMMENDATION), {})
     for weight in design.near_weights:
         yield Cell("near weights", f"near weight {weight:g}", (), {"near_weight": weight})
+    for loss in map(load_loss, design.losses):
+        yield Cell("losses", f"+{loss.name}", (loss.name,), {}, loss)
     for name, cell in design.explicit.items():
         yield Cell("explicit", name, fix_ids(cell.fixes), cell.numbers)
 

@@ -9,6 +9,7 @@ from pydantic import AfterValidator, Field, field_validator, model_validator
 
 from nfloss.configuration import ClashError, Configuration, make_numbers
 from nfloss.numbers import NUMBER_NAMES
+from nfloss.other_losses import load_loss
 from nfloss.registry import ISSUES, find_fix
 from nfloss.slots import SLOTS
 from nfloss.yaml_block import nearest
@@ -113,6 +114,9 @@ class Design(Section):
     covering: Covering | None = None
     cartesian: Cartesian | None = Field(None, description="all, a list of issues, or {issues | slots, exclude}")
     near_weights: list[float] = Field(default_factory=list, description="the baseline at other near weights")
+    losses: list[str] = Field(
+        default_factory=list, description="other losses: path/to/file.py:function, or package.module:function"
+    )
     explicit: dict[str, ExplicitCell] = Field(default_factory=dict, description="name: [fixes], or {fixes, numbers}")
     optuna: Search | None = Field(None, description="a search, without any other part")
 
@@ -143,6 +147,14 @@ class Design(Section):
                 Configuration.of(*cell.fixes, **cell.numbers)
             except ClashError as clash:
                 raise ValueError(f"{name}: {clash}") from None
+        return value
+
+    @field_validator("losses")
+    @classmethod
+    def _loaded(cls, value: list[str]) -> list[str]:
+        names = [load_loss(reference).name for reference in value]
+        if len(set(names)) < len(names):
+            raise ValueError(f"{', '.join(names)}: functions of different names are needed")
         return value
 
     @model_validator(mode="after")

@@ -154,16 +154,22 @@ def load_experiment(
 
 
 def named_code(experiment: Mapping[str, Any]) -> list[str]:
-    """The fixes and the network of an experiment that are code of its own: modules by name, files by absolute path.
+    """The fixes, losses and network of an experiment that are code of its own: modules by name, files by absolute path.
 
     >>> named_code({"extensions": ["my_package.fixes"], "model": {"network": "/home/me/net.py:Net"}})
     ['my_package.fixes', '/home/me/net.py:Net']
     """
     extensions, model = experiment.get("extensions"), experiment.get("model")
     network = model.get("network") if isinstance(model, Mapping) else model
-    named = [*(extensions if isinstance(extensions, list) else []), network]
+    named = [*(extensions if isinstance(extensions, list) else []), *named_losses(experiment), network]
     places = [name for name in named if isinstance(name, str) and name]
     return [os.path.abspath(place) if place.endswith(".py") or ".py:" in place else place for place in places]
+
+
+def named_losses(experiment: Mapping[str, Any]) -> list[Any]:
+    design = experiment.get("design")
+    losses = design.get("losses") if isinstance(design, Mapping) else None
+    return losses if isinstance(losses, list) else []
 
 
 def read_content(path: Path, overrides: Sequence[str]) -> dict[str, Any]:
@@ -180,6 +186,9 @@ def read_content(path: Path, overrides: Sequence[str]) -> dict[str, Any]:
         content["model"] = resolve_network_file(content["model"], folder)
     if isinstance(files := content.get("extensions"), list):  # paths are relative to the experiment file
         content["extensions"] = [os.path.normpath(folder / e) if isinstance(e, str) and e.endswith(".py") else e for e in files]
+    if losses := named_losses(content):
+        beside = [os.path.normpath(folder / one) if isinstance(one, str) and ".py:" in one else one for one in losses]
+        content["design"] = {**content["design"], "losses": beside}
     for override in overrides:
         apply_override(content, override)
     return content

@@ -147,7 +147,7 @@ def plan_cells(cells: Iterable[Cell], shared: Mapping[str, float]) -> Iterator[P
     first: dict[Configuration, tuple[Cell, Configuration]] = {}
     for cell in cells:
         try:
-            configuration = Configuration.of(*cell.fixes, **{**shared, **cell.numbers})
+            configuration = cell.configuration(shared)
         except ClashError as clash:
             yield PlannedCell(cell, "clash", None, reason=str(clash))
             continue
@@ -170,9 +170,15 @@ def confirmation_experiment(settings: Mapping[str, Any], candidates: Mapping[str
         candidates: name -> {fixes, numbers}.
         seeds: how many; they follow the study's last seed.
     """
-    first = max(settings["seeds"]) + 1
-    explicit = {"full": list(RECOMMENDATION), **candidates}
-    design = {"explicit": explicit, "near_weights": settings.get("design", {}).get("near_weights", [])}
+    first, design = max(settings["seeds"]) + 1, settings.get("design", {})
+    losses = {reference.rpartition(":")[2]: reference for reference in design.get("losses", [])}
+    chosen = [name for candidate in candidates.values() for name in candidate["fixes"] if name in losses]
+    fixes = {name: candidate for name, candidate in candidates.items() if not set(candidate["fixes"]) & set(chosen)}
+    design = {
+        "explicit": {"full": list(RECOMMENDATION), **fixes},
+        "near_weights": design.get("near_weights", []),
+        "losses": [losses[name] for name in dict.fromkeys(chosen)],
+    }
     changed = {
         "name": f"{settings['name']}-confirmation",
         "design": design,

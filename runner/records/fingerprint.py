@@ -61,7 +61,7 @@ def fingerprint(configuration: Configuration, data: Data, network: str | None = 
     """What a trial's result depends on, a hash for each part: "shared:1a2b3c4d scenes:... residual:...".
 
     The parts: the shared code; the scenes' code, or a folder's files and the code that reads them; a network of yours; the
-    neutral training that it goes on from, if it does; the choice in each slot that is not the baseline's.
+    neutral training that it goes on from, if it does; the choice in each slot that is not the baseline's; another loss.
     """
     parts = {"shared": shared_code()}
     if data.folder is None:
@@ -73,6 +73,7 @@ def fingerprint(configuration: Configuration, data: Data, network: str | None = 
     parts |= {"start": neutral_training(training)} if training and training.start == "neutral" else {}
     choices = {slot: choice for slot, choice in configuration.choices.items() if choice != BASELINE[slot]}
     parts |= {slot: code_of(choice) for slot, choice in sorted(choices.items())}
+    parts |= {"loss": code_of(configuration.loss)} if configuration.loss else {}
     return " ".join(f"{name}:{value}" for name, value in parts.items())
 
 

@@ -24,7 +24,6 @@ from optuna.trial import create_trial
 
 from nfloss import ISSUES
 from nfloss.configuration import make_numbers
-from nfloss.registry import find_fix, issue_of
 from runner.records import read_table, read_words, word_table
 from runner.search.objectives import OBJECTIVE_NAMES, ObjectiveValues, objective_values
 from runner.search.space import NONE, issue_name
@@ -187,7 +186,7 @@ def parameters(cell: Mapping[Any, Any], varied: Mapping[str, list[float]]) -> tu
     params, kinds = dict[str, Any](), dict[str, Any]()
     for number, issue in sorted(ISSUES.items()):
         own = [fix.id for fix in issue.fixes]
-        params[issue_name(number)] = "+".join(fix for fix in fixes if issue_of(find_fix(fix)).number == number) or NONE
+        params[issue_name(number)] = "+".join(fix for fix in fixes if fix in own) or NONE
         kinds[issue_name(number)] = CategoricalDistribution([NONE, *own, *fix_combinations(own)])
     for name, values in varied.items():
         params[name] = float(numbers.get(name, values[0]))

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import os
 import platform
 import subprocess
 from collections.abc import Mapping
 from dataclasses import asdict
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
+from inspect import getdoc
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +22,7 @@ import yaml
 from nfloss import ISSUES, Configuration, Losses, all_fixes, audit
 from nfloss.numbers import DOCUMENT_EPOCHS
 from nfloss.registry import place_of
+from nfloss.slots import SLOTS, Choice
 from nfloss.symptoms import make_bench
 from runner.data import Frames, SeedData
 from runner.execution import cores, processes, processor
@@ -43,7 +46,7 @@ def describe(folder: Path, plan: Plan, table: pd.DataFrame, first: SeedData, dev
     """
     (folder / "records").mkdir(parents=True, exist_ok=True)
     write_table(folder / "plan.parquet", table)
-    write_json(folder / "issues.json", [describe_issue(number) for number in sorted(ISSUES)])
+    write_json(folder / "issues.json", [*(describe_issue(number) for number in sorted(ISSUES)), *other_losses(plan)])
     code = description_code()
     before = read_study(folder).get("code") or {} if (folder / "study.yaml").exists() else {}
     if code["audit"] != before.get("audit") or not (folder / "audit.json").exists():
@@ -92,6 +95,24 @@ def describe_issue(number: int) -> dict[str, Any]:
     symptom = {"name": own.name, "unit": own.unit, "cured": own.cured} if own else None
     facts = {"number": number, "title": issue.title, "severity": issue.severity, "says": issue.says}
     return {**facts, "fixes": fixes, "symptom": symptom}
+
+
+def other_losses(plan: Plan) -> list[dict[str, Any]]:
+    """The other losses of a plan, in the form of an issue without a number of its own; nothing where there are none.
+
+    Each fills every slot: it goes with no fix."""
+    losses = [
+        {"id": loss.name, "name": loss.name, "summary": first_line(loss), "origin": "own", "source": "", "slots": list(SLOTS)}
+        | {"loss": os.path.abspath(reference) if ".py:" in reference else reference}
+        for loss, reference in zip((a.cell.loss for a in plan.cells if a.cell.loss), plan.experiment.design.losses, strict=True)
+    ]
+    says = "Losses that a study compares with the fixes: each is trained in place of the near-field loss."
+    group = {"number": 0, "title": "Other losses", "severity": "beside the fixes", "says": says, "symptom": None}
+    return [{**group, "fixes": losses}] if losses else []
+
+
+def first_line(loss: Choice) -> str:
+    return (getdoc(loss.function) or loss.name).splitlines()[0]
 
 
 def write_text(path: Path, text: str) -> None:

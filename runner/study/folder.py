@@ -103,8 +103,11 @@ def comparable(experiment: Experiment) -> dict[str, Any]:
 
 
 def fixed(settings: dict[str, Any]) -> dict[str, Any]:
-    """Settings without what a resumed search may change, and without the parts of the design that are not used."""
+    """Settings without what a resumed search may change, where losses come from, and the parts of the design that are not
+    used."""
     design = {name: part for name, part in settings["design"].items() if part}
+    if "losses" in design:
+        design["losses"] = [str(reference).rpartition(":")[2] for reference in design["losses"]]
     if "optuna" in design:
         design["optuna"] = {name: value for name, value in design["optuna"].items() if name not in MAY_CHANGE}
     return {**settings, "design": design}

@@ -4,19 +4,24 @@ from __future__ import annotations
 
 from nfloss import Configuration
 from nfloss.numbers import Numbers
+from nfloss.testing import check_losses
 from runner.execution import FrameCache
 from runner.experiment import Experiment, Plan, make_plan
 from runner.networks import check_contract
 
 
 def plan_experiment(experiment: Experiment, frames: FrameCache | None = None) -> Plan:
-    """The plan; a network of yours is checked first. Frames are asked for only where a fix divides by their mean weight.
+    """The plan; a network and losses of yours are checked first. Frames are asked for only where a fix divides by their mean
+    weight.
 
-    Raises NetworkError: the network cannot be made, or breaks the contract of `check_contract`."""
+    Raises NetworkError: the network cannot be made, or breaks the contract of `check_contract`; LossError: a loss breaks its
+    contract (`nfloss.testing`)."""
+    training, data = experiment.training, experiment.data
+    batch = -(-training.batch // training.accumulate), data.height, data.width
     if (network := experiment.model.custom) is not None:
-        training = experiment.training
-        check_contract(network, -(-training.batch // training.accumulate), experiment.data.height, experiment.data.width)
+        check_contract(network, *batch)
     plan = make_plan(experiment)
+    check_losses([a.cell.loss for a in plan.cells if a.cell.loss], *batch, training.cuda_graphs)
     uses_mean = any("dataset_weight_mean" in a.configuration.used_numbers for a in plan.trained if a.configuration)
     if not uses_mean or "dataset_weight_mean" in experiment.loss:
         return plan

@@ -139,9 +139,11 @@ def parameters(tables: StudyTables, cell: Mapping[Any, Any]) -> dict[str, str]:
     on, numbers = cell["fixes"].split(), json.loads(cell["numbers"])
     params = {"1 fixes": cell["fixes"] or "-", "2 number of fixes": str(len(on)), "3 cell": cell["cell"]}
     for issue in tables.issues:
-        known = {fix["id"]: f"{fix['id']} {fix['name']}" for fix in issue["fixes"]}
+        known = {fix["id"]: " ".join(dict.fromkeys([fix["id"], fix["name"]])) for fix in issue["fixes"]}
         title = "".join(letter if letter.isalnum() or letter in " -_" else " " for letter in issue["title"])
-        params[f"issue {issue['number']:02} {title}"] = ", ".join(known[fix] for fix in on if fix in known) or "-"
+        params[f"issue {issue['number']:02} {title}" if issue["number"] else title.lower()] = (
+            ", ".join(known[fix] for fix in on if fix in known) or "-"
+        )
     shared = tables.meta["experiment"].get("loss") or {}
     return params | {f"number {name}": str(numbers.get(name, shared.get(name, "default"))) for name in tables.varied}
 
