@@ -19,6 +19,15 @@ def label_of(fix: dict[str, Any], gap: str = " ") -> str:
     return gap.join(dict.fromkeys([fix["id"], fix["name"]]))
 
 
+def name_of(fix: dict[str, Any]) -> str:
+    """What stands beside the id in a table: the fix's name; of another loss, whose name is its id, that it is one.
+
+    >>> name_of({"id": "5-2", "name": "linear-ramp"}), name_of({"id": "berhu", "name": "berhu"})
+    ('linear-ramp', 'other loss')
+    """
+    return str(fix["name"]) if fix["name"] != fix["id"] else "other loss"
+
+
 def titled(issue: dict[str, Any]) -> str:
     """An issue's number and title; the title alone of other losses, whose number is 0.
 

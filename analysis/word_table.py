@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from analysis.deciding import settling
+from analysis.formatting import name_of
 from analysis.judge import fix_words
 from analysis.rules import OPEN
 from analysis.statements import error
@@ -38,7 +39,7 @@ def words_of(study: Study) -> Words:
 def _row(fix: dict[str, Any]) -> list[str]:
     """The same training as the baseline needs no seeds."""
     seeds = "-" if fix["same_as"] == "baseline" else str(fix["n"])
-    return [fix["id"], fix["name"], fix["verdict"], error(fix, "near"), error(fix, "far"), seeds]
+    return [fix["id"], name_of(fix), fix["verdict"], error(fix, "near"), error(fix, "far"), seeds]
 
 
 def words_so_far(study_dir: Path) -> Words:

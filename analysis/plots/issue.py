@@ -103,7 +103,7 @@ def _whiskers(ax: Axes, fixes: list[dict[str, Any]], found: dict[str, list[Effec
         ax.plot([], [], marker, color="#555555", linestyle="none", markersize=5.5, label=label)
     ratio_axis(ax, limit, apart=0.2)
     ax.set_yticks(range(len(fixes)), [fix["id"] for fix in fixes])
-    ax.set_ylim(len(fixes) - 0.35, -1.0)
+    ax.set_ylim(len(fixes) - 0.35, -max(1.0, len(fixes) / 6))  # room for the legend
     ax.legend(loc="upper center", ncols=2, fontsize=8.5, handletextpad=0.2, columnspacing=1.0)
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from analysis.files import own_folder, write_whole
+from analysis.formatting import name_of
 from analysis.judge import verdicts
 from analysis.regime import is_early, said
 from analysis.report.compare import Table, markdown_table
@@ -133,7 +134,7 @@ def trial_table(study: Study) -> pd.DataFrame:
 def words(judged: dict[str, Any]) -> list[list[str]]:
     """The rows under `HEADER`."""
     return [
-        [fix["id"], fix["name"], error(fix, "near"), error(fix, "far"), said(judged, fix["verdict"]), str(fix["n"])]
+        [fix["id"], name_of(fix), error(fix, "near"), error(fix, "far"), said(judged, fix["verdict"]), str(fix["n"])]
         for fix in trained_alone(judged)
     ]
 

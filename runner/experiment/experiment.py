@@ -161,7 +161,8 @@ def named_code(experiment: Mapping[str, Any]) -> list[str]:
     """
     extensions, model = experiment.get("extensions"), experiment.get("model")
     network = model.get("network") if isinstance(model, Mapping) else model
-    named = [*(extensions if isinstance(extensions, list) else []), *named_losses(experiment), network]
+    losses = dict.fromkeys(one.rpartition(":")[0] for one in named_losses(experiment) if isinstance(one, str))
+    named = [*(extensions if isinstance(extensions, list) else []), *losses, network]
     places = [name for name in named if isinstance(name, str) and name]
     return [os.path.abspath(place) if place.endswith(".py") or ".py:" in place else place for place in places]
 

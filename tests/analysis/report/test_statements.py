@@ -106,8 +106,8 @@ def test_each_planted_word_is_said_in_the_headline_the_titles_and_the_take_home(
     said = judged["recommendation"]["words"]
     assert home["adopt"].startswith(said) and f"to adopt: {said}\n" in headline and f"To adopt: {said}." in text
     for fix in planted:
-        assert (statements.name(fix) in home["avoid"]) == (kind == "harmful")
-        assert (statements.name(fix) in home.get("a trade", "")) == (kind == "trade")
+        assert (statements.label_of(fix) in home["avoid"]) == (kind == "harmful")
+        assert (statements.label_of(fix) in home.get("a trade", "")) == (kind == "trade")
         assert (fix["id"] in home["how sure"].partition("open: ")[2]) == (kind == "open")
     title = trade_off(study, judged)[0].texts[-2].get_text()
     beyond = {fix["id"] for fix in planted if "beyond any near weight" in statements.place(fix)}

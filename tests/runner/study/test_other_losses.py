@@ -142,7 +142,7 @@ def test_from_the_line_to_words_and_trained_anew_where_edited(file, tmp_path, ow
     assert command("status", str(study)) == 0
     capsys.readouterr()
     assert command("confirm", str(study)) == 2
-    assert f"would run code that the study names: {own}:berhu" in capsys.readouterr().err
+    assert f"would run code that the study names: {own};" in capsys.readouterr().err
 
 
 def test_a_supported_loss_is_confirmed_in_its_own_place(file):
