@@ -36,6 +36,7 @@ nfloss report runs/ablation --compare runs/real_data
 nfloss report runs/lasting-1x --compare runs/lasting-4x runs/lasting-16x
 nfloss power runs/ablation --gain 3
 nfloss export runs/ablation --fixes 8-2 5-2
+nfloss sync runs/ablation --to wandb
 nfloss mlflow runs/ablation --port 5001
 nfloss dashboard runs/optuna
 """.splitlines()
@@ -166,7 +167,13 @@ COMMANDS: dict[Callable[..., int | None], list[Argument]] = {
         argument("--fixes", metavar="FIX", nargs="*", help="these instead of the recommended ones; none: the baseline"),
         TRUST,
     ],
-    sync: [STUDY, URI],
+    sync: [
+        STUDY,
+        URI,
+        argument(
+            "--to", choices=("mlflow", "wandb"), default="mlflow", help="whose view; wandb: offline; default: %(default)s"
+        ),
+    ],
     mlflow: [
         argument("study", metavar="STUDY_DIR", nargs="?", type=Path, help="open at this study; default: at all of them"),
         URI,

@@ -106,12 +106,19 @@ def export(study: Path, fixes: list[str] | None, trust_code: bool) -> None:
 
 
 @reads_a_study
-def sync(study: Path, uri: str | None) -> None:
-    """Write the MLflow view of a study again, from its records."""
+def sync(study: Path, uri: str | None, to: str) -> None:
+    """Write the MLflow view of a study again, from its records; or that of Weights & Biases, offline."""
     from runner.study import read_study
 
     read_study(study)
-    track(study, uri)
+    if to == "mlflow":
+        track(study, uri)
+        return
+    if uri:
+        raise ValueError("--uri is of MLflow; what --to wandb writes lies in the study's folder")
+    from runner.tracking import write_wandb_view
+
+    print(f"W&B: {write_wandb_view(study)}")
 
 
 @reads_a_study

@@ -57,7 +57,7 @@ def write_runs(client: MlflowClient, experiment: str, runs: list[Run]) -> list[s
         if not {found.info.run_id, found.data.tags.get(PARENT)} & unchanged:
             client.delete_run(found.info.run_id)
     ids = []
-    for run in with_progress_bar(runs):
+    for run in with_progress_bar(runs, "MLflow view"):
         if found := complete.get(run.content):
             update_tags(client, run, found, children.get(found.info.run_id, []))
             ids.append(found.info.run_id)
@@ -77,7 +77,7 @@ def existing_runs(client: MlflowClient, experiment: str) -> list[Any]:
             return found
 
 
-def with_progress_bar(runs: list[Run]) -> Iterator[Run]:
+def with_progress_bar(runs: list[Run], what: str) -> Iterator[Run]:
     """The runs, with a progress bar on a terminal where rich is installed."""
     try:
         from rich.console import Console
@@ -86,7 +86,7 @@ def with_progress_bar(runs: list[Run]) -> Iterator[Run]:
         yield from runs
         return
     console = Console(stderr=True)
-    yield from track(runs, "MLflow view", console=console, disable=not console.is_terminal)
+    yield from track(runs, what, console=console, disable=not console.is_terminal)
 
 
 def write_configuration(client: MlflowClient, experiment: str, run: Run) -> str:
