@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 
 from analysis.effects import ROUND_OFF
-from analysis.study import Study, within
+from analysis.study import Study
+from analysis.study_files import within
 
 DIFFERS_AT = 0.05  # p of Welch's test below which the studies have different gains
 

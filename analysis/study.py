@@ -1,10 +1,8 @@
-"""Read a study directory into tables and check every file; nothing is computed."""
+"""A study directory as tables, up to its last whole look; nothing is computed."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from itertools import pairwise, takewhile
@@ -12,6 +10,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from analysis.rulers import FINALS, PROBE, PROBE_NEAR, TRIVIALS
+from analysis.study_files import (
+    StudyError,
+    empty_table,
+    read_entries,
+    read_issues,
+    read_looked,
+    read_parquet,
+    read_settings,
+)
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -24,12 +31,7 @@ PROFILES = ("key", "seed", "low", "high", "pixels", "abs_rel", "bias", "trivial_
 SAMPLES = ("key", "sample", "metres")
 DEFINITIONS = ("fix", "what", "x", "y")
 PRODUCT = "cartesian"
-MOST_CELLS = 20_000_000  # of a table
 COUNTED = ("finished", "diverged")  # a crashed trial is no result
-
-
-class StudyError(ValueError):
-    """A study cannot be read or judged; the message is one line with the cause and the remedy."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -158,8 +160,8 @@ def load(study_dir: Path | str, seeds: int | None = None) -> Study:
     folder = Path(study_dir)
     if not folder.is_dir():
         raise StudyError(f"{folder}: no such study directory")
-    meta = _yaml(folder / "study.yaml")
-    plan = _parquet(folder / "plan.parquet", PLAN)
+    meta = read_settings(folder / "study.yaml")
+    plan = read_parquet(folder / "plan.parquet", PLAN)
     plan = plan.assign(fixes=plan["fixes"].fillna(""), numbers=plan["numbers"].fillna("{}"))
     plan = plan.astype({"key": object}).assign(key=lambda table: table["key"].where(table["key"].notna(), None))
     trials, curves = _records(folder / "records", plan)
@@ -169,25 +171,17 @@ def load(study_dir: Path | str, seeds: int | None = None) -> Study:
         folder=folder,
         meta=meta,
         plan=plan,
-        issues=_issues(folder / "issues.json"),
-        audit=_json(folder / "audit.json"),
-        symptoms=_parquet(folder / "symptoms.parquet", SYMPTOMS),
+        issues=read_issues(folder / "issues.json"),
+        audit=read_entries(folder / "audit.json"),
+        symptoms=read_parquet(folder / "symptoms.parquet", SYMPTOMS),
         trials=trials.drop(columns="part"),
         curves=curves,
         profiles=_optional(folder / "records", "profiles", PROFILES, trials),
         samples=_optional(folder / "records", "samples", SAMPLES, trials),
-        definitions=_parquet(curves_of, DEFINITIONS) if curves_of.exists() else _empty(DEFINITIONS),
-        looked=_looked(folder / "looks.json"),
+        definitions=read_parquet(curves_of, DEFINITIONS) if curves_of.exists() else empty_table(DEFINITIONS),
+        looked=read_looked(folder / "looks.json"),
     )
     return _whole_seeds(_part(study), seeds)
-
-
-def _looked(path: Path) -> dict[int, list[str]]:
-    """What went on after each look, as the runner wrote it; empty where the study was not looked at yet."""
-    if not path.exists():
-        return {}
-    with _reading(path, "looks", AttributeError, TypeError, remedy="; continue the study with --resume"):
-        return {int(at): [str(key) for key in keys] for at, keys in json.loads(path.read_text(encoding="utf-8")).items()}
 
 
 def _whole_seeds(study: Study, most: int | None) -> Study:
@@ -267,12 +261,12 @@ def _records(folder: Path, plan: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFra
     parts = sorted(folder.glob("trials-*.parquet"))
     if not parts:
         raise StudyError(f"{folder}: no trial has been recorded yet; run with --resume")
-    trials = pd.concat([_parquet(part, TRIALS).assign(part=part.stem[7:]) for part in parts], ignore_index=True)
+    trials = pd.concat([read_parquet(part, TRIALS).assign(part=part.stem[7:]) for part in parts], ignore_index=True)
     trials = _once(trials[trials["status"].isin(COUNTED) & ~_outdated(trials, plan)], folder)
     files = [folder / f"curves-{part}.parquet" for part in trials["part"].unique()]
     if not files:
         raise StudyError(f"{folder}: every recorded trial crashed; run with --resume")
-    curves = pd.concat([_parquet(file, CURVES).assign(part=file.stem[7:]) for file in files], ignore_index=True)
+    curves = pd.concat([read_parquet(file, CURVES).assign(part=file.stem[7:]) for file in files], ignore_index=True)
     curves = curves.merge(trials[["part", "key", "seed"]], on=["part", "key", "seed"])
     bare = len(trials) - len(curves[["key", "seed"]].drop_duplicates())
     if bare:
@@ -295,16 +289,12 @@ def _optional(folder: Path, name: str, columns: tuple[str, ...], trials: pd.Data
 
     files = [file for part in trials["part"].unique() if (file := folder / f"{name}-{part}.parquet").exists()]
     if not files:
-        return _empty(columns)
-    found = pd.concat([_parquet(file, columns).assign(part=file.stem[len(name) + 1 :]) for file in files], ignore_index=True)
+        return empty_table(columns)
+    found = pd.concat(
+        [read_parquet(file, columns).assign(part=file.stem[len(name) + 1 :]) for file in files], ignore_index=True
+    )
     by = [column for column in ("part", "key", "seed") if column in found]
     return found.merge(trials[by].drop_duplicates(), on=by).drop(columns="part")
-
-
-def _empty(columns: tuple[str, ...]) -> pd.DataFrame:
-    import pandas as pd
-
-    return pd.DataFrame({column: [] for column in columns})
 
 
 def _once(trials: pd.DataFrame, folder: Path) -> pd.DataFrame:
@@ -313,78 +303,3 @@ def _once(trials: pd.DataFrame, folder: Path) -> pd.DataFrame:
         if rows["status"].nunique() > 1:
             raise StudyError(f"{folder}: trial {key} seed {seed} is recorded both as finished and as diverged")
     return trials.drop_duplicates(["key", "seed"], ignore_index=True)
-
-
-def _parquet(path: Path, columns: tuple[str, ...]) -> pd.DataFrame:
-    import pandas as pd
-    from pyarrow import ArrowException, parquet
-
-    with _reading(path, "parquet", ArrowException, KeyError, TypeError):  # the last two: a damaged footer
-        size = parquet.read_metadata(path)
-        if size.num_rows * size.num_columns > MOST_CELLS:  # a few bytes of parquet can stand for a value many times over
-            raise ValueError(f"{size.num_rows:,} rows of {size.num_columns} columns")
-        table = pd.read_parquet(path, page_checksum_verification=True)
-    lacking = [column for column in columns if column not in table]
-    if lacking:
-        raise StudyError(f"{path}: lacks the columns {', '.join(lacking)}")
-    return _floats(table)
-
-
-def _floats(table: pd.DataFrame) -> pd.DataFrame:
-    """The table with nullable measures as float64, so that parts with and without nulls can be joined."""
-    measures = ("final_", "val_", "probe_", "diverged_step", "value")
-    names = [name for name, kind in table.dtypes.items() if kind != "float64" and str(name).startswith(measures)]
-    return table.astype(dict.fromkeys(names, "float64")) if names else table
-
-
-def _yaml(path: Path) -> dict[str, Any]:
-    import yaml
-
-    if not path.exists():
-        raise StudyError(f"{path}: missing; is this a study directory?")
-    with _reading(path, "YAML", yaml.YAMLError):  # or a ValueError: YAML accepts dates and numbers that Python does not
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    seeds = within(content, "experiment", "seeds")
-    if not isinstance(seeds, list) or not seeds or not all(type(seed) is int for seed in seeds):
-        raise StudyError(f"{path}: lacks experiment.seeds, a list of whole numbers")
-    counts = [within(content, "experiment", "training", count) for count in ("steps", "epochs")]
-    if not all(type(count) is int and count > 0 for count in counts):
-        raise StudyError(f"{path}: lacks experiment.training's steps and epochs, whole numbers above 0")
-    return dict(content)
-
-
-def within(content: Any, *names: str) -> Any:
-    """The value at this path of names; None if one is missing."""
-    for name in names:
-        content = content.get(name) if isinstance(content, dict) else None
-    return content
-
-
-def _json(path: Path) -> list[dict[str, Any]]:
-    with _reading(path, "JSON"):
-        content = json.loads(path.read_text(encoding="utf-8"))
-    if not isinstance(content, list) or not all(isinstance(entry, dict) for entry in content):
-        raise StudyError(f"{path}: a list of entries is needed")
-    return content
-
-
-def _issues(path: Path) -> list[dict[str, Any]]:
-    """The issues of the study. Their numbers are checked, since they become part of the notebook's code."""
-    issues = _json(path)
-    for issue in issues:
-        if type(issue.get("number")) is not int:
-            raise StudyError(f"{path}: an issue's number is {issue.get('number')!r}; a whole number is needed")
-    return issues
-
-
-@contextmanager
-def _reading(path: Path, kind: str, *errors: type[Exception], remedy: str = "") -> Iterator[None]:
-    """Raise what reading a file raises, one of `errors` or what is no text of this kind, as a StudyError."""
-    unreadable: tuple[type[Exception], ...] = (OSError, ValueError, *errors)
-    try:
-        yield
-    except FileNotFoundError:
-        raise StudyError(f"{path}: missing") from None
-    except unreadable as error:
-        why = (str(error).strip() or type(error).__name__).splitlines()[0]
-        raise StudyError(f"{path}: not readable as {kind} ({why}){remedy}") from None

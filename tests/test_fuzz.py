@@ -382,7 +382,8 @@ STRAY = [
 ]  # fmt: skip
 #: What comes after all is read: training, servers, drawing.
 AFTER = ("run.train", "run.train_search", "run.train_confirmation", "plan.plan_cells", "plan.plan_search", "plan.propose",
-         "views.draw_report", "views.track", "run.draw_report", "run.track", "run.say_conclusions")  # fmt: skip
+         "views.draw_report", "views.track", "run.draw_report", "run.draw_report_and_track", "run.track",
+         "run.say_conclusions")  # fmt: skip
 SLOW = ("check", "audit", "dashboard", "mlflow", "data")
 
 

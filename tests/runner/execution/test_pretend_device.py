@@ -33,8 +33,8 @@ from runner.training import metrics
 more, starts.BLOCK["pretend"] = json.loads(sys.argv[2]), starts.BLOCK["cpu"]
 training = {"steps": 4, "batch": 4, "evaluate_every": 2, "machine_code": False, "accumulate": 2, "checkpoints": "last"}
 experiment = parse_experiment({
-    "name": "tiny", "design": more.get("design", {"one_at_a_time": "all", "leave_one_out": True}),
-    "seeds": 2, "workers": 1, "group_size": 9,
+    "name": "tiny", "design": more.get("design", {"one_at_a_time": "all"}),
+    "seeds": 1, "workers": 1, "group_size": 9,
     "data": {"train": 12, "probe": 4, "validation": 4, "height": 16, "width": 16},
     "training": training | more.get("training", {}), "model": more.get("model", {}),
 }, "x")
@@ -111,7 +111,7 @@ def test_records_are_the_hosts(studies: Path, kind: str) -> None:
 def test_it_was_trained_there_and_something_diverged(studies: Path) -> None:
     tables = [pd.read_parquet(path) for path in (studies / "device" / "records").glob("trials-*.parquet")]
     trials = pd.concat(tables)
-    assert set(trials["device"]) == {"pretend:0"} and len(trials) >= 2 * 7
+    assert set(trials["device"]) == {"pretend:0"} and len(trials) >= 7
     assert set(trials["status"]) == {"finished", "diverged"}
 
 

@@ -13,11 +13,8 @@ import pytest
 import torch
 from commands import begin, recorded
 
-from runner.execution import FrameCache, GroupQueue
 from runner.execution.ray_cluster import ClusterError, check_node, group_software, with_absolute_folder
-from runner.execution.run_group import run_in_process
 from runner.experiment import Execution, ExperimentError, Ray, load_experiment, parse_experiment
-from runner.records import write_group
 from runner.study import plan_experiment
 from runner.study.folder import comparable
 from runner.study.looks import read_looks
@@ -104,7 +101,7 @@ def cluster(tmp_path_factory):
 def kill_in_the_middle(node) -> None:
     """SIGKILL to all processes of a node as soon as one of its workers is in a group's task: Ray then calls it so."""
     raylet = psutil.Process(node.all_processes["raylet"][0].process.pid)
-    until = time.monotonic() + 120
+    until = time.monotonic() + 600  # a cluster starts slowly on a busy machine
     while not any("ray::nfloss" in " ".join(child.cmdline()) for child in raylet.children(recursive=True)):
         assert time.monotonic() < until
         time.sleep(0.05)
@@ -114,53 +111,39 @@ def kill_in_the_middle(node) -> None:
 
 
 @needs_ray
-def test_a_node_killed_in_the_middle_of_a_group_changes_nothing(cluster, tmp_path):
+def test_a_node_killed_in_the_middle_changes_nothing(cluster, tmp_path):
+    """Two seeds of one block of start networks, a look at them, and one seed of another block; one of the two nodes is killed
+    while it trains. Start networks, records and what was decided are those of this machine."""
+    text = TINY.replace("seeds: 2", "seeds: {looks: [2, 3], until: decided}")
+    text = text.replace("evaluate_every: 20", "evaluate_every: 20, start: neutral, start_steps: 20")
     node = cluster.add_node(num_cpus=1)
-    run = begin(tmp_path / "ray", TINY, "--execution", "ray", RAY_ADDRESS=cluster.address)
+    run = begin(tmp_path / "ray", text, "--execution", "ray", RAY_ADDRESS=cluster.address)
     try:
         kill_in_the_middle(node)
         assert run.poll() is None
-        said, errors = run.communicate(timeout=300)
+        said, errors = run.communicate(timeout=600)
     finally:
         run.kill()
         cluster.remove_node(node, allow_graceful=False)
-    assert (run.returncode, said) == (0, "6 planned, 6 done, 0 diverged, 0 failed\n"), errors
-    known = ("5 cells", "6/6 trials", "fix ", "1-1 ", "4-1 ", "6-2 ", "10-1 ", "open: ")  # the last of the table of words
+    trials = 6 + len(read_looks(tmp_path / "ray" / "study")[2])  # three configurations, then what went on
+    assert (run.returncode, said) == (0, f"{trials} planned, {trials} done, 0 diverged, 0 failed\n"), errors
+    for block in ("seeds 0 to 1", "seeds 2 to 3"):
+        assert f"first 20 steps of neutral training for the start networks of {block}\n" in errors
+    words = ("fix ", "1-1 ", "4-1 ", "6-2 ", "10-1 ", "open: ", "looked at after ", "after 2 seeds ")
+    known = ("5 cells", "first 20 steps", *words)
     assert all(line.startswith(known) or " trials, 0 diverged" in line for line in errors.splitlines()), errors
-    experiment = load_experiment(tmp_path / "ray" / "tiny.yaml")
-    groups, frames = GroupQueue(groups_of(plan_experiment(experiment), 2), lambda kind: True), FrameCache(experiment.data)
-    for result in run_in_process(groups, experiment, frames, torch.device("cpu"), lambda *news: None):
-        write_group(tmp_path / "here" / "records", result.group.name, result.records)
-    here, there = recorded(tmp_path / "here"), recorded(tmp_path / "ray" / "study")
-    assert len(here) == 14 and here.keys() == there.keys()
-    rates = learning_rates(experiment.training)[[19, 39, 59]].tolist()
-    assert all(
-        table["learning_rate"].tolist() == 2 * rates for name, table in there.items() if name.startswith("curves-seed0-0")
-    )
-    for name, table in here.items():
-        pd.testing.assert_frame_equal(table, there[name], check_exact=True, obj=name)
-
-
-@needs_ray
-def test_start_networks_and_looks_are_there_as_here(cluster, tmp_path):
-    """Two seeds of one block, a look at them, and one seed of another block: the networks that come back are this machine's,
-    and so are the records and what was decided."""
-    text = TINY.replace("seeds: 2", "seeds: {looks: [2, 3], until: decided}")
-    text = text.replace("steps: 60, batch: 2, evaluate_every: 20", "steps: 4, batch: 2, start: neutral, start_steps: 6")
-    for name, more in (("ray", ["--execution", "ray"]), ("here", [])):
-        run = begin(tmp_path / name, text, *more, RAY_ADDRESS=cluster.address)
-        said, errors = run.communicate(timeout=600)
-        trials = 6 + len(read_looks(tmp_path / name / "study")[2])  # three configurations, then what went on
-        assert (run.returncode, said) == (0, f"{trials} planned, {trials} done, 0 diverged, 0 failed\n"), errors
-        for block in ("seeds 0 to 1", "seeds 2 to 3"):
-            assert f"first 6 steps of neutral training for the start networks of {block}\n" in errors
+    assert begin(tmp_path / "here", text).wait(timeout=600) == 0
     here, there = (recorded(tmp_path / name / "study") for name in ("here", "ray"))
-    assert here.keys() == there.keys()
+    assert len(here) >= 14 and here.keys() == there.keys()
     for name, table in here.items():
         pd.testing.assert_frame_equal(table, there[name], check_exact=True, obj=name)
+    rates = learning_rates(load_experiment(tmp_path / "ray" / "tiny.yaml").training)[[19, 39, 59]].tolist()
+    trained = [table[table["step"] > 0] for name, table in there.items() if name.startswith("curves-seed0-0")]
+    assert trained and all(table["learning_rate"].tolist() == 2 * rates for table in trained)
     looked = [read_looks(tmp_path / name / "study") for name in ("here", "ray")]
     assert looked[0] == looked[1] and len(looked[0][2]) > 1  # the baseline, and a fix that two seeds do not decide
     starts = [sorted((tmp_path / name / "study" / "starts").glob("*.pt")) for name in ("here", "ray")]
+    assert len(starts[0]) == len(starts[1]) > 2
     for one, other in zip(*starts, strict=True):
         one, other = (torch.load(path, weights_only=True) for path in (one, other))
         assert one["fingerprint"] == other["fingerprint"]

@@ -93,7 +93,7 @@ def test_a_run_confirms_and_says_so(
     assert command("run", str(tmp_path / "tiny.yaml"), "--out-dir", str(folder), "--no-tracking") == 0
     fresh = folder / "confirmation"
     assert yaml.safe_load((fresh / "study.yaml").read_text())["seeds"] == [2, 3]
-    assert "recommendation:" in capsys.readouterr().out
+    assert "; to adopt: none, keep the loss as it is" in capsys.readouterr().out
     before = {path.name for path in (fresh / "records").glob("trials-*")}
     monkeypatch.setattr("runner.cli.run.draw_report", lambda study: None)  # drawn above, and takes long
     assert command("confirm", str(folder), "--seeds", "3", "--trust-code") == 0
@@ -117,7 +117,7 @@ def test_an_early_study_confirms_and_recommends_nothing(
     assert not (folder / "confirmation").exists()
     assert f"nfloss: {folder}: early, so there is nothing to confirm: the baseline" in said.err
     assert "--set training.steps=40" in said.err
-    assert "\ntiny: early: " in said.out and "recommendation: none, since the study is early" in said.out
+    assert "\ntiny: early: " in said.out and "; to adopt: none, since the study is early" in said.out
     assert "one depth everywhere: the training median" in said.out
     for line in (["export", str(folder)], ["confirm", str(folder), "--seeds", "2"]):
         assert command(*line) == 2

@@ -108,7 +108,8 @@ def test_a_network_that_fails_while_it_is_tried_is_one_line(tmp_path: Path) -> N
     (tmp_path / "tiny.yaml").write_text(TINY)
     done = nfloss("plan", tmp_path / "tiny.yaml")
     assert done.returncode == 2 and "2 cells, 2 distinct" in done.stdout
-    assert done.stderr == "nfloss: the first groups, tried for some steps, failed: RuntimeError: the seventh call\n"
+    said = [line for line in done.stderr.splitlines() if "still running the code of" not in line]  # on a busy machine
+    assert said == ["nfloss: the first groups, tried for some steps, failed: RuntimeError: the seventh call"]
 
 
 def test_frames_are_drawn_for_a_few_and_counted_for_all(monkeypatch):

@@ -18,8 +18,8 @@ from commands import recorded
 from runner.study.looks import read_looks
 
 MANY = int(os.environ.get("NFLOSS_KILLS", 0))
-KILLS = {kind: MANY or few for kind, few in {"scratch": 4, "neutral": 2, "looks": 1}.items()}
-KILLS |= {"confirm": MANY // 10 or 1, "sync": MANY // 10 or 1, "report": MANY // 10}  # a report takes half a minute
+KILLS = {kind: MANY or few for kind, few in {"scratch": 2, "neutral": 1, "looks": 1}.items()}
+KILLS |= dict.fromkeys(("confirm", "sync", "report"), MANY // 10)  # half a minute each
 TINY = """
 name: tiny
 design: {one_at_a_time: ["1-1", "6-2"]}
