@@ -172,7 +172,9 @@ def train_confirmation(study: Path, seeds: int, max_seconds: float | None = None
     if experiment is None:
         print("nothing to confirm: no fix is supported")
         return 0
-    print(f"confirming on seeds {experiment.seeds[0]} to {experiment.seeds[-1]}: {', '.join(experiment.design.explicit)}")
+    losses = (reference.rpartition(":")[2] for reference in experiment.design.losses)
+    named = ", ".join([*experiment.design.explicit, *losses])
+    print(f"confirming on seeds {experiment.seeds[0]} to {experiment.seeds[-1]}: {named}")
     return train(experiment, confirmation_folder(study), True, max_seconds, starts_of=study)
 
 

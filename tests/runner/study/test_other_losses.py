@@ -15,6 +15,8 @@ from watching import run_watched
 
 import analysis
 from analysis.judge import fix_words, planned_fixes
+from analysis.recommendation import with_extensions
+from analysis.report.loss_yaml import python_code, yaml_block
 from nfloss import Configuration
 from nfloss.other_losses import LossError, load_loss
 from runner.cli import main
@@ -143,6 +145,13 @@ def test_from_the_line_to_words_and_trained_anew_where_edited(file, tmp_path, ow
     capsys.readouterr()
     assert command("confirm", str(study)) == 2
     assert f"would run code that the study names: {own};" in capsys.readouterr().err
+
+    found = with_extensions(loaded, {"fixes": ["berhu"], "numbers": {}})
+    assert yaml_block(found) == f"loss:\n  type: {own}:berhu"
+    assert python_code(found) == f"from losses import berhu as loss_fn  # in {own}"
+    (study / "verdicts.json").write_text('{"recommendation": {"fixes": []}}')
+    assert command("export", str(study), "--fixes", "berhu") == 2
+    assert f"{own}:berhu is a loss of its own, in a file already" in capsys.readouterr().err
 
 
 def test_a_supported_loss_is_confirmed_in_its_own_place(file):
