@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pandas as pd
@@ -251,11 +252,13 @@ def test_a_worker_that_is_killed_is_counted_and_its_trials_trained_on_resume(tmp
     process = begin(tmp_path, *slow)
     victim, deadline = None, time.monotonic() + 120
     while victim is None and process.poll() is None and time.monotonic() < deadline:
-        busy = [child for child in children(process.pid) if child.cpu_times().user > 0.2]  # at work, not starting
-        victim = busy[0] if busy else None
+        with suppress(psutil.NoSuchProcess):  # it has just ended
+            busy = [child for child in children(process.pid) if child.cpu_times().user > 0.2]  # at work, not starting
+            victim = busy[0] if busy else None
         time.sleep(0.02)
     if victim is not None:
-        victim.send_signal(signal.SIGKILL)
+        with suppress(psutil.NoSuchProcess):
+            victim.send_signal(signal.SIGKILL)
     _, errors = process.communicate(timeout=240)
     assert process.returncode in (0, 1), errors
     again = run(tmp_path, *slow, "--resume")
