@@ -165,7 +165,7 @@ def load(study_dir: Path | str, seeds: int | None = None) -> Study:
     plan = plan.assign(fixes=plan["fixes"].fillna(""), numbers=plan["numbers"].fillna("{}"))
     plan = plan.astype({"key": object}).assign(key=lambda table: table["key"].where(table["key"].notna(), None))
     trials, curves = _records(folder / "records", plan)
-    curves_of = folder / "definitions.parquet"
+    definitions = folder / "definitions.parquet"
     study = Study(
         name=str(meta.get("name", folder.name)),
         folder=folder,
@@ -178,7 +178,7 @@ def load(study_dir: Path | str, seeds: int | None = None) -> Study:
         curves=curves,
         profiles=_optional(folder / "records", "profiles", PROFILES, trials),
         samples=_optional(folder / "records", "samples", SAMPLES, trials),
-        definitions=read_parquet(curves_of, DEFINITIONS) if curves_of.exists() else empty_table(DEFINITIONS),
+        definitions=read_parquet(definitions, DEFINITIONS) if definitions.exists() else empty_table(DEFINITIONS),
         looked=read_looked(folder / "looks.json"),
     )
     return _whole_seeds(_part(study), seeds)

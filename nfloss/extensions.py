@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import importlib
 import os
 import sys
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from pathlib import Path
 from types import ModuleType
 
 from nfloss.registry import ExtensionError, Fix, as_extension_error, registered
 from nfloss.slots import Choice, functions_of
-from nfloss.user_code import TEXTS, module_of_text
+from nfloss.user_code import TEXTS, module_at, module_of_text
 
 PREFIX = "nfloss_extension_"
 _LOADED: dict[str, tuple[Fix, ...]] = {}  # by absolute path or module name
@@ -36,10 +34,7 @@ def load_extension(reference: str) -> tuple[Fix, ...]:
 def fixes_of(reference: str) -> tuple[Fix, ...]:
     """The fixes that importing the module registers, or registered when it was imported before."""
     before, modules = {fix.id for fix in registered()}, set(sys.modules)
-    if reference.endswith(".py"):
-        module = module_of_text(PREFIX, os.path.abspath(reference), Path(reference).read_text(encoding="utf-8"))
-    else:
-        module = importlib.import_module(reference)
+    module = module_at(PREFIX, reference)
     found = tuple(fix for fix in registered() if fix.id not in before or in_module(fix, module))
     if not found and module.__name__ not in modules:
         raise ExtensionError(

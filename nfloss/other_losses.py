@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import importlib
 import inspect
-import os
 from pathlib import Path
 from types import FunctionType, ModuleType
 from typing import Any
@@ -12,7 +10,7 @@ from typing import Any
 from nfloss.extensions import PREFIX
 from nfloss.registry import registered
 from nfloss.slots import Choice
-from nfloss.user_code import USER_ERRORS, in_a_line, module_of_text
+from nfloss.user_code import USER_ERRORS, in_a_line, module_at
 
 ARGUMENTS = ("prediction", "truth", "mask")
 RESERVED = ("baseline",)
@@ -33,11 +31,11 @@ def load_loss(reference: str) -> Choice:
     Raises:
         LossError: it cannot be imported, is no such function, or has the name of a fix.
     """
-    place, _, name = reference.rpartition(":")
+    place, name = reference.rpartition(":")[0], loss_name(reference)
     if not place or not name.isidentifier():
         raise LossError(f"loss {reference}: path/to/file.py:function or package.module:function is needed")
     try:
-        module = module_at(place)
+        module = module_at(PREFIX, place)
     except USER_ERRORS as error:
         raise LossError(f"loss {reference} cannot be imported: {in_a_line(error)}") from error
     function: Any = getattr(module, name, None)
@@ -46,10 +44,12 @@ def load_loss(reference: str) -> Choice:
     return Choice(name, function)
 
 
-def module_at(place: str) -> ModuleType:
-    if not place.endswith(".py"):
-        return importlib.import_module(place)
-    return module_of_text(PREFIX, os.path.abspath(place), Path(place).read_text(encoding="utf-8"))
+def loss_name(reference: str) -> str:
+    """
+    >>> loss_name("path/to/losses.py:berhu")
+    'berhu'
+    """
+    return reference.rpartition(":")[2]
 
 
 def mismatch(function: Any, name: str, module: ModuleType) -> str | None:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import importlib
 import linecache
+import os
 import sys
 import traceback
 from pathlib import Path
@@ -24,6 +26,14 @@ def in_a_line(error: BaseException) -> str:
     own = [frame for frame in traceback.extract_tb(error.__traceback__) if frame.filename in FILES]
     place = f" ({Path(own[-1].filename).name}, line {own[-1].lineno})" if own else ""
     return f"{type(error).__name__}: {' '.join(str(error).split())[:300]}{place}"
+
+
+def module_at(prefix: str, place: str) -> ModuleType:
+    """The module of "path/to/file.py" (relative to the working directory), whose name begins with `prefix`, or of
+    "package.module". Raises whatever importing it raises."""
+    if place.endswith(".py"):
+        return module_of_text(prefix, os.path.abspath(place), Path(place).read_text(encoding="utf-8"))
+    return importlib.import_module(place)
 
 
 def module_of_text(prefix: str, path: str, text: str) -> ModuleType:

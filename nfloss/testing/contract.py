@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TypeVar
 
 from nfloss.registry import Fix
 from nfloss.testing.definition import (
@@ -28,6 +29,7 @@ from nfloss.testing.loss import (
 from nfloss.user_code import USER_ERRORS, in_a_line
 
 Check = Callable[[Fix], str | None]
+Tried = TypeVar("Tried")
 
 #: Every promise, with its check.
 CONTRACT: dict[str, Check] = {
@@ -63,9 +65,9 @@ def broken_promises(fix: Fix) -> list[Broken]:
     return [Broken(fix.id, promise, found) for promise, check in CONTRACT.items() if (found := outcome(check, fix))]
 
 
-def outcome(check: Check, fix: Fix) -> str | None:
-    """The result of a check; an error in the fix's code also counts as a finding."""
+def outcome(check: Callable[[Tried], str | None], tried: Tried) -> str | None:
+    """The result of a check; an error in the code that is tried also counts as a finding."""
     try:
-        return check(fix)
+        return check(tried)
     except USER_ERRORS as error:
         return f"stops with {in_a_line(error)}"

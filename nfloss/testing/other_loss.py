@@ -18,6 +18,7 @@ from nfloss.numbers import Numbers
 from nfloss.other_losses import LossError
 from nfloss.slots import Choice
 from nfloss.terms import Target
+from nfloss.testing.contract import outcome
 from nfloss.testing.device import NO_VALUES, without_values
 from nfloss.testing.material import CASES, HOLES, ORDINARY, Case, usable
 from nfloss.user_code import USER_ERRORS, in_a_line
@@ -110,7 +111,7 @@ LOSS_CONTRACT: dict[str, Check] = {
 
 def broken_loss_promise(loss: Choice) -> tuple[str, str] | None:
     """The first promise that a loss breaks, and what was found: those after it build on it. None if it keeps all."""
-    outcomes = ((promise, outcome(check, loss)) for promise, check in LOSS_CONTRACT.items())
+    outcomes = ((promise, placed_outcome(check, loss)) for promise, check in LOSS_CONTRACT.items())
     return next(((promise, found) for promise, found in outcomes if found), None)
 
 
@@ -122,17 +123,14 @@ def check_losses(losses: Sequence[Choice], images: int, height: int, width: int,
     more: list[Check] = [of_training, *[reads_a_value] * cuda_graphs]
     for loss in losses:
         for check in [*LOSS_CONTRACT.values(), *more]:
-            if found := outcome(check, loss):
+            if found := placed_outcome(check, loss):
                 advice = "; training.cuda_graphs must be false for it" if check is reads_a_value else ""
                 raise LossError(f"design.losses {loss.name}: {found}{advice}")
 
 
-def outcome(check: Check, loss: Choice) -> str | None:
-    """The result of a check with the place in the user's file; an error in the loss's code also counts as a finding."""
-    try:
-        found = check(loss)
-    except USER_ERRORS as error:
-        found = f"stops with {in_a_line(error)}"
+def placed_outcome(check: Check, loss: Choice) -> str | None:
+    """The result of a check with the place in the user's file."""
+    found = outcome(check, loss)
     code = function(loss).__code__
     name = Path(code.co_filename).name
     return f"{found} ({name}, line {code.co_firstlineno})" if found and f"({name}, line " not in found else found

@@ -167,13 +167,13 @@ def train_confirmation(study: Path, seeds: int, max_seconds: float | None = None
         EarlyStudy: nothing may be concluded from the study yet.
     """
     from analysis.recommendation import confirmation_folder
+    from nfloss.other_losses import loss_name
 
     experiment = confirmation_of(study, seeds, asked)
     if experiment is None:
         print("nothing to confirm: no fix is supported")
         return 0
-    losses = (reference.rpartition(":")[2] for reference in experiment.design.losses)
-    named = ", ".join([*experiment.design.explicit, *losses])
+    named = ", ".join([*experiment.design.explicit, *map(loss_name, experiment.design.losses)])
     print(f"confirming on seeds {experiment.seeds[0]} to {experiment.seeds[-1]}: {named}")
     return train(experiment, confirmation_folder(study), True, max_seconds, starts_of=study)
 

@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 
 from nfloss import ClashError, Configuration
+from nfloss.other_losses import loss_name
 from runner.experiment.cells import RECOMMENDATION, Cell, design_cells
 from runner.experiment.experiment import Experiment, parse_experiment
 from runner.records.fingerprint import fingerprint
@@ -171,7 +172,7 @@ def confirmation_experiment(settings: Mapping[str, Any], candidates: Mapping[str
         seeds: how many; they follow the study's last seed.
     """
     first, design = max(settings["seeds"]) + 1, settings.get("design", {})
-    losses = {reference.rpartition(":")[2]: reference for reference in design.get("losses", [])}
+    losses = {loss_name(reference): reference for reference in design.get("losses", [])}
     chosen = [name for candidate in candidates.values() for name in candidate["fixes"] if name in losses]
     fixes = {name: candidate for name, candidate in candidates.items() if not set(candidate["fixes"]) & set(chosen)}
     design = {

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -12,7 +11,7 @@ from typing import Any, Literal
 
 from torch import Tensor, nn
 
-from nfloss.user_code import USER_ERRORS, in_a_line, module_of_text
+from nfloss.user_code import USER_ERRORS, in_a_line, module_at
 from runner.networks.stacked import DepthRange
 
 Output = Literal["inverse_depth", "disparity"]
@@ -88,11 +87,7 @@ def find_class(reference: str) -> Any:
 
     Raises NetworkError: the module has no class of that name."""
     place, _, name = reference.rpartition(":")
-    if place.endswith(".py"):
-        module = module_of_text("network_", place, Path(place).read_text(encoding="utf-8"))
-    else:
-        module = importlib.import_module(place)
-    if not callable(found := getattr(module, name, None)):
+    if not callable(found := getattr(module_at("network_", place), name, None)):
         raise NetworkError(f"model.network {reference}: {place} has no class {name!r}")
     return found
 

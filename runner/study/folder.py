@@ -13,6 +13,7 @@ import pandas as pd
 import torch
 
 from nfloss import Configuration
+from nfloss.other_losses import loss_name
 from nfloss.yaml_block import load_yaml
 from runner.experiment import NAME, Experiment
 from runner.records import read_trials
@@ -107,7 +108,7 @@ def fixed(settings: dict[str, Any]) -> dict[str, Any]:
     used."""
     design = {name: part for name, part in settings["design"].items() if part}
     if "losses" in design:
-        design["losses"] = [str(reference).rpartition(":")[2] for reference in design["losses"]]
+        design["losses"] = [loss_name(str(reference)) for reference in design["losses"]]
     if "optuna" in design:
         design["optuna"] = {name: value for name, value in design["optuna"].items() if name not in MAY_CHANGE}
     return {**settings, "design": design}
